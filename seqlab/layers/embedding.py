@@ -1,0 +1,35 @@
+"""Token ids to vectors, and vectors to scores over tokens. B batch, T time, D width, V vocabulary."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class TokenEmbedding(nn.Embedding):
+    """Embedding with entries of variance 1/D, multiplied by sqrt(D) on the way out (Vaswani 2017, section 3.4).
+
+    So its vectors have unit variance, and the same weight can serve as the head's (Press & Wolf 2017).
+    """
+
+    def __init__(self, vocabulary_size: int, width: int) -> None:
+        super().__init__(vocabulary_size, width)
+        self.scale = math.sqrt(width)
+        nn.init.normal_(self.weight, std=1 / self.scale)
+
+    def forward(self, token_BT: Tensor) -> Tensor:
+        return super().forward(token_BT) * self.scale
+
+
+def token_head(embedding: TokenEmbedding, tied: bool) -> nn.Linear:
+    """The linear layer (D to V) that scores the next token; tied, it shares the embedding's weight."""
+    head = nn.Linear(embedding.embedding_dim, embedding.num_embeddings)
+    with torch.no_grad():
+        head.bias.zero_()
+        # small scores at the start: the first loss is that of guessing evenly, ln V
+        head.weight.normal_(std=0.1 / embedding.scale)
+    if tied:
+        head.weight = embedding.weight
+    return head

@@ -1,0 +1,27 @@
+"""The vanilla recurrent network (Elman 1990). B batch, D width, H hidden size."""
+
+from __future__ import annotations
+
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+
+from seqlab.interfaces import Role, SequenceModel
+from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_gates
+from seqlab.layers.roles import fill_role
+
+
+def rnn_step(x_BD: Tensor, h_BH: Tensor, W_xh: Tensor, W_hh: Tensor, b_H: Tensor) -> Tensor:
+    """One step of the equation that the fused kernel computes: the next h_BH."""
+    return (x_BD @ W_xh.T + h_BH @ W_hh.T + b_H).tanh()  # h_t = tanh(W_xh x_t + W_hh h_{t-1} + b)
+
+
+def _initialise(kernel: nn.RNNBase) -> None:
+    initialise_gates(kernel, gates=1)
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class RNNConfig(RecurrentConfig):
+    """Settings of `model=rnn`."""
+
+    def build(self, role: Role) -> SequenceModel:
+        return fill_role(lambda: RecurrentStack(nn.RNN, self, _initialise), role, self.width, self.attention)

@@ -1,0 +1,182 @@
+"""The Transformer (Vaswani 2017) with pre-norm blocks (Xiong 2020).
+
+Shape letters: B batch, T target time, S source time, D width, N heads, K width of a head, C capacity.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Count, Memory, ModelConfig, Role, SequenceModel, State
+from seqlab.layers.attention import CrossAttention, SelfAttention
+from seqlab.layers.positions import rotations, sinusoids
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class TransformerConfig(ModelConfig):
+    """Settings of `model=transformer`.
+
+    heads: N; must divide width. feed_forward: width of the hidden layer between attentions.
+    context: the most positions that it can look at; also the size of learned positions.
+    positions: sinusoidal (2017), learned (GPT), rope (Su 2021) or none.
+    """
+
+    layers: Count
+    heads: Count
+    feed_forward: Count
+    context: Count
+    positions: Literal["sinusoidal", "learned", "rope", "none"]
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            divisors = [n for n in range(1, self.width + 1) if self.width % n == 0]
+            nearest = min(divisors, key=lambda n: abs(n - self.heads))
+            raise ValueError(
+                f"model.heads={self.heads} must divide model.width={self.width}; try model.heads={nearest}"
+            )
+        if self.positions == "rope" and (self.width // self.heads) % 2:
+            raise ValueError(
+                f"model.positions=rope turns pairs, so model.width={self.width} / model.heads={self.heads} must be "
+                f"even; try model.width={2 * self.heads * math.ceil(self.width / (2 * self.heads))}"
+            )
+
+    def build(self, role: Role) -> SequenceModel:
+        return Transformer(self, role)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then the same with cross attention where there is a source, then with the
+    feed-forward network: residual paths stay free of normalisation."""
+
+    def __init__(self, config: TransformerConfig, role: Role) -> None:
+        super().__init__()
+        width, heads, dropout = config.width, config.heads, config.dropout
+        self.norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(width, heads, dropout, causal=role is not Role.ENCODER)
+        self.cross_norm = nn.LayerNorm(width) if role is Role.CROSS_DECODER else None
+        self.cross = CrossAttention(width, heads, dropout) if role is Role.CROSS_DECODER else None
+        self.feed_forward_norm = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(width, config.feed_forward), nn.GELU(), nn.Linear(config.feed_forward, width)
+        )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        x_BTD: Tensor,
+        cache: State,
+        start: int,
+        rotation_TK: Tensor | None,
+        valid_BT: Tensor | None,
+        memory: Memory | None,
+    ) -> tuple[Tensor, State]:
+        """(y_BTD, cache). A cache is (own keys and values, source's keys and values)."""
+        own, source = cache if cache != () else ((), ())
+        x_BTD = x_BTD + self.dropout(self.attention(self.norm(x_BTD), own, start, rotation_TK, valid_BT))
+        if self.cross is not None and self.cross_norm is not None:
+            if memory is None:
+                raise ValueError("a cross decoder needs the memory of its source")
+            read = self.cross.read(memory) if source == () else source
+            x_BTD = x_BTD + self.dropout(self.cross(self.cross_norm(x_BTD), read, memory.valid_BS))
+            source = read if cache != () else ()
+        x_BTD = x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
+        return x_BTD, (own, source) if cache != () else ()
+
+
+class Transformer(SequenceModel):
+    """Positions, blocks, and a last normalisation.
+
+    Its state is () in ordinary training: it carries nothing. With a capacity it is a cache: (how many
+    positions are filled, their inputs, each block's keys and values); a full cache keeps its last half,
+    which is read again from position 0, so that writing can go on for ever within `model.context`.
+    """
+
+    def __init__(self, config: TransformerConfig, role: Role) -> None:
+        super().__init__()
+        self.context, self.heads, self.width = config.context, config.heads, config.width
+        self.blocks = nn.ModuleList(Block(config, role) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.learned = nn.Embedding(config.context, config.width) if config.positions == "learned" else None
+        # buffers that are computed, not learned, stay out of checkpoints
+        fixed = sinusoids(config.context, config.width) if config.positions == "sinusoidal" else None
+        turns = rotations(config.context, config.width // config.heads) if config.positions == "rope" else None
+        self.register_buffer("sinusoid_TD", fixed, persistent=False)
+        self.register_buffer("rotation_TK", turns, persistent=False)
+        self._initialise(config.layers)
+
+    @torch.no_grad()
+    def _initialise(self, layers: int) -> None:
+        """Xavier weights and zero biases; what writes into the residual path is scaled by 1/sqrt(2 layers),
+        so that its variance does not grow with depth (Radford 2019)."""
+        for name, parameter in self.named_parameters():
+            if name.startswith("learned"):
+                nn.init.normal_(parameter, std=0.02)
+            elif name.endswith("bias"):
+                parameter.zero_()
+            elif "norm" not in name:
+                nn.init.xavier_uniform_(parameter)
+                if name.endswith(("output.weight", "feed_forward.2.weight")):
+                    parameter.mul_((2 * layers) ** -0.5)
+
+    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+        if capacity == 0:
+            return ()
+        capacity = min(capacity, self.context)
+        like = self.norm.weight
+        filled_B = torch.zeros(batch_size, dtype=torch.long, device=like.device)
+        per_head = (batch_size, self.heads, capacity, self.width // self.heads)
+        blocks = tuple(((like.new_zeros(per_head), like.new_zeros(per_head)), ()) for _ in self.blocks)
+        return (filled_B, like.new_zeros(batch_size, capacity, self.width), blocks)
+
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        if state == ():
+            if x_BTD.shape[1] > self.context:
+                raise ConfigError(
+                    f"model.context={self.context} is too short for a sequence of {x_BTD.shape[1]} positions",
+                    f"try model.context={x_BTD.shape[1]}",
+                )
+            y_BTD, _ = self._blocks(x_BTD, tuple(() for _ in self.blocks), 0, valid_BT, memory)
+            return y_BTD, ()
+        return self._continue(x_BTD, state, memory)
+
+    def _blocks(
+        self, x_BTD: Tensor, caches: State, start: int, valid_BT: Tensor | None, memory: Memory | None
+    ) -> tuple[Tensor, State]:
+        at = slice(start, start + x_BTD.shape[1])
+        if self.learned is not None:
+            x_BTD = x_BTD + self.learned.weight[at]
+        if isinstance(self.sinusoid_TD, Tensor):
+            x_BTD = x_BTD + self.sinusoid_TD[at]
+        rotation_TK = self.rotation_TK[at] if isinstance(self.rotation_TK, Tensor) else None
+        after: list[State] = []
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x_BTD, cache = block(x_BTD, cache, start, rotation_TK, valid_BT, memory)
+            after.append(cache)
+        return self.norm(x_BTD), tuple(after)
+
+    def _continue(self, x_BTD: Tensor, state: State, memory: Memory | None) -> tuple[Tensor, State]:
+        """Read x_BTD in pieces that fit into what is left of the cache; the cache is written in place."""
+        filled_B, inputs_BCD, caches = state
+        assert isinstance(filled_B, Tensor)
+        assert isinstance(inputs_BCD, Tensor)
+        capacity, start = inputs_BCD.shape[1], int(filled_B[0])
+        outputs: list[Tensor] = []
+        while x_BTD.shape[1]:
+            if start == capacity:
+                start = capacity // 2
+                inputs_BCD[:, :start] = inputs_BCD[:, capacity - start :].clone()
+                _, caches = self._blocks(inputs_BCD[:, :start], caches, 0, None, memory)
+            piece_BTD, x_BTD = x_BTD[:, : capacity - start], x_BTD[:, capacity - start :]
+            inputs_BCD[:, start : start + piece_BTD.shape[1]] = piece_BTD
+            y_BTD, caches = self._blocks(piece_BTD, caches, start, None, memory)
+            outputs.append(y_BTD)
+            start += piece_BTD.shape[1]
+        return torch.cat(outputs, 1), (torch.full_like(filled_B, start), inputs_BCD, caches)

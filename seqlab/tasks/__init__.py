@@ -1,0 +1,1 @@
+"""Tasks, one a file: batches, network and metrics."""
