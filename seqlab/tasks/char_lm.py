@@ -1,0 +1,272 @@
+"""Character language model: predict each next character of a stream (many-to-many).
+
+Shape letters: B parallel streams, T time, D width, V vocabulary, N characters of a split.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.data.files import read_text, sha256_of
+from seqlab.data.python_docs import python_docs
+from seqlab.data.vocabulary import UNKNOWN, Vocabulary
+from seqlab.decoding.sampling import sample
+from seqlab.errors import ConfigError, DataError
+from seqlab.interfaces import (
+    Batch,
+    Count,
+    GeneratingNetwork,
+    Meter,
+    Metric,
+    ModelConfig,
+    Network,
+    Role,
+    Split,
+    State,
+    StepOutput,
+    Task,
+    TaskConfig,
+)
+from seqlab.layers.embedding import TokenEmbedding, token_head
+from seqlab.metrics import bootstrap_interval, gather, nats_metrics
+
+_UNSCORED = -100  # the target that cross_entropy ignores
+
+CORPORA = {"python_docs": python_docs}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CharBatch(Batch):
+    """Characters and those that follow them; targets of -100 are read but not scored."""
+
+    inputs_BT: Tensor
+    targets_BT: Tensor
+
+    def windows(self, steps: int) -> Iterator[Self]:
+        if steps >= self.inputs_BT.shape[1]:
+            yield self
+            return
+        pieces = zip(self.inputs_BT.split(steps, 1), self.targets_BT.split(steps, 1), strict=True)
+        for index, (inputs_BT, targets_BT) in enumerate(pieces):
+            scored = int((targets_BT != _UNSCORED).sum())
+            yield replace(
+                self,
+                inputs_BT=inputs_BT,
+                targets_BT=targets_BT,
+                target_count=scored,
+                positions=scored,
+                continues=self.continues or index > 0,
+            )
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class CharLMConfig(TaskConfig):
+    """Settings of `task=char_lm`.
+
+    corpus: `python_docs`, or the path of a UTF-8 text file. batch_size: parallel streams in training.
+    window: characters of each stream in a batch. eval_batch_size: parallel streams in evaluation.
+    train_share, validation_share: parts of the corpus, in order; the rest is the test split.
+    sample_length, sample_temperature: the passage written at the end.
+    """
+
+    corpus: str
+    batch_size: Count
+    window: Count
+    eval_batch_size: Count
+    train_share: float
+    validation_share: float
+    sample_length: Count
+    sample_temperature: float
+
+    def __post_init__(self) -> None:
+        test_share = 1 - self.train_share - self.validation_share
+        if min(self.train_share, self.validation_share) <= 0 or test_share < -1e-9:
+            raise ValueError(
+                f"task.train_share={self.train_share} and task.validation_share={self.validation_share} must be "
+                "positive and leave room for a test split; try 0.8 and 0.1"
+            )
+
+    def build(self) -> CharLM:
+        if self.corpus in CORPORA:
+            return CharLM(CORPORA[self.corpus](), self)
+        if not self.corpus.strip() or ("/" not in self.corpus and not Path(self.corpus).exists()):
+            raise DataError(
+                f"task.corpus={self.corpus} is neither a corpus nor a file",
+                "give the path of a UTF-8 text file",
+                f"corpora: {', '.join(CORPORA)}",
+            )
+        return CharLM(read_text(Path(self.corpus), "task.corpus"), self)
+
+
+class CharLM(Task[CharBatch]):
+    """A text, its characters as ids, and three splits in order."""
+
+    def __init__(self, text: str, config: CharLMConfig) -> None:
+        self.config = config
+        self.data_sha256 = sha256_of([text])
+        first = round(len(text) * config.train_share)
+        second = round(len(text) * (config.train_share + config.validation_share))
+        parts: dict[Split, str] = {"train": text[:first], "validation": text[first:second], "test": text[second:]}
+        if not parts["test"]:  # a corpus that the literature splits in two
+            parts["test"] = parts["validation"]
+        for split, part in parts.items():
+            if len(part) <= config.window:
+                raise DataError(
+                    f"task.corpus={config.corpus}: its {split} split of {len(part)} characters is too short for one "
+                    f"window of task.window={config.window}",
+                    f"give a longer text, or try task.window={max(1, len(part) // 2)}",
+                )
+        self.vocabulary = Vocabulary.of([parts["train"]])
+        self.ids = {split: torch.tensor(self.vocabulary.encode(part)) for split, part in parts.items()}
+
+    def batches(self, split: Split, seed: int) -> Iterator[CharBatch]:
+        """Training: one pass over the stream from a start drawn by `seed`, every character a target once.
+        Evaluation: in order; each stream but the first warms up on the characters before its own."""
+        if split == "train":
+            rows = self._training_streams(seed)
+        else:
+            rows = self._evaluation_streams(split)
+        window = self.config.window if split == "train" else max(1, self.config.window // 2)
+        for index, (inputs_BT, targets_BT) in enumerate(zip(*(r.split(window, 1) for r in rows), strict=True)):
+            scored = int((targets_BT != _UNSCORED).sum())
+            yield CharBatch(
+                inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=scored, positions=scored, continues=index > 0
+            )
+
+    def _training_streams(self, seed: int) -> tuple[Tensor, Tensor]:
+        ids_N = self.ids["train"]
+        start = int(torch.randint(len(ids_N), (), generator=torch.Generator().manual_seed(seed)))
+        follows_N = torch.cat((ids_N[1:], ids_N.new_tensor([_UNSCORED])))
+        streams = min(self.config.batch_size, len(ids_N) // self.config.window)
+        length = math.ceil(len(ids_N) / streams)
+        missing = streams * length - len(ids_N)
+        inputs_N = F.pad(ids_N.roll(-start), (0, missing))
+        targets_N = F.pad(follows_N.roll(-start), (0, missing), value=_UNSCORED)
+        return inputs_N.view(streams, length), targets_N.view(streams, length)
+
+    def _evaluation_streams(self, split: Split) -> tuple[Tensor, Tensor]:
+        inputs_N, targets_N = self.ids[split][:-1], self.ids[split][1:]
+        lead = self.config.window
+        streams = max(1, min(self.config.eval_batch_size, len(inputs_N) // (2 * lead)))
+        stride = math.ceil((len(inputs_N) - lead) / streams)
+        missing = lead + streams * stride - len(inputs_N)
+        inputs_BT = F.pad(inputs_N, (0, missing)).unfold(0, lead + stride, stride)
+        targets_BT = F.pad(targets_N, (0, missing), value=_UNSCORED).unfold(0, lead + stride, stride).clone()
+        targets_BT[1:, :lead] = _UNSCORED
+        return inputs_BT, targets_BT
+
+    def build_network(self, model: ModelConfig) -> CharNetwork:
+        return CharNetwork(len(self.vocabulary), model, self.config.window)
+
+    def check_windows(self, steps: int, network: Network[CharBatch]) -> None:
+        if steps > self.config.window:
+            raise ConfigError(
+                f"trainer.bptt_steps={steps} is longer than a batch of task.window={self.config.window} characters",
+                f"try trainer.bptt_steps={self.config.window} or task.window={steps}",
+            )
+
+    def meter(self, split: Split) -> CharMeter:
+        return CharMeter()
+
+    def facts(self) -> Mapping[str, int | str]:
+        unknown = {split: int((ids == UNKNOWN).sum()) for split, ids in self.ids.items() if split != "train"}
+        return {
+            "corpus": self.config.corpus,
+            **{f"{split} characters": len(ids) for split, ids in self.ids.items()},
+            "vocabulary": len(self.vocabulary),
+            **{f"characters of {split} that training lacks": count for split, count in unknown.items() if count},
+        }
+
+    def samples(self, network: Network[CharBatch], seed: int) -> str:
+        prompt = "\n\n" if "\n" in self.vocabulary.tokens else self.vocabulary.tokens[-1]
+        return self.write(network, prompt, self.config.sample_length, self.config.sample_temperature, seed).strip("\n")
+
+    def write(
+        self, network: Network[CharBatch], prompt: str, length: int = 400, temperature: float = 0.8, seed: int = 0
+    ) -> str:
+        """`length` characters that the network puts after `prompt` (which must not be empty)."""
+        if not isinstance(network, GeneratingNetwork) or not prompt:
+            raise ValueError("a generating network and a prompt of one character or more are needed")
+        generator = torch.Generator().manual_seed(seed)
+        ids_BT = torch.tensor([self.vocabulary.encode(prompt)], device=next(network.parameters()).device)
+        batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
+        written = sample(network, batch, ids_BT[:, -1], length, temperature, generator, forbid_specials=True)
+        return "".join(self.vocabulary.decode(written[0].tolist()))
+
+
+class CharNetwork(GeneratingNetwork[CharBatch]):
+    """Embedding, a causal model, and a head that scores each next character."""
+
+    def __init__(self, vocabulary_size: int, model: ModelConfig, window: int) -> None:
+        super().__init__()
+        self.window = window
+        self.embed = TokenEmbedding(vocabulary_size, model.width)
+        self.decoder = model.build(Role.DECODER)
+        self.dropout = nn.Dropout(model.dropout)
+        self.head = token_head(self.embed, model.tie_embeddings)
+
+    def initial_state(self, batch_size: int) -> State:
+        """In evaluation a model without recurrence keeps a cache of the training window's length, so that
+        each character is predicted from the half window before it at least, never from nothing."""
+        return self.decoder.initial_state(batch_size, capacity=0 if self.training else self.window)
+
+    def forward(self, batch: CharBatch, state: State) -> StepOutput:
+        hidden_BTD, state = self.decoder(self.dropout(self.embed(batch.inputs_BT)), state)
+        logits_BTV = self.head(self.dropout(hidden_BTD))
+        loss = F.cross_entropy(
+            logits_BTV.flatten(0, 1).float(), batch.targets_BT.flatten(), ignore_index=_UNSCORED, reduction="sum"
+        )
+        return StepOutput(loss, state, logits_BTV)
+
+    def start(self, batch: CharBatch, capacity: int) -> State:
+        prompt = batch.inputs_BT.shape[1]
+        state = self.decoder.initial_state(batch.size, capacity=min(prompt + capacity, self.window))
+        if prompt:
+            _, state = self.decoder(self.embed(batch.inputs_BT), state)
+        return state
+
+    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
+        hidden_BTD, state = self.decoder(self.embed(token_B[:, None]), state)
+        return self.head(hidden_BTD[:, 0]), state
+
+
+class CharMeter(Meter[CharBatch]):
+    """Nats over every scored character. An item of the bootstrap is one row of one batch: half a window
+    of text, so that neighbouring characters, which are not independent, are drawn together."""
+
+    primary = "bits_per_character"
+
+    def __init__(self) -> None:
+        self.nats: list[Tensor] = []
+        self.counts: list[Tensor] = []
+
+    def update(self, batch: CharBatch, output: StepOutput, network: Network[CharBatch]) -> None:
+        nats_BT = F.cross_entropy(
+            output.logits.float().mT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none"
+        )
+        self.nats.append(nats_BT.sum(1, dtype=torch.float64))
+        self.counts.append((batch.targets_BT != _UNSCORED).sum(1))
+
+    def compute(self) -> dict[str, Metric]:
+        figures = nats_metrics(gather(self.nats).sum(), int(gather(self.counts).sum()))
+        return {
+            "bits_per_character": replace(figures["bits"], unit="bits/char"),
+            "loss": replace(figures["loss"], unit="nats/char"),
+            "perplexity": figures["perplexity"],
+        }
+
+    def interval(self, seed: int) -> tuple[float, float]:
+        import numpy as np
+
+        statistics_NK = np.stack((gather(self.nats), gather(self.counts)), 1)
+        kept_NK = statistics_NK[statistics_NK[:, 1] > 0]
+        return bootstrap_interval(kept_NK, lambda sums: float(sums[0] / sums[1] / math.log(2)), seed)

@@ -1,0 +1,341 @@
+"""Sentiment: one label for a whole text (many-to-one).
+
+Shape letters: B batch, T time, D width, C classes.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.data.batching import bucketed, pad, split_items
+from seqlab.data.files import read_table, sha256_of
+from seqlab.data.movie_reviews import movie_reviews
+from seqlab.data.vocabulary import UNKNOWN, Vocabulary
+from seqlab.errors import ConfigError, DataError
+from seqlab.interfaces import (
+    Batch,
+    Count,
+    Meter,
+    Metric,
+    ModelConfig,
+    Network,
+    Probability,
+    Role,
+    Split,
+    State,
+    StepOutput,
+    Task,
+    TaskConfig,
+    WholeNumber,
+    last_valid,
+)
+from seqlab.layers.embedding import TokenEmbedding
+from seqlab.metrics import Floats, bootstrap_interval, gather
+
+CORPORA = {"movie_reviews": movie_reviews}
+_SHARES = (0.8, 0.1, 0.1)
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+|[^\w\s]")
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words (with their apostrophe parts), numbers, and single punctuation marks."""
+    return _WORD.findall(text.lower())
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextBatch(Batch):
+    """Texts as word ids. A row's label is scored in the window in which the row ends."""
+
+    tokens_BT: Tensor
+    valid_BT: Tensor
+    labels_B: Tensor
+    ends_B: Tensor  # bool: the row's last word stands in this window
+
+    def windows(self, steps: int) -> Iterator[Self]:
+        length_B = self.valid_BT.sum(1)
+        for start in range(0, self.tokens_BT.shape[1], steps):
+            window = slice(start, start + steps)
+            ends_B = (length_B > start) & (length_B <= start + steps)
+            yield replace(
+                self,
+                tokens_BT=self.tokens_BT[:, window],
+                valid_BT=self.valid_BT[:, window],
+                ends_B=ends_B,
+                target_count=int(ends_B.sum()),
+                positions=int(self.valid_BT[:, window].sum()),
+                continues=start > 0,
+            )
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class SentimentConfig(TaskConfig):
+    """Settings of `task=sentiment`.
+
+    corpus: `movie_reviews`, or the path of a CSV or TSV file whose header names the two columns.
+    bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
+    vocabulary_size, min_count: words kept from the training split. word_dropout: probability that a
+    training word is read as unknown. max_length: words read of a text; longer ones are counted and cut.
+    split_seed: of the fixed stratified split.
+    """
+
+    corpus: str
+    text_column: str
+    label_column: str
+    batch_size: Count
+    bidirectional: bool
+    pooling: Literal["max", "mean", "last"]
+    vocabulary_size: Count
+    min_count: Count
+    word_dropout: Probability
+    max_length: Count
+    split_seed: WholeNumber
+
+    def build(self) -> Sentiment:
+        if self.corpus in CORPORA:
+            return Sentiment(CORPORA[self.corpus](), self)
+        path = Path(self.corpus)
+        if "/" not in self.corpus and not path.exists():
+            raise DataError(
+                f"task.corpus={self.corpus} is neither a corpus nor a file",
+                "give the path of a CSV or TSV file with a text and a label column",
+                f"corpora: {', '.join(CORPORA)}",
+            )
+        return Sentiment(self._read(path), self)
+
+    def _read(self, path: Path) -> list[tuple[str, str]]:
+        header, *rows = read_table(path, "task.corpus")
+        columns = []
+        for key, name in (("text_column", self.text_column), ("label_column", self.label_column)):
+            if name not in header:
+                raise DataError(
+                    f"task.corpus={path} has no column {name!r}", f"try task.{key}=NAME", f"columns: {', '.join(header)}"
+                )
+            columns.append(header.index(name))
+        text, label = columns
+        for number, row in enumerate(rows, start=2):
+            if len(row) <= max(text, label) or not row[label].strip():
+                raise DataError(f"task.corpus={path}: row {number} has no label", "give every row a text and a label")
+        return [(row[text], row[label].strip()) for row in rows]
+
+
+class Sentiment(Task[TextBatch]):
+    """Labelled texts in a fixed stratified split, and the words that training knows."""
+
+    def __init__(self, items: list[tuple[str, str]], config: SentimentConfig) -> None:
+        self.config = config
+        self.data_sha256 = sha256_of(part for item in items for part in item)
+        self.labels = tuple(sorted({label for _, label in items}))
+        if len(self.labels) < 2:
+            raise DataError(
+                f"task.corpus={config.corpus} has {len(self.labels)} kind of label; telling apart needs two",
+                f"is task.label_column={config.label_column} the right column?",
+            )
+        parts = self._split(items)
+        self.texts = {split: [text for text, _ in part] for split, part in parts.items()}
+        tokens = {split: [words(text) for text in texts] for split, texts in self.texts.items()}
+        self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
+        self.vocabulary = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
+        self.ids = {
+            # a text without a word still needs one position
+            split: [(self.vocabulary.encode(row) or [UNKNOWN])[: config.max_length] for row in rows]
+            for split, rows in tokens.items()
+        }
+        self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
+
+    def _split(self, items: list[tuple[str, str]]) -> dict[Split, list[tuple[str, str]]]:
+        by_label: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for item in items:
+            by_label[item[1]].append(item)
+        parts: dict[Split, list[tuple[str, str]]] = {"train": [], "validation": [], "test": []}
+        for label in self.labels:
+            shares = split_items(by_label[label], _SHARES, self.config.split_seed)
+            for split, part in parts.items():
+                part += shares[split]
+        for split, part in parts.items():
+            if not part:
+                raise DataError(
+                    f"task.corpus={self.config.corpus}: {len(items)} rows leave none for the {split} split",
+                    "give ten rows of each label or more",
+                )
+        return parts
+
+    def batches(self, split: Split, seed: int) -> Iterator[TextBatch]:
+        training = split == "train"
+        drop = random.Random(f"word dropout {seed}") if training and self.config.word_dropout else None
+        rows = self.ids[split]
+        for chosen in bucketed([len(row) for row in rows], self.config.batch_size, seed if training else None):
+            lengths_B = torch.tensor([len(rows[i]) for i in chosen])
+            tokens_BT = pad([self._with_dropout(rows[i], drop) for i in chosen])
+            yield TextBatch(
+                tokens_BT=tokens_BT,
+                valid_BT=torch.arange(tokens_BT.shape[1]) < lengths_B[:, None],
+                labels_B=torch.tensor([self.answers[split][i] for i in chosen]),
+                ends_B=torch.ones(len(chosen), dtype=torch.bool),
+                target_count=len(chosen),
+                positions=int(lengths_B.sum()),
+            )
+
+    def _with_dropout(self, row: list[int], rng: random.Random | None) -> list[int]:
+        if rng is None:
+            return row
+        return [UNKNOWN if rng.random() < self.config.word_dropout else token for token in row]
+
+    def build_network(self, model: ModelConfig) -> SentimentNetwork:
+        return SentimentNetwork(len(self.vocabulary), len(self.labels), model, self.config)
+
+    def check_windows(self, steps: int, network: Network[TextBatch]) -> None:
+        what = f"trainer.bptt_steps={steps} cannot apply"
+        if self.config.bidirectional:
+            raise ConfigError(
+                f"{what}: task.bidirectional=true reads each text from its end as well",
+                "try task.bidirectional=false, or trainer.bptt_steps=null",
+            )
+        assert isinstance(network, SentimentNetwork)
+        if network.model.initial_state(1) == ():
+            raise ConfigError(
+                f"{what}: this model carries nothing from one window of a text to the next",
+                "try model=lstm, or trainer.bptt_steps=null",
+            )
+        if steps > self.config.max_length:
+            raise ConfigError(
+                f"trainer.bptt_steps={steps} is longer than any text (task.max_length={self.config.max_length})",
+                "try trainer.bptt_steps=null",
+            )
+
+    def meter(self, split: Split) -> SentimentMeter:
+        return SentimentMeter(self.labels)
+
+    def facts(self) -> Mapping[str, int | str]:
+        return {
+            "corpus": self.config.corpus,
+            **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
+            "labels": ", ".join(self.labels),
+            "vocabulary": len(self.vocabulary),
+            f"texts cut at {self.config.max_length} words": self.cut,
+        }
+
+    def samples(self, network: Network[TextBatch], seed: int) -> str:
+        chosen = random.Random(seed).sample(range(len(self.texts["test"])), min(6, len(self.texts["test"])))
+        texts = [self.texts["test"][i] for i in chosen]
+        lines = []
+        for i, text, shares in zip(chosen, texts, self.classify(network, texts), strict=True):
+            said, truth = max(shares, key=lambda label: shares[label]), self.labels[self.answers["test"][i]]
+            mark = "right" if said == truth else f"wrong, it is {truth}"
+            lines.append(f"{said} {shares[said]:.0%} ({mark}): {text}")
+        return "\n".join(lines)
+
+    @torch.inference_mode()
+    def classify(self, network: Network[TextBatch], texts: list[str]) -> list[dict[str, float]]:
+        """For each text the probability of each label."""
+        rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
+        tokens_BT = pad(rows)
+        lengths_B = torch.tensor([len(row) for row in rows])
+        batch = TextBatch(
+            tokens_BT=tokens_BT,
+            valid_BT=torch.arange(tokens_BT.shape[1]) < lengths_B[:, None],
+            labels_B=torch.zeros(len(rows), dtype=torch.long),
+            ends_B=torch.ones(len(rows), dtype=torch.bool),
+            target_count=len(rows),
+            positions=int(lengths_B.sum()),
+        ).to(next(network.parameters()).device)
+        shares_BC = network(batch, network.initial_state(len(rows))).logits.float().softmax(-1)
+        return [dict(zip(self.labels, row, strict=True)) for row in shares_BC.tolist()]
+
+
+class SentimentNetwork(Network[TextBatch]):
+    """Embedding, a model, pooling over valid positions, and a linear layer. Read causally, the pooling is
+    carried in the state, so that a text may come in windows."""
+
+    def __init__(self, vocabulary_size: int, classes: int, model: ModelConfig, config: SentimentConfig) -> None:
+        super().__init__()
+        self.embed = TokenEmbedding(vocabulary_size, model.width)
+        self.model = model.build(Role.ENCODER if config.bidirectional else Role.DECODER)
+        self.dropout = nn.Dropout(model.dropout)
+        self.head = nn.Linear(model.width, classes)
+        self.pooling, self.width = config.pooling, model.width
+
+    def initial_state(self, batch_size: int) -> State:
+        like = self.head.weight
+        start = float("-inf") if self.pooling == "max" else 0.0
+        pooled_BD = like.new_full((batch_size, self.width), start)
+        return (self.model.initial_state(batch_size), pooled_BD, like.new_zeros(batch_size, 1))
+
+    def forward(self, batch: TextBatch, state: State) -> StepOutput:
+        before, pooled_BD, seen_B1 = state
+        assert isinstance(pooled_BD, Tensor)
+        assert isinstance(seen_B1, Tensor)
+        x_BTD = self.dropout(self.embed(batch.tokens_BT))
+        hidden_BTD, after = self.model(x_BTD, before, valid_BT=batch.valid_BT)
+        pooled_BD, seen_B1 = self._pool(hidden_BTD.float(), batch.valid_BT, pooled_BD, seen_B1)
+        vector_BD = pooled_BD / seen_B1.clamp(min=1) if self.pooling == "mean" else pooled_BD
+        logits_BC = self.head(self.dropout(vector_BD))
+        nats_B = F.cross_entropy(logits_BC.float(), batch.labels_B, reduction="none")
+        return StepOutput(nats_B.masked_fill(~batch.ends_B, 0.0).sum(), (after, pooled_BD, seen_B1), logits_BC)
+
+    def _pool(
+        self, hidden_BTD: Tensor, valid_BT: Tensor, pooled_BD: Tensor, seen_B1: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        valid_BT1, any_B1 = valid_BT[..., None], valid_BT.any(1, keepdim=True)
+        if self.pooling == "max":
+            highest_BD = hidden_BTD.masked_fill(~valid_BT1, float("-inf")).amax(1)
+            pooled_BD = torch.maximum(pooled_BD, highest_BD)
+        elif self.pooling == "mean":
+            pooled_BD = pooled_BD + hidden_BTD.masked_fill(~valid_BT1, 0.0).sum(1)
+        else:
+            pooled_BD = torch.where(any_B1, last_valid(hidden_BTD, valid_BT), pooled_BD)
+        return pooled_BD, seen_B1 + valid_BT.sum(1, keepdim=True)
+
+
+class SentimentMeter(Meter[TextBatch]):
+    """Confusion counts and the loss over every text."""
+
+    primary = "accuracy"
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self.pairs: list[Tensor] = []
+        self.nats: list[Tensor] = []
+
+    def update(self, batch: TextBatch, output: StepOutput, network: Network[TextBatch]) -> None:
+        said_B, truth_B = output.logits.argmax(-1), batch.labels_B
+        self.pairs.append(torch.stack((truth_B, said_B), 1)[batch.ends_B])
+        self.nats.append(F.cross_entropy(output.logits.float(), truth_B, reduction="none")[batch.ends_B])
+
+    def _confusion(self) -> Floats:
+        """(C, C) counts, truth by row and answer by column."""
+        counts = np.zeros((len(self.labels),) * 2)
+        np.add.at(counts, tuple(gather(self.pairs).astype(int).T), 1)
+        return counts
+
+    def compute(self) -> dict[str, Metric]:
+        counts = self._confusion()
+        right = counts.diagonal()
+        of_each = counts.sum(0) + counts.sum(1)
+        # a class that neither occurs nor is said has no F1; it is left out of the mean
+        f1 = (2 * right[of_each > 0] / of_each[of_each > 0]).mean()
+        return {
+            "accuracy": Metric(float(right.sum() / counts.sum()), "", higher_is_better=True),
+            "f1": Metric(float(f1), "macro", higher_is_better=True),
+            "loss": Metric(float(gather(self.nats).mean()), "nats/text", higher_is_better=False),
+        }
+
+    def interval(self, seed: int) -> tuple[float, float]:
+        pairs = gather(self.pairs)
+        statistics_NK = np.stack((pairs[:, 0] == pairs[:, 1], np.ones(len(pairs))), 1).astype(np.float64)
+        return bootstrap_interval(statistics_NK, lambda sums: float(sums[0] / sums[1]), seed)
+
+    def details(self) -> dict[str, Any]:
+        rows = zip(self.labels, self._confusion().astype(int).tolist(), strict=True)
+        return {"confusion": {truth: dict(zip(self.labels, row, strict=True)) for truth, row in rows}}

@@ -1,0 +1,334 @@
+"""Translation: one sequence into another (many-to-many, encoder-decoder).
+
+Shape letters: B batch, S source time, T target time, D width, V target vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.data.batching import bucketed, pad, split_items
+from seqlab.data.cldr import cldr_pairs, find_locale
+from seqlab.data.files import read_text, sha256_of
+from seqlab.data.vocabulary import END, PAD, START, Vocabulary
+from seqlab.decoding.sampling import greedy
+from seqlab.errors import DataError
+from seqlab.interfaces import (
+    Batch,
+    Count,
+    GeneratingNetwork,
+    Memory,
+    Meter,
+    Metric,
+    ModelConfig,
+    Network,
+    Probability,
+    Role,
+    Split,
+    State,
+    StepOutput,
+    Task,
+    TaskConfig,
+    WholeNumber,
+)
+from seqlab.layers.embedding import TokenEmbedding, token_head
+from seqlab.metrics import Floats, bootstrap_interval, gather
+
+CORPORA = ("cldr",)
+_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairBatch(Batch):
+    """Sources and their translations; each target row ends in END, padding is PAD."""
+
+    source_BS: Tensor
+    target_BT: Tensor
+    items_B: Tensor  # each row's place in its split, where its text stands
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class TranslationConfig(TaskConfig):
+    """Settings of `task=translation`.
+
+    corpus: `cldr`, the path of a TSV file (source, translation), or two line-aligned files joined by a
+    comma, plain or .gz. validation_corpus, test_corpus: the same for splits of their own; null cuts 5 % of
+    the corpus for each. target: Babel's name of the language to translate into (cldr). pairs: how many
+    phrases to make (cldr). unit: what a token is. vocabulary_size: tokens kept of each side.
+    max_length: tokens of a source or a target; longer training pairs are counted and left out.
+    metric: what chooses the best checkpoint.
+    """
+
+    corpus: str
+    validation_corpus: str | None
+    test_corpus: str | None
+    target: str
+    pairs: Count
+    unit: Literal["char", "word"]
+    vocabulary_size: Count
+    max_length: Count
+    batch_size: Count
+    eval_batch_size: Count
+    label_smoothing: Probability
+    metric: Literal["exact_match", "bleu"]
+    split_seed: WholeNumber
+
+    def build(self) -> Translation:
+        if self.corpus == "cldr":
+            find_locale(self.target)
+            pairs = cldr_pairs(self.target, self.pairs, self.split_seed)
+        else:
+            pairs = read_pairs(self.corpus, "task.corpus")
+        given = {
+            "validation": read_pairs(self.validation_corpus, "task.validation_corpus") if self.validation_corpus else [],
+            "test": read_pairs(self.test_corpus, "task.test_corpus") if self.test_corpus else [],
+        }
+        return Translation(_split(pairs, given, self), self)
+
+
+def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
+    """(source, translation) from a TSV file or from two line-aligned files `A,B`. White space is collapsed."""
+    paths = [Path(part) for part in where.split(",")]
+    if len(paths) == 1:
+        if "/" not in where and not paths[0].exists():
+            raise DataError(
+                f"{key}={where} is neither a corpus nor a file",
+                "give a TSV file, or two line-aligned files: 'task.corpus=\"a.en,a.fr\"'",
+                f"corpora: {', '.join(CORPORA)}",
+            )
+        # any extension holds tabs here: the text of a translation is full of commas
+        rows = [line.split("\t") for line in read_text(paths[0], key).split("\n") if line.strip()]
+        for number, row in enumerate(rows, start=1):
+            if len(row) < 2 or not row[0].strip() or not row[1].strip():
+                raise DataError(f"{key}={where}: row {number} has no translation", "separate the two by a tab")
+        pairs = [(row[0], row[1]) for row in rows]
+    elif len(paths) == 2:
+        sides = [read_text(path, key).rstrip("\n").split("\n") for path in paths]
+        if len(sides[0]) != len(sides[1]):
+            raise DataError(
+                f"{key}={where}: {len(sides[0])} lines against {len(sides[1])}", "line-aligned files have as many lines"
+            )
+        pairs = [(a, b) for a, b in zip(*sides, strict=True) if a.strip() and b.strip()]
+    else:
+        raise DataError(f"{key}={where} names {len(paths)} files", "give one TSV file, or two line-aligned files")
+    return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
+
+
+def _split(
+    pairs: list[tuple[str, str]], given: dict[str, list[tuple[str, str]]], config: TranslationConfig
+) -> dict[Split, list[tuple[str, str]]]:
+    """Three splits without a source in common: a repeated source keeps its first translation, and what
+    stands in a split of its own is left out of training."""
+    rest = list(dict(reversed(pairs)).items())[::-1]
+    held_out = {source for part in given.values() for source, _ in part}
+    rest = [pair for pair in rest if pair[0] not in held_out]
+    shares = [0.0 if given[split] else 0.05 for split in ("validation", "test")]
+    cut = split_items(rest, (1 - sum(shares), shares[0], shares[1]), config.split_seed)
+    parts: dict[Split, list[tuple[str, str]]] = {split: given.get(split) or cut[split] for split in _SPLITS}
+    for split, part in parts.items():
+        if not part:
+            raise DataError(
+                f"task.corpus={config.corpus}: {len(pairs)} pairs leave none for the {split} split",
+                "give twenty pairs or more",
+            )
+    return parts
+
+
+class Translation(Task[PairBatch]):
+    """Pairs in three splits, and a vocabulary for each side."""
+
+    def __init__(self, parts: dict[Split, list[tuple[str, str]]], config: TranslationConfig) -> None:
+        self.config, self.pairs = config, parts
+        self.data_sha256 = sha256_of(text for part in parts.values() for pair in part for text in pair)
+        self.tokens: Callable[[str], list[str]] = list if config.unit == "char" else str.split
+        self.joint = "" if config.unit == "char" else " "
+        train = [(self.tokens(a), self.tokens(b)) for a, b in parts["train"]]
+        kept = [(a, b) for a, b in train if max(len(a), len(b)) < config.max_length]
+        self.left_out = len(train) - len(kept)
+        if not kept:
+            raise DataError(
+                f"task.max_length={config.max_length} leaves out every training pair",
+                f"try task.max_length={1 + min(max(len(a), len(b)) for a, b in train)}",
+            )
+        self.sources = Vocabulary.of((a for a, _ in kept), size=config.vocabulary_size)
+        self.targets = Vocabulary.of((b for _, b in kept), size=config.vocabulary_size)
+        held: dict[Split, list[tuple[list[str], list[str]]]] = {"train": kept}
+        for split in ("validation", "test"):
+            held[split] = [(self.tokens(a), self.tokens(b)) for a, b in parts[split]]
+        longest = config.max_length - 1
+        # an over-long source or target of an evaluation is cut, never left out: every item counts
+        self.ids = {
+            split: [
+                (self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in rows
+            ]
+            for split, rows in held.items()
+        }
+
+    def batches(self, split: Split, seed: int) -> Iterator[PairBatch]:
+        rows, training = self.ids[split], split == "train"
+        size = self.config.batch_size if training else self.config.eval_batch_size
+        for chosen in bucketed([len(a) + len(b) for a, b in rows], size, seed if training else None):
+            sources, targets = zip(*(rows[i] for i in chosen), strict=True)
+            count = sum(len(row) for row in targets)
+            yield PairBatch(
+                source_BS=pad(sources),
+                target_BT=pad(targets),
+                items_B=torch.tensor(chosen),
+                target_count=count,
+                positions=count + sum(len(row) for row in sources),
+            )
+
+    def build_network(self, model: ModelConfig) -> TranslationNetwork:
+        return TranslationNetwork(len(self.sources), len(self.targets), model, self.config.label_smoothing)
+
+    def meter(self, split: Split) -> TranslationMeter:
+        return TranslationMeter(self, [truth for _, truth in self.pairs[split]])
+
+    def facts(self) -> Mapping[str, int | str]:
+        unit = "characters" if self.config.unit == "char" else "words"
+        return {
+            "corpus": self.config.corpus if self.config.corpus != "cldr" else f"cldr, en to {self.config.target}",
+            **{f"{split} pairs": len(rows) for split, rows in self.ids.items()},
+            f"source {unit}": len(self.sources),
+            f"target {unit}": len(self.targets),
+            f"training pairs left out at {self.config.max_length} {unit}": self.left_out,
+        }
+
+    def samples(self, network: Network[PairBatch], seed: int) -> str:
+        pairs = self.pairs["test"]
+        chosen = [pairs[i] for i in random.Random(seed).sample(range(len(pairs)), min(8, len(pairs)))]
+        said = self.translate(network, [source for source, _ in chosen])
+        return "\n".join(
+            f"{source} -> {text}" + ("" if text == truth else f"   (should be: {truth})")
+            for (source, truth), text in zip(chosen, said, strict=True)
+        )
+
+    def translate(self, network: Network[PairBatch], texts: list[str]) -> list[str]:
+        """The network's greedy translations."""
+        sources = [self.sources.encode(self.tokens(text))[: self.config.max_length - 1] or [END] for text in texts]
+        source_BS = pad(sources).to(next(network.parameters()).device)
+        batch = PairBatch(source_BS=source_BS, target_BT=source_BS[:, :0], items_B=source_BS[:, 0], target_count=0, positions=0)
+        return self.decode(network, batch)
+
+    def decode(self, network: Network[PairBatch], batch: PairBatch) -> list[str]:
+        """Greedy translations of a batch's sources, as text."""
+        assert isinstance(network, TranslationNetwork)
+        first_B = torch.full((batch.size,), START, device=batch.source_BS.device)
+        longest = min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
+        written_BT = greedy(network, batch, first_B, longest)
+        return [self.joint.join(self.targets.decode(row)) for row in written_BT.tolist()]
+
+
+class TranslationNetwork(GeneratingNetwork[PairBatch]):
+    """An encoder that reads the source, a decoder that writes the target (teacher forcing in training)."""
+
+    def __init__(self, sources: int, targets: int, model: ModelConfig, label_smoothing: float) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        self.embed_source = TokenEmbedding(sources, model.width)
+        self.embed_target = TokenEmbedding(targets, model.width)
+        self.encoder, self.decoder = model.build(Role.ENCODER), model.build(Role.CROSS_DECODER)
+        self.dropout = nn.Dropout(model.dropout)
+        self.head = token_head(self.embed_target, model.tie_embeddings)
+
+    def initial_state(self, batch_size: int) -> State:
+        return ()  # every batch brings its own source
+
+    def _read(self, source_BS: Tensor) -> Memory:
+        return self.encoder.encode(self.dropout(self.embed_source(source_BS)), source_BS != PAD)
+
+    def forward(self, batch: PairBatch, state: State) -> StepOutput:
+        before_BT = F.pad(batch.target_BT[:, :-1], (1, 0), value=START)
+        x_BTD = self.dropout(self.embed_target(before_BT))
+        hidden_BTD, _ = self.decoder(x_BTD, self.decoder.initial_state(batch.size), memory=self._read(batch.source_BS))
+        logits_BTV = self.head(self.dropout(hidden_BTD))
+        loss = F.cross_entropy(
+            logits_BTV.flatten(0, 1).float(),
+            batch.target_BT.flatten(),
+            ignore_index=PAD,
+            reduction="sum",
+            # smoothed targets regularise training (Szegedy 2016); an evaluation reports the plain loss
+            label_smoothing=self.label_smoothing if self.training else 0.0,
+        )
+        return StepOutput(loss, (), logits_BTV)
+
+    def start(self, batch: PairBatch, capacity: int) -> State:
+        return (tuple(self._read(batch.source_BS)), self.decoder.initial_state(batch.size, capacity=capacity))
+
+    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
+        memory, before = state
+        assert isinstance(memory, tuple)
+        x_BTD = self.embed_target(token_B[:, None])
+        hidden_BTD, after = self.decoder(x_BTD, before, memory=Memory(*memory))  # type: ignore[arg-type]
+        return self.head(hidden_BTD[:, 0]), (memory, after)
+
+
+class TranslationMeter(Meter[PairBatch]):
+    """Teacher-forced loss, and what sacreBLEU and plain equality say of greedy translations."""
+
+    def __init__(self, task: Translation, references: list[str]) -> None:
+        # sacreBLEU takes a moment to import, which training alone need not wait for
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+
+        self.task, self.references = task, references
+        self.bleu, self.chrf = BLEU(), CHRF()
+        self.primary = task.config.metric
+        self.nats: list[Tensor] = []
+        self.targets = 0
+        self.said: list[str] = []
+        self.truth: list[str] = []
+
+    def update(self, batch: PairBatch, output: StepOutput, network: Network[PairBatch]) -> None:
+        self.nats.append(output.loss_sum[None])
+        self.targets += batch.target_count
+        self.said += self.task.decode(network, batch)
+        self.truth += [self.references[item] for item in batch.items_B.tolist()]
+
+    def compute(self) -> dict[str, Metric]:
+        loss = float(gather(self.nats).sum()) / self.targets
+        same = sum(a == b for a, b in zip(self.said, self.truth, strict=True))
+        bleu, chrf = (m.corpus_score(self.said, [self.truth]).score for m in (self.bleu, self.chrf))
+        return {
+            "exact_match": Metric(same / len(self.truth), "", higher_is_better=True),
+            "bleu": Metric(bleu, "", higher_is_better=True),
+            "chrf": Metric(chrf, "", higher_is_better=True),
+            "loss": Metric(loss, "nats/token", higher_is_better=False),
+            "perplexity": Metric(math.exp(min(loss, 700.0)), "", higher_is_better=False),
+        }
+
+    def interval(self, seed: int) -> tuple[float, float]:
+        statistics_NK, aggregate = self._bleu_sums() if self.primary == "bleu" else self._match_sums()
+        return bootstrap_interval(statistics_NK, aggregate, seed)
+
+    def _match_sums(self) -> tuple[Floats, Callable[[Floats], float]]:
+        same = [a == b for a, b in zip(self.said, self.truth, strict=True)]
+        return np.stack((np.array(same), np.ones(len(same))), 1), lambda sums: float(sums[0] / sums[1])
+
+    def _bleu_sums(self) -> tuple[Floats, Callable[[Floats], float]]:
+        """Corpus BLEU is a function of n-gram counts and lengths that add up over sentences."""
+        from sacrebleu.metrics.bleu import BLEU
+
+        sentence = BLEU(effective_order=True)  # counts are the same; only its own sentence score differs
+        scores = [sentence.sentence_score(a, [b]) for a, b in zip(self.said, self.truth, strict=True)]
+        rows = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
+
+        def aggregate(sums: Floats) -> float:
+            correct, total, lengths = sums[:4].tolist(), sums[4:8].tolist(), sums[8:].tolist()
+            return float(BLEU.compute_bleu(correct, total, *lengths).score)
+
+        return np.array(rows, dtype=np.float64), aggregate
+
+    def details(self) -> dict[str, Any]:
+        return {"signatures": {"bleu": str(self.bleu.get_signature()), "chrf": str(self.chrf.get_signature())}}
