@@ -1,0 +1,1 @@
+"""Overrides in, a frozen and typed RunConfig out. No other package imports Hydra."""

@@ -1,0 +1,134 @@
+"""Hydra's part: overrides and config folders into one plain tree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from seqlab.config.explain import explain_composition, explain_override
+from seqlab.config.sources import GROUPS, check_config_dir, shipped_folder
+from seqlab.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A resolved tree of plain values, the options that were chosen, and the whole as YAML."""
+
+    tree: dict[str, Any]
+    names: dict[str, str]
+    yaml: str
+
+
+class _UserFolder(SearchPathPlugin):
+    """Puts the user's config folder before ours. Registered in this process alone: other Hydra
+    applications of the same environment stay untouched."""
+
+    folder: Path | None = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if self.folder is not None:
+            search_path.prepend("--config-dir", f"file://{self.folder}", anchor=SearchPathQuery(provider="main"))
+
+
+Plugins.instance().register(_UserFolder)
+
+
+def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
+    """The config of these overrides. Raises ConfigError."""
+    _UserFolder.folder = check_config_dir(config_dir)
+    _check(overrides)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(shipped_folder()), version_base="1.3"):
+            config = hydra_compose("train", overrides, return_hydra_config=True)
+            choices = config.hydra.runtime.choices
+            names = {group: str(choices[group]) for group in GROUPS if choices.get(group) is not None}
+            OmegaConf.set_struct(config, False)
+            del config["hydra"]
+            return _resolved(config, names)
+    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+        raise explain_composition(error, overrides, _UserFolder.folder, _settings) from error
+
+
+def read_composed(path: Path) -> Composed:
+    """What a run stored as its config.yaml."""
+    try:
+        config = OmegaConf.load(path)
+        if not isinstance(config, DictConfig):
+            raise ConfigError(f"{path} is not the config of a run")
+        names = config.pop("names", {})
+        return _resolved(config, {str(k): str(v) for k, v in dict(names).items()})
+    except (OSError, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
+
+
+def _resolved(config: DictConfig, names: dict[str, str]) -> Composed:
+    tree: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    return Composed(tree, names, OmegaConf.to_yaml(OmegaConf.create({"names": names, **tree})))
+
+
+def _check(overrides: list[str]) -> None:
+    """Refuse what Hydra would take but nobody can mean."""
+    parsed: list[Override] = []
+    for text in overrides:
+        try:
+            parsed += OverridesParser.create().parse_overrides([text])
+        except OverrideParseException as error:
+            raise explain_override(text, _UserFolder.folder) from error
+    for override, text in zip(parsed, overrides, strict=True):
+        if override.is_sweep_override():
+            raise ConfigError(
+                f"'{text}' names several values, and train makes one run", "start it once for each, in a loop of the shell"
+            )
+        if override.key_or_group.split("/")[0].split(".")[0] == "hydra":
+            raise ConfigError(f"'{text}': Hydra's own settings have no effect here", "see runs_dir=... and --name")
+    for key, count in Counter(override.key_or_group for override in parsed).items():
+        if count > 1:
+            given = [text for override, text in zip(parsed, overrides, strict=True) if override.key_or_group == key]
+            raise ConfigError(f"{key} is given {count} times: {' '.join(given)}", "keep one of them")
+
+
+def _settings(overrides: list[str]) -> list[str]:
+    """Every key of the config that these overrides make, dotted; of the defaults where they do not fit."""
+    for tried in (overrides, []):
+        try:
+            with initialize_config_dir(str(shipped_folder()), version_base="1.3"):
+                config = hydra_compose("train", tried)
+                return list(_leaves(OmegaConf.to_container(config), ""))
+        except (HydraException, OmegaConfBaseException):
+            continue
+    return []
+
+
+def _leaves(node: Any, prefix: str) -> list[str]:
+    if not isinstance(node, dict):
+        return [prefix]
+    dotted = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in node.items())
+    return [leaf for key, value in dotted if not key.endswith("_target_") for leaf in _leaves(value, key)]
+
+
+def settings(overrides: list[str], config_dir: Path | None = None) -> dict[str, Any]:
+    """Every dotted key with its value, for completion and listings."""
+    tree = compose(overrides, config_dir).tree
+    found: dict[str, Any] = {}
+    for key in _leaves(tree, ""):
+        node: Any = tree
+        for part in key.split("."):
+            node = node[part]
+        found[key] = node
+    return found

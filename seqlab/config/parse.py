@@ -1,0 +1,124 @@
+"""Plain dictionaries into frozen, checked dataclasses, with errors that name the key and the remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import sys
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from seqlab.config.sources import named_targets
+from seqlab.errors import ConfigError
+
+T = TypeVar("T")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant; `lr` also finds `optim.lr`."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return close[0]
+    by_last = {name.rpartition(".")[2]: name for name in known}
+    close = difflib.get_close_matches(word.rpartition(".")[2], by_last, n=1, cutoff=0.6)
+    return by_last[close[0]] if close else None
+
+
+def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) -> T:
+    """The dataclass that a node's `_target_` names, filled with the rest of the node.
+
+    A class outside seqlab is imported only if a YAML file of `config_dir` names it; what is no subclass
+    of `base` is refused before it is called. Raises ConfigError.
+    """
+    if not isinstance(node, Mapping) or not isinstance(node.get("_target_"), str):
+        raise ConfigError(f"{where} has no _target_, the class that it fills", f"choose one: {where}=NAME")
+    target = str(node["_target_"])
+    module, _, name = target.rpartition(".")
+    if module.split(".")[0] != "seqlab" and target not in named_targets(config_dir):
+        raise ConfigError(
+            f"{where}._target_={target} is outside seqlab",
+            "name the folder whose YAML has it: --config-dir FOLDER",
+        )
+    try:
+        schema = getattr(_import(module, config_dir), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"{where}._target_={target} cannot be imported: {error}",
+            "a module is found if it is installed, or stands in or beside the folder of --config-dir",
+        ) from error
+    if not (isinstance(schema, type) and issubclass(schema, base) and dataclasses.is_dataclass(schema)):
+        raise ConfigError(f"{where}._target_={target} is not a {base.__name__}")
+    return parse(schema, {key: value for key, value in node.items() if key != "_target_"}, where)
+
+
+def _import(module: str, config_dir: Path | None) -> Any:
+    folders = [] if config_dir is None else [str(config_dir), str(config_dir.parent)]
+    for folder in folders:
+        if folder not in sys.path:
+            sys.path.append(folder)  # at the end: it must not hide what is installed
+    return import_module(module)
+
+
+def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:
+    """An instance of a (pydantic) dataclass. `where` is the key that holds it, for messages."""
+    assert dataclasses.is_dataclass(schema)
+    known = [f.name for f in dataclasses.fields(schema)]
+    for key in values:
+        if key not in known:
+            raise unknown_key(f"{where}.{key}" if where else str(key), values[key], [f"{where}.{k}" for k in known])
+    try:
+        return TypeAdapter(schema).validate_python(dict(values))
+    except ValidationError as error:
+        raise _explain(error, where) from error
+
+
+def unknown_key(key: str, value: Any, known: Iterable[str]) -> ConfigError:
+    """The error for a setting that does not exist, with its neighbours."""
+    known = list(known)
+    near = nearest(key, known)
+    parent = (near or key).rpartition(".")[0]
+    siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == parent]
+    return ConfigError(
+        f"there is no setting '{key}'",
+        f"did you mean {near}={value}?" if near else "",
+        f"{parent or 'settings'}: {', '.join(siblings)}",
+    )
+
+
+def _explain(error: ValidationError, where: str) -> ConfigError:
+    """pydantic's first complaint in the words of the command line."""
+    first = error.errors()[0]
+    # for a value that may also be null, pydantic adds the type that it tried to the location
+    path = [str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()]
+    key = ".".join(part for part in (where, *path[:1]) if part)
+    value = first["input"]
+    context = first.get("ctx", {})
+    match first["type"]:
+        case "value_error" if not first["loc"]:
+            what, _, hint = str(context["error"]).partition("; ")
+            return ConfigError(what, hint)
+        case "missing":
+            return ConfigError(f"{key} has no value", f"give it one: {key}=VALUE")
+        case "literal_error":
+            allowed = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
+            near = nearest(str(value), allowed)
+            return ConfigError(
+                f"{key}={value} is not allowed",
+                f"did you mean {key}={near}?" if near else "",
+                f"{key}: {', '.join(allowed)}",
+            )
+        case kind:
+            message = str(context["error"]) if kind == "value_error" else first["msg"].removeprefix("Input ")
+            shown = "null" if value is None else value
+            return ConfigError(f"{key}={shown}: {message}", _remedy(key, context))
+
+
+def _remedy(key: str, context: Mapping[str, Any]) -> str:
+    bounds = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
+    said = [f"{word} {context[bound]:g}" for bound, word in bounds.items() if bound in context]
+    return f"give {key} a value {said[0]}" if said else f"see: seqlab config | grep -n {key.rpartition('.')[2]}"

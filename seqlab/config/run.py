@@ -1,0 +1,76 @@
+"""RunConfig: everything that defines a run, and how it is made from overrides or from a stored file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic.dataclasses import dataclass as config_dataclass
+
+from seqlab.config.compose import Composed, compose, read_composed
+from seqlab.config.parse import parse, parse_target
+from seqlab.errors import ConfigError
+from seqlab.interfaces import ModelConfig, TaskConfig, WholeNumber
+from seqlab.training.device import DeviceConfig
+from seqlab.training.optim import OptimConfig
+from seqlab.training.trainer import TrainerConfig
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class _Root:
+    """The settings that stand in no group."""
+
+    seed: WholeNumber
+    runs_dir: str
+    deterministic: bool
+    init_from: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """A run's settings, checked. `names` are the chosen options: {"model": "lstm", "task": "char_lm", ...};
+    `yaml` is the composed config as text."""
+
+    names: dict[str, str]
+    model: ModelConfig
+    task: TaskConfig
+    optim: OptimConfig
+    device: DeviceConfig
+    trainer: TrainerConfig
+    seed: int
+    runs_dir: Path
+    deterministic: bool
+    init_from: str | None
+    yaml: str
+
+
+def load_run_config(overrides: list[str], config_dir: Path | None = None) -> RunConfig:
+    """Compose and check. Raises ConfigError with a suggestion."""
+    return _typed(compose(overrides, config_dir), config_dir)
+
+
+def read_run_config(path: Path, config_dir: Path | None = None) -> RunConfig:
+    """The config that a run stored. Raises ConfigError if it is not one."""
+    return _typed(read_composed(path), config_dir)
+
+
+def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
+    tree = dict(composed.tree)
+    groups: dict[str, Any] = {}
+    for name, base in (("model", ModelConfig), ("task", TaskConfig), ("optim", OptimConfig), ("device", DeviceConfig)):
+        groups[name] = parse_target(tree.pop(name, None), base, name, config_dir)
+    trainer = tree.pop("trainer", None)
+    if not isinstance(trainer, dict):
+        raise ConfigError("trainer has no settings", "leave ~trainer out")
+    root = parse(_Root, tree, "")
+    return RunConfig(
+        names=composed.names,
+        **groups,
+        trainer=parse(TrainerConfig, trainer, "trainer"),
+        seed=root.seed,
+        runs_dir=Path(root.runs_dir),
+        deterministic=root.deterministic,
+        init_from=root.init_from,
+        yaml=composed.yaml,
+    )

@@ -1,0 +1,61 @@
+"""Where config files are, and what stands in them; without Hydra and torch, so that it is quick."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from seqlab.errors import ConfigError
+
+GROUPS = ("model", "task", "optim", "device", "experiment")
+
+
+def shipped_folder() -> Path:
+    """seqlab's own configs: inside the package in a wheel, beside it in a checkout."""
+    inside = Path(str(files("seqlab"))) / "configs"
+    beside = Path(str(files("seqlab"))).parent / "configs"
+    for folder in (inside, beside):
+        if (folder / "train.yaml").is_file():
+            return folder
+    raise ConfigError("seqlab's config files are missing", "try: pip install --force-reinstall seqlab")
+
+
+def check_config_dir(config_dir: Path | None) -> Path | None:
+    """The absolute path of a user's config folder. Raises ConfigError if it is none."""
+    if config_dir is not None and not config_dir.is_dir():
+        raise ConfigError(f"--config-dir {config_dir} is not a folder", "give a folder with model/, task/, ... in it")
+    return config_dir.resolve() if config_dir is not None else None
+
+
+def group_files(group: str, config_dir: Path | None) -> dict[str, Path]:
+    """The options of a group by name; a user's file stands before a shipped one of the same name."""
+    found: dict[str, Path] = {}
+    for folder in (shipped_folder(), config_dir):
+        if folder is not None:
+            found |= {path.stem: path for path in sorted((folder / group).glob("*.yaml"))}
+    return dict(sorted(found.items()))
+
+
+def named_targets(config_dir: Path | None) -> set[str]:
+    """Every `_target_` in the YAML files of a user's config folder: the only classes outside seqlab that
+    may be imported, because the user named that folder on the command line."""
+    targets: set[str] = set()
+    for path in config_dir.rglob("*.yaml") if config_dir is not None else ():
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError):
+            continue  # composing says what is wrong with it, if it is used
+        targets |= set(_targets_in(content))
+    return targets
+
+
+def _targets_in(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "_target_" and isinstance(value, str):
+                yield value
+            yield from _targets_in(value)

@@ -1,0 +1,149 @@
+"""What a person sees while a network trains: a live panel on a terminal, plain lines elsewhere. All of it
+goes to stderr; stdout is for results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from seqlab.interfaces import Metric
+from seqlab.training.trainer import Progress, TrainerConfig
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """The values as one line of bars, the last `width` of them, lowest to highest."""
+    shown = [v for v in values[-width:] if v == v]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    return "".join(_BLOCKS[round((v - low) / (high - low) * 7) if high > low else 0] for v in shown)
+
+
+def clock(seconds: float) -> str:
+    """Seconds as 0:07, 12:34 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def compact(count: float) -> str:
+    """A count with at most three figures and k, M or G."""
+    for unit in ("", "k", "M", "G"):
+        if abs(count) < 999.5 or unit == "G":
+            break
+        count /= 1000
+    return f"{count:.3g}{unit}"
+
+
+def figure(metric: Metric) -> str:
+    """A metric's value for people, with its unit."""
+    text = f"{metric.value:.4f}" if abs(metric.value) < 10 else f"{metric.value:.2f}"
+    return f"{text} {metric.unit}".rstrip()
+
+
+class Display:
+    """An Observer for people; use it in a `with` statement. Quiet, it shows nothing."""
+
+    def __init__(self, console: Console, limits: TrainerConfig, *, quiet: bool = False, every_seconds: float = 5.0):
+        self.console, self.limits, self.quiet, self.every_seconds = console, limits, quiet, every_seconds
+        self._progress = Progress()
+        self._scalars: dict[str, float] = {}
+        self._losses: list[float] = []
+        self._validations: list[str] = []
+        self._last_line = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal and not self.quiet:
+            self._live = Live(self._panel(), console=self.console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        if not self.quiet:
+            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        self._progress, self._scalars = progress, scalars
+        self._losses.append(scalars["train/loss"])
+        if self._live is not None:
+            self._live.update(self._panel())
+        elif time.monotonic() - self._last_line >= self.every_seconds:
+            self._last_line = time.monotonic()
+            self.say(self._line())
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        text = f"step {progress.step}: validation {primary} {figure(metrics[primary])}"
+        loss = metrics.get("loss")
+        text += f", loss {figure(loss)}" if loss is not None and primary != "loss" else ""
+        text += "  (best)" if better else ""
+        if self._live is not None:
+            self._validations.append(text)
+            self._live.update(self._panel())
+        else:
+            self.say(text)
+
+    def _share(self) -> float:
+        """How much of the first budget to run out is used, 0 to 1."""
+        done, limits = self._progress, self.limits
+        shares = [
+            done.step / limits.max_steps if limits.max_steps else 0.0,
+            done.seconds / limits.max_seconds if limits.max_seconds else 0.0,
+            done.epoch / limits.max_epochs if limits.max_epochs else 0.0,
+        ]
+        return min(1.0, max(shares))
+
+    def _left(self) -> str:
+        share = self._share()
+        return clock(self._progress.seconds * (1 - share) / share) if share > 0 else "?"
+
+    def _of(self) -> str:
+        return f"/{self.limits.max_steps}" if self.limits.max_steps else ""
+
+    def _line(self) -> str:
+        speed = compact(self._scalars["speed/tokens_per_second"])
+        return (
+            f"step {self._progress.step}{self._of()}: loss {self._scalars['train/loss']:.4f}, "
+            f"{speed} tokens/s, {self._left()} left"
+        )
+
+    def _panel(self) -> RenderableType:
+        bar = ProgressBar(total=1.0, completed=self._share(), width=None)
+        head = Table.grid(padding=(0, 1), expand=True)
+        head.add_column(no_wrap=True)
+        head.add_column(ratio=1)
+        head.add_column(no_wrap=True, justify="right")
+        head.add_row(f"step {self._progress.step}{self._of()}", bar, f"{self._left()} left")
+        lines: list[RenderableType] = [head]
+        if self._scalars:
+            width = max(10, min(40, self.console.width - 50))
+            lines.append(
+                Text.assemble(
+                    "train loss ",
+                    (f"{self._scalars['train/loss']:.4f}", "bold"),
+                    " ",
+                    (sparkline(self._losses, width), "cyan"),
+                    f"  {compact(self._scalars['speed/tokens_per_second'])} tokens/s",
+                    no_wrap=True,
+                    overflow="ellipsis",
+                )
+            )
+        lines += [Text(text, style="green" if text.endswith("(best)") else "") for text in self._validations[-5:]]
+        return Group(*lines)

@@ -1,0 +1,265 @@
+"""From a RunConfig to a Result: the one place where task, network, optimizer and trainer are put together."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from seqlab.config.run import RunConfig, read_run_config
+from seqlab.display import Display
+from seqlab.errors import DataError, Interrupted, ResourceError, SeqlabError
+from seqlab.interfaces import Metric, Network, Task
+from seqlab.run_folder import environment, find_run, make_run_folder
+from seqlab.training.device import Device, resolve_device
+from seqlab.training.recorder import Recorder
+from seqlab.training.seeds import stream_seed
+from seqlab.training.snapshot import best_snapshot, load_weights
+from seqlab.training.trainer import Trainer
+
+_log = logging.getLogger("seqlab")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to; result.json holds the same."""
+
+    folder: Path
+    task: str
+    model: str
+    seed: int
+    parameters: int
+    steps: int
+    tokens: int
+    seconds: float
+    tokens_per_second: float
+    peak_memory_bytes: int
+    best_step: int
+    primary: str
+    validation: dict[str, float]
+    test: dict[str, float]
+    test_interval: tuple[float, float]
+    details: dict[str, Any]
+    device: str
+    precision: str
+    metrics: dict[str, Metric]
+    sample: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as result.json and --json give them."""
+        plain = {key: value for key, value in vars(self).items() if key not in ("metrics", "sample")}
+        units = {name: {"unit": m.unit, "higher_is_better": m.higher_is_better} for name, m in self.metrics.items()}
+        return {**plain, "folder": str(self.folder), "metrics": units}
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trainable numbers, a tied weight once."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network[Any]:
+    """A network initialised by the seed's own stream, on the device."""
+    torch.manual_seed(stream_seed(config.seed, "initialisation"))
+    network = task.build_network(config.model)
+    if config.init_from is not None:
+        load_weights(network, best_snapshot(find_run(config.init_from) / "checkpoints"))
+    network.to(device.torch_device)
+    # the global generator belongs to dropout alone from here on
+    torch.manual_seed(stream_seed(config.seed, "dropout"))
+    return network
+
+
+def train(config: RunConfig, console: Console, *, name: str | None = None, quiet: bool = False) -> Result:
+    """Train, evaluate with the best weights, and leave a run folder behind.
+
+    Raises a SeqlabError for whatever a user can mend; Interrupted once everything is saved.
+    """
+    device = resolve_device(config.device, deterministic=config.deterministic)
+    task = config.task.build()
+    network = build_network(config, task, device)
+    folder = make_run_folder(config.runs_dir, config.names["task"], config.names["model"], config.seed, name)
+    with _log_file(folder), _resources(folder):
+        (folder / "config.yaml").write_text(config.yaml, encoding="utf-8")
+        _write_json(folder / "environment.json", environment(task.data_sha256))
+        with Recorder(folder) as recorder, Display(console, config.trainer, quiet=quiet) as display:
+            trainer = Trainer(
+                task,
+                network,
+                config.optim,
+                config.trainer,
+                device,
+                seed=config.seed,
+                folder=folder / "checkpoints",
+                observers=(recorder, display),
+            )
+            parameters = count_parameters(network)
+            _introduce(display, config, task, device, parameters, folder)
+            tags = [f"val/{task.meter('validation').primary}", "val/loss"]
+            recorder.describe(config.yaml, _settings(config, parameters), tags)
+            with _signals(trainer):
+                _fit(trainer, folder)
+            result = _conclude(trainer, config, folder, parameters)
+            recorder.finish(trainer.progress, result.metrics, result.sample)
+    _log.info("finished: %s", result.as_json()["test"])
+    return result
+
+
+def _fit(trainer: Trainer[Any], folder: Path) -> None:
+    try:
+        trainer.fit()
+    except Interrupted as stop:
+        hint = f"kept {folder}; its weights can start another run: seqlab train ... init_from={folder}"
+        raise Interrupted(stop.what, hint, stop.exit_code) from None
+
+
+def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters: int) -> Result:
+    """The test split and a sample, with the weights that validated best."""
+    task, network, progress = trainer.task, trainer.network, trainer.progress
+    load_weights(network, best_snapshot(folder / "checkpoints"))
+    network.eval()
+    validation, meter = trainer.evaluate("validation").compute(), trainer.evaluate("test")
+    metrics = meter.compute()
+    sample = task.samples(network, stream_seed(config.seed, "sampling"))
+    (folder / "samples.txt").write_text(sample + "\n", encoding="utf-8")
+    result = Result(
+        folder=folder,
+        task=config.names["task"],
+        model=config.names["model"],
+        seed=config.seed,
+        parameters=parameters,
+        steps=progress.step,
+        tokens=progress.tokens,
+        seconds=progress.seconds,
+        tokens_per_second=progress.tokens / max(progress.seconds, 1e-9),
+        peak_memory_bytes=trainer.device.peak_memory_bytes(),
+        best_step=progress.best_step,
+        primary=meter.primary,
+        validation={key: metric.value for key, metric in validation.items()},
+        test={key: metric.value for key, metric in metrics.items()},
+        test_interval=meter.interval(stream_seed(config.seed, "bootstrap")),
+        details=meter.details(),
+        device=trainer.device.name,
+        precision=trainer.device.precision,
+        metrics=metrics,
+        sample=sample,
+    )
+    _write_json(folder / "result.json", result.as_json())
+    return result
+
+
+def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network[Any], Task[Any]]:
+    """A trained network, with its best weights and ready to use, and its task, from a run's folder.
+
+    `config_dir` is needed for a model or task of your own, as on the command line. Raises CheckpointError
+    if `run` is no run, DataError if its corpus has changed since.
+    """
+    folder = find_run(run)
+    config = read_run_config(folder / "config.yaml", Path(config_dir) if config_dir is not None else None)
+    task = config.task.build()
+    recorded = json.loads((folder / "environment.json").read_text(encoding="utf-8")).get("data_sha256")
+    if recorded != task.data_sha256:
+        raise DataError(
+            f"the corpus of {folder} is not the one it was trained on",
+            "python_docs differs by Python version, cldr by Babel's; see environment.json for those of the run",
+        )
+    network = task.build_network(config.model)
+    load_weights(network, best_snapshot(folder / "checkpoints"))
+    return network.eval(), task
+
+
+# --- small parts -----------------------------------------------------------------------------------
+
+
+def _introduce(
+    display: Display, config: RunConfig, task: Task[Any], device: Device, parameters: int, folder: Path
+) -> None:
+    facts = ", ".join(f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in task.facts().items())
+    threads = f", {torch.get_num_threads()} threads" if device.name == "cpu" else ""
+    display.say(f"{config.names['model']} on {config.names['task']}: {parameters:,} parameters, "
+                f"{device.name} {device.precision}{threads}")
+    display.say(facts)
+    display.say(f"run: {folder}")
+    _log.info("%s on %s, %d parameters; %s", config.names["model"], config.names["task"], parameters, facts)
+
+
+def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | float | str]:
+    """What TensorBoard's HParams shows: scalars of model, optimizer and the names of the groups."""
+    found: dict[str, bool | int | float | str] = dict(config.names)
+    for group in ("model", "optim"):
+        for key, value in asdict(getattr(config, group)).items():
+            if isinstance(value, bool | int | float | str):
+                found[f"{group}.{key}"] = value
+    return {**found, "seed": config.seed, "parameters": parameters}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _log_file(folder: Path) -> Iterator[None]:
+    """train.log: what happened, with times, including the error that ended the run."""
+    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+    try:
+        yield
+    except Interrupted as stop:
+        _log.warning("%s", stop.what)
+        raise
+    except SeqlabError as error:
+        _log.error("%s", " / ".join(error.lines()))
+        raise
+    except BaseException:
+        _log.exception("the run ended by an error")
+        raise
+    finally:
+        _log.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def _resources(folder: Path) -> Iterator[None]:
+    """Out of memory and a full disk as errors that a user can mend."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"out of memory on the device; kept {folder}",
+            "try a smaller task.batch_size, task.window or model.width, or device.precision=bf16",
+        ) from error
+    except OSError as error:
+        raise ResourceError(f"cannot write to {folder}: {error.strerror or error}", "is the disk full?") from error
+
+
+@contextmanager
+def _signals(trainer: Trainer[Any]) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lets the step finish and saves; a second Ctrl-C leaves at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if trainer.stop_signal is not None:
+            raise KeyboardInterrupt
+        trainer.stop_signal = number
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,69 @@
+"""How a plan and a result look on a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from seqlab.config.run import RunConfig
+from seqlab.config.sources import group_files
+from seqlab.display import clock, compact, figure
+from seqlab.experiment import Result, build_network, count_parameters
+from seqlab.training.device import resolve_device
+
+
+def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
+    """What a run would be: the config checked, the corpus read, the network built and counted."""
+    device = resolve_device(config.device, deterministic=config.deterministic)
+    task = config.task.build()
+    network = build_network(config, task, device)
+    if config.trainer.bptt_steps is not None:
+        task.check_windows(config.trainer.bptt_steps, network)
+    config.optim.horizon(config.trainer.max_steps)
+    parts: Counter[str] = Counter()
+    for name, parameter in network.named_parameters():
+        parts[name.partition(".")[0]] += parameter.numel()
+    plan = {
+        "model": config.names["model"],
+        "task": config.names["task"],
+        "data": dict(task.facts()),
+        "parameters": count_parameters(network),
+        "parameters_by_part": dict(parts),
+        "device": device.name,
+        "precision": device.precision,
+    }
+    if as_json:
+        console.print_json(json.dumps(plan, ensure_ascii=False))
+        return
+    console.print(f"{plan['model']} on {plan['task']}, {device.name} {device.precision}: nothing was trained")
+    for key, value in task.facts().items():
+        console.print(f"  {key}: {value:,}" if isinstance(value, int) else f"  {key}: {value}", highlight=False)
+    shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
+    console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
+
+
+def show_result(result: Result, console: Console, overrides: list[str]) -> None:
+    """The test figures, what the network wrote, and what to type next."""
+    low, high = result.test_interval
+    console.print()
+    for name, metric in result.metrics.items():
+        text = Text(f"  test {name:<20} {figure(metric)}")
+        if name == result.primary:
+            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f}, over test items)")
+        console.print(text)
+    console.print(
+        f"  {result.steps} steps in {clock(result.seconds)}, {compact(result.tokens_per_second)} tokens/s, "
+        f"best at step {result.best_step}",
+        highlight=False,
+    )
+    console.print(f"\nwhat {result.model} makes of it:", highlight=False)
+    console.print(Padding(Text(result.sample), (0, 0, 0, 2)))
+    console.print(f"\nsee it:   tensorboard --logdir {result.folder.parts[0]}", highlight=False, soft_wrap=True)
+    others = [option for option in group_files("model", None) if option != result.model]
+    rest = " ".join(o for o in overrides if not o.startswith("model="))
+    other = "transformer" if result.model != "transformer" else others[0]
+    console.print(f"try next: seqlab train model={other} {rest}".rstrip(), highlight=False, soft_wrap=True)

@@ -1,0 +1,102 @@
+"""Which device, in which precision, with how many threads."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Count
+
+Precision = Literal["fp32", "bf16", "fp16"]
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class DeviceConfig:
+    """Settings of `device=...`. threads: of the CPU; null leaves them as torch takes them."""
+
+    type: Literal["auto", "cpu", "cuda", "mps"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    compile: Literal["never", "always"]
+    threads: Count | None
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a DeviceConfig came to on this machine."""
+
+    torch_device: torch.device
+    precision: Precision
+    compile: bool
+
+    @property
+    def name(self) -> str:
+        """cpu, cuda or mps."""
+        return self.torch_device.type
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Matrix products in the chosen precision; everything that needs it stays in fp32."""
+        if self.precision == "fp32":
+            return nullcontext()
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
+        return torch.autocast(self.name, dtype)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Scales losses so that fp16 gradients do not vanish (Micikevicius 2018); does nothing otherwise."""
+        return torch.amp.GradScaler(self.name, enabled=self.precision == "fp16")
+
+    def synchronise(self) -> None:
+        """Wait until the device has done all it was given, so that a clock can be read."""
+        if self.name == "cuda":
+            torch.cuda.synchronize()
+        elif self.name == "mps":
+            torch.mps.synchronize()
+
+    def peak_memory_bytes(self) -> int:
+        """The most memory that tensors (CUDA) or this process (elsewhere) took so far."""
+        if self.name == "cuda":
+            return torch.cuda.max_memory_allocated()
+        try:
+            import resource
+        except ImportError:  # Windows has no such module
+            return 0
+        import sys
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+
+
+def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
+    """Choose, check and prepare the device. Raises ConfigError for one that this machine lacks."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    if deterministic:
+        # cuBLAS reads this when CUDA starts
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(deterministic)
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    chosen = next(name for name in ("cuda", "mps", "cpu") if available[name]) if config.type == "auto" else config.type
+    if not available[chosen]:
+        raise ConfigError(
+            f"device={chosen}: this machine or this build of torch has none",
+            "try device=cpu, or device=auto",
+            f"devices here: {', '.join(name for name, there in available.items() if there)}",
+        )
+    precision = _precision(config, chosen)
+    if precision == "fp16" and chosen == "cpu":
+        raise ConfigError("device.precision=fp16 needs a GPU", "try device.precision=bf16, or fp32")
+    return Device(torch.device(chosen), precision, config.compile == "always")
+
+
+def _precision(config: DeviceConfig, chosen: str) -> Precision:
+    if config.precision != "auto":
+        return config.precision
+    if chosen == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    return "fp32"

@@ -1,0 +1,104 @@
+"""Optimizers, and the learning rate as a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import nn
+
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Count, NonNegative, Positive, Probability, WholeNumber
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class OptimConfig(ABC):
+    """Base of every optimizer's settings.
+
+    schedule: what follows warm-up: constant, linear, cosine (Loshchilov & Hutter 2017) or inverse_sqrt
+    (Vaswani 2017). final_share: of the learning rate, where linear and cosine end. horizon_steps: where
+    they end; null stands for trainer.max_steps.
+    """
+
+    learning_rate: Positive
+    weight_decay: NonNegative
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"]
+    warmup_steps: WholeNumber
+    final_share: NonNegative
+    horizon_steps: Count | None
+
+    @abstractmethod
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """A torch optimizer over these parameter groups, which carry their own weight decay."""
+
+    def build(self, network: nn.Module) -> torch.optim.Optimizer:
+        """The optimizer of a network: weight decay on the matrices of its layers, not on biases, norms
+        and embeddings, whose size does not overfit and whose shrinking only slows learning."""
+        embedded = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
+        decayed, plain = [], []
+        for parameter in network.parameters():
+            (decayed if parameter.ndim > 1 and id(parameter) not in embedded else plain).append(parameter)
+        groups = [(decayed, self.weight_decay), (plain, 0.0)]
+        return self.optimizer([{"params": p, "weight_decay": decay} for p, decay in groups if p])
+
+    def horizon(self, max_steps: int | None) -> int | None:
+        """The step at which the schedule ends. Raises ConfigError where it needs one and has none."""
+        horizon = self.horizon_steps or max_steps
+        if horizon is None and self.schedule in ("linear", "cosine"):
+            raise ConfigError(
+                f"optim.schedule={self.schedule} needs to know where it ends, and trainer.max_steps is null",
+                "try optim.horizon_steps=1000, or optim.schedule=constant",
+            )
+        return horizon
+
+    def learning_rate_at(self, step: int, horizon: int | None) -> float:
+        """The learning rate of optimizer step `step`, counted from 0. Depends on nothing else."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        if self.schedule == "inverse_sqrt":
+            return self.learning_rate * math.sqrt(max(self.warmup_steps, 1) / max(step + 1, 1))
+        if self.schedule == "constant" or horizon is None:
+            return self.learning_rate
+        done = min(1.0, (step - self.warmup_steps) / max(1, horizon - self.warmup_steps))
+        left = 1 - done if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
+        return self.learning_rate * (self.final_share + (1 - self.final_share) * left)
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class AdamWConfig(OptimConfig):
+    """AdamW (Loshchilov & Hutter 2019), in torch's fused form where the device has it."""
+
+    betas: tuple[Probability, Probability]
+    epsilon: Positive
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(groups, self.learning_rate, self.betas, self.epsilon, fused=_can_fuse(groups))
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class SGDConfig(OptimConfig):
+    """Stochastic gradient descent with momentum."""
+
+    momentum: NonNegative
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(groups, self.learning_rate, self.momentum, fused=_can_fuse(groups))
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class RMSpropConfig(OptimConfig):
+    """RMSprop (Tieleman & Hinton 2012)."""
+
+    decay: Probability
+    momentum: NonNegative
+    epsilon: Positive
+
+    def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(groups, self.learning_rate, self.decay, self.epsilon, momentum=self.momentum)
+
+
+def _can_fuse(groups: list[dict[str, Any]]) -> bool:
+    return all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])

@@ -1,0 +1,311 @@
+"""The training loop: truncated backpropagation through time, clipping, mixed precision, budgets.
+
+It knows no model and no task by name. Its one rule about memory: a batch that continues the last one
+starts from the last state, detached; any other starts from the network's initial state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Generic, Protocol
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+
+from seqlab.errors import Interrupted, NumericError
+from seqlab.interfaces import (
+    BatchT,
+    Count,
+    Meter,
+    Metric,
+    Network,
+    Positive,
+    Split,
+    State,
+    Task,
+    detach,
+)
+from seqlab.training.device import Device
+from seqlab.training.optim import OptimConfig
+from seqlab.training.seeds import stream_seed
+from seqlab.training.snapshot import keep_snapshots, save_snapshot
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class TrainerConfig:
+    """Settings of the loop; configs/train.yaml says what each is for."""
+
+    max_steps: Count | None
+    max_epochs: Count | None
+    max_seconds: Positive | None
+    bptt_steps: Count | None
+    accumulate: Count
+    clip_norm: Positive | None
+    clip_value: Positive | None
+    log_every_steps: Count
+    eval_every_steps: Count
+    save_every_steps: Count
+    patience: Count | None
+    nonfinite_limit: Count
+
+    def __post_init__(self) -> None:
+        if self.max_steps is None and self.max_epochs is None and self.max_seconds is None:
+            raise ValueError("training needs an end; try trainer.max_steps=1000 (or max_epochs, or max_seconds)")
+
+
+@dataclass
+class Progress:
+    """How far training has come. The position in the data is (epoch, windows of it already read)."""
+
+    step: int = 0
+    epoch: int = 0
+    windows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best: Metric | None = None
+    best_step: int = 0
+    evaluations_since_best: int = 0
+    nonfinite_in_a_row: int = 0
+    nonfinite_steps: int = 0
+
+
+class Observer(Protocol):
+    """Somebody who watches: the log files, the display."""
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        """A few training steps are done; scalars by tag, e.g. train/loss."""
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        """A validation is done."""
+
+
+@dataclass
+class _Interval:
+    """Sums since the last log line."""
+
+    nats: Tensor | float = 0.0
+    targets: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    gradient_norms: list[float] = field(default_factory=list)
+
+
+class Trainer(Generic[BatchT]):
+    """Trains `network` on `task`; call fit(). Checkpoints go to `folder` (None: nowhere)."""
+
+    def __init__(
+        self,
+        task: Task[BatchT],
+        network: Network[BatchT],
+        optim: OptimConfig,
+        config: TrainerConfig,
+        device: Device,
+        *,
+        seed: int,
+        folder: Path | None,
+        observers: tuple[Observer, ...] = (),
+    ) -> None:
+        if config.bptt_steps is not None:
+            task.check_windows(config.bptt_steps, network)
+        self.task, self.network, self.optim, self.config, self.device = task, network, optim, config, device
+        self.seed, self.folder, self.observers = seed, folder, observers
+        self.horizon = optim.horizon(config.max_steps)
+        self.optimizer = optim.build(network)
+        self.scaler = device.scaler()
+        self.forward = torch.compile(network) if device.compile else network
+        self.progress = Progress()
+        self.state: State | None = None  # None: nothing to carry on from
+        self.stop_signal: int | None = None
+        self._interval = _Interval()
+
+    def fit(self) -> None:
+        """Train until a budget is used up or patience ends; then evaluate and save once more.
+
+        Raises NumericError when too many gradients in a row are not finite, and Interrupted, with
+        everything saved, after `stop_signal` was set.
+        """
+        self.network.train()
+        evaluated = saved = -1
+        for group in self._groups():
+            self._timed_step(group)
+            step = self.progress.step
+            if step % self.config.log_every_steps == 0:
+                self._log()
+            better = False
+            if step % self.config.eval_every_steps == 0:
+                better, evaluated = self._validate(), step
+            if better or step % self.config.save_every_steps == 0:
+                self._save()
+                saved = step
+            if self.stop_signal is not None or self._finished():
+                break
+        if self._interval.targets:
+            self._log()
+        if self.stop_signal is None and evaluated != self.progress.step:
+            self._validate()
+            saved = -1
+        if saved != self.progress.step:
+            self._save()
+        if self.stop_signal is not None:
+            raise Interrupted(f"stopped at step {self.progress.step}", "", 128 + self.stop_signal)
+
+    def _finished(self) -> bool:
+        done, limit = self.progress, self.config
+        return (
+            (limit.max_steps is not None and done.step >= limit.max_steps)
+            or (limit.max_seconds is not None and done.seconds >= limit.max_seconds)
+            or (limit.patience is not None and done.evaluations_since_best >= limit.patience)
+        )
+
+    # --- data ------------------------------------------------------------------------------------
+
+    def _windows(self) -> Iterator[BatchT]:
+        """Training windows, epoch after epoch, from where progress stands. The position moves when a
+        window is asked for, so that it counts those that were handed out."""
+        while self.config.max_epochs is None or self.progress.epoch < self.config.max_epochs:
+            seed = stream_seed(self.seed, "data order", self.progress.epoch)
+            batches = self.task.batches("train", seed)
+            steps = self.config.bptt_steps
+            windows = batches if steps is None else (w for batch in batches for w in batch.windows(steps))
+            for window in islice(windows, self.progress.windows, None):
+                self.progress.windows += 1
+                yield window
+            self.progress.epoch, self.progress.windows = self.progress.epoch + 1, 0
+
+    def _groups(self) -> Iterator[list[BatchT]]:
+        """The windows of one optimizer step: as many with targets as `accumulate` says, and those
+        without targets that come before them."""
+        group: list[BatchT] = []
+        for window in self._windows():
+            group.append(window)
+            if sum(w.target_count > 0 for w in group) == self.config.accumulate:
+                yield group
+                group = []
+        if any(window.target_count for window in group):
+            yield group
+
+    # --- one optimizer step ----------------------------------------------------------------------
+
+    def _timed_step(self, group: list[BatchT]) -> None:
+        started = time.perf_counter()
+        nats, norm = self.step(group)
+        seconds, tokens = time.perf_counter() - started, sum(window.positions for window in group)
+        self.progress.seconds += seconds
+        self.progress.tokens += tokens
+        interval = self._interval
+        interval.nats, interval.targets = interval.nats + nats, interval.targets + sum(w.target_count for w in group)
+        interval.tokens, interval.seconds = interval.tokens + tokens, interval.seconds + seconds
+        interval.gradient_norms.append(norm)
+
+    def step(self, group: list[BatchT]) -> tuple[Tensor, float]:
+        """One update from the mean loss over all targets of the group: (summed nats, gradient norm)."""
+        for parameters in self.optimizer.param_groups:
+            parameters["lr"] = self.optim.learning_rate_at(self.progress.step, self.horizon)
+        self.optimizer.zero_grad(set_to_none=True)
+        targets = sum(window.target_count for window in group)
+        nats = torch.zeros((), device=self.device.torch_device)
+        for window in group:
+            batch = window.to(self.device.torch_device)
+            carried = self.state if window.continues else None
+            state = self.network.initial_state(window.size) if carried is None else detach(carried)
+            with torch.set_grad_enabled(window.target_count > 0), self.device.autocast():
+                output = self.forward(batch, state)
+            self.state = output.state
+            if window.target_count:
+                self.scaler.scale(output.loss_sum / targets).backward()
+                nats += output.loss_sum.detach()
+        norm = self._update()
+        self.progress.step += 1
+        return nats, norm
+
+    def _update(self) -> float:
+        """Clip and apply the gradient, unless it is not finite. Returns its norm before clipping."""
+        self.scaler.unscale_(self.optimizer)
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        total_norm = nn.utils.get_total_norm(gradients)
+        norm = float(total_norm)
+        finite = norm - norm == 0.0
+        if finite and self.config.clip_value is not None:
+            nn.utils.clip_grad_value_(self.network.parameters(), self.config.clip_value)
+        if finite and self.config.clip_norm is not None and norm > self.config.clip_norm:
+            nn.utils.clip_grads_with_norm_(self.network.parameters(), self.config.clip_norm, total_norm)
+        if finite or self.scaler.is_enabled():
+            self.scaler.step(self.optimizer)  # with a scaler this skips a step that is not finite by itself
+        self.scaler.update()
+        self._count_nonfinite(norm, finite)
+        return norm
+
+    def _count_nonfinite(self, norm: float, finite: bool) -> None:
+        if finite:
+            self.progress.nonfinite_in_a_row = 0
+            return
+        self.state = None  # it may hold what is not finite either
+        self.progress.nonfinite_steps += 1
+        self.progress.nonfinite_in_a_row += 1
+        if self.progress.nonfinite_in_a_row >= self.config.nonfinite_limit:
+            raise NumericError(
+                f"the gradient was not finite {self.config.nonfinite_limit} times in a row, last at step "
+                f"{self.progress.step + 1} (norm {norm})",
+                f"try optim.learning_rate={self.optim.learning_rate / 10:g}, or device.precision=fp32",
+            )
+
+    # --- looking -----------------------------------------------------------------------------------
+
+    def evaluate(self, split: Split) -> Meter[BatchT]:
+        """The whole split, in order, with a state of its own; training goes on as if it had not been."""
+        meter = self.task.meter(split)
+        training = self.network.training
+        self.network.eval()
+        state: State = ()
+        with torch.inference_mode():
+            for window in self.task.batches(split, 0):
+                batch = window.to(self.device.torch_device)
+                state = state if window.continues else self.network.initial_state(window.size)
+                with self.device.autocast():
+                    output = self.network(batch, state)
+                    meter.update(batch, output, self.network)
+                state = output.state
+        self.network.train(training)
+        return meter
+
+    def _validate(self) -> bool:
+        """Whether this validation is the best so far."""
+        meter = self.evaluate("validation")
+        metrics = meter.compute()
+        progress, primary = self.progress, metrics[meter.primary]
+        better = primary.better_than(progress.best)
+        if better:
+            progress.best, progress.best_step, progress.evaluations_since_best = primary, progress.step, 0
+        else:
+            progress.evaluations_since_best += 1
+        for observer in self.observers:
+            observer.evaluated(progress, metrics, meter.primary, better)
+        return better
+
+    def _log(self) -> None:
+        interval, self._interval = self._interval, _Interval()
+        norms = interval.gradient_norms
+        scalars = {
+            "train/loss": float(interval.nats) / interval.targets,
+            "optim/learning_rate": self.optimizer.param_groups[0]["lr"],
+            "optim/gradient_norm": sum(norms) / len(norms),
+            "optim/gradient_norm_max": max(norms),
+            "optim/nonfinite_steps": float(self.progress.nonfinite_steps),
+            "speed/tokens_per_second": interval.tokens / max(interval.seconds, 1e-9),
+            "speed/step_milliseconds": 1000 * interval.seconds / len(norms),
+            "speed/epoch": float(self.progress.epoch),
+        }
+        if self.scaler.is_enabled():
+            scalars["optim/loss_scale"] = self.scaler.get_scale()
+        for observer in self.observers:
+            observer.logged(self.progress, scalars)
+
+    def _save(self) -> None:
+        if self.folder is not None:
+            save_snapshot(self, self.folder)
+            keep_snapshots(self.folder, last=2, best_step=self.progress.best_step)
