@@ -1,0 +1,80 @@
+"""Shared by all tests: one thread (several times faster for tiny models), and tiny versions of every run."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqlab.config.compose import settings
+from seqlab.config.run import RunConfig, load_run_config
+from seqlab.config.sources import group_files
+from seqlab.interfaces import Network, Task
+
+torch.set_num_threads(1)
+
+MODELS = tuple(group_files("model", None))
+TASKS = tuple(group_files("task", None))
+
+_TINY = {
+    "model.width": "16",
+    "model.layers": "2",
+    "model.dropout": "0.0",
+    "model.feed_forward": "32",
+    "task.train_share": "0.98",
+    "task.validation_share": "0.01",
+    "task.window": "12",
+    "task.batch_size": "6",
+    "task.eval_batch_size": "4",
+    "task.word_dropout": "0.0",
+    "task.pairs": "300",
+    "task.sample_length": "20",
+    "trainer.max_steps": "4",
+    "trainer.eval_every_steps": "2",
+    "trainer.log_every_steps": "1",
+}
+
+
+def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
+    """Overrides that make any model on any task small; settings that one lacks are left out."""
+    chosen = [f"model={model}", f"task={task}"]
+    there = _settings(model, task)
+    given = {override.partition("=")[0] for override in overrides}
+    shrunk = [f"{key}={value}" for key, value in _TINY.items() if key in there and key not in given]
+    return [*chosen, *shrunk, *overrides]
+
+
+@functools.cache
+def _settings(model: str, task: str) -> frozenset[str]:
+    return frozenset(settings([f"model={model}", f"task={task}"]))
+
+
+def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
+    return load_run_config(tiny_overrides(model, task, *overrides))
+
+
+@functools.cache
+def _task(config: Any) -> Task[Any]:
+    task: Task[Any] = config.build()
+    return task
+
+
+def tiny_task(config: RunConfig) -> Task[Any]:
+    """The config's task; one with the same settings is built only once a session."""
+    return _task(config.task)
+
+
+def tiny_network(config: RunConfig, seed: int = 0) -> Network[Any]:
+    torch.manual_seed(seed)
+    return tiny_task(config).build_network(config.model)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A small text file with some order in it."""
+    path = tmp_path / "corpus.txt"
+    path.write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
+    return path

@@ -1,0 +1,293 @@
+"""The loop: what is carried, what is clipped, what never reaches the weights, when it ends."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from seqlab.data.vocabulary import PAD
+from seqlab.errors import ConfigError, Interrupted, NumericError
+from seqlab.interfaces import Metric, Network, State, StepOutput
+from seqlab.tasks.translation import PairBatch
+from seqlab.training.device import Device
+from seqlab.training.snapshot import restore_snapshot, snapshot_path, snapshots
+from seqlab.training.trainer import Progress, Trainer
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+
+CPU = Device(torch.device("cpu"), "fp32", compile=False)
+
+
+class Listener:
+    """Keeps what an Observer is told."""
+
+    def __init__(self) -> None:
+        self.scalars: list[dict[str, float]] = []
+        self.steps: list[int] = []
+        self.evaluations: list[int] = []
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        self.scalars.append(scalars)
+        self.steps.append(progress.step)
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        self.evaluations.append(progress.step)
+
+
+def make_trainer(
+    model: str, task: str, *overrides: str, folder: Path | None = None, listener: Listener | None = None
+) -> Trainer[Any]:
+    config = tiny_config(model, task, *overrides)
+    torch.manual_seed(5)
+    return Trainer(
+        tiny_task(config), tiny_network(config), config.optim, config.trainer, CPU, seed=0, folder=folder,
+        observers=(listener,) if listener else (),
+    )  # fmt: skip
+
+
+def weights(trainer: Trainer[Any]) -> list[Tensor]:
+    return [parameter.detach().clone() for parameter in trainer.network.parameters()]
+
+
+class SpyNetwork(Network[Any]):
+    """Notes every state it is given; its own state counts the windows read since the last reset."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+        self.given: list[tuple[float, bool]] = []
+
+    def initial_state(self, batch_size: int) -> State:
+        return torch.zeros(batch_size, 1)
+
+    def forward(self, batch: Any, state: State) -> StepOutput:
+        assert isinstance(state, Tensor)
+        self.given.append((float(state[0, 0]), state.requires_grad))
+        following = state + self.weight
+        return StepOutput(following.sum() * 0.0 + self.weight.sum(), following, batch.inputs_BT[..., None].float())
+
+
+def test_state_is_carried_detached_and_reset_where_the_data_says_so() -> None:
+    trainer = make_trainer("lstm", "char_lm", "optim.learning_rate=1e-9", "task.batch_size=3")
+    spy = SpyNetwork()
+    trainer.network, trainer.forward = spy, spy
+    trainer.optimizer = torch.optim.SGD(spy.parameters(), 1e-9)
+    batches = list(trainer.task.batches("train", 0))[:4]
+    assert [batch.continues for batch in batches] == [False, True, True, True]
+    for batch in [*batches, *batches[:2]]:
+        trainer.step([batch])
+    assert [round(seen) for seen, _ in spy.given] == [0, 1, 2, 3, 0, 1]
+    assert not any(requires_grad for _, requires_grad in spy.given)
+
+
+def test_the_gradient_stops_at_the_window() -> None:
+    """Two windows of 6 must not give the gradient of one of 12: that is what truncation means."""
+
+    def gradient(*overrides: str) -> Tensor:
+        trainer = make_trainer("lstm", "char_lm", *overrides)
+        batch = next(iter(trainer.task.batches("train", 0)))
+        steps = trainer.config.bptt_steps or 12
+        state: State = trainer.network.initial_state(batch.size)
+        for window in batch.windows(steps):
+            trainer.network.zero_grad()
+            state = trainer.state if window.continues and trainer.state is not None else state
+            trainer.step([window])
+        grad = next(p.grad for n, p in trainer.network.named_parameters() if "weight_hh" in n)
+        assert grad is not None
+        return grad
+
+    assert not torch.allclose(gradient(), gradient("trainer.bptt_steps=6"))
+
+
+def test_each_window_with_targets_is_a_step_and_others_only_carry_state() -> None:
+    trainer = make_trainer(
+        "lstm", "sentiment", "task.bidirectional=false", "trainer.bptt_steps=4", "trainer.max_steps=6"
+    )
+    groups = trainer._groups()
+    seen = [next(groups) for _ in range(6)]
+    assert all(group[-1].target_count > 0 for group in seen)
+    assert all(window.target_count == 0 for group in seen for window in group[:-1])
+    assert any(len(group) > 1 for group in seen)  # texts longer than one window
+    trainer.step(seen[0])
+    assert trainer.progress.step == 1
+
+
+def test_clipping_comes_after_unscaling() -> None:
+    """With a scaler the update is the same as without: the norm is that of the true gradient."""
+
+    def after(scale: float | None) -> tuple[list[Tensor], float]:
+        trainer = make_trainer("gru", "sentiment", "trainer.clip_norm=0.01", "optim=sgd")
+        if scale is not None:
+            trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        _, norm = trainer.step([next(iter(trainer.task.batches("train", 0)))])
+        return weights(trainer), norm
+
+    plain, norm = after(None)
+    scaled, scaled_norm = after(4096.0)
+    assert norm > 0.01
+    assert scaled_norm == pytest.approx(norm, rel=1e-4)
+    for a, b in zip(plain, scaled, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+
+
+def test_clip_norm_bounds_the_update_and_logs_the_norm_before() -> None:
+    trainer = make_trainer("rnn", "char_lm", "trainer.clip_norm=0.001", "optim=sgd", "optim.learning_rate=1.0")
+    before = weights(trainer)
+    _, norm = trainer.step([next(iter(trainer.task.batches("train", 0)))])
+    moved = math.sqrt(sum(float((a - b).square().sum()) for a, b in zip(before, weights(trainer), strict=True)))
+    assert norm > 0.001
+    assert moved == pytest.approx(0.001, rel=1e-2)
+
+
+def test_clip_value_bounds_every_entry() -> None:
+    trainer = make_trainer(
+        "rnn", "char_lm", "trainer.clip_norm=null", "trainer.clip_value=1e-5", "optim=sgd", "optim.learning_rate=1.0"
+    )
+    before = weights(trainer)
+    trainer.step([next(iter(trainer.task.batches("train", 0)))])
+    moved = max(float((a - b).abs().max()) for a, b in zip(before, weights(trainer), strict=True))
+    assert 0 < moved <= 1.01e-5
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(scaled: bool) -> None:
+    trainer = make_trainer("lstm", "char_lm", "trainer.nonfinite_limit=3")
+    if scaled:
+        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    batches = list(trainer.task.batches("train", 0))
+    trainer.step([batches[0]])
+    before = weights(trainer)
+    poison = next(iter(trainer.network.parameters())).register_hook(lambda g: g * float("nan"))
+    trainer.step([batches[1]])
+    trainer.step([batches[2]])
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
+    assert trainer.progress.nonfinite_steps == 2
+    with pytest.raises(NumericError, match="not finite 3 times"):
+        trainer.step([batches[3]])
+    poison.remove()
+    trainer.step([batches[4]])
+    assert all(bool(p.isfinite().all()) for p in trainer.network.parameters())
+    assert trainer.progress.nonfinite_in_a_row == 0
+
+
+def test_accumulating_equals_one_big_batch() -> None:
+    """Rows of unequal target counts: a mean of means would fail this."""
+    trainer = make_trainer("gru", "translation", "optim=sgd")
+    big: PairBatch = next(iter(trainer.task.batches("train", 0)))
+
+    def part(rows: slice) -> PairBatch:
+        target_BT = big.target_BT[rows]
+        return dataclasses.replace(
+            big, source_BS=big.source_BS[rows], target_BT=target_BT, items_B=big.items_B[rows],
+            target_count=int((target_BT != PAD).sum()),
+        )  # fmt: skip
+
+    halves = [part(slice(0, 1)), part(slice(1, None))]
+    assert sum(half.target_count for half in halves) == big.target_count
+    nats, _ = trainer.step([big])
+    other = make_trainer("gru", "translation", "optim=sgd")
+    nats_of_halves, _ = other.step(halves)
+    torch.testing.assert_close(nats_of_halves, nats)
+    for a, b in zip(weights(trainer), weights(other), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
+
+
+def test_accumulate_groups_windows() -> None:
+    trainer = make_trainer("rnn", "char_lm", "trainer.accumulate=3", "trainer.max_steps=2")
+    trainer.fit()
+    assert (trainer.progress.step, trainer.progress.windows) == (2, 6)
+
+
+def test_the_logged_loss_is_a_mean_over_targets_of_the_whole_interval() -> None:
+    listener = Listener()
+    trainer = make_trainer(
+        "rnn", "translation", "trainer.log_every_steps=3", "trainer.max_steps=3", "optim.learning_rate=1e-12",
+        listener=listener,
+    )  # fmt: skip
+    batches = list(trainer.task.batches("train", _first_epoch_seed()))[:3]
+    with torch.no_grad():
+        nats = sum(float(trainer.network(batch, ()).loss_sum) for batch in batches)
+    trainer.fit()
+    expected = nats / sum(batch.target_count for batch in batches)
+    assert listener.scalars[0]["train/loss"] == pytest.approx(expected, rel=1e-5)
+
+
+def _first_epoch_seed() -> int:
+    from seqlab.training.seeds import stream_seed
+
+    return stream_seed(0, "data order", 0)
+
+
+def test_evaluation_is_a_mean_over_all_targets() -> None:
+    trainer = make_trainer("lstm", "char_lm", "task.eval_batch_size=3")
+    other = make_trainer("lstm", "char_lm", "task.eval_batch_size=1")
+    metrics, alone = (t.evaluate("validation").compute() for t in (trainer, other))
+    # streams side by side, each warmed up on the text before it, against one stream
+    assert metrics["loss"].value == pytest.approx(alone["loss"].value, rel=1e-3)
+    assert metrics["bits_per_character"].value == pytest.approx(metrics["loss"].value / math.log(2))
+
+
+def test_budgets_end_training() -> None:
+    by_epochs = make_trainer("rnn", "translation", "trainer.max_steps=null", "trainer.max_epochs=2",
+                             "optim.schedule=constant")  # fmt: skip
+    by_epochs.fit()
+    assert by_epochs.progress.epoch == 2
+    assert by_epochs.progress.step == 2 * len(list(by_epochs.task.batches("train", 0)))
+    by_seconds = make_trainer("rnn", "char_lm", "trainer.max_steps=100000", "trainer.max_seconds=0.05")
+    by_seconds.fit()
+    assert by_seconds.progress.seconds >= 0.05
+    assert by_seconds.progress.step < 100000
+
+
+def test_patience_ends_training_and_the_best_step_is_kept(tmp_path: Path) -> None:
+    listener = Listener()
+    trainer = make_trainer(
+        "rnn", "char_lm", "optim=sgd", "optim.learning_rate=1e-12", "trainer.max_steps=100", "trainer.patience=3",
+        "trainer.eval_every_steps=1", folder=tmp_path, listener=listener,
+    )  # fmt: skip
+    trainer.progress.best, trainer.progress.best_step = Metric(0.0, "", higher_is_better=False), 0
+    trainer.fit()
+    assert listener.evaluations == [1, 2, 3]
+
+
+def test_only_the_last_two_checkpoints_and_the_best_stay(tmp_path: Path) -> None:
+    trainer = make_trainer("rnn", "char_lm", "trainer.max_steps=6", "trainer.save_every_steps=1",
+                           "trainer.eval_every_steps=100", folder=tmp_path)  # fmt: skip
+    trainer.progress.best, trainer.progress.best_step = Metric(0.0, "", higher_is_better=False), 2
+    trainer.fit()
+    assert [path.name[-1] for path in snapshots(tmp_path)] == ["2", "5", "6"]
+    assert not list(tmp_path.glob(".t*"))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("task", TASKS)
+def test_going_on_from_a_checkpoint_is_as_if_it_had_not_stopped(model: str, task: str, tmp_path: Path) -> None:
+    overrides = ("model.dropout=0.2", "trainer.max_steps=5", "trainer.save_every_steps=1", "trainer.accumulate=2")
+    whole = make_trainer(model, task, *overrides, folder=tmp_path / "whole")
+    whole.fit()
+    stopped = make_trainer(model, task, *overrides, folder=tmp_path / "stopped")
+    stopped.stop_signal = 2
+    with pytest.raises(Interrupted) as stop:
+        stopped.fit()
+    assert stop.value.exit_code == 130
+    torch.manual_seed(99)
+    resumed = make_trainer(model, task, *overrides, folder=tmp_path / "stopped")
+    restore_snapshot(resumed, snapshot_path(tmp_path / "stopped", 1))
+    resumed.fit()
+    assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
+    mine, theirs = dataclasses.asdict(resumed.progress), dataclasses.asdict(whole.progress)
+    assert {**mine, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_windows_that_cannot_be_are_refused_with_the_remedy() -> None:
+    with pytest.raises(ConfigError, match=r"longer than a batch of task.window=12"):
+        make_trainer("lstm", "char_lm", "trainer.bptt_steps=13")
+    with pytest.raises(ConfigError, match=r"reads each text from its end"):
+        make_trainer("lstm", "sentiment", "trainer.bptt_steps=4")
+    with pytest.raises(ConfigError, match=r"cannot be cut along time"):
+        make_trainer("lstm", "translation", "trainer.bptt_steps=4")
