@@ -17,7 +17,13 @@ _CORPORA = {
 def catalogue(config_dir: Path | None) -> dict[str, dict[str, str]]:
     """For each kind of thing, its entries with one line about each."""
     folder = check_config_dir(config_dir)
-    kinds = {"models": "model", "tasks": "task", "corpora": "", "experiments": "experiment", "devices": "device"}
+    kinds = {
+        "models": "model",
+        "tasks": "task",
+        "corpora": "",
+        "experiments": "experiment",
+        "devices": "device",
+    }
     return {
         kind: {name: _about(path) for name, path in group_files(group, folder).items()} if group else dict(_CORPORA)
         for kind, group in kinds.items()

@@ -60,7 +60,9 @@ def train(
     overrides: Overrides = None,
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The run's folder name instead of the time.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, build the network, do not train.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, build the network, do not train.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
     as_json: AsJson = False,
     debug: Debug = False,

@@ -56,7 +56,9 @@ def candidates(word: str, earlier: list[str], config_dir: Path | None) -> list[t
     if not found or "." in key:
         from seqlab.config.compose import settings
 
-        found = [(f"{sign}{name}=", str(v)) for name, v in settings(earlier, config_dir).items() if name.startswith(key)]
+        found = [
+            (f"{sign}{name}=", str(v)) for name, v in settings(earlier, config_dir).items() if name.startswith(key)
+        ]
     if len(found) == 1:  # offer the values as well, so that the shell puts no space after `=`
         only = found[0][0]
         return candidates(only, earlier, config_dir) or found

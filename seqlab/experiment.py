@@ -184,10 +184,14 @@ def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network
 def _introduce(
     display: Display, config: RunConfig, task: Task[Any], device: Device, parameters: int, folder: Path
 ) -> None:
-    facts = ", ".join(f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in task.facts().items())
+    facts = ", ".join(
+        f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in task.facts().items()
+    )
     threads = f", {torch.get_num_threads()} threads" if device.name == "cpu" else ""
-    display.say(f"{config.names['model']} on {config.names['task']}: {parameters:,} parameters, "
-                f"{device.name} {device.precision}{threads}")
+    display.say(
+        f"{config.names['model']} on {config.names['task']}: {parameters:,} parameters, "
+        f"{device.name} {device.precision}{threads}"
+    )
     display.say(facts)
     display.say(f"run: {folder}")
     _log.info("%s on %s, %d parameters; %s", config.names["model"], config.names["task"], parameters, facts)

@@ -39,7 +39,8 @@ def make_run_folder(runs_dir: Path, task: str, model: str, seed: int, name: str 
             return folder
     except OSError as error:
         raise ResourceError(
-            f"cannot make a folder in {parent}: {error.strerror}", "try runs_dir=FOLDER, one that you may write to"
+            f"cannot make a folder in {parent}: {error.strerror}",
+            "try runs_dir=FOLDER, one that you may write to",
         ) from error
     raise ResourceError(f"{parent} has no room for another {stem}")
 
@@ -80,7 +81,10 @@ def _git_commit() -> str | None:
     try:
         return subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"],
-            capture_output=True, text=True, check=True, timeout=10,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

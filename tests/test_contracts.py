@@ -34,9 +34,7 @@ def _memory(steps: int = 5) -> Memory:
 
 def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
     config = tiny_config(model, task, *overrides)
-    return Trainer(
-        tiny_task(config), tiny_network(config), config.optim, config.trainer, CPU, seed=0, folder=None
-    )
+    return Trainer(tiny_task(config), tiny_network(config), config.optim, config.trainer, CPU, seed=0, folder=None)
 
 
 @pytest.mark.parametrize(("model", "task"), PAIRS)
@@ -134,7 +132,8 @@ def test_rows_of_a_state_can_be_selected(model: str) -> None:
     rows_R = torch.tensor([2, 0])
 
     def after(x: Tensor) -> State:
-        return decoder(x, decoder.initial_state(len(x), capacity=T))[1]
+        state: State = decoder(x, decoder.initial_state(len(x), capacity=T))[1]
+        return state
 
     with torch.no_grad():
         x1_BTD = torch.randn(2, 1, D)

@@ -90,10 +90,13 @@ def _check(overrides: list[str]) -> None:
             parsed += OverridesParser.create().parse_overrides([text])
         except OverrideParseException as error:
             raise explain_override(text, _UserFolder.folder) from error
+        if not parsed[-1].key_or_group:
+            raise explain_override(text, _UserFolder.folder)
     for override, text in zip(parsed, overrides, strict=True):
         if override.is_sweep_override():
             raise ConfigError(
-                f"'{text}' names several values, and train makes one run", "start it once for each, in a loop of the shell"
+                f"'{text}' names several values, and train makes one run",
+                "start it once for each, in a loop of the shell",
             )
         if override.key_or_group.split("/")[0].split(".")[0] == "hydra":
             raise ConfigError(f"'{text}': Hydra's own settings have no effect here", "see runs_dir=... and --name")

@@ -7,7 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hydra.errors import MissingConfigException
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, InterpolationKeyError, MissingMandatoryValue
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationKeyError,
+    MissingMandatoryValue,
+)
 
 from seqlab.config.parse import nearest, unknown_key
 from seqlab.config.sources import GROUPS, group_files
@@ -28,14 +33,19 @@ def explain_override(text: str, config_dir: Path | None) -> ConfigError:
 
 
 def explain_composition(
-    error: Exception, overrides: list[str], config_dir: Path | None, settings: Callable[[list[str]], list[str]]
+    error: Exception,
+    overrides: list[str],
+    config_dir: Path | None,
+    settings: Callable[[list[str]], list[str]],
 ) -> ConfigError:
     """For overrides that can be read but do not fit the config files."""
     if isinstance(error, MissingConfigException):
         return _missing_option(error, config_dir)
     cause = error.__cause__ or error
     text = " ".join(str(error).split())
-    named = re.search(r"Could not override '([^']+)'|Could not append to config\. An item is already at '([^']+)'", text)
+    named = re.search(
+        r"Could not override '([^']+)'|Could not append to config\. An item is already at '([^']+)'", text
+    )
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) or named or "Could not delete" in text:
         key = next((part for part in (named.groups() if named else ()) if part), None) or _key_of(text, overrides)
         bad = next((o for o in overrides if o.lstrip("+~").split("=")[0] == key), f"{key}=")

@@ -19,14 +19,20 @@ T = TypeVar("T")
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant; `lr` also finds `optim.lr`."""
+    """The known dotted name that was probably meant: beside its siblings first, then by the last part
+    alone (learning_rate finds optim.learning_rate), then by initials (so does lr)."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if close:
-        return close[0]
-    by_last = {name.rpartition(".")[2]: name for name in known}
-    close = difflib.get_close_matches(word.rpartition(".")[2], by_last, n=1, cutoff=0.6)
-    return by_last[close[0]] if close else None
+    parent, _, leaf = word.rpartition(".")
+    for pool in ([name for name in known if name.rpartition(".")[0] == parent], known):
+        by_leaf = {name.rpartition(".")[2]: name for name in reversed(pool)}
+        close = difflib.get_close_matches(leaf, by_leaf, n=1, cutoff=0.6)
+        if close:
+            return by_leaf[close[0]]
+    initials = ("".join(part[:1] for part in name.rpartition(".")[2].split("_")) for name in known)
+    return next(
+        (name for name, letters in zip(known, initials, strict=True) if len(leaf) > 1 and letters == leaf),
+        None,
+    )
 
 
 def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) -> T:
@@ -51,7 +57,7 @@ def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) 
             f"{where}._target_={target} cannot be imported: {error}",
             "a module is found if it is installed, or stands in or beside the folder of --config-dir",
         ) from error
-    if not (isinstance(schema, type) and issubclass(schema, base) and dataclasses.is_dataclass(schema)):
+    if not (isinstance(schema, type) and issubclass(schema, base)):
         raise ConfigError(f"{where}._target_={target} is not a {base.__name__}")
     return parse(schema, {key: value for key, value in node.items() if key != "_target_"}, where)
 
@@ -66,15 +72,15 @@ def _import(module: str, config_dir: Path | None) -> Any:
 
 def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:
     """An instance of a (pydantic) dataclass. `where` is the key that holds it, for messages."""
-    assert dataclasses.is_dataclass(schema)
-    known = [f.name for f in dataclasses.fields(schema)]
+    known = [f.name for f in dataclasses.fields(schema)]  # type: ignore[arg-type]
     for key in values:
         if key not in known:
             raise unknown_key(f"{where}.{key}" if where else str(key), values[key], [f"{where}.{k}" for k in known])
     try:
-        return TypeAdapter(schema).validate_python(dict(values))
+        checked: T = TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:
         raise _explain(error, where) from error
+    return checked
 
 
 def unknown_key(key: str, value: Any, known: Iterable[str]) -> ConfigError:
@@ -102,7 +108,7 @@ def _explain(error: ValidationError, where: str) -> ConfigError:
         case "value_error" if not first["loc"]:
             what, _, hint = str(context["error"]).partition("; ")
             return ConfigError(what, hint)
-        case "missing":
+        case "missing" if len(first["loc"]) == 1:
             return ConfigError(f"{key} has no value", f"give it one: {key}=VALUE")
         case "literal_error":
             allowed = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]

@@ -58,7 +58,12 @@ def read_run_config(path: Path, config_dir: Path | None = None) -> RunConfig:
 def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
     tree = dict(composed.tree)
     groups: dict[str, Any] = {}
-    for name, base in (("model", ModelConfig), ("task", TaskConfig), ("optim", OptimConfig), ("device", DeviceConfig)):
+    for name, base in (
+        ("model", ModelConfig),
+        ("task", TaskConfig),
+        ("optim", OptimConfig),
+        ("device", DeviceConfig),
+    ):
         groups[name] = parse_target(tree.pop(name, None), base, name, config_dir)
     trainer = tree.pop("trainer", None)
     if not isinstance(trainer, dict):

@@ -11,9 +11,17 @@ import random
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import partial
+from typing import Any, Literal
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_interval, format_skeleton, format_time, format_timedelta
+from babel.dates import (
+    format_date,
+    format_datetime,
+    format_interval,
+    format_skeleton,
+    format_time,
+    format_timedelta,
+)
 from babel.lists import format_list
 from babel.numbers import format_currency
 from babel.units import format_unit
@@ -72,13 +80,13 @@ def _month(rng: random.Random) -> Phrase:
 
 
 def _span(rng: random.Random) -> Phrase:
+    # Any: Babel wants literal types, which a drawn string cannot have
+    unit: Any
     unit, most = rng.choice((("second", 60), ("minute", 60), ("hour", 24), ("day", 7), ("week", 5), ("month", 12)))
     seconds = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800}[unit]
     delta = timedelta(seconds=seconds * rng.randrange(1, most)) * rng.choice((1, -1))
     # threshold: keep the unit that was drawn instead of rounding up to the next
-    return lambda locale: format_timedelta(
-        delta, granularity=unit, threshold=10, add_direction=True, locale=locale
-    )
+    return lambda locale: format_timedelta(delta, granularity=unit, threshold=10, add_direction=True, locale=locale)
 
 
 def _interval(rng: random.Random) -> Phrase:
@@ -89,20 +97,23 @@ def _interval(rng: random.Random) -> Phrase:
 
 
 def _quantity(rng: random.Random) -> Phrase:
-    unit, length = rng.choice(_UNITS), rng.choice(("long", "long", "short"))
+    unit = rng.choice(_UNITS)
+    length: Literal["long", "short"] = rng.choice(("long", "long", "short"))
     value: float = rng.choice((rng.randrange(0, 100), rng.randrange(100, 10_000), rng.randrange(0, 1000) / 10))
     return lambda locale: format_unit(value, unit, length, locale=locale)
 
 
 def _money(rng: random.Random) -> Phrase:
-    currency, style = rng.choice(_CURRENCIES), rng.choice(("standard", "name"))
+    currency = rng.choice(_CURRENCIES)
+    style: Literal["standard", "name"] = rng.choice(("standard", "name"))
     value: float = rng.choice((rng.randrange(1, 1000), rng.randrange(1000, 1_000_000), rng.randrange(100_000) / 100))
     return lambda locale: format_currency(value, currency, locale=locale, format_type=style)
 
 
 def _names(rng: random.Random) -> Phrase:
     codes, table = rng.choice(((_TERRITORIES, "territories"), (_LANGUAGES, "languages"), (_CURRENCIES, "currencies")))
-    chosen, style = rng.sample(codes, rng.choice((1, 2, 2, 3, 3, 4))), rng.choice(("standard", "or"))
+    chosen = rng.sample(codes, rng.choice((1, 2, 2, 3, 3, 4)))
+    style: Literal["standard", "or"] = rng.choice(("standard", "or"))
 
     def say(locale: Locale) -> str:
         names = getattr(locale, table)
@@ -111,7 +122,20 @@ def _names(rng: random.Random) -> Phrase:
     return say
 
 
-_KINDS = (_date, _date, _time, _date_and_time, _month, _span, _interval, _quantity, _quantity, _money, _names, _names)
+_KINDS = (
+    _date,
+    _date,
+    _time,
+    _date_and_time,
+    _month,
+    _span,
+    _interval,
+    _quantity,
+    _quantity,
+    _money,
+    _names,
+    _names,
+)
 
 
 def find_locale(name: str) -> Locale:
@@ -120,7 +144,8 @@ def find_locale(name: str) -> Locale:
         return Locale.parse(name)
     except (UnknownLocaleError, ValueError) as error:
         raise DataError(
-            f"task.target={name}: Babel has no such locale", "try task.target=fr (or de, es, ja, ru, sw, pt_BR, ...)"
+            f"task.target={name}: Babel has no such locale",
+            "try task.target=fr (or de, es, ja, ru, sw, pt_BR, ...)",
         ) from error
 
 
@@ -146,7 +171,8 @@ def cldr_pairs(target: str, count: int, seed: int) -> list[tuple[str, str]]:
     else:
         if len(pairs) < count:
             raise DataError(
-                f"task.pairs={count}: only {len(pairs)} distinct phrases were found", f"try task.pairs={len(pairs)}"
+                f"task.pairs={count}: only {len(pairs)} distinct phrases were found",
+                f"try task.pairs={len(pairs)}",
             )
     return list(pairs.items())
 

@@ -57,4 +57,6 @@ def read_table(path: Path, key: str) -> list[list[str]]:
     try:
         return [row for row in csv.reader(io.StringIO(text), strict=True) if row]
     except csv.Error as error:
-        raise DataError(f"{key}={path} is no CSV table: {error}", "quote fields that hold commas or line ends") from error
+        raise DataError(
+            f"{key}={path} is no CSV table: {error}", "quote fields that hold commas or line ends"
+        ) from error

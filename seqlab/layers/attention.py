@@ -29,7 +29,7 @@ def attention_formula(
 
 
 def _split_heads(x_BTD: Tensor, heads: int) -> Tensor:
-    return x_BTD.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x_BTD.reshape(*x_BTD.shape[:2], heads, -1).transpose(1, 2)
 
 
 def _join_heads(x_BNTK: Tensor) -> Tensor:
@@ -77,7 +77,8 @@ class SelfAttention(nn.Module):
             dropout_p=self.dropout if self.training else 0.0,
             is_causal=self.causal and start == 0 and steps > 1,
         )
-        return self.output(_join_heads(y_BNTK))
+        y_BTD: Tensor = self.output(_join_heads(y_BNTK))
+        return y_BTD
 
 
 class CrossAttention(nn.Module):
@@ -102,7 +103,8 @@ class CrossAttention(nn.Module):
             attn_mask=valid_BS[:, None, None, :],
             dropout_p=self.dropout if self.training else 0.0,
         )
-        return self.output(_join_heads(y_BNTK))
+        y_BTD: Tensor = self.output(_join_heads(y_BNTK))
+        return y_BTD
 
 
 class SourceAttention(nn.Module, ABC):
@@ -123,7 +125,8 @@ class SourceAttention(nn.Module, ABC):
 
     def forward(self, query_BTD: Tensor, memory: Memory) -> Tensor:
         context_BTD = self.weights(query_BTD, memory).to(memory.values_BSD.dtype) @ memory.values_BSD
-        return self.mix(torch.cat((context_BTD, query_BTD), -1)).tanh()
+        y_BTD: Tensor = self.mix(torch.cat((context_BTD, query_BTD), -1)).tanh()
+        return y_BTD
 
 
 class DotAttention(SourceAttention):
@@ -144,4 +147,5 @@ class AdditiveAttention(SourceAttention):
 
     def score(self, query_BTD: Tensor, values_BSD: Tensor) -> Tensor:
         energy_BTSD = (self.query(query_BTD)[:, :, None] + self.key(values_BSD)[:, None]).tanh()
-        return self.energy(energy_BTSD).squeeze(-1)
+        score_BTS: Tensor = self.energy(energy_BTSD).squeeze(-1)
+        return score_BTS

@@ -37,7 +37,10 @@ class RecurrentStack(SequenceModel):
     """
 
     def __init__(
-        self, kernel_class: Callable[..., nn.RNNBase], config: RecurrentConfig, initialise: Callable[[nn.RNNBase], None]
+        self,
+        kernel_class: Callable[..., nn.RNNBase],
+        config: RecurrentConfig,
+        initialise: Callable[[nn.RNNBase], None],
     ) -> None:
         super().__init__()
         self.kernels = nn.ModuleList(

@@ -172,8 +172,9 @@ class Transformer(SequenceModel):
         while x_BTD.shape[1]:
             if start == capacity:
                 start = capacity // 2
-                inputs_BCD[:, :start] = inputs_BCD[:, capacity - start :].clone()
-                _, caches = self._blocks(inputs_BCD[:, :start], caches, 0, None, memory)
+                if start:
+                    inputs_BCD[:, :start] = inputs_BCD[:, capacity - start :].clone()
+                    _, caches = self._blocks(inputs_BCD[:, :start], caches, 0, None, memory)
             piece_BTD, x_BTD = x_BTD[:, : capacity - start], x_BTD[:, capacity - start :]
             inputs_BCD[:, start : start + piece_BTD.shape[1]] = piece_BTD
             y_BTD, caches = self._blocks(piece_BTD, caches, start, None, memory)

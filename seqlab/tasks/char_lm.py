@@ -115,7 +115,11 @@ class CharLM(Task[CharBatch]):
         self.data_sha256 = sha256_of([text])
         first = round(len(text) * config.train_share)
         second = round(len(text) * (config.train_share + config.validation_share))
-        parts: dict[Split, str] = {"train": text[:first], "validation": text[first:second], "test": text[second:]}
+        parts: dict[Split, str] = {
+            "train": text[:first],
+            "validation": text[first:second],
+            "test": text[second:],
+        }
         if not parts["test"]:  # a corpus that the literature splits in two
             parts["test"] = parts["validation"]
         for split, part in parts.items():
@@ -131,15 +135,16 @@ class CharLM(Task[CharBatch]):
     def batches(self, split: Split, seed: int) -> Iterator[CharBatch]:
         """Training: one pass over the stream from a start drawn by `seed`, every character a target once.
         Evaluation: in order; each stream but the first warms up on the characters before its own."""
-        if split == "train":
-            rows = self._training_streams(seed)
-        else:
-            rows = self._evaluation_streams(split)
+        rows = self._training_streams(seed) if split == "train" else self._evaluation_streams(split)
         window = self.config.window if split == "train" else max(1, self.config.window // 2)
         for index, (inputs_BT, targets_BT) in enumerate(zip(*(r.split(window, 1) for r in rows), strict=True)):
             scored = int((targets_BT != _UNSCORED).sum())
             yield CharBatch(
-                inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=scored, positions=scored, continues=index > 0
+                inputs_BT=inputs_BT,
+                targets_BT=targets_BT,
+                target_count=scored,
+                positions=scored,
+                continues=index > 0,
             )
 
     def _training_streams(self, seed: int) -> tuple[Tensor, Tensor]:
@@ -191,7 +196,12 @@ class CharLM(Task[CharBatch]):
         return self.write(network, prompt, self.config.sample_length, self.config.sample_temperature, seed).strip("\n")
 
     def write(
-        self, network: Network[CharBatch], prompt: str, length: int = 400, temperature: float = 0.8, seed: int = 0
+        self,
+        network: Network[CharBatch],
+        prompt: str,
+        length: int = 400,
+        temperature: float = 0.8,
+        seed: int = 0,
     ) -> str:
         """`length` characters that the network puts after `prompt` (which must not be empty)."""
         if not isinstance(network, GeneratingNetwork) or not prompt:
@@ -223,7 +233,10 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
         hidden_BTD, state = self.decoder(self.dropout(self.embed(batch.inputs_BT)), state)
         logits_BTV = self.head(self.dropout(hidden_BTD))
         loss = F.cross_entropy(
-            logits_BTV.flatten(0, 1).float(), batch.targets_BT.flatten(), ignore_index=_UNSCORED, reduction="sum"
+            logits_BTV.flatten(0, 1).float(),
+            batch.targets_BT.flatten(),
+            ignore_index=_UNSCORED,
+            reduction="sum",
         )
         return StepOutput(loss, state, logits_BTV)
 
@@ -250,9 +263,7 @@ class CharMeter(Meter[CharBatch]):
         self.counts: list[Tensor] = []
 
     def update(self, batch: CharBatch, output: StepOutput, network: Network[CharBatch]) -> None:
-        nats_BT = F.cross_entropy(
-            output.logits.float().mT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none"
-        )
+        nats_BT = F.cross_entropy(output.logits.float().mT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none")
         self.nats.append(nats_BT.sum(1, dtype=torch.float64))
         self.counts.append((batch.targets_BT != _UNSCORED).sum(1))
 

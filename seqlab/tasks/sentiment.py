@@ -120,7 +120,9 @@ class SentimentConfig(TaskConfig):
         for key, name in (("text_column", self.text_column), ("label_column", self.label_column)):
             if name not in header:
                 raise DataError(
-                    f"task.corpus={path} has no column {name!r}", f"try task.{key}=NAME", f"columns: {', '.join(header)}"
+                    f"task.corpus={path} has no column {name!r}",
+                    f"try task.{key}=NAME",
+                    f"columns: {', '.join(header)}",
                 )
             columns.append(header.index(name))
         text, label = columns
@@ -284,9 +286,7 @@ class SentimentNetwork(Network[TextBatch]):
         nats_B = F.cross_entropy(logits_BC.float(), batch.labels_B, reduction="none")
         return StepOutput(nats_B.masked_fill(~batch.ends_B, 0.0).sum(), (after, pooled_BD, seen_B1), logits_BC)
 
-    def _pool(
-        self, hidden_BTD: Tensor, valid_BT: Tensor, pooled_BD: Tensor, seen_B1: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _pool(self, hidden_BTD: Tensor, valid_BT: Tensor, pooled_BD: Tensor, seen_B1: Tensor) -> tuple[Tensor, Tensor]:
         valid_BT1, any_B1 = valid_BT[..., None], valid_BT.any(1, keepdim=True)
         if self.pooling == "max":
             highest_BD = hidden_BTD.masked_fill(~valid_BT1, float("-inf")).amax(1)

@@ -91,7 +91,9 @@ class TranslationConfig(TaskConfig):
         else:
             pairs = read_pairs(self.corpus, "task.corpus")
         given = {
-            "validation": read_pairs(self.validation_corpus, "task.validation_corpus") if self.validation_corpus else [],
+            "validation": read_pairs(self.validation_corpus, "task.validation_corpus")
+            if self.validation_corpus
+            else [],
             "test": read_pairs(self.test_corpus, "task.test_corpus") if self.test_corpus else [],
         }
         return Translation(_split(pairs, given, self), self)
@@ -117,7 +119,8 @@ def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
         sides = [read_text(path, key).rstrip("\n").split("\n") for path in paths]
         if len(sides[0]) != len(sides[1]):
             raise DataError(
-                f"{key}={where}: {len(sides[0])} lines against {len(sides[1])}", "line-aligned files have as many lines"
+                f"{key}={where}: {len(sides[0])} lines against {len(sides[1])}",
+                "line-aligned files have as many lines",
             )
         pairs = [(a, b) for a, b in zip(*sides, strict=True) if a.strip() and b.strip()]
     else:
@@ -169,9 +172,7 @@ class Translation(Task[PairBatch]):
         longest = config.max_length - 1
         # an over-long source or target of an evaluation is cut, never left out: every item counts
         self.ids = {
-            split: [
-                (self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in rows
-            ]
+            split: [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in rows]
             for split, rows in held.items()
         }
 
@@ -218,7 +219,13 @@ class Translation(Task[PairBatch]):
         """The network's greedy translations."""
         sources = [self.sources.encode(self.tokens(text))[: self.config.max_length - 1] or [END] for text in texts]
         source_BS = pad(sources).to(next(network.parameters()).device)
-        batch = PairBatch(source_BS=source_BS, target_BT=source_BS[:, :0], items_B=source_BS[:, 0], target_count=0, positions=0)
+        batch = PairBatch(
+            source_BS=source_BS,
+            target_BT=source_BS[:, :0],
+            items_B=source_BS[:, 0],
+            target_count=0,
+            positions=0,
+        )
         return self.decode(network, batch)
 
     def decode(self, network: Network[PairBatch], batch: PairBatch) -> list[str]:
@@ -270,7 +277,7 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
         memory, before = state
         assert isinstance(memory, tuple)
         x_BTD = self.embed_target(token_B[:, None])
-        hidden_BTD, after = self.decoder(x_BTD, before, memory=Memory(*memory))  # type: ignore[arg-type]
+        hidden_BTD, after = self.decoder(x_BTD, before, memory=Memory(*memory))
         return self.head(hidden_BTD[:, 0]), (memory, after)
 
 
@@ -325,8 +332,8 @@ class TranslationMeter(Meter[PairBatch]):
         rows = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
 
         def aggregate(sums: Floats) -> float:
-            correct, total, lengths = sums[:4].tolist(), sums[4:8].tolist(), sums[8:].tolist()
-            return float(BLEU.compute_bleu(correct, total, *lengths).score)
+            counts = [round(value) for value in sums.tolist()]
+            return float(BLEU.compute_bleu(counts[:4], counts[4:8], *counts[8:]).score)
 
         return np.array(rows, dtype=np.float64), aggregate
 

@@ -74,7 +74,10 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, A
     temporary = folder.parent / f".tmp-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
-    save_file({name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}, temporary / "tensors.safetensors")
+    save_file(
+        {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()},
+        temporary / "tensors.safetensors",
+    )
     (temporary / "state.json").write_text(json.dumps(state, indent=1))
     for path in (*temporary.iterdir(), temporary):
         _flush(path)

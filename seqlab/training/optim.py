@@ -38,7 +38,8 @@ class OptimConfig(ABC):
         """The optimizer of a network: weight decay on the matrices of its layers, not on biases, norms
         and embeddings, whose size does not overfit and whose shrinking only slows learning."""
         embedded = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
-        decayed, plain = [], []
+        decayed: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
         for parameter in network.parameters():
             (decayed if parameter.ndim > 1 and id(parameter) not in embedded else plain).append(parameter)
         groups = [(decayed, self.weight_decay), (plain, 0.0)]

@@ -57,7 +57,10 @@ class Recorder:
         for tag, value in scalars.items():
             self._board.add_scalar(tag, value, progress.step)
         record: dict[str, Any] = {
-            "step": progress.step, "tokens": progress.tokens, "seconds": round(progress.seconds, 3), **scalars
+            "step": progress.step,
+            "tokens": progress.tokens,
+            "seconds": round(progress.seconds, 3),
+            **scalars,
         }
         self._lines.write(json.dumps(record) + "\n")
         self._lines.flush()

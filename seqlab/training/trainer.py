@@ -198,7 +198,10 @@ class Trainer(Generic[BatchT]):
         self.progress.seconds += seconds
         self.progress.tokens += tokens
         interval = self._interval
-        interval.nats, interval.targets = interval.nats + nats, interval.targets + sum(w.target_count for w in group)
+        interval.nats, interval.targets = (
+            interval.nats + nats,
+            interval.targets + sum(w.target_count for w in group),
+        )
         interval.tokens, interval.seconds = interval.tokens + tokens, interval.seconds + seconds
         interval.gradient_norms.append(norm)
 

@@ -146,7 +146,12 @@ def test_clip_norm_bounds_the_update_and_logs_the_norm_before() -> None:
 
 def test_clip_value_bounds_every_entry() -> None:
     trainer = make_trainer(
-        "rnn", "char_lm", "trainer.clip_norm=null", "trainer.clip_value=1e-5", "optim=sgd", "optim.learning_rate=1.0"
+        "rnn",
+        "char_lm",
+        "trainer.clip_norm=null",
+        "trainer.clip_value=1e-5",
+        "optim=sgd",
+        "optim.learning_rate=1.0",
     )
     before = weights(trainer)
     trainer.step([next(iter(trainer.task.batches("train", 0)))])
@@ -267,7 +272,12 @@ def test_only_the_last_two_checkpoints_and_the_best_stay(tmp_path: Path) -> None
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("task", TASKS)
 def test_going_on_from_a_checkpoint_is_as_if_it_had_not_stopped(model: str, task: str, tmp_path: Path) -> None:
-    overrides = ("model.dropout=0.2", "trainer.max_steps=5", "trainer.save_every_steps=1", "trainer.accumulate=2")
+    overrides = (
+        "model.dropout=0.2",
+        "trainer.max_steps=5",
+        "trainer.save_every_steps=1",
+        "trainer.accumulate=2",
+    )
     whole = make_trainer(model, task, *overrides, folder=tmp_path / "whole")
     whole.fit()
     stopped = make_trainer(model, task, *overrides, folder=tmp_path / "stopped")

@@ -1,0 +1,151 @@
+"""Overrides become a checked RunConfig; every mistake becomes at most three lines with a way out."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.config.run import RunConfig, load_run_config, read_run_config
+from seqlab.config.sources import GROUPS, group_files
+from seqlab.errors import ConfigError
+from tests.conftest import MODELS, TASKS, tiny_config
+
+MISTAKES = {
+    # overrides: parts of the three lines
+    ("trainer.clip_nrom=1.0",): (
+        "no setting 'trainer.clip_nrom'",
+        "did you mean trainer.clip_norm=1.0?",
+        "bptt_steps",
+    ),
+    ("lr=0.1",): ("no setting 'lr'", "did you mean optim.learning_rate=0.1?", "optim: "),
+    ("learning_rate=0.1",): (
+        "no setting 'learning_rate'",
+        "did you mean optim.learning_rate=0.1?",
+        "optim: ",
+    ),
+    ("+trainer.nope=1",): ("no setting 'trainer.nope'", "", "trainer: "),
+    ("~trainer.clip_norm",): ("trainer.clip_norm has no value", "give it one", ""),
+    ("~trainer",): ("trainer has no settings", "", ""),
+    ("~model",): ("model", "", ""),
+    ("model=lsmt",): ("no model called 'lsmt'", "did you mean model=lstm?", "gru, lstm, rnn, transformer"),
+    ("modle=lstm",): ("modle", "did you mean model=lstm?", ""),
+    ("experiment=nope",): ("no experiment called 'nope'", "", "experiment: "),
+    ("lstm",): ("cannot read the override 'lstm'", "did you mean model=lstm?", "write key=value"),
+    ("sentimnt",): ("cannot read the override", "did you mean task=sentiment?", ""),
+    ("model.width=abc",): ("model.width=abc", "", ""),
+    ("model.width=0",): ("model.width=0", "greater than 0", ""),
+    ("model.width=2.5",): ("model.width=2.5", "", ""),
+    ("model.width=true",): ("model.width=True", "", ""),
+    ("model.dropout=1.0",): ("model.dropout=1.0", "less than 1", ""),
+    ("seed=abc",): ("seed=abc", "", ""),
+    ("seed=-1",): ("seed=-1", "at least 0", ""),
+    ("trainer.max_steps=null",): ("training needs an end", "try trainer.max_steps=1000", ""),
+    ("trainer.clip_norm=.inf",): ("trainer.clip_norm", "", ""),
+    ("device.precision=fp23",): ("device.precision=fp23 is not allowed", "fp32", "auto, fp32, bf16, fp16"),
+    ("device.compile=maybe",): ("device.compile=maybe is not allowed", "", "never, always"),
+    ("optim.schedule=cosin",): (
+        "optim.schedule=cosin",
+        "did you mean optim.schedule=cosine?",
+        "inverse_sqrt",
+    ),
+    ("optim.betas=[0.9]",): ("optim.betas", "", ""),
+    ("model=transformer", "model.heads=3"): ("must divide model.width=128", "try model.heads=", ""),
+    ("model=lstm", "model=gru"): ("model is given 2 times: model=lstm model=gru", "keep one", ""),
+    ("seed=1", "++seed=1"): ("seed is given 2 times", "", ""),
+    ("model=lstm,gru",): ("names several values", "", ""),
+    ("seed=range(3)",): ("names several values", "", ""),
+    ("hydra.run.dir=x",): ("Hydra's own settings", "", ""),
+    ("trainer.max_steps=",): ("trainer.max_steps", "", ""),
+    ("task.train_share=0.99",): ("task.train_share=0.99", "try 0.8 and 0.1", ""),
+    ("seed=${nope}",): ("refers to a setting that does not exist", "", ""),
+    ("model._target_=os.system",): ("outside seqlab", "--config-dir", ""),
+    ("model._target_=seqlab.nope.X",): ("cannot be imported", "", ""),
+    ("model._target_=seqlab.tasks.char_lm.CharLMConfig",): ("is not a ModelConfig", "", ""),
+    ("[",): ("cannot read the override '['", "", ""),
+    ("=",): ("cannot read the override '='", "", ""),
+}
+
+
+@pytest.mark.parametrize("overrides", MISTAKES, ids=" ".join)
+def test_a_mistake_is_explained_in_three_lines(overrides: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError) as error:
+        load_run_config(list(overrides))
+    lines = error.value.lines()
+    assert len(lines) <= 3
+    assert all("\n" not in line for line in lines)
+    for part, line in zip(MISTAKES[overrides], (error.value.what, error.value.hint, error.value.allowed), strict=True):
+        assert part in line
+    assert "use +" not in "".join(lines)  # Hydra's own advice, which makes things worse
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group != "experiment"])
+def test_every_shipped_option_composes(group: str) -> None:
+    for option in group_files(group, None):
+        assert load_run_config([f"{group}={option}"]).names[group] == option
+
+
+def test_every_experiment_composes() -> None:
+    for option in group_files("experiment", None):
+        assert load_run_config([f"experiment={option}"]).names["experiment"] == option
+
+
+def test_hydras_grammar_works_whole() -> None:
+    config = load_run_config(
+        [
+            "++trainer.max_steps=7",
+            "optim.betas=[0.8,0.9]",
+            "task.corpus='a b/c d.txt'",
+            "seed=3",
+            "~experiment",
+        ]
+    )
+    assert config.trainer.max_steps == 7
+    assert (config.seed, config.yaml.count("a b/c d.txt")) == (3, 1)
+
+
+def test_an_addition_of_what_exists_says_how_to_change_it() -> None:
+    with pytest.raises(ConfigError) as error:
+        load_run_config(["+trainer.max_steps=7"])
+    assert error.value.hint == "try trainer.max_steps=7"
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("task", TASKS)
+def test_a_stored_config_reads_back_the_same(model: str, task: str, tmp_path: Path) -> None:
+    config = tiny_config(model, task)
+    path = tmp_path / "config.yaml"
+    path.write_text(config.yaml, encoding="utf-8")
+    assert read_run_config(path) == config
+
+
+def test_a_stored_config_cannot_import_what_the_user_did_not_name(tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    (tmp_path / "evil.py").write_text(f"open({str(canary)!r}, 'w')\n")
+    path = tmp_path / "config.yaml"
+    path.write_text(tiny_config("lstm", "char_lm").yaml.replace("seqlab.models.lstm.LSTMConfig", "evil.Config"))
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    for config_dir in (None, folder):
+        with pytest.raises(ConfigError, match="outside seqlab"):
+            read_run_config(path, config_dir)
+    assert not canary.exists()
+
+
+def test_a_broken_yaml_of_the_user_is_an_error_not_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("model: [unclosed\n")
+    with pytest.raises(ConfigError):
+        load_run_config(["model=mine"], tmp_path)
+    with pytest.raises(ConfigError, match="is not a folder"):
+        load_run_config([], tmp_path / "nowhere")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\x00"), max_size=24))
+def test_no_word_crashes(word: str) -> None:
+    with contextlib.suppress(ConfigError):
+        assert isinstance(load_run_config([word]), RunConfig)

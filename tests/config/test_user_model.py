@@ -1,0 +1,89 @@
+"""A model in a user's own module, named from their own config folder, works with no edit in seqlab."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from seqlab import load
+from seqlab.config.run import load_run_config
+from seqlab.errors import ConfigError
+from seqlab.experiment import train
+
+MODULE = '''
+import torch
+from pydantic.dataclasses import dataclass
+from torch import nn
+
+from seqlab.interfaces import ModelConfig, Role, SequenceModel
+from seqlab.layers.roles import fill_role
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningMeanConfig(ModelConfig):
+    """y_t = tanh(W mean(x_1 .. x_t))."""
+
+    bias: bool
+
+    def build(self, role: Role) -> SequenceModel:
+        return fill_role(lambda: RunningMean(self), role, self.width)
+
+
+class RunningMean(SequenceModel):
+    def __init__(self, config):
+        super().__init__()
+        self.width, self.mix = config.width, nn.Linear(config.width, config.width, bias=config.bias)
+
+    def initial_state(self, batch_size, *, capacity=0):
+        zeros = self.mix.weight.new_zeros
+        return (zeros(batch_size, self.width), zeros(batch_size, 1))
+
+    def forward(self, x_BTD, state, *, valid_BT=None, memory=None):
+        sum_BD, count_B1 = state
+        sums = sum_BD[:, None] + x_BTD.cumsum(1)
+        counts = count_B1[:, None] + torch.arange(1, x_BTD.shape[1] + 1, device=x_BTD.device)[:, None]
+        return self.mix(sums / counts).tanh(), (sums[:, -1], counts[:, -1])
+'''
+
+YAML = """# @package _global_
+# A running mean
+model:
+  _target_: my_models.RunningMeanConfig
+  width: 16
+  dropout: 0.0
+  tie_embeddings: true
+  bias: true
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """configs/model/running_mean.yaml with my_models.py beside configs/."""
+    (tmp_path / "my_models.py").write_text(MODULE)
+    (tmp_path / "configs" / "model").mkdir(parents=True)
+    (tmp_path / "configs" / "model" / "running_mean.yaml").write_text(YAML)
+    return tmp_path / "configs"
+
+
+@pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
+def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: str) -> None:
+    command = [
+        sys.executable, "-m", "seqlab", "train", "model=running_mean", f"task={task}", f"runs_dir={tmp_path / 'runs'}",
+        "trainer.max_steps=2", "device.threads=1", "--config-dir", str(folder), "--json", "--quiet",
+    ]  # fmt: skip
+    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
+    assert (result["model"], result["task"], result["steps"]) == ("running_mean", task, 2)
+
+
+def test_a_users_run_loads_with_its_folder_and_not_without(folder: Path, tmp_path: Path) -> None:
+    overrides = ["model=running_mean", "trainer.max_steps=1", f"runs_dir={tmp_path}", "task.window=16"]
+    result = train(load_run_config(overrides, folder), Console(stderr=True), quiet=True)
+    network, _ = load(result.folder, folder)
+    assert not network.training
+    with pytest.raises(ConfigError, match="outside seqlab"):
+        load(result.folder)

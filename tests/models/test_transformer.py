@@ -1,0 +1,87 @@
+"""The Transformer's own promises: positions, context, a cache that never ends."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Role, SequenceModel
+from tests.conftest import tiny_config
+
+B, D = 2, 16
+POSITIONS = ("sinusoidal", "learned", "rope", "none")
+
+
+def _decoder(*overrides: str) -> SequenceModel:
+    torch.manual_seed(0)
+    return tiny_config("transformer", "char_lm", *overrides).model.build(Role.DECODER).eval()
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+def test_only_with_positions_does_order_matter(positions: str) -> None:
+    torch.manual_seed(0)
+    encoder = tiny_config("transformer", "char_lm", f"model.positions={positions}").model.build(Role.ENCODER).eval()
+    x_BTD = torch.randn(B, 6, D)
+    swapped = torch.tensor([1, 0, 2, 3, 4, 5])
+    y_BTD, _ = encoder(x_BTD, ())
+    z_BTD, _ = encoder(x_BTD[:, swapped], ())
+    same = torch.allclose(z_BTD[:, 5], y_BTD[:, 5], atol=1e-5)
+    assert same == (positions == "none")
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@torch.no_grad()
+def test_a_full_cache_reads_its_last_half_again(positions: str) -> None:
+    """Step by step far past the context, each output is that of a fresh read of what the cache still holds."""
+    context = 8
+    decoder = _decoder(f"model.context={context}", f"model.positions={positions}")
+    x_BTD = torch.randn(B, 27, D)
+    state = decoder.initial_state(B, capacity=100)
+    start = 0
+    for t in range(x_BTD.shape[1]):
+        y_BTD, state = decoder(x_BTD[:, t : t + 1], state)
+        if t - start == context:
+            start = t - context // 2
+        expected_BTD, _ = decoder(x_BTD[:, start : t + 1], ())
+        torch.testing.assert_close(y_BTD[:, 0], expected_BTD[:, -1], rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_pieces_longer_than_the_cache_equal_single_steps() -> None:
+    decoder = _decoder("model.context=8")
+    x_BTD = torch.randn(B, 31, D)
+
+    def read(pieces: list[int]) -> Tensor:
+        state, parts = decoder.initial_state(B, capacity=8), []
+        for piece_BTD in x_BTD.split(pieces, 1):
+            y_BTD, state = decoder(piece_BTD, state)
+            parts.append(y_BTD)
+        return torch.cat(parts, 1)
+
+    torch.testing.assert_close(read([31]), read([1] * 31), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(read([3, 20, 8]), read([1] * 31), rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_context_of_one_position_still_writes() -> None:
+    decoder = _decoder("model.context=1")
+    y_BTD, _ = decoder(torch.randn(B, 3, D), decoder.initial_state(B, capacity=1))
+    assert bool(y_BTD.isfinite().all())
+
+
+def test_a_sequence_longer_than_the_context_is_refused() -> None:
+    with pytest.raises(ConfigError, match="too short for a sequence of 9 positions"):
+        _decoder("model.context=8")(torch.randn(B, 9, D), ())
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ConfigError, match=r"model.heads=3 must divide model.width=16") as error:
+        tiny_config("transformer", "char_lm", "model.heads=3")
+    assert error.value.hint == "try model.heads=2"
+
+
+def test_rope_needs_pairs() -> None:
+    with pytest.raises(ConfigError, match="must be even"):
+        tiny_config("transformer", "char_lm", "model.positions=rope", "model.width=12", "model.heads=4")

@@ -1,0 +1,156 @@
+"""The stream: nothing lost, nothing scored twice, streams side by side as good as one."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.data.vocabulary import UNKNOWN
+from seqlab.errors import DataError
+from seqlab.interfaces import Split
+from seqlab.tasks.char_lm import CharLM, CharLMConfig
+from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
+
+
+def _config(**settings: object) -> CharLMConfig:
+    values = {
+        "corpus": "python_docs", "batch_size": 3, "window": 4, "eval_batch_size": 2, "train_share": 0.8,
+        "validation_share": 0.1, "sample_length": 10, "sample_temperature": 1.0, **settings,
+    }  # fmt: skip
+    return CharLMConfig(**values)  # type: ignore[arg-type]
+
+
+def _scored(task: CharLM, split: Split, seed: int) -> list[tuple[int, int]]:
+    """(context character, target) of every scored position."""
+    pairs: list[tuple[int, int]] = []
+    for batch in task.batches(split, seed):
+        scored_BT = batch.targets_BT != -100
+        assert batch.target_count == int(scored_BT.sum())
+        pairs += zip(batch.inputs_BT[scored_BT].tolist(), batch.targets_BT[scored_BT].tolist(), strict=True)
+    return pairs
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    length=st.integers(60, 400), rows=st.integers(1, 9), eval_rows=st.integers(1, 9), window=st.integers(1, 5),
+    seed=st.integers(0, 5),
+)  # fmt: skip
+def test_every_character_is_a_target_exactly_once(
+    length: int, rows: int, eval_rows: int, window: int, seed: int
+) -> None:
+    text = "".join(chr(200 + i) for i in range(length))  # every character differs: places can be told apart
+    config = _config(batch_size=rows, eval_batch_size=eval_rows, window=window)
+    task = CharLM(text, config)
+    train = task.ids["train"].tolist()
+    assert sorted(_scored(task, "train", seed)) == sorted(pairwise(train))
+    # validation characters are unknown to the vocabulary here, so count them
+    for split in ("validation", "test"):
+        assert len(_scored(task, split, seed)) == len(task.ids[split]) - 1
+
+
+def test_batches_continue_each_other() -> None:
+    task = CharLM("".join(chr(200 + i) for i in range(300)), _config())
+    before = None
+    for batch in task.batches("train", 3):
+        if batch.continues:
+            assert before is not None
+            known_B = before.targets_BT[:, -1] != -100  # not at the seam where the text ends
+            assert torch.equal(batch.inputs_BT[known_B, 0], before.targets_BT[known_B, -1])
+        before = batch
+
+
+def test_the_seed_moves_the_start_of_training_and_nothing_else() -> None:
+    task = CharLM("abcdefgh" * 50, _config())
+    first = [next(iter(task.batches("train", seed))).inputs_BT for seed in (1, 1, 2)]
+    assert torch.equal(first[0], first[1])
+    assert not torch.equal(first[0], first[2])
+    held = [next(iter(task.batches("test", seed))).inputs_BT for seed in (1, 2)]
+    assert torch.equal(held[0], held[1])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_metrics_are_those_of_a_plain_loop(model: str) -> None:
+    config = tiny_config(model, "char_lm", "task.eval_batch_size=1")
+    task, network = tiny_task(config), tiny_network(config).eval()
+    assert isinstance(task, CharLM)
+    meter = task.meter("test")
+    nats, count = 0.0, 0
+    with torch.no_grad():
+        state = network.initial_state(1)
+        for batch in task.batches("test", 0):
+            output = network(batch, state)
+            meter.update(batch, output, network)
+            state = output.state
+            for t in range(batch.inputs_BT.shape[1]):
+                if batch.targets_BT[0, t] != -100:
+                    nats -= float(output.logits[0, t].log_softmax(-1)[batch.targets_BT[0, t]])
+                    count += 1
+    metrics = meter.compute()
+    assert metrics["bits_per_character"].value == pytest.approx(nats / count / math.log(2), rel=1e-5)
+    assert metrics["perplexity"].value == pytest.approx(math.exp(nats / count), rel=1e-5)
+    low, high = meter.interval(0)
+    assert low < metrics["bits_per_character"].value < high
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_writing_follows_its_seed(model: str) -> None:
+    config = tiny_config(model, "char_lm")
+    task, network = tiny_task(config), tiny_network(config).eval()
+    assert isinstance(task, CharLM)
+    texts = [task.write(network, "def ", 30, seed=seed) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+    assert len(texts[0]) == 30
+
+
+def test_characters_that_training_lacks_are_counted() -> None:
+    task = CharLM("ab" * 100 + "é" * 30, _config())
+    assert task.ids["test"].tolist() == [UNKNOWN] * 23
+    assert task.facts()["characters of test that training lacks"] == 23
+
+
+def test_a_corpus_of_ones_own(corpus: Path) -> None:
+    task = _config(corpus=str(corpus)).build()
+    assert "".join(task.vocabulary.decode(task.ids["train"].tolist())).startswith("the quick brown fox")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"  \n\n", "is empty"),
+        (b"abc\xff\xfe" + b"x" * 100, "is not UTF-8: byte 0xff at offset 3"),
+        (b"short", "too short for one window of task.window=4"),
+    ],
+)
+def test_a_corpus_that_does_not_fit_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        _config(corpus=str(path)).build()
+
+
+def test_a_missing_corpus_is_refused(tmp_path: Path) -> None:
+    for name, message in [
+        (str(tmp_path / "no.txt"), "no such file"),
+        (str(tmp_path), "is a folder"),
+        ("python_dox", "neither a corpus nor"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            _config(corpus=name).build()
+
+
+def test_line_ends_and_byte_order_marks_vanish(tmp_path: Path) -> None:
+    texts = []
+    for index, raw in enumerate([b"\xef\xbb\xbfone\r\ntwo\rthree\n" * 9, b"one\ntwo\nthree\n" * 9]):
+        path = tmp_path / f"{index}.txt"
+        path.write_bytes(
+            raw.replace(b"\xef\xbb\xbf", b"") if index else b"\xef\xbb\xbf" + raw.replace(b"\xef\xbb\xbf", b"")
+        )
+        texts.append(_config(corpus=str(path)).build().data_sha256)
+    assert texts[0] == texts[1]

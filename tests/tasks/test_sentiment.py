@@ -1,0 +1,143 @@
+"""Labels, splits, pooling, and a user's own table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from seqlab.data.movie_reviews import movie_reviews
+from seqlab.errors import DataError
+from seqlab.tasks.sentiment import Sentiment, SentimentConfig, SentimentMeter, SentimentNetwork, words
+from tests.conftest import tiny_config, tiny_network, tiny_task
+
+
+def _task(corpus: str = "movie_reviews", *overrides: str) -> Sentiment:
+    config = tiny_config("gru", "sentiment", f"task.corpus={corpus}", *overrides).task
+    assert isinstance(config, SentimentConfig)
+    return config.build()
+
+
+def test_the_corpus_is_the_one_that_is_cited() -> None:
+    rows = movie_reviews()
+    assert len(rows) == 8530
+    assert sum(label == "positive" for _, label in rows) == 4265
+    assert not any("\x80" <= letter <= "\x9f" for text, _ in rows for letter in text)
+
+
+def test_the_split_is_stratified_fixed_and_without_overlap() -> None:
+    first, second = _task(), _task("movie_reviews", "seed=5")
+    assert first.texts == second.texts
+    for split, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
+        labels = first.answers[split]  # type: ignore[index]
+        assert len(labels) == pytest.approx(8530 * share, abs=3)
+        assert sum(labels) / len(labels) == pytest.approx(0.5, abs=0.002)
+    assert sum(len(texts) for texts in first.texts.values()) == 8530
+
+
+def test_the_vocabulary_knows_training_only() -> None:
+    task = _task()
+    known = {word for text in task.texts["train"] for word in words(text)}
+    assert set(task.vocabulary.tokens[4:]) <= known
+    assert any(word not in task.vocabulary.tokens for text in task.texts["test"] for word in words(text))
+
+
+def test_words() -> None:
+    assert words("It's GOOD -- naïve, 10/10!") == [
+        "it's",
+        "good",
+        "-",
+        "-",
+        "naïve",
+        ",",
+        "10",
+        "/",
+        "10",
+        "!",
+    ]
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "last"])
+@pytest.mark.parametrize("bidirectional", ["true", "false"])
+@pytest.mark.parametrize("model", ["lstm", "transformer"])
+def test_pooling_sees_valid_positions_only(pooling: str, bidirectional: str, model: str) -> None:
+    config = tiny_config(model, "sentiment", f"task.pooling={pooling}", f"task.bidirectional={bidirectional}")
+    task, network = tiny_task(config), tiny_network(config).eval()
+    assert isinstance(task, Sentiment)
+    texts = ["a good film", "an extraordinarily long and rather bad film with no end at all , sadly"]
+    together = task.classify(network, texts)
+    for text, shares in zip(texts, together, strict=True):
+        assert task.classify(network, [text])[0] == pytest.approx(shares, abs=1e-5)
+
+
+def test_pooling_is_what_its_name_says() -> None:
+    hidden_BTD = torch.tensor([[[1.0, -5.0], [3.0, -4.0], [9.0, 9.0]]])
+    valid_BT = torch.tensor([[True, True, False]])
+    for pooling, expected in (("max", [3.0, -4.0]), ("mean", [4.0, -9.0]), ("last", [3.0, -4.0])):
+        network = tiny_network(tiny_config("rnn", "sentiment", f"task.pooling={pooling}"))
+        assert isinstance(network, SentimentNetwork)
+        start = torch.full((1, 2), float("-inf") if pooling == "max" else 0.0)
+        pooled_BD, seen_B1 = network._pool(hidden_BTD, valid_BT, start, torch.zeros(1, 1))
+        assert pooled_BD.tolist() == [expected]  # mean: the sum, divided at the end
+        assert seen_B1.item() == 2
+
+
+def test_metrics_from_known_counts() -> None:
+    task = _task()
+    batch = next(iter(task.batches("test", 0)))
+    meter = SentimentMeter(task.labels)
+    truth = torch.tensor([0, 0, 0, 1, 1, 1])
+    said = torch.tensor([0, 0, 1, 1, 1, 1])
+    meter.pairs, meter.nats = [torch.stack((truth, said), 1)], [torch.zeros(6)]
+    metrics = meter.compute()
+    assert metrics["accuracy"].value == pytest.approx(5 / 6)
+    assert metrics["f1"].value == pytest.approx((2 * 2 / 5 + 2 * 3 / 7) / 2)
+    assert meter.details()["confusion"] == {
+        "negative": {"negative": 2, "positive": 1}, "positive": {"negative": 0, "positive": 3}
+    }  # fmt: skip
+    assert batch.labels_B.shape == batch.ends_B.shape
+
+
+def test_word_dropout_is_for_training() -> None:
+    task = _task("movie_reviews", "task.word_dropout=0.5")
+    one, two = (next(iter(task.batches("train", seed))) for seed in (1, 1))
+    assert torch.equal(one.tokens_BT, two.tokens_BT)
+    plain = _task("movie_reviews", "task.word_dropout=0.0")
+    assert (next(iter(plain.batches("train", 1))).tokens_BT == 1).float().mean() < 0.05
+    dropped = one.tokens_BT[one.valid_BT] == 1
+    assert 0.3 < float(dropped.float().mean()) < 0.7
+    assert not torch.equal(one.tokens_BT, next(iter(plain.batches("train", 1))).tokens_BT)
+
+
+ROWS = [f'"text number {i}, with a comma",{"yes" if i % 2 else "no"}' for i in range(40)]
+
+
+def test_a_table_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("words,verdict\n" + "\n".join(ROWS))
+    task = _task(str(path), "task.text_column=words", "task.label_column=verdict")
+    assert task.labels == ("no", "yes")
+    assert sum(len(texts) for texts in task.texts.values()) == 40
+    assert "text number 3, with a comma" in [text for texts in task.texts.values() for text in texts]
+    tsv = tmp_path / "own.tsv"
+    tsv.write_text("text\tlabel\n" + "\n".join(f"a {i}\t{i % 3}" for i in range(60)))
+    assert _task(str(tsv)).labels == ("0", "1", "2")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,label\n" + "\n".join(ROWS[:5]) + '\n"no label here",\n', "row 7 has no label"),
+        ("text,label\njust one column\n", "row 2 has no label"),
+        ("text,verdict\n" + ROWS[0], "has no column 'label'"),
+        ("text,label\na,x\nb,x\n", "has 1 kind of label"),
+        ("text,label\na,x\nb,y\n", "leave none for the"),
+        ('text,label\n"never closed', "is no CSV table"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        _task(str(path))

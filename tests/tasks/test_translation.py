@@ -1,0 +1,160 @@
+"""Pairs, splits, decoding and the metrics of translation."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+import torch
+from sacrebleu import corpus_bleu
+
+from seqlab.data.cldr import cldr_pairs
+from seqlab.data.vocabulary import END, START
+from seqlab.decoding.sampling import greedy
+from seqlab.errors import DataError
+from seqlab.tasks.translation import (
+    Translation,
+    TranslationConfig,
+    TranslationMeter,
+    TranslationNetwork,
+    read_pairs,
+)
+from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
+
+
+def _task(*overrides: str) -> Translation:
+    config = tiny_config("gru", "translation", *overrides).task
+    assert isinstance(config, TranslationConfig)
+    return config.build()
+
+
+def test_cldr_says_what_people_see() -> None:
+    pairs = dict(cldr_pairs("fr", 3000, 0))
+    assert len(pairs) == 3000
+    assert dict(cldr_pairs("fr", 3000, 0)) == pairs
+    assert dict(cldr_pairs("fr", 3000, 1)) != pairs
+    assert pairs["in 3 days"] == "dans 3 jours"
+    assert not any("\u202f" in b or "\u00a0" in b or "  " in b for b in pairs.values())
+
+
+@pytest.mark.parametrize("locale", ["de", "ja", "ar", "sw", "pt_BR", "ru", "zh_Hant"])
+def test_cldr_speaks_other_languages(locale: str) -> None:
+    assert len(cldr_pairs(locale, 300, 0)) == 300
+
+
+def test_cldr_refuses_what_is_not_there() -> None:
+    with pytest.raises(DataError, match="Babel has no such locale"):
+        cldr_pairs("xx", 10, 0)
+    with pytest.raises(DataError, match="Babel has no such locale"):
+        cldr_pairs("not a locale", 10, 0)
+
+
+def test_no_source_is_in_two_splits() -> None:
+    task = _task("task.pairs=2000")
+    splits = [{source for source, _ in pairs} for pairs in task.pairs.values()]
+    assert sum(len(split) for split in splits) == len(set.union(*splits)) == 2000
+
+
+def test_a_repeated_source_keeps_its_first_translation(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("\n".join(f"word {i % 40}\tmot {i}" for i in range(80)))
+    task = _task(f"task.corpus={path}")
+    pairs = [pair for part in task.pairs.values() for pair in part]
+    assert sorted(pairs) == sorted((f"word {i}", f"mot {i}") for i in range(40))
+
+
+def test_line_aligned_files_and_splits_of_their_own(tmp_path: Path) -> None:
+    for name, count in (("train", 30), ("val", 4)):
+        for side in ("en", "fr"):
+            text = "".join(f"{side}  {name} {i}\r\n" for i in range(count)).encode()
+            (tmp_path / f"{name}.{side}.gz").write_bytes(gzip.compress(text))
+    one, two = (f"'{tmp_path}/{n}.en.gz,{tmp_path}/{n}.fr.gz'" for n in ("train", "val"))
+    task = _task(f"task.corpus={one}", f"task.validation_corpus={two}", f"task.test_corpus={two}", "task.unit=word")
+    assert [len(task.pairs[split]) for split in ("train", "validation", "test")] == [30, 4, 4]
+    assert task.pairs["validation"][0] == ("en val 0", "fr val 0")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("a\tb\nno tab here\n", "row 2 has no translation"), ("a\tb\n", "leave none for the"), ("", "is empty")],
+)
+def test_pairs_that_do_not_fit_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=message):
+        _task(f"task.corpus={path}")
+
+
+def test_files_of_unequal_length_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("1\n2\n")
+    (tmp_path / "b").write_text("1\n")
+    with pytest.raises(DataError, match="2 lines against 1"):
+        read_pairs(f"{tmp_path}/a,{tmp_path}/b", "task.corpus")
+
+
+@pytest.mark.parametrize("model", MODELS)
+@torch.no_grad()
+def test_greedy_decoding_is_the_likeliest_token_given_all_before(model: str) -> None:
+    """Against a decoder that reads the whole prefix anew for each token, for a batch and one by one."""
+    config = tiny_config(model, "translation")
+    task, network = tiny_task(config), tiny_network(config).eval()
+    assert isinstance(network, TranslationNetwork)
+    batch = next(iter(task.batches("validation", 0)))
+    first_B = torch.full((batch.size,), START)
+    written_BT = greedy(network, batch, first_B, 12)
+    for row, source_S in enumerate(batch.source_BS):
+        memory = network._read(source_S[None])
+        prefix, expected = [START], []
+        for _ in range(12):
+            x_BTD = network.embed_target(torch.tensor([prefix]))
+            hidden_BTD, _ = network.decoder(x_BTD, network.decoder.initial_state(1), memory=memory)
+            prefix.append(int(network.head(hidden_BTD[0, -1]).argmax()))
+            expected.append(prefix[-1])
+            if prefix[-1] == END:
+                break
+        assert written_BT[row, : len(expected)].tolist() == expected
+        assert not written_BT[row, len(expected) :].any()
+
+
+def test_bleu_and_its_interval_are_sacrebleus() -> None:
+    task = _task()
+    meter = TranslationMeter(task, [])
+    meter.said = ["the cat sat on the mat", "a dog", "one two three four five", "in 3 days"] * 5
+    meter.truth = ["the cat sat on a mat", "a dog", "one two three four six", "in 3 days"] * 5
+    meter.nats, meter.targets, meter.primary = [torch.tensor([2.0])], 4, "bleu"
+    metrics = meter.compute()
+    assert metrics["bleu"].value == pytest.approx(corpus_bleu(meter.said, [meter.truth]).score)
+    assert metrics["exact_match"].value == 0.5
+    assert metrics["loss"].value == 0.5
+    statistics_NK, aggregate = meter._bleu_sums()
+    assert aggregate(statistics_NK.sum(0)) == pytest.approx(metrics["bleu"].value)
+    low, high = meter.interval(0)
+    assert low < metrics["bleu"].value < high
+    assert meter.details()["signatures"]["bleu"].startswith("nrefs:1|case:mixed")
+
+
+def test_an_unknown_token_is_not_an_exact_match() -> None:
+    """References are the text itself, not what the vocabulary makes of it."""
+    task = _task()
+    task.pairs["test"][0] = (task.pairs["test"][0][0], "☃")
+    assert task.meter("test").references[0] == "☃"
+
+
+def test_long_pairs_are_left_out_of_training_and_kept_in_evaluation() -> None:
+    task = _task("task.max_length=15")
+    assert all(max(len(a), len(b) - 1) < 15 for a, b in task.ids["train"])
+    assert task.left_out > 0
+    assert len(task.ids["test"]) == len(task.pairs["test"])
+
+
+def test_label_smoothing_is_for_training_alone() -> None:
+    config = tiny_config("gru", "translation", "task.label_smoothing=0.2")
+    network, batch = tiny_network(config), next(iter(tiny_task(config).batches("validation", 0)))
+    smoothed = network.train()(batch, ()).loss_sum
+    plain = network.eval()(batch, ()).loss_sum
+    nats = -network(batch, ()).logits.log_softmax(-1)
+    truth_BT = batch.target_BT
+    expected = nats.gather(-1, truth_BT[..., None])[truth_BT != 0].sum()
+    torch.testing.assert_close(plain, expected)
+    assert not torch.isclose(smoothed, plain)
