@@ -125,7 +125,7 @@ def main() -> None:
     """Run the command line; every SeqlabError becomes at most three lines and its exit code."""
     debug = "--debug" in sys.argv
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name="seqlab", standalone_mode=False)
     except SeqlabError as error:
         if debug:
             raise
@@ -149,7 +149,9 @@ def _usage(error: Exception) -> int:
     format_message = getattr(error, "format_message", None)
     if format_message is None:
         raise error
-    _complain(ConfigError(format_message()[0].lower() + format_message()[1:].rstrip("."), "see: seqlab --help"))
+    message = format_message()
+    if message:  # without words click has shown the help already
+        _complain(ConfigError(message[0].lower() + message[1:].rstrip("."), "see: seqlab --help"))
     return 2
 
 

@@ -36,7 +36,9 @@ def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], st
             joined[-1], glue = joined[-1] + word, False
         else:
             joined.append(word)
-    if incomplete == "=" and joined:  # model=|
+    # click hides an `=` that stands alone, so look at what bash said
+    typed = os.environ["COMP_WORDS"].split()[int(os.environ.get("COMP_CWORD", "0")) :][:1]
+    if typed == ["="] and joined and not glue:  # model=|
         return joined[:-1], joined[-1] + "=", joined[-1] + "="
     if glue:  # model=ls|
         return joined[:-1], joined[-1] + incomplete, joined[-1]

@@ -1,0 +1,138 @@
+"""Corpora, vocabularies, batching, intervals: small parts that everything rests on."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.data.batching import bucketed, pad, split_items
+from seqlab.data.files import read_table, read_text
+from seqlab.data.python_docs import python_docs
+from seqlab.data.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
+from seqlab.display import clock, compact, sparkline
+from seqlab.errors import DataError
+from seqlab.interfaces import Metric
+from seqlab.metrics import bootstrap_interval
+from seqlab.training.seeds import stream_seed
+
+
+def test_python_docs_repeats_no_paragraph() -> None:
+    text = python_docs()
+    paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+    assert len(paragraphs) == len(set(paragraphs))
+    assert len(text) > 200_000
+    if sys.version_info[:3] == (3, 11, 7):
+        assert len(text) == 373_292
+
+
+@given(st.lists(st.text(max_size=20), max_size=8))
+def test_every_text_comes_back_from_its_ids(texts: list[str]) -> None:
+    vocabulary = Vocabulary.of(texts)
+    for text in texts:
+        assert "".join(vocabulary.decode(vocabulary.encode(text))) == text
+    assert vocabulary.tokens[:4] == SPECIALS
+    assert len(set(vocabulary.tokens)) == len(vocabulary)
+
+
+def test_a_vocabulary_is_ranked_cut_and_knows_what_it_does_not_know() -> None:
+    vocabulary = Vocabulary.of([["b", "a", "b"], ["c", "a", "b", "d"]], size=7, min_count=1)
+    assert vocabulary.tokens[4:] == ("b", "a", "c")
+    assert vocabulary.encode(["a", "d", "?"]) == [5, UNKNOWN, UNKNOWN]
+    assert vocabulary.decode([START, 4, PAD, 5, END, 6]) == ["b", "a"]
+    assert Vocabulary.of([["b", "a", "b"]], min_count=2).tokens[4:] == ("b",)
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=200),
+    size=st.integers(1, 20),
+    seed=st.one_of(st.none(), st.integers(0, 9)),
+)
+def test_every_item_is_in_one_batch(lengths: list[int], size: int, seed: int | None) -> None:
+    batches = bucketed(lengths, size, seed, pool=3)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert all(0 < len(batch) <= size for batch in batches)
+    assert batches == bucketed(lengths, size, seed, pool=3)
+
+
+def test_buckets_save_padding() -> None:
+    lengths = [1 + (i * 7919) % 50 for i in range(2000)]
+
+    def padded(batches: list[list[int]]) -> int:
+        return sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
+
+    unsorted = [list(range(start, start + 20)) for start in range(0, 2000, 20)]
+    assert padded(bucketed(lengths, 20, 0)) < 1.1 * sum(lengths)
+    assert padded(unsorted) > 1.7 * sum(lengths)
+    assert bucketed(lengths, 20, 0) != bucketed(lengths, 20, 1)
+
+
+@given(st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=9), min_size=1, max_size=9))
+def test_padding_stands_at_the_right(rows: list[list[int]]) -> None:
+    for row, ids in zip(rows, pad(rows).tolist(), strict=True):
+        assert ids == row + [PAD] * (len(ids) - len(row))
+
+
+@given(st.lists(st.integers(), unique=True, max_size=60), st.integers(0, 5))
+def test_splits_share_nothing_and_lose_nothing(items: list[int], seed: int) -> None:
+    parts = split_items(items, (0.8, 0.1, 0.1), seed)
+    assert sorted(item for part in parts.values() for item in part) == sorted(items)
+    assert parts == split_items(items, (0.8, 0.1, 0.1), seed)
+
+
+def test_files_are_read_plain_or_packed(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("é\r\nß\U0001f600مرحبا\n".encode())
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress((tmp_path / "a.txt").read_bytes()))
+    assert read_text(tmp_path / "a.txt", "k") == read_text(tmp_path / "a.txt.gz", "k") == "é\nß\U0001f600مرحبا\n"
+    (tmp_path / "b.gz").write_bytes(b"no gzip")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_text(tmp_path / "b.gz", "k")
+    (tmp_path / "c.csv").write_text('a,b\n"x, ""y""","line\nend"\n\n')
+    assert read_table(tmp_path / "c.csv", "k") == [["a", "b"], ['x, "y"', "line\nend"]]
+
+
+def test_the_bootstrap_covers_what_it_should() -> None:
+    """In 200 samples of 150 coin throws the 95 % interval holds the truth about 95 % of the time."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for index in range(200):
+        throws = rng.random(150) < 0.3
+        statistics = np.stack((throws, np.ones(150)), 1).astype(np.float64)
+        low, high = bootstrap_interval(statistics, lambda sums: float(sums[0] / sums[1]), index, replicates=400)
+        held += low <= 0.3 <= high
+    assert 180 <= held <= 198
+    assert bootstrap_interval(statistics, lambda s: float(s[0] / s[1]), 1) == bootstrap_interval(
+        statistics, lambda s: float(s[0] / s[1]), 1
+    )
+
+
+def test_streams_of_a_seed_are_independent() -> None:
+    seeds = {stream_seed(s, name, i) for s in range(5) for name in ("data order", "dropout") for i in range(5)}
+    assert len(seeds) == 50
+    assert all(0 <= seed < 2**63 for seed in seeds)
+    torch.Generator().manual_seed(max(seeds))
+
+
+def test_a_metric_knows_its_direction_and_never_prefers_nan() -> None:
+    loss, nan = Metric(1.0, "nats", higher_is_better=False), Metric(float("nan"), "nats", higher_is_better=False)
+    assert Metric(0.5, "nats", higher_is_better=False).better_than(loss)
+    assert not loss.better_than(loss)
+    assert loss.better_than(None)
+    assert not nan.better_than(loss)
+    assert not nan.better_than(None)
+    assert Metric(0.9, "", higher_is_better=True).better_than(Metric(0.8, "", higher_is_better=True))
+
+
+def test_figures_for_people() -> None:
+    assert sparkline([1, 2, 3], 10) == "▁▅█"
+    assert sparkline([2, 2], 10) == "▁▁"
+    assert sparkline([], 10) == sparkline([float("nan")], 10) == ""
+    assert sparkline(list(range(100)), 8) == "▁▂▃▄▅▆▇█"
+    assert [clock(s) for s in (7.4, 754, 3723)] == ["0:07", "12:34", "1:02:03"]
+    assert [compact(n) for n in (5, 999, 1000, 34_321, 2.5e9)] == ["5", "999", "1k", "34.3k", "2.5G"]

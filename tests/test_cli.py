@@ -1,0 +1,259 @@
+"""The command line as its users meet it: in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seqlab.cli import main
+from tests.conftest import tiny_overrides
+
+TINY = [*tiny_overrides("rnn", "char_lm"), "device.threads=1"]
+
+
+def run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m seqlab WORDS` in `cwd`, with no terminal."""
+    return subprocess.run(
+        [sys.executable, "-W", "error::DeprecationWarning", "-m", "seqlab", *words],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        timeout=240,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "TERM": "dumb", **environment},
+    )
+
+
+def in_process(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str
+) -> tuple[int, str, str]:
+    """The same without a process, for the many small cases: (exit code, stdout, stderr)."""
+    monkeypatch.setattr(sys, "argv", ["seqlab", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    captured = capsys.readouterr()
+    return int(end.value.code or 0), captured.out, captured.err
+
+
+def test_help_imports_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['seqlab', *sys.argv[1:]]\n"
+        "from seqlab.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'torch', 'hydra', 'omegaconf', 'tensorboard', 'numpy'} & {m.split('.')[0] for m in sys.modules}\n"
+        "assert not heavy, heavy\n"
+    )
+    for words in (["--help"], ["train", "--help"], ["--version"], ["list"], ["list", "models"]):
+        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout
+
+
+def test_train_leaves_the_promised_folder_behind(tmp_path: Path) -> None:
+    done = run("train", *TINY, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)  # stdout is the result and nothing else
+    folder = tmp_path / result["folder"]
+    assert re.fullmatch(r"runs/char_lm/rnn/\d{8}-\d{6}-s0", result["folder"])
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "config.yaml", "overrides.txt", "environment.json", "metrics.jsonl", "result.json", "samples.txt",
+        "train.log", "checkpoints",
+    }  # fmt: skip
+    assert (folder / "overrides.txt").read_text().splitlines() == TINY
+    stored = json.loads((folder / "result.json").read_text())
+    assert stored == result
+    assert {
+        "task", "model", "seed", "parameters", "steps", "tokens", "seconds", "tokens_per_second",
+        "peak_memory_bytes", "best_step", "validation", "test", "test_interval",
+    } <= stored.keys()  # fmt: skip
+    low, high = stored["test_interval"]
+    assert low <= stored["test"]["bits_per_character"] <= high
+    machine = json.loads((folder / "environment.json").read_text())
+    assert machine["packages"]["torch"]
+    assert re.fullmatch("[0-9a-f]{64}", machine["data_sha256"])
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert all({"step", "tokens", "seconds"} <= line.keys() for line in lines)
+    assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3, 4]
+
+
+def test_tensorboard_reads_one_run_with_everything_in_it(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    done = run("train", *TINY, "--name", "board", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    folder = tmp_path / "runs" / "char_lm" / "rnn" / "board"
+    events = list(tmp_path.rglob("events.out.tfevents.*"))
+    assert [event.parent for event in events] == [folder]
+    board = EventAccumulator(str(folder)).Reload()
+    tags = board.Tags()
+    assert {tag.split("/")[0] for tag in tags["scalars"]} == {"train", "val", "optim", "speed", "test"}
+    assert [event.step for event in board.Scalars("train/loss")] == [1, 2, 3, 4]
+    assert [event.step for event in board.Scalars("val/bits_per_character")] == [2, 4]
+    assert {"config/text_summary", "sample/text_summary"} <= set(tags["tensors"])
+    content = board.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    hparams = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert hparams["model"].string_value == "rnn"
+    assert hparams["model.width"].number_value == 16
+    assert "_hparams_/session_end_info" in board.summary_metadata
+
+
+def test_without_a_terminal_progress_is_plain_lines_on_stderr(tmp_path: Path) -> None:
+    done = run("train", *TINY, cwd=tmp_path)
+    assert "rnn on char_lm" in done.stderr
+    assert "validation bits_per_character" in done.stderr
+    assert "\x1b" not in done.stderr + done.stdout
+    assert "test bits_per_character" in done.stdout
+    assert "seqlab train model=transformer" in done.stdout
+    assert "tensorboard --logdir runs" in done.stdout
+
+
+def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
+    done = run("train", *TINY, "--dry-run", "--json", cwd=tmp_path)
+    plan = json.loads(done.stdout)
+    assert plan["parameters"] == sum(plan["parameters_by_part"].values())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_loads_and_another_starts_from_it(tmp_path: Path) -> None:
+    from seqlab import load
+
+    assert run("train", *TINY, "--name", "a", cwd=tmp_path).returncode == 0
+    folder = tmp_path / "runs" / "char_lm" / "rnn" / "a"
+    network, task = load(folder)
+    assert not network.training
+    stored = json.loads((folder / "result.json").read_text())
+    meter = task.meter("test")
+    import torch
+
+    with torch.no_grad():
+        state = network.initial_state(4)
+        for batch in task.batches("test", 0):
+            output = network(batch, state)
+            state = output.state
+            meter.update(batch, output, network)
+    assert meter.compute()["loss"].value == pytest.approx(stored["test"]["loss"], rel=1e-5)
+    again = run("train", *TINY, "init_from=runs/char_lm/rnn/a", "optim.learning_rate=1e-9", "--json", cwd=tmp_path)
+    assert json.loads(again.stdout)["test"]["loss"] == pytest.approx(stored["test"]["loss"], rel=1e-4)
+    wider = run("train", *TINY[:2], "model.width=32", "init_from=runs/char_lm/rnn/a", cwd=tmp_path)
+    assert wider.returncode == 4
+    assert "do not fit" in wider.stderr
+    nothing = run("train", *TINY, "init_from=runs/nowhere", cwd=tmp_path)
+    assert nothing.returncode == 4
+    assert "is not the folder of a run" in nothing.stderr
+
+
+def test_starts_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None:
+    from seqlab.run_folder import make_run_folder
+
+    folders = [make_run_folder(tmp_path, "char_lm", "rnn", 0, None) for _ in range(20)]
+    assert len(set(folders)) == 20
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    words = [sys.executable, "-m", "seqlab", "train", *TINY[:-1], "device.threads=1", "--name", "a"]
+    words = [w for w in words if not w.startswith("trainer.max_steps")] + ["trainer.max_steps=100000"]
+    with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        log = tmp_path / "runs" / "char_lm" / "rnn" / "a" / "metrics.jsonl"
+        while not (log.exists() and log.read_text().count("\n") > 3):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "stopped at step" in err
+    assert "init_from=runs/char_lm/rnn/a" in err
+    assert "Traceback" not in err
+    assert out == ""
+    assert list((log.parent / "checkpoints").glob("step-*/tensors.safetensors"))
+    assert "stopped at step" in (log.parent / "train.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "parts"),
+    [
+        (["train", "trainer.clip_nrom=1.0"], 2, ["there is no setting 'trainer.clip_nrom'", "did you mean"]),
+        (["train", "model=lsmt"], 2, ["there is no model called 'lsmt'", "model=lstm"]),
+        (["train", "model=lstm", "model=gru"], 2, ["model is given 2 times"]),
+        (["config", "lstm"], 2, ["did you mean model=lstm?"]),
+        (["train", "task.corpus=/nowhere/x.txt"], 3, ["there is no such file"]),
+        (["train", "device=cuda"], 2, ["device=cuda", "try device=cpu"]),
+        (["train", "device.precision=fp16", "device=cpu"], 2, ["needs a GPU", "bf16"]),
+        (["train", "--name", "../x"], 2, ["a run's name has letters"]),
+        (["train", "runs_dir=/proc/nowhere"], 6, ["cannot make a folder", "runs_dir="]),
+        (["train", "trainer.bptt_steps=999"], 2, ["longer than a batch", "task.window=999"]),
+        (["train", "--nope"], 2, ["no such option", "--nope"]),
+        (["trian"], 2, ["trian"]),
+        (["list", "modles"], 2, ["modles", "models"]),
+        (["train", "--config-dir", "/nowhere"], 2, ["is not a folder"]),
+        (["train", "optim.schedule=cosine", "trainer.max_steps=null", "trainer.max_epochs=1"], 2, ["horizon_steps"]),
+    ],
+)
+def test_mistakes_end_in_three_lines_and_their_exit_code(
+    words: list[str],
+    code: int,
+    parts: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    import torch
+
+    if "device=cuda" in words and torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    monkeypatch.chdir(tmp_path)
+    ended, out, err = in_process(capsys, monkeypatch, *words)
+    assert ended == code
+    assert out == ""
+    assert len(err.strip().splitlines()) <= 3
+    assert err.startswith("error: ")
+    for part in parts:
+        assert part.lower() in err.lower()
+
+
+def test_without_words_there_is_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, err = in_process(capsys, monkeypatch)
+    assert code == 2
+    assert "train" in out
+    assert "error" not in out + err
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = run("train", "model=lsmt", "--debug", cwd=tmp_path)
+    assert "Traceback" in done.stderr
+    assert "explain_composition" in done.stderr
+
+
+def test_config_prints_what_train_would_use(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yaml
+
+    code, out, _ = in_process(capsys, monkeypatch, "config", "model=gru", "model.width=64")
+    content = yaml.safe_load(out)
+    assert code == 0
+    assert content["model"]["width"] == 64
+    assert content["names"]["model"] == "gru"
+
+
+def test_list_names_everything(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = in_process(capsys, monkeypatch, "list", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert set(found["models"]) == {"gru", "lstm", "rnn", "transformer"}
+    assert set(found["tasks"]) == {"char_lm", "sentiment", "translation"}
+    assert set(found["devices"]) == {"auto", "cpu", "cuda", "mps"}
+    assert set(found["corpora"]) == {"python_docs", "movie_reviews", "cldr", "PATH"}
+    assert all(about for entries in found.values() for about in entries.values())
