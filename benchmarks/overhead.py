@@ -68,7 +68,7 @@ class Ours:
         torch.manual_seed(0)
         network = task.build_network(config.model)
         batches = list(task.batches("train", 0))
-        task.batches = lambda split, seed: iter(batches)
+        task.batches = lambda _split, _seed: iter(batches)
         device = resolve_device(config.device, deterministic=False)
         self.trainer: Trainer[Any] = Trainer(
             task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),)
@@ -85,7 +85,8 @@ class Ours:
 
 def measure(config: RunConfig, rounds: int, steps: int) -> dict[str, float]:
     """Medians in milliseconds a step, and their ratio."""
-    contenders = {"bare": Bare(config, config.task.build()), "seqlab": Ours(config, config.task.build())}
+    bare, ours = Bare(config, config.task.build()), Ours(config, config.task.build())
+    contenders: dict[str, Bare | Ours] = {"bare": bare, "seqlab": ours}
     for contender in contenders.values():
         contender.run(steps)  # warm-up
     times: dict[str, list[float]] = {name: [] for name in contenders}
@@ -95,10 +96,10 @@ def measure(config: RunConfig, rounds: int, steps: int) -> dict[str, float]:
             started = time.perf_counter()
             contender.run(steps)
             times[name].append(1000 * (time.perf_counter() - started) / steps)
-    same = zip(contenders["bare"].network.parameters(), contenders["seqlab"].trainer.network.parameters(), strict=True)  # type: ignore[union-attr]
+    same = zip(bare.network.parameters(), ours.trainer.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in same), "the two did not compute the same"
     medians = {name: statistics.median(values) for name, values in times.items()}
-    ratios = [ours / bare for ours, bare in zip(times["seqlab"], times["bare"], strict=True)]
+    ratios = [mine / plain for mine, plain in zip(times["seqlab"], times["bare"], strict=True)]
     return {**medians, "ratio": statistics.median(ratios)}
 
 

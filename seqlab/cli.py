@@ -78,8 +78,7 @@ def train(
     if dry_run:
         show_plan(config, Console(), as_json=as_json)
         return
-    result = experiment.train(config, Console(stderr=True), name=name, quiet=quiet)
-    (result.folder / "overrides.txt").write_text("".join(f"{o}\n" for o in given), encoding="utf-8")
+    result = experiment.train(config, Console(stderr=True), overrides=given, name=name, quiet=quiet)
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:

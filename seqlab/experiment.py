@@ -6,7 +6,7 @@ import json
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -80,8 +80,11 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
     return network
 
 
-def train(config: RunConfig, console: Console, *, name: str | None = None, quiet: bool = False) -> Result:
-    """Train, evaluate with the best weights, and leave a run folder behind.
+def train(
+    config: RunConfig, console: Console, *, overrides: Sequence[str] = (), name: str | None = None, quiet: bool = False
+) -> Result:
+    """Train, evaluate with the best weights, and leave a run folder behind. `overrides` are what the user
+    typed, for overrides.txt.
 
     Raises a SeqlabError for whatever a user can mend; Interrupted once everything is saved.
     """
@@ -91,6 +94,7 @@ def train(config: RunConfig, console: Console, *, name: str | None = None, quiet
     folder = make_run_folder(config.runs_dir, config.names["task"], config.names["model"], config.seed, name)
     with _log_file(folder), _resources(folder):
         (folder / "config.yaml").write_text(config.yaml, encoding="utf-8")
+        (folder / "overrides.txt").write_text("".join(f"{text}\n" for text in overrides), encoding="utf-8")
         _write_json(folder / "environment.json", environment(task.data_sha256))
         with Recorder(folder) as recorder, Display(console, config.trainer, quiet=quiet) as display:
             trainer = Trainer(

@@ -44,5 +44,5 @@ def nats_metrics(nats: float, targets: int) -> dict[str, Metric]:
 
 def gather(parts: list[torch.Tensor]) -> Floats:
     """Tensors of one evaluation joined along their rows, in double precision on the host."""
-    joined = torch.cat([part.detach().to("cpu", torch.float64) for part in parts])
+    joined = torch.cat([part.detach().cpu().double() for part in parts])
     return np.asarray(joined.numpy(), dtype=np.float64)

@@ -16,6 +16,9 @@ import pytest
 from seqlab.cli import main
 from tests.conftest import tiny_overrides
 
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+
 TINY = [*tiny_overrides("rnn", "char_lm"), "device.threads=1"]
 
 
@@ -32,9 +35,7 @@ def run(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProce
     )
 
 
-def in_process(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str
-) -> tuple[int, str, str]:
+def in_process(capsys: Capture, monkeypatch: Patch, *words: str) -> tuple[int, str, str]:
     """The same without a process, for the many small cases: (exit code, stdout, stderr)."""
     monkeypatch.setattr(sys, "argv", ["seqlab", *words])
     with pytest.raises(SystemExit) as end:
@@ -205,8 +206,8 @@ def test_mistakes_end_in_three_lines_and_their_exit_code(
     words: list[str],
     code: int,
     parts: list[str],
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+    monkeypatch: Patch,
     tmp_path: Path,
 ) -> None:
     import torch
@@ -223,7 +224,7 @@ def test_mistakes_end_in_three_lines_and_their_exit_code(
         assert part.lower() in err.lower()
 
 
-def test_without_words_there_is_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_words_there_is_help(capsys: Capture, monkeypatch: Patch) -> None:
     code, out, err = in_process(capsys, monkeypatch)
     assert code == 2
     assert "train" in out
@@ -248,7 +249,7 @@ def test_config_prints_what_train_would_use(
     assert content["names"]["model"] == "gru"
 
 
-def test_list_names_everything(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_names_everything(capsys: Capture, monkeypatch: Patch) -> None:
     code, out, _ = in_process(capsys, monkeypatch, "list", "--json")
     found = json.loads(out)
     assert code == 0

@@ -264,7 +264,7 @@ class CharMeter(Meter[CharBatch]):
 
     def update(self, batch: CharBatch, output: StepOutput, network: Network[CharBatch]) -> None:
         nats_BT = F.cross_entropy(output.logits.float().mT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none")
-        self.nats.append(nats_BT.sum(1, dtype=torch.float64))
+        self.nats.append(nats_BT.sum(1))
         self.counts.append((batch.targets_BT != _UNSCORED).sum(1))
 
     def compute(self) -> dict[str, Metric]:

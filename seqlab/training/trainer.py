@@ -6,6 +6,7 @@ starts from the last state, detached; any other starts from the network's initia
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -232,7 +233,7 @@ class Trainer(Generic[BatchT]):
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         total_norm = nn.utils.get_total_norm(gradients)
         norm = float(total_norm)
-        finite = norm - norm == 0.0
+        finite = math.isfinite(norm)
         if finite and self.config.clip_value is not None:
             nn.utils.clip_grad_value_(self.network.parameters(), self.config.clip_value)
         if finite and self.config.clip_norm is not None and norm > self.config.clip_norm:

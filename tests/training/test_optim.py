@@ -88,7 +88,7 @@ def test_every_optimizer_descends(config: OptimConfig) -> None:
     for _ in range(20):
         optimizer.zero_grad()
         loss = (network(x) - y).square().mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
