@@ -20,7 +20,8 @@ from torch import nn
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.interfaces import Metric, State, detach
 from seqlab.training.device import resolve_device
-from seqlab.training.trainer import Progress, Trainer
+from seqlab.training.progress import Progress
+from seqlab.training.trainer import Trainer
 
 SETTINGS = [
     "model=lstm", "model.width=128", "model.layers=1", "model.dropout=0.0", "task.batch_size=16", "task.window=64",

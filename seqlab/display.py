@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.interfaces import Metric
-from seqlab.training.trainer import Progress, TrainerConfig
+from seqlab.training.progress import Progress
+from seqlab.training.trainer import TrainerConfig
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -65,7 +66,7 @@ class Display:
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self.quiet:
-            self._live = Live(self._panel(), console=self.console, refresh_per_second=4, transient=True)
+            self._live = Live(self._panel(), console=self.console, refresh_per_second=4)
             self._live.start()
         return self
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import signal
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -19,7 +15,8 @@ from torch import nn
 
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.display import Display
-from seqlab.errors import DataError, Interrupted, ResourceError, SeqlabError
+from seqlab.errors import DataError, Interrupted
+from seqlab.faults import log_file, resources, signals
 from seqlab.interfaces import Metric, Network, Task
 from seqlab.run_folder import environment, find_run, make_run_folder
 from seqlab.training.device import Device, resolve_device
@@ -92,7 +89,7 @@ def train(
     task = config.task.build()
     network = build_network(config, task, device)
     folder = make_run_folder(config.runs_dir, config.names["task"], config.names["model"], config.seed, name)
-    with _log_file(folder), _resources(folder):
+    with log_file(folder), resources(folder):
         (folder / "config.yaml").write_text(config.yaml, encoding="utf-8")
         (folder / "overrides.txt").write_text("".join(f"{text}\n" for text in overrides), encoding="utf-8")
         _write_json(folder / "environment.json", environment(task.data_sha256))
@@ -111,7 +108,7 @@ def train(
             _introduce(display, config, task, device, parameters, folder)
             tags = [f"val/{task.meter('validation').primary}", "val/loss"]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
-            with _signals(trainer):
+            with signals(trainer):
                 _fit(trainer, folder)
             result = _conclude(trainer, config, folder, parameters)
             recorder.finish(trainer.progress, result.metrics, result.sample)
@@ -213,61 +210,3 @@ def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | floa
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _log_file(folder: Path) -> Iterator[None]:
-    """train.log: what happened, with times, including the error that ended the run."""
-    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    _log.addHandler(handler)
-    _log.setLevel(logging.INFO)
-    _log.propagate = False
-    try:
-        yield
-    except Interrupted as stop:
-        _log.warning("%s", stop.what)
-        raise
-    except SeqlabError as error:
-        _log.error("%s", " / ".join(error.lines()))
-        raise
-    except BaseException:
-        _log.exception("the run ended by an error")
-        raise
-    finally:
-        _log.removeHandler(handler)
-        handler.close()
-
-
-@contextmanager
-def _resources(folder: Path) -> Iterator[None]:
-    """Out of memory and a full disk as errors that a user can mend."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise ResourceError(
-            f"out of memory on the device; kept {folder}",
-            "try a smaller task.batch_size, task.window or model.width, or device.precision=bf16",
-        ) from error
-    except OSError as error:
-        raise ResourceError(f"cannot write to {folder}: {error.strerror or error}", "is the disk full?") from error
-
-
-@contextmanager
-def _signals(trainer: Trainer[Any]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the step finish and saves; a second Ctrl-C leaves at once."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        if trainer.stop_signal is not None:
-            raise KeyboardInterrupt
-        trainer.stop_signal = number
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -62,7 +62,7 @@ def show_result(result: Result, console: Console, overrides: list[str]) -> None:
     )
     console.print(f"\nwhat {result.model} makes of it:", highlight=False)
     console.print(Padding(Text(result.sample), (0, 0, 0, 2)))
-    console.print(f"\nsee it:   tensorboard --logdir {result.folder.parts[0]}", highlight=False, soft_wrap=True)
+    console.print(f"\nsee it:   tensorboard --logdir {result.folder.parents[2]}", highlight=False, soft_wrap=True)
     others = [option for option in group_files("model", None) if option != result.model]
     rest = " ".join(o for o in overrides if not o.startswith("model="))
     other = "transformer" if result.model != "transformer" else others[0]

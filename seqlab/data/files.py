@@ -60,3 +60,21 @@ def read_table(path: Path, key: str) -> list[list[str]]:
         raise DataError(
             f"{key}={path} is no CSV table: {error}", "quote fields that hold commas or line ends"
         ) from error
+
+
+def read_labelled(path: Path, text_column: str, label_column: str) -> list[tuple[str, str]]:
+    """(text, label) of each row of a table whose header names the two columns (task.text_column and
+    task.label_column). Raises DataError for a missing column and, with its number, a row without a label."""
+    header, *rows = read_table(path, "task.corpus")
+    columns: list[int] = []
+    for key, name in (("text_column", text_column), ("label_column", label_column)):
+        if name not in header:
+            raise DataError(
+                f"task.corpus={path} has no column {name!r}", f"try task.{key}=NAME", f"columns: {', '.join(header)}"
+            )
+        columns.append(header.index(name))
+    text, label = columns
+    for number, row in enumerate(rows, start=2):
+        if len(row) <= max(columns) or not row[label].strip():
+            raise DataError(f"task.corpus={path}: row {number} has no label", "give every row a text and a label")
+    return [(row[text], row[label].strip()) for row in rows]

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.data.batching import bucketed, pad, split_items
-from seqlab.data.files import read_table, sha256_of
+from seqlab.data.files import read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.errors import ConfigError, DataError
@@ -112,24 +112,7 @@ class SentimentConfig(TaskConfig):
                 "give the path of a CSV or TSV file with a text and a label column",
                 f"corpora: {', '.join(CORPORA)}",
             )
-        return Sentiment(self._read(path), self)
-
-    def _read(self, path: Path) -> list[tuple[str, str]]:
-        header, *rows = read_table(path, "task.corpus")
-        columns = []
-        for key, name in (("text_column", self.text_column), ("label_column", self.label_column)):
-            if name not in header:
-                raise DataError(
-                    f"task.corpus={path} has no column {name!r}",
-                    f"try task.{key}=NAME",
-                    f"columns: {', '.join(header)}",
-                )
-            columns.append(header.index(name))
-        text, label = columns
-        for number, row in enumerate(rows, start=2):
-            if len(row) <= max(text, label) or not row[label].strip():
-                raise DataError(f"task.corpus={path}: row {number} has no label", "give every row a text and a label")
-        return [(row[text], row[label].strip()) for row in rows]
+        return Sentiment(read_labelled(path, self.text_column, self.label_column), self)
 
 
 class Sentiment(Task[TextBatch]):

@@ -9,7 +9,6 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -20,7 +19,8 @@ from torch.nn import functional as F
 
 from seqlab.data.batching import bucketed, pad, split_items
 from seqlab.data.cldr import cldr_pairs, find_locale
-from seqlab.data.files import read_text, sha256_of
+from seqlab.data.files import sha256_of
+from seqlab.data.pairs import read_pairs
 from seqlab.data.vocabulary import END, PAD, START, Vocabulary
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
@@ -97,35 +97,6 @@ class TranslationConfig(TaskConfig):
             "test": read_pairs(self.test_corpus, "task.test_corpus") if self.test_corpus else [],
         }
         return Translation(_split(pairs, given, self), self)
-
-
-def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
-    """(source, translation) from a TSV file or from two line-aligned files `A,B`. White space is collapsed."""
-    paths = [Path(part) for part in where.split(",")]
-    if len(paths) == 1:
-        if "/" not in where and not paths[0].exists():
-            raise DataError(
-                f"{key}={where} is neither a corpus nor a file",
-                "give a TSV file, or two line-aligned files: 'task.corpus=\"a.en,a.fr\"'",
-                f"corpora: {', '.join(CORPORA)}",
-            )
-        # any extension holds tabs here: the text of a translation is full of commas
-        rows = [line.split("\t") for line in read_text(paths[0], key).split("\n") if line.strip()]
-        for number, row in enumerate(rows, start=1):
-            if len(row) < 2 or not row[0].strip() or not row[1].strip():
-                raise DataError(f"{key}={where}: row {number} has no translation", "separate the two by a tab")
-        pairs = [(row[0], row[1]) for row in rows]
-    elif len(paths) == 2:
-        sides = [read_text(path, key).rstrip("\n").split("\n") for path in paths]
-        if len(sides[0]) != len(sides[1]):
-            raise DataError(
-                f"{key}={where}: {len(sides[0])} lines against {len(sides[1])}",
-                "line-aligned files have as many lines",
-            )
-        pairs = [(a, b) for a, b in zip(*sides, strict=True) if a.strip() and b.strip()]
-    else:
-        raise DataError(f"{key}={where} names {len(paths)} files", "give one TSV file, or two line-aligned files")
-    return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
 
 
 def _split(

@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seqlab.interfaces import Metric
-from seqlab.training.trainer import Progress
+from seqlab.training.progress import Progress
 
 
 class Recorder:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Generic, Protocol
+from typing import Generic
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -23,7 +22,6 @@ from seqlab.interfaces import (
     BatchT,
     Count,
     Meter,
-    Metric,
     Network,
     Positive,
     Split,
@@ -33,6 +31,7 @@ from seqlab.interfaces import (
 )
 from seqlab.training.device import Device
 from seqlab.training.optim import OptimConfig
+from seqlab.training.progress import Interval, Observer, Progress
 from seqlab.training.seeds import stream_seed
 from seqlab.training.snapshot import keep_snapshots, save_snapshot
 
@@ -57,43 +56,6 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None and self.max_seconds is None:
             raise ValueError("training needs an end; try trainer.max_steps=1000 (or max_epochs, or max_seconds)")
-
-
-@dataclass
-class Progress:
-    """How far training has come. The position in the data is (epoch, windows of it already read)."""
-
-    step: int = 0
-    epoch: int = 0
-    windows: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    best: Metric | None = None
-    best_step: int = 0
-    evaluations_since_best: int = 0
-    nonfinite_in_a_row: int = 0
-    nonfinite_steps: int = 0
-
-
-class Observer(Protocol):
-    """Somebody who watches: the log files, the display."""
-
-    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
-        """A few training steps are done; scalars by tag, e.g. train/loss."""
-
-    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
-        """A validation is done."""
-
-
-@dataclass
-class _Interval:
-    """Sums since the last log line."""
-
-    nats: Tensor | float = 0.0
-    targets: int = 0
-    tokens: int = 0
-    seconds: float = 0.0
-    gradient_norms: list[float] = field(default_factory=list)
 
 
 class Trainer(Generic[BatchT]):
@@ -122,7 +84,7 @@ class Trainer(Generic[BatchT]):
         self.progress = Progress()
         self.state: State | None = None  # None: nothing to carry on from
         self.stop_signal: int | None = None
-        self._interval = _Interval()
+        self._interval = Interval()
 
     def fit(self) -> None:
         """Train until a budget is used up or patience ends; then evaluate and save once more.
@@ -292,7 +254,7 @@ class Trainer(Generic[BatchT]):
         return better
 
     def _log(self) -> None:
-        interval, self._interval = self._interval, _Interval()
+        interval, self._interval = self._interval, Interval()
         norms = interval.gradient_norms
         scalars = {
             "train/loss": float(interval.nats) / interval.targets,

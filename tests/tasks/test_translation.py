@@ -10,6 +10,7 @@ import torch
 from sacrebleu import corpus_bleu
 
 from seqlab.data.cldr import cldr_pairs
+from seqlab.data.pairs import read_pairs
 from seqlab.data.vocabulary import END, START
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
@@ -18,7 +19,6 @@ from seqlab.tasks.translation import (
     TranslationConfig,
     TranslationMeter,
     TranslationNetwork,
-    read_pairs,
 )
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 

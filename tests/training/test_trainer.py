@@ -16,8 +16,9 @@ from seqlab.errors import ConfigError, Interrupted, NumericError
 from seqlab.interfaces import Metric, Network, State, StepOutput
 from seqlab.tasks.translation import PairBatch
 from seqlab.training.device import Device
+from seqlab.training.progress import Progress
 from seqlab.training.snapshot import restore_snapshot, snapshot_path, snapshots
-from seqlab.training.trainer import Progress, Trainer
+from seqlab.training.trainer import Trainer
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
 
 CPU = Device(torch.device("cpu"), "fp32", compile=False)

@@ -1,0 +1,77 @@
+"""What can happen to a run from outside, turned into errors that a user can mend and a log that tells of it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from seqlab.errors import Interrupted, ResourceError, SeqlabError
+from seqlab.training.trainer import Trainer
+
+_log = logging.getLogger("seqlab")
+
+
+@contextmanager
+def log_file(folder: Path) -> Iterator[None]:
+    """train.log: what happened, with times, including the error that ended the run."""
+    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO)
+    _log.propagate = False
+    try:
+        yield
+    except Interrupted as stop:
+        _log.warning("%s", stop.what)
+        raise
+    except SeqlabError as error:
+        _log.error("%s", " / ".join(error.lines()))
+        raise
+    except BaseException:
+        _log.exception("the run ended by an error")
+        raise
+    finally:
+        _log.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def resources(folder: Path) -> Iterator[None]:
+    """Out of memory and a full disk as errors that a user can mend."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"out of memory on the device; kept {folder}",
+            "try a smaller task.batch_size, task.window or model.width, or device.precision=bf16",
+        ) from error
+    except OSError as error:
+        raise ResourceError(f"cannot write to {folder}: {error.strerror or error}", "is the disk full?") from error
+
+
+@contextmanager
+def signals(trainer: Trainer[Any]) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lets the step finish and saves; a second Ctrl-C leaves at once."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        if trainer.stop_signal is not None:
+            raise KeyboardInterrupt
+        trainer.stop_signal = number
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,47 @@
+"""How far a training has come, and who is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+from seqlab.interfaces import Metric
+
+
+@dataclass
+class Progress:
+    """How far training has come. The position in the data is (epoch, windows of it already read)."""
+
+    step: int = 0
+    epoch: int = 0
+    windows: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best: Metric | None = None
+    best_step: int = 0
+    evaluations_since_best: int = 0
+    nonfinite_in_a_row: int = 0
+    nonfinite_steps: int = 0
+
+
+class Observer(Protocol):
+    """Somebody who watches: the log files, the display."""
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        """A few training steps are done; scalars by tag, e.g. train/loss."""
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        """A validation is done."""
+
+
+@dataclass
+class Interval:
+    """Sums since the last log line."""
+
+    nats: Tensor | float = 0.0
+    targets: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    gradient_norms: list[float] = field(default_factory=list)
