@@ -59,7 +59,7 @@ def test_the_scores_of_recurrent_attention_are_those_of_the_papers() -> None:
         for t in range(T):
             for s in range(S):
                 h_t, h_s = query_BTD[b, t], values_BSD[b, s]
-                torch.testing.assert_close(dot.score(query_BTD, values_BSD)[b, t, s], h_t @ h_s)
+                torch.testing.assert_close(dot.score(query_BTD, values_BSD)[b, t, s], h_t @ h_s / D**0.5)
                 energy = (additive.query(h_t) + additive.key(h_s)).tanh()
                 torch.testing.assert_close(additive_BTS[b, t, s], additive.energy.weight[0] @ energy)
 
