@@ -50,8 +50,7 @@ def main() -> None:
     corpus = [f"task.corpus={sys.argv[1]}"] if len(sys.argv) > 1 else []
     task = load_run_config(["task=char_lm", *corpus]).task.build()
     assert isinstance(task, CharLM)
-    parts = {split: "".join(task.vocabulary.decode(ids.tolist())) for split, ids in task.ids.items()}
-    train, validation, test = parts["train"], parts["validation"], parts["test"]
+    train, validation, test = task.texts["train"], task.texts["validation"], task.texts["test"]
     by_order = {order: WittenBell(train, order).bits(train, validation) for order in range(2, 9)}
     best = min(by_order, key=lambda order: by_order[order])
 

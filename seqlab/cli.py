@@ -82,7 +82,7 @@ def train(
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
-        show_result(result, Console(), given)
+        show_result(result, Console(), given, config_dir)
 
 
 @app.command()
@@ -130,10 +130,8 @@ def main() -> None:
             raise
         _complain(error)
         code = error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # Ctrl-C before or after a run
         typer.echo("stopped", err=True)
-        code = 130
-    except typer.Abort:
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ from rich.console import Console
 from torch import nn
 
 from seqlab.config.run import RunConfig, read_run_config
+from seqlab.data.files import sha256_of
 from seqlab.display import Display
-from seqlab.errors import DataError, Interrupted
-from seqlab.faults import log_file, resources, signals
-from seqlab.interfaces import Metric, Network, Task
+from seqlab.errors import CheckpointError, ConfigError, DataError
+from seqlab.faults import disk, log_file, memory, signals
+from seqlab.interfaces import Metric, Network, SequenceModel, Task
 from seqlab.run_folder import environment, find_run, make_run_folder
 from seqlab.training.device import Device, resolve_device
-from seqlab.training.recorder import Recorder
+from seqlab.training.recorder import Recorder, finite
 from seqlab.training.seeds import stream_seed
 from seqlab.training.snapshot import best_snapshot, load_weights
 from seqlab.training.trainer import Trainer
@@ -57,7 +58,8 @@ class Result:
         """Plain values, as result.json and --json give them."""
         plain = {key: value for key, value in vars(self).items() if key not in ("metrics", "sample")}
         units = {name: {"unit": m.unit, "higher_is_better": m.higher_is_better} for name, m in self.metrics.items()}
-        return {**plain, "folder": str(self.folder), "metrics": units}
+        plain_values: dict[str, Any] = finite({**plain, "folder": str(self.folder), "metrics": units})
+        return plain_values
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -70,6 +72,7 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
     torch.manual_seed(stream_seed(config.seed, "initialisation"))
     network = task.build_network(config.model)
     if config.init_from is not None:
+        _check_symbols(config.init_from, task)
         load_weights(network, best_snapshot(find_run(config.init_from) / "checkpoints"))
     network.to(device.torch_device)
     # the global generator belongs to dropout alone from here on
@@ -86,13 +89,14 @@ def train(
     Raises a SeqlabError for whatever a user can mend; Interrupted once everything is saved.
     """
     device = resolve_device(config.device, deterministic=config.deterministic)
-    task = config.task.build()
-    network = build_network(config, task, device)
+    task, network = prepare(config, device)
     folder = make_run_folder(config.runs_dir, config.names["task"], config.names["model"], config.seed, name)
-    with log_file(folder), resources(folder):
+    with log_file(folder), disk(folder), memory():
         (folder / "config.yaml").write_text(config.yaml, encoding="utf-8")
         (folder / "overrides.txt").write_text("".join(f"{text}\n" for text in overrides), encoding="utf-8")
-        _write_json(folder / "environment.json", environment(task.data_sha256))
+        chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
+        facts = environment(task.data_sha256) | {"symbols_sha256": sha256_of(task.symbols()), "chosen": chosen}
+        _write_json(folder / "environment.json", facts)
         with Recorder(folder) as recorder, Display(console, config.trainer, quiet=quiet) as display:
             trainer = Trainer(
                 task,
@@ -108,31 +112,38 @@ def train(
             _introduce(display, config, task, device, parameters, folder)
             tags = [f"val/{task.meter('validation').primary}", "val/loss"]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
-            with signals(trainer):
-                _fit(trainer, folder)
-            result = _conclude(trainer, config, folder, parameters)
-            recorder.finish(trainer.progress, result.metrics, result.sample)
+            with signals(trainer, folder):
+                trainer.fit()
+                result = _conclude(trainer, config, folder, parameters)
+                sample = task.samples(network, stream_seed(config.seed, "sampling"))
+            (folder / "samples.txt").write_text(sample + "\n", encoding="utf-8")
+            recorder.finish(trainer.progress, result.metrics, sample)
     _log.info("finished: %s", result.as_json()["test"])
-    return result
+    return replace(result, sample=sample)
 
 
-def _fit(trainer: Trainer[Any], folder: Path) -> None:
-    try:
-        trainer.fit()
-    except Interrupted as stop:
-        hint = f"kept {folder}; its weights can start another run: seqlab train ... init_from={folder}"
-        raise Interrupted(stop.what, hint, stop.exit_code) from None
+def prepare(config: RunConfig, device: Device) -> tuple[Task[Any], Network[Any]]:
+    """The task and a network that fits it, everything checked that can be before training."""
+    task = config.task.build()
+    with memory():
+        network = build_network(config, task, device)
+    for module in network.modules():
+        context = module.context if isinstance(module, SequenceModel) else None
+        if context is not None and context < task.longest():
+            raise ConfigError(
+                f"model.context={context} is too short for the longest sequence, {task.longest()} positions",
+                f"try model.context={task.longest()}",
+            )
+    return task, network
 
 
 def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters: int) -> Result:
-    """The test split and a sample, with the weights that validated best."""
-    task, network, progress = trainer.task, trainer.network, trainer.progress
+    """The test split with the weights that validated best, written down before anything else is tried."""
+    network, progress = trainer.network, trainer.progress
     load_weights(network, best_snapshot(folder / "checkpoints"))
     network.eval()
     validation, meter = trainer.evaluate("validation").compute(), trainer.evaluate("test")
     metrics = meter.compute()
-    sample = task.samples(network, stream_seed(config.seed, "sampling"))
-    (folder / "samples.txt").write_text(sample + "\n", encoding="utf-8")
     result = Result(
         folder=folder,
         task=config.names["task"],
@@ -153,7 +164,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         device=trainer.device.name,
         precision=trainer.device.precision,
         metrics=metrics,
-        sample=sample,
+        sample="",
     )
     _write_json(folder / "result.json", result.as_json())
     return result
@@ -168,8 +179,7 @@ def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network
     folder = find_run(run)
     config = read_run_config(folder / "config.yaml", Path(config_dir) if config_dir is not None else None)
     task = config.task.build()
-    recorded = json.loads((folder / "environment.json").read_text(encoding="utf-8")).get("data_sha256")
-    if recorded != task.data_sha256:
+    if _recorded(folder).get("data_sha256") != task.data_sha256:
         raise DataError(
             f"the corpus of {folder} is not the one it was trained on",
             "python_docs differs by Python version, cldr by Babel's; see environment.json for those of the run",
@@ -177,6 +187,22 @@ def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network
     network = task.build_network(config.model)
     load_weights(network, best_snapshot(folder / "checkpoints"))
     return network.eval(), task
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    """A run's environment.json."""
+    try:
+        return dict(json.loads((folder / "environment.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} has no readable environment.json", "is this the folder of a run?") from error
+
+
+def _check_symbols(run: str, task: Task[Any]) -> None:
+    """Weights fit only the vocabulary they were trained with: the same shapes could mean other words."""
+    if _recorded(find_run(run)).get("symbols_sha256") != sha256_of(task.symbols()):
+        raise CheckpointError(
+            f"init_from={run} was trained with another vocabulary", "start from a run on the same task and corpus"
+        )
 
 
 # --- small parts -----------------------------------------------------------------------------------
@@ -209,4 +235,5 @@ def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | floa
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")

@@ -44,26 +44,37 @@ def log_file(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def resources(folder: Path) -> Iterator[None]:
-    """Out of memory and a full disk as errors that a user can mend."""
+def memory() -> Iterator[None]:
+    """Out of memory, on a GPU or the CPU, as an error that a user can mend."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except (RuntimeError, MemoryError) as error:
+        # the CPU's allocator raises a plain RuntimeError
+        out = isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+        if not out:
+            raise
         raise ResourceError(
-            f"out of memory on the device; kept {folder}",
-            "try a smaller task.batch_size, task.window or model.width, or device.precision=bf16",
+            "out of memory", "try a smaller task.batch_size, task.window or model.width, or device.precision=bf16"
         ) from error
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """A full or unwritable disk as an error that a user can mend."""
+    try:
+        yield
     except OSError as error:
         raise ResourceError(f"cannot write to {folder}: {error.strerror or error}", "is the disk full?") from error
 
 
 @contextmanager
-def signals(trainer: Trainer[Any]) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets the step finish and saves; a second Ctrl-C leaves at once."""
+def signals(trainer: Trainer[Any], folder: Path) -> Iterator[None]:
+    """In training the first Ctrl-C or SIGTERM lets the step finish and saves; a second one, or one after
+    training, leaves at once."""
 
     def stop(number: int, _: FrameType | None) -> None:
-        if trainer.stop_signal is not None:
-            raise KeyboardInterrupt
+        if trainer.stop_signal is not None or not trainer.fitting:
+            raise Interrupted(f"stopped after step {trainer.progress.step}", "", 128 + number)
         trainer.stop_signal = number
 
     if threading.current_thread() is not threading.main_thread():
@@ -72,6 +83,9 @@ def signals(trainer: Trainer[Any]) -> Iterator[None]:
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+    except Interrupted as stopped:
+        hint = f"kept {folder}; its weights can start another run: seqlab train ... init_from={folder}"
+        raise Interrupted(stopped.what, hint, stopped.exit_code) from None
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

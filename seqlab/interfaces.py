@@ -7,7 +7,7 @@ shape: x_BTD is (batch, time, width).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
@@ -115,6 +115,9 @@ class Memory(NamedTuple):
 class SequenceModel(nn.Module, ABC):
     """Maps (B, T, D) to (B, T, D) and threads a State. Padding stands at the right of each row."""
 
+    context: int | None = None
+    """The longest sequence that it can read at once; None: any."""
+
     @abstractmethod
     def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
         """The state before the first position. capacity > 0 asks for a key/value cache of that many
@@ -149,6 +152,7 @@ Count = Annotated[int, _Number, Field(gt=0)]
 WholeNumber = Annotated[int, _Number, Field(ge=0)]
 Positive = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, _Number, Field(gt=0, lt=1)]
 Probability = Annotated[float, _Number, Field(ge=0, lt=1)]
 
 
@@ -249,6 +253,14 @@ class Task(ABC, Generic[BatchT]):
     @abstractmethod
     def build_network(self, model: ModelConfig) -> Network[BatchT]:
         """A new network for this task."""
+
+    @abstractmethod
+    def longest(self) -> int:
+        """The most positions that any sequence of any batch has."""
+
+    @abstractmethod
+    def symbols(self) -> Iterable[str]:
+        """Every token and label in the order of ids: what a network's weights are about."""
 
     @abstractmethod
     def meter(self, split: Split) -> Meter[BatchT]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
@@ -12,15 +14,14 @@ from rich.text import Text
 from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
 from seqlab.display import clock, compact, figure
-from seqlab.experiment import Result, build_network, count_parameters
+from seqlab.experiment import Result, count_parameters, prepare
 from seqlab.training.device import resolve_device
 
 
 def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
     """What a run would be: the config checked, the corpus read, the network built and counted."""
     device = resolve_device(config.device, deterministic=config.deterministic)
-    task = config.task.build()
-    network = build_network(config, task, device)
+    task, network = prepare(config, device)
     if config.trainer.bptt_steps is not None:
         task.check_windows(config.trainer.bptt_steps, network)
     config.optim.horizon(config.trainer.max_steps)
@@ -46,7 +47,7 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
     console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
 
 
-def show_result(result: Result, console: Console, overrides: list[str]) -> None:
+def show_result(result: Result, console: Console, overrides: list[str], config_dir: Path | None) -> None:
     """The test figures, what the network wrote, and what to type next."""
     low, high = result.test_interval
     console.print()
@@ -64,6 +65,9 @@ def show_result(result: Result, console: Console, overrides: list[str]) -> None:
     console.print(Padding(Text(result.sample), (0, 0, 0, 2)))
     console.print(f"\nsee it:   tensorboard --logdir {result.folder.parents[2]}", highlight=False, soft_wrap=True)
     others = [option for option in group_files("model", None) if option != result.model]
-    rest = " ".join(o for o in overrides if not o.startswith("model="))
+    # what belongs to this model alone would be an error with another
+    words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]
+    words += ["--config-dir", str(config_dir)] if config_dir is not None else []
+    rest = " ".join(shlex.quote(word) for word in words)
     other = "transformer" if result.model != "transformer" else others[0]
     console.print(f"try next: seqlab train model={other} {rest}".rstrip(), highlight=False, soft_wrap=True)

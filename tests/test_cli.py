@@ -147,9 +147,14 @@ def test_a_run_loads_and_another_starts_from_it(tmp_path: Path) -> None:
     assert meter.compute()["loss"].value == pytest.approx(stored["test"]["loss"], rel=1e-5)
     again = run("train", *TINY, "init_from=runs/char_lm/rnn/a", "optim.learning_rate=1e-9", "--json", cwd=tmp_path)
     assert json.loads(again.stdout)["test"]["loss"] == pytest.approx(stored["test"]["loss"], rel=1e-4)
-    wider = run("train", *TINY[:2], "model.width=32", "init_from=runs/char_lm/rnn/a", cwd=tmp_path)
+    words = [w.replace("model.width=16", "model.width=32") for w in TINY]
+    wider = run("train", *words, "init_from=runs/char_lm/rnn/a", cwd=tmp_path)
     assert wider.returncode == 4
     assert "do not fit" in wider.stderr
+    (tmp_path / "other.txt").write_text("another alphabet\n" * 200)
+    other = run("train", *TINY, "task.corpus=other.txt", "init_from=runs/char_lm/rnn/a", cwd=tmp_path)
+    assert other.returncode == 4
+    assert "another vocabulary" in other.stderr
     nothing = run("train", *TINY, "init_from=runs/nowhere", cwd=tmp_path)
     assert nothing.returncode == 4
     assert "is not the folder of a run" in nothing.stderr

@@ -60,8 +60,8 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
             names = {group: str(choices[group]) for group in GROUPS if choices.get(group) is not None}
             OmegaConf.set_struct(config, False)
             del config["hydra"]
-            return _resolved(config, names)
-    except (HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+            return _plain(config, names, resolve=True)
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise explain_composition(error, overrides, _UserFolder.folder, _settings) from error
 
 
@@ -72,13 +72,14 @@ def read_composed(path: Path) -> Composed:
         if not isinstance(config, DictConfig):
             raise ConfigError(f"{path} is not the config of a run")
         names = config.pop("names", {})
-        return _resolved(config, {str(k): str(v) for k, v in dict(names).items()})
+        # a stored config is resolved already: whatever still looks like a reference stays text
+        return _plain(config, {str(k): str(v) for k, v in dict(names).items()}, resolve=False)
     except (OSError, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
 
 
-def _resolved(config: DictConfig, names: dict[str, str]) -> Composed:
-    tree: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+def _plain(config: DictConfig, names: dict[str, str], *, resolve: bool) -> Composed:
+    tree: Any = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=True)
     return Composed(tree, names, OmegaConf.to_yaml(OmegaConf.create({"names": names, **tree})))
 
 
@@ -97,6 +98,16 @@ def _check(overrides: list[str]) -> None:
             raise ConfigError(
                 f"'{text}' names several values, and train makes one run",
                 "start it once for each, in a loop of the shell",
+            )
+        if override.key_or_group == "tuned":
+            raise ConfigError(
+                f"'{text}': the tuned defaults are chosen by task and model", "set what differs by itself"
+            )
+        if override.is_delete() and override.key_or_group != "experiment":
+            remedy = f"choose one: {override.key_or_group}=NAME" if override.key_or_group in GROUPS else ""
+            raise ConfigError(
+                f"'{text}' would take a setting away that every run needs",
+                remedy or f"give it a value, or null where it may have none: {override.key_or_group}=null",
             )
         if override.key_or_group.split("/")[0].split(".")[0] == "hydra":
             raise ConfigError(f"'{text}': Hydra's own settings have no effect here", "see runs_dir=... and --name")

@@ -41,10 +41,11 @@ def group_files(group: str, config_dir: Path | None) -> dict[str, Path]:
 
 
 def named_targets(config_dir: Path | None) -> set[str]:
-    """Every `_target_` in the YAML files of a user's config folder: the only classes outside seqlab that
-    may be imported, because the user named that folder on the command line."""
+    """Every `_target_` in the group files of a user's config folder: the only classes outside seqlab that
+    may be imported, because the user named that folder on the command line. Only the groups' own folders
+    count: a run that happens to lie below has no say."""
     targets: set[str] = set()
-    for path in config_dir.rglob("*.yaml") if config_dir is not None else ():
+    for path in (path for group in GROUPS for path in (config_dir / group).glob("*.yaml")) if config_dir else ():
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError):

@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,19 +23,36 @@ def sha256_of(parts: Iterable[str | bytes]) -> str:
     return digest.hexdigest()
 
 
+def find_corpus(name: str, key: str, corpora: Iterable[str], form: str) -> Path:
+    """The path that a setting names, `~` expanded. Raises DataError for a word that is neither a corpus nor
+    a file; `form` says what the file should be."""
+    path = Path(name).expanduser()
+    if not name.strip() or ("/" not in name and "\\" not in name and not _exists(path)):
+        what = f"{key}={name[:100]} is neither a corpus nor a file"
+        raise DataError(what, f"give the path of {form}", f"corpora: {', '.join(corpora)}")
+    return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long, a folder that may not be searched, a NUL character
+        return False
+
+
 def read_text(path: Path, key: str) -> str:
     """A UTF-8 text file, plain or .gz, with any line ends and an optional byte-order mark.
 
     `key` is the setting that named it, for messages. Raises DataError if it is missing, no file, empty
     or not UTF-8 (with the offset of the first wrong byte).
     """
-    if not path.exists():
-        raise DataError(f"{key}={path}: there is no such file", "give the path of a UTF-8 text file")
+    if not _exists(path):
+        raise DataError(f"{key}={str(path)[:200]}: there is no such file", "give the path of a UTF-8 text file")
     if path.is_dir():
         raise DataError(f"{key}={path} is a folder", "give the path of one file")
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{key}={path} cannot be read: {error}") from error
     try:
         text = raw.decode("utf-8-sig")
@@ -49,13 +67,15 @@ def read_text(path: Path, key: str) -> str:
     return text
 
 
-def read_table(path: Path, key: str) -> list[list[str]]:
-    """The rows of a CSV file, or of a TSV file where the name ends in .tsv; empty rows are left out."""
+def read_table(path: Path, key: str) -> list[tuple[int, list[str]]]:
+    """(line number, fields) of each row of a CSV file, or of a TSV file where the name ends in .tsv; empty
+    rows are left out."""
     text = read_text(path, key)
     if ".tsv" in path.suffixes:
-        return [line.split("\t") for line in text.split("\n") if line.strip()]
+        return [(n, line.split("\t")) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    reader = csv.reader(io.StringIO(text), strict=True)
     try:
-        return [row for row in csv.reader(io.StringIO(text), strict=True) if row]
+        return [(reader.line_num, row) for row in reader if row]
     except csv.Error as error:
         raise DataError(
             f"{key}={path} is no CSV table: {error}", "quote fields that hold commas or line ends"
@@ -65,7 +85,8 @@ def read_table(path: Path, key: str) -> list[list[str]]:
 def read_labelled(path: Path, text_column: str, label_column: str) -> list[tuple[str, str]]:
     """(text, label) of each row of a table whose header names the two columns (task.text_column and
     task.label_column). Raises DataError for a missing column and, with its number, a row without a label."""
-    header, *rows = read_table(path, "task.corpus")
+    (_, titles), *rows = read_table(path, "task.corpus")
+    header = [title.strip() for title in titles]
     columns: list[int] = []
     for key, name in (("text_column", text_column), ("label_column", label_column)):
         if name not in header:
@@ -74,7 +95,8 @@ def read_labelled(path: Path, text_column: str, label_column: str) -> list[tuple
             )
         columns.append(header.index(name))
     text, label = columns
-    for number, row in enumerate(rows, start=2):
-        if len(row) <= max(columns) or not row[label].strip():
-            raise DataError(f"task.corpus={path}: row {number} has no label", "give every row a text and a label")
-    return [(row[text], row[label].strip()) for row in rows]
+    for number, row in rows:
+        for what, column in (("label", label), ("text", text)):
+            if len(row) <= column or not row[column].strip():
+                raise DataError(f"task.corpus={path}: row {number} has no {what}", "give every row a text and a label")
+    return [(row[text], row[label].strip()) for _, row in rows]

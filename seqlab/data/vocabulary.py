@@ -6,9 +6,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
+
+from pydantic import Field
 
 PAD, UNKNOWN, START, END = range(4)
 SPECIALS = ("<pad>", "<unknown>", "<start>", "<end>")
+
+VocabularySize = Annotated[int, Field(gt=len(SPECIALS))]
+"""How many tokens to keep: more than the special ones."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class RecurrentConfig(ModelConfig):
     layers: how many recurrent layers stand on each other.
     layer_norm: normalise each layer's output (Ba 2016, applied between the fused kernels, not inside).
     attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
-        (Bahdanau 2015) or `dot` (Luong 2015). Without effect on tasks that have no source.
+        (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
     """
 
     layers: Count

@@ -99,7 +99,8 @@ class Transformer(SequenceModel):
 
     def __init__(self, config: TransformerConfig, role: Role) -> None:
         super().__init__()
-        self.context, self.heads, self.width = config.context, config.heads, config.width
+        self.heads, self.width = config.heads, config.width
+        self.context: int = config.context
         self.blocks = nn.ModuleList(Block(config, role) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         self.learned = nn.Embedding(config.context, config.width) if config.positions == "learned" else None

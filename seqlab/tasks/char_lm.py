@@ -6,9 +6,8 @@ Shape letters: B parallel streams, T time, D width, V vocabulary, N characters o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Self
 
 import torch
@@ -16,7 +15,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.data.files import read_text, sha256_of
+from seqlab.data.files import find_corpus, read_text, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.decoding.sampling import sample
@@ -29,7 +28,9 @@ from seqlab.interfaces import (
     Metric,
     ModelConfig,
     Network,
+    Positive,
     Role,
+    Share,
     Split,
     State,
     StepOutput,
@@ -82,29 +83,24 @@ class CharLMConfig(TaskConfig):
     batch_size: Count
     window: Count
     eval_batch_size: Count
-    train_share: float
-    validation_share: float
+    train_share: Share
+    validation_share: Share
     sample_length: Count
-    sample_temperature: float
+    sample_temperature: Positive
 
     def __post_init__(self) -> None:
         test_share = 1 - self.train_share - self.validation_share
-        if min(self.train_share, self.validation_share) <= 0 or test_share < -1e-9:
+        if test_share < -1e-9:
             raise ValueError(
-                f"task.train_share={self.train_share} and task.validation_share={self.validation_share} must be "
-                "positive and leave room for a test split; try 0.8 and 0.1"
+                f"task.train_share={self.train_share} and task.validation_share={self.validation_share} together "
+                "are more than the whole; try 0.8 and 0.1"
             )
 
     def build(self) -> CharLM:
         if self.corpus in CORPORA:
             return CharLM(CORPORA[self.corpus](), self)
-        if not self.corpus.strip() or ("/" not in self.corpus and not Path(self.corpus).exists()):
-            raise DataError(
-                f"task.corpus={self.corpus} is neither a corpus nor a file",
-                "give the path of a UTF-8 text file",
-                f"corpora: {', '.join(CORPORA)}",
-            )
-        return CharLM(read_text(Path(self.corpus), "task.corpus"), self)
+        path = find_corpus(self.corpus, "task.corpus", CORPORA, "a UTF-8 text file")
+        return CharLM(read_text(path, "task.corpus"), self)
 
 
 class CharLM(Task[CharBatch]):
@@ -123,12 +119,13 @@ class CharLM(Task[CharBatch]):
         if not parts["test"]:  # a corpus that the literature splits in two
             parts["test"] = parts["validation"]
         for split, part in parts.items():
-            if len(part) <= config.window:
+            if len(part) <= config.window + 1:
                 raise DataError(
                     f"task.corpus={config.corpus}: its {split} split of {len(part)} characters is too short for one "
                     f"window of task.window={config.window}",
                     f"give a longer text, or try task.window={max(1, len(part) // 2)}",
                 )
+        self.texts = parts
         self.vocabulary = Vocabulary.of([parts["train"]])
         self.ids = {split: torch.tensor(self.vocabulary.encode(part)) for split, part in parts.items()}
 
@@ -178,6 +175,12 @@ class CharLM(Task[CharBatch]):
                 f"trainer.bptt_steps={steps} is longer than a batch of task.window={self.config.window} characters",
                 f"try trainer.bptt_steps={self.config.window} or task.window={steps}",
             )
+
+    def longest(self) -> int:
+        return self.config.window
+
+    def symbols(self) -> Iterable[str]:
+        return self.vocabulary.tokens
 
     def meter(self, split: Split) -> CharMeter:
         return CharMeter()

@@ -8,9 +8,8 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -20,9 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.data.batching import bucketed, pad, split_items
-from seqlab.data.files import read_labelled, sha256_of
+from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
-from seqlab.data.vocabulary import UNKNOWN, Vocabulary
+from seqlab.data.vocabulary import UNKNOWN, Vocabulary, VocabularySize
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
     Batch,
@@ -96,7 +95,7 @@ class SentimentConfig(TaskConfig):
     batch_size: Count
     bidirectional: bool
     pooling: Literal["max", "mean", "last"]
-    vocabulary_size: Count
+    vocabulary_size: VocabularySize
     min_count: Count
     word_dropout: Probability
     max_length: Count
@@ -105,13 +104,7 @@ class SentimentConfig(TaskConfig):
     def build(self) -> Sentiment:
         if self.corpus in CORPORA:
             return Sentiment(CORPORA[self.corpus](), self)
-        path = Path(self.corpus)
-        if "/" not in self.corpus and not path.exists():
-            raise DataError(
-                f"task.corpus={self.corpus} is neither a corpus nor a file",
-                "give the path of a CSV or TSV file with a text and a label column",
-                f"corpora: {', '.join(CORPORA)}",
-            )
+        path = find_corpus(self.corpus, "task.corpus", CORPORA, "a CSV or TSV file with a text and a label column")
         return Sentiment(read_labelled(path, self.text_column, self.label_column), self)
 
 
@@ -198,6 +191,12 @@ class Sentiment(Task[TextBatch]):
                 f"trainer.bptt_steps={steps} is longer than any text (task.max_length={self.config.max_length})",
                 "try trainer.bptt_steps=null",
             )
+
+    def longest(self) -> int:
+        return max(len(row) for rows in self.ids.values() for row in rows)
+
+    def symbols(self) -> Iterable[str]:
+        return (*self.vocabulary.tokens, *self.labels)
 
     def meter(self, split: Split) -> SentimentMeter:
         return SentimentMeter(self.labels)

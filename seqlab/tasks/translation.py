@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from seqlab.data.batching import bucketed, pad, split_items
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pairs import read_pairs
-from seqlab.data.vocabulary import END, PAD, START, Vocabulary
+from seqlab.data.vocabulary import END, PAD, START, Vocabulary, VocabularySize
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
 from seqlab.interfaces import (
@@ -76,7 +76,7 @@ class TranslationConfig(TaskConfig):
     target: str
     pairs: Count
     unit: Literal["char", "word"]
-    vocabulary_size: Count
+    vocabulary_size: VocabularySize
     max_length: Count
     batch_size: Count
     eval_batch_size: Count
@@ -102,8 +102,8 @@ class TranslationConfig(TaskConfig):
 def _split(
     pairs: list[tuple[str, str]], given: dict[str, list[tuple[str, str]]], config: TranslationConfig
 ) -> dict[Split, list[tuple[str, str]]]:
-    """Three splits without a source in common: a repeated source keeps its first translation, and what
-    stands in a split of its own is left out of training."""
+    """Three splits. A repeated source keeps its first translation, and what stands in a validation or test
+    file of the user's own is left out of training; those two files are taken as they are."""
     rest = list(dict(reversed(pairs)).items())[::-1]
     held_out = {source for part in given.values() for source, _ in part}
     rest = [pair for pair in rest if pair[0] not in held_out]
@@ -163,6 +163,12 @@ class Translation(Task[PairBatch]):
 
     def build_network(self, model: ModelConfig) -> TranslationNetwork:
         return TranslationNetwork(len(self.sources), len(self.targets), model, self.config.label_smoothing)
+
+    def longest(self) -> int:
+        return max(max(len(a), len(b)) for rows in self.ids.values() for a, b in rows)
+
+    def symbols(self) -> Iterable[str]:
+        return (*self.sources.tokens, *self.targets.tokens)
 
     def meter(self, split: Split) -> TranslationMeter:
         return TranslationMeter(self, [truth for _, truth in self.pairs[split]])

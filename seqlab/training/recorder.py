@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +15,17 @@ from torch.utils.tensorboard.summary import hparams
 
 from seqlab.interfaces import Metric
 from seqlab.training.progress import Progress
+
+_log = logging.getLogger("seqlab")
+
+
+def finite(value: Any) -> Any:
+    """The same with null for what is not finite: NaN and Infinity are no JSON."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class Recorder:
@@ -50,6 +63,10 @@ class Recorder:
 
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
         self._scalars(progress, {f"val/{name}": metric.value for name, metric in metrics.items()})
+        figures = ", ".join(f"{name} {metric.value:.5g}" for name, metric in metrics.items())
+        logging.getLogger("seqlab").info(
+            "step %d: validation %s%s", progress.step, figures, " (best)" if better else ""
+        )
         # a killed process keeps its curve up to the last validation
         self._board.flush()
 
@@ -62,5 +79,5 @@ class Recorder:
             "seconds": round(progress.seconds, 3),
             **scalars,
         }
-        self._lines.write(json.dumps(record) + "\n")
+        self._lines.write(json.dumps(finite(record), allow_nan=False) + "\n")
         self._lines.flush()

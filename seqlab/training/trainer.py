@@ -84,6 +84,7 @@ class Trainer(Generic[BatchT]):
         self.progress = Progress()
         self.state: State | None = None  # None: nothing to carry on from
         self.stop_signal: int | None = None
+        self.fitting = False
         self._interval = Interval()
 
     def fit(self) -> None:
@@ -92,15 +93,25 @@ class Trainer(Generic[BatchT]):
         Raises NumericError when too many gradients in a row are not finite, and Interrupted, with
         everything saved, after `stop_signal` was set.
         """
+        self.fitting = True
+        try:
+            self._fit()
+        except NumericError:
+            self._save()  # the weights are those of the last finite step
+            raise
+        finally:
+            self.fitting = False
+
+    def _fit(self) -> None:
         self.network.train()
         evaluated = saved = -1
         for group in self._groups():
             self._timed_step(group)
             step = self.progress.step
-            if step % self.config.log_every_steps == 0:
+            if step % self.config.log_every_steps == 0 and self._interval.targets:
                 self._log()
             better = False
-            if step % self.config.eval_every_steps == 0:
+            if step % self.config.eval_every_steps == 0 and self.stop_signal is None:
                 better, evaluated = self._validate(), step
             if better or step % self.config.save_every_steps == 0:
                 self._save()
@@ -160,6 +171,8 @@ class Trainer(Generic[BatchT]):
         seconds, tokens = time.perf_counter() - started, sum(window.positions for window in group)
         self.progress.seconds += seconds
         self.progress.tokens += tokens
+        if not math.isfinite(norm):
+            return  # counted as such, and kept out of the means
         interval = self._interval
         interval.nats, interval.targets = (
             interval.nats + nats,

@@ -28,9 +28,15 @@ MISTAKES = {
         "optim: ",
     ),
     ("+trainer.nope=1",): ("no setting 'trainer.nope'", "", "trainer: "),
-    ("~trainer.clip_norm",): ("trainer.clip_norm has no value", "give it one", ""),
-    ("~trainer",): ("trainer has no settings", "", ""),
-    ("~model",): ("model", "", ""),
+    ("~trainer.clip_norm",): ("would take a setting away", "trainer.clip_norm=null", ""),
+    ("~trainer.max_epochs",): ("would take a setting away", "trainer.max_epochs=null", ""),
+    ("tuned=null",): ("chosen by task and model", "", ""),
+    ("tuned=foo",): ("chosen by task and model", "", ""),
+    ("task.train_share=.nan",): ("task.train_share", "", ""),
+    ("task.sample_temperature=0",): ("task.sample_temperature=0", "greater than 0", ""),
+    ("task=translation", "task.vocabulary_size=3"): ("task.vocabulary_size=3", "greater than 4", ""),
+    ("~trainer",): ("would take a setting away", "", ""),
+    ("~model",): ("would take a setting away", "choose one: model=NAME", ""),
     ("model=lsmt",): ("no model called 'lsmt'", "did you mean model=lstm?", "gru, lstm, rnn, transformer"),
     ("modle=lstm",): ("modle", "did you mean model=lstm?", ""),
     ("experiment=nope",): ("no experiment called 'nope'", "", "experiment: "),
@@ -129,7 +135,7 @@ def test_a_stored_config_cannot_import_what_the_user_did_not_name(tmp_path: Path
     path.write_text(tiny_config("lstm", "char_lm").yaml.replace("seqlab.models.lstm.LSTMConfig", "evil.Config"))
     folder = tmp_path / "configs"
     folder.mkdir()
-    for config_dir in (None, folder):
+    for config_dir in (None, folder, tmp_path):  # the last holds the stored config itself
         with pytest.raises(ConfigError, match="outside seqlab"):
             read_run_config(path, config_dir)
     assert not canary.exists()

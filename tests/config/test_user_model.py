@@ -77,6 +77,7 @@ def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: 
         "trainer.max_steps=2", "device.threads=1", "--config-dir", str(folder), "--json", "--quiet",
     ]  # fmt: skip
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
+    assert "width: 16" in (tmp_path / result["folder"] / "config.yaml").read_text()  # no task overrules the user
     assert (result["model"], result["task"], result["steps"]) == ("running_mean", task, 2)
 
 

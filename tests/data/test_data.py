@@ -94,7 +94,7 @@ def test_files_are_read_plain_or_packed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_text(tmp_path / "b.gz", "k")
     (tmp_path / "c.csv").write_text('a,b\n"x, ""y""","line\nend"\n\n')
-    assert read_table(tmp_path / "c.csv", "k") == [["a", "b"], ['x, "y"', "line\nend"]]
+    assert read_table(tmp_path / "c.csv", "k") == [(1, ["a", "b"]), (3, ['x, "y"', "line\nend"])]
 
 
 def test_the_bootstrap_covers_what_it_should() -> None:

@@ -130,6 +130,7 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
     [
         ("text,label\n" + "\n".join(ROWS[:5]) + '\n"no label here",\n', "row 7 has no label"),
         ("text,label\njust one column\n", "row 2 has no label"),
+        ("text,label\n\n\n,yes\n", "row 4 has no text"),
         ("text,verdict\n" + ROWS[0], "has no column 'label'"),
         ("text,label\na,x\nb,x\n", "has 1 kind of label"),
         ("text,label\na,x\nb,y\n", "leave none for the"),

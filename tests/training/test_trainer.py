@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError, Interrupted, NumericError
-from seqlab.interfaces import Metric, Network, State, StepOutput
+from seqlab.interfaces import Metric, Network, State, StepOutput, detach
 from seqlab.tasks.translation import PairBatch
 from seqlab.training.device import Device
 from seqlab.training.progress import Progress
@@ -87,22 +87,26 @@ def test_state_is_carried_detached_and_reset_where_the_data_says_so() -> None:
 
 
 def test_the_gradient_stops_at_the_window() -> None:
-    """Two windows of 6 must not give the gradient of one of 12: that is what truncation means."""
+    """The second window's gradient is that of a loss whose given state is a constant, not a function of weights."""
+    trainer = make_trainer(
+        "lstm", "char_lm", "trainer.bptt_steps=6", "optim.learning_rate=1e-12", "trainer.clip_norm=null"
+    )
+    network, batch = trainer.network, next(iter(trainer.task.batches("train", 0)))
+    first, second = batch.windows(6)
+    trainer.step([first])
+    trainer.step([second])
+    mine = [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
-    def gradient(*overrides: str) -> Tensor:
-        trainer = make_trainer("lstm", "char_lm", *overrides)
-        batch = next(iter(trainer.task.batches("train", 0)))
-        steps = trainer.config.bptt_steps or 12
-        state: State = trainer.network.initial_state(batch.size)
-        for window in batch.windows(steps):
-            trainer.network.zero_grad()
-            state = trainer.state if window.continues and trainer.state is not None else state
-            trainer.step([window])
-        grad = next(p.grad for n, p in trainer.network.named_parameters() if "weight_hh" in n)
-        assert grad is not None
-        return grad
+    def expected(*, truncated: bool) -> list[Tensor]:
+        network.zero_grad()
+        state = network(first, network.initial_state(batch.size)).state
+        output = network(second, detach(state) if truncated else state)
+        (output.loss_sum / second.target_count).backward()
+        return [p.grad.clone() for p in network.parameters() if p.grad is not None]
 
-    assert not torch.allclose(gradient(), gradient("trainer.bptt_steps=6"))
+    for a, b in zip(mine, expected(truncated=True), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)
+    assert not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(mine, expected(truncated=False), strict=True))
 
 
 def test_each_window_with_targets_is_a_step_and_others_only_carry_state() -> None:

@@ -1,0 +1,49 @@
+"""The rule that keeps the code changeable: who may import whom."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import seqlab
+
+ROOT = Path(seqlab.__file__).parent
+SHARED = {"interfaces", "errors", "metrics"}
+MAY_IMPORT = {
+    "models": {"layers", *SHARED},
+    "layers": {"layers", *SHARED},
+    "tasks": {"layers", "data", "decoding", *SHARED},
+    "data": {"data", *SHARED},
+    "decoding": {"data", "decoding", *SHARED},
+    "training": {"training", *SHARED},
+}
+
+
+def _imported_rooms(path: Path) -> set[str]:
+    """The parts of seqlab that a file imports, at its top or inside functions."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            modules.add(node.module)
+        elif isinstance(node, ast.Import):
+            modules |= {name.name for name in node.names}
+    return {module.split(".")[1] for module in modules if module.startswith("seqlab.")}
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_dependencies_point_one_way(room: str) -> None:
+    files = list((ROOT / room).glob("*.py"))
+    assert files
+    for path in files:
+        assert _imported_rooms(path) <= MAY_IMPORT[room], path.name
+
+
+def test_only_config_knows_hydra() -> None:
+    for path in ROOT.rglob("*.py"):
+        if path.parent.name != "config":
+            text = path.read_text(encoding="utf-8")
+            assert "import hydra" not in text
+            assert "from hydra" not in text
+            assert "omegaconf" not in text

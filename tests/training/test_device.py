@@ -1,0 +1,74 @@
+"""Devices and precisions: what is chosen, what is refused, what mixed precision leaves in fp32."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from seqlab.errors import ConfigError
+from seqlab.training.device import Device, DeviceConfig, resolve_device
+from seqlab.training.trainer import Trainer
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+
+
+def _config(**settings: Any) -> DeviceConfig:
+    return DeviceConfig(**{"type": "cpu", "precision": "auto", "compile": "never", "threads": None, **settings})
+
+
+def test_auto_on_a_cpu_is_fp32() -> None:
+    assert resolve_device(_config(), deterministic=False).precision == "fp32"
+    assert not resolve_device(_config(precision="bf16"), deterministic=False).scaler().is_enabled()
+    with pytest.raises(ConfigError, match="needs a GPU"):
+        resolve_device(_config(precision="fp16"), deterministic=False)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ConfigError, match="device=cuda: this machine or this build of torch has none") as error:
+        resolve_device(_config(type="cuda"), deterministic=False)
+    assert error.value.allowed.startswith("devices here: cpu")
+
+
+def _trainer(model: str, task: str, device: Device, *overrides: str) -> Trainer[Any]:
+    config = tiny_config(model, task, *overrides)
+    return Trainer(tiny_task(config), tiny_network(config), config.optim, config.trainer, device, seed=0, folder=None)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("task", TASKS)
+def test_bf16_trains_like_fp32(model: str, task: str) -> None:
+    """Matrix products in bf16, loss and weights in fp32, and nearly the same gradient."""
+    exact = _trainer(model, task, Device(torch.device("cpu"), "fp32", compile=False))
+    mixed = _trainer(model, task, Device(torch.device("cpu"), "bf16", compile=False))
+    batch = next(iter(exact.task.batches("train", 0)))
+    (nats, norm), (mixed_nats, mixed_norm) = exact.step([batch]), mixed.step([batch])
+    assert mixed_nats.dtype == torch.float32
+    assert all(p.dtype == torch.float32 for p in mixed.network.parameters())
+    assert float(mixed_nats) == pytest.approx(float(nats), rel=0.02)
+    assert mixed_norm == pytest.approx(norm, rel=0.1)
+    mixed.evaluate("validation").compute()
+
+
+def test_deterministic_mode_trains() -> None:
+    try:
+        device = resolve_device(_config(), deterministic=True)
+        for model in MODELS:
+            trainer = _trainer(model, "translation", device)
+            trainer.fit()
+            assert trainer.progress.step == 4
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.filterwarnings("ignore")  # torch.compile's own
+def test_compiling_changes_no_result(model: str) -> None:
+    plain = _trainer(model, "char_lm", Device(torch.device("cpu"), "fp32", compile=False))
+    compiled = _trainer(model, "char_lm", Device(torch.device("cpu"), "fp32", compile=True))
+    for trainer in (plain, compiled):
+        trainer.fit()
+    for a, b in zip(plain.network.parameters(), compiled.network.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
