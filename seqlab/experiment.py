@@ -124,9 +124,12 @@ def train(
 
 def prepare(config: RunConfig, device: Device) -> tuple[Task[Any], Network[Any]]:
     """The task and a network that fits it, everything checked that can be before training."""
+    config.optim.horizon(config.trainer.max_steps)
     task = config.task.build()
     with memory():
         network = build_network(config, task, device)
+    if config.trainer.bptt_steps is not None:
+        task.check_windows(config.trainer.bptt_steps, network)
     for module in network.modules():
         context = module.context if isinstance(module, SequenceModel) else None
         if context is not None and context < task.longest():

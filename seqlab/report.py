@@ -22,9 +22,6 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
     """What a run would be: the config checked, the corpus read, the network built and counted."""
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
-    if config.trainer.bptt_steps is not None:
-        task.check_windows(config.trainer.bptt_steps, network)
-    config.optim.horizon(config.trainer.max_steps)
     parts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         parts[name.partition(".")[0]] += parameter.numel()

@@ -200,6 +200,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
         (["train", "--name", "../x"], 2, ["a run's name has letters"]),
         (["train", "runs_dir=/proc/nowhere"], 6, ["cannot make a folder", "runs_dir="]),
         (["train", "trainer.bptt_steps=999"], 2, ["longer than a batch", "task.window=999"]),
+        (["train", "model=transformer", "model.context=9"], 2, ["model.context=9 is too short", "model.context=128"]),
         (["train", "--nope"], 2, ["no such option", "--nope"]),
         (["trian"], 2, ["trian"]),
         (["list", "modles"], 2, ["modles", "models"]),
@@ -227,6 +228,7 @@ def test_mistakes_end_in_three_lines_and_their_exit_code(
     assert err.startswith("error: ")
     for part in parts:
         assert part.lower() in err.lower()
+    assert not list(tmp_path.iterdir())  # a mistake leaves no half-made run behind
 
 
 def test_without_words_there_is_help(capsys: Capture, monkeypatch: Patch) -> None:
