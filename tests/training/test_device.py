@@ -63,7 +63,7 @@ def test_deterministic_mode_trains() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", ["lstm", "transformer"])  # each takes half a minute to compile
 @pytest.mark.filterwarnings("ignore")  # torch.compile's own
 def test_compiling_changes_no_result(model: str) -> None:
     plain = _trainer(model, "char_lm", Device(torch.device("cpu"), "fp32", compile=False))
