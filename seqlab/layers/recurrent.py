@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
 from seqlab.interfaces import Count, ModelConfig, SequenceModel, State
+from seqlab.layers.dropout import LockedDropout
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,7 @@ class RecurrentStack(SequenceModel):
         self.norms = nn.ModuleList(
             nn.LayerNorm(config.width) if config.layer_norm else nn.Identity() for _ in range(config.layers)
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = LockedDropout(config.dropout)
         self.width = config.width
         for kernel in self.kernels:
             assert isinstance(kernel, nn.RNNBase)

@@ -12,7 +12,7 @@ from typing import Self
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from seqlab.data.files import find_corpus, read_text, sha256_of
@@ -37,6 +37,7 @@ from seqlab.interfaces import (
     Task,
     TaskConfig,
 )
+from seqlab.layers.dropout import LockedDropout
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import bootstrap_interval, gather, nats_metrics
 
@@ -224,7 +225,7 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
         self.window = window
         self.embed = TokenEmbedding(vocabulary_size, model.width)
         self.decoder = model.build(Role.DECODER)
-        self.dropout = nn.Dropout(model.dropout)
+        self.dropout = LockedDropout(model.dropout)
         self.head = token_head(self.embed, model.tie_embeddings)
 
     def initial_state(self, batch_size: int) -> State:
