@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -14,7 +16,9 @@ def main() -> None:
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
     for line in sys.stdin.read().rstrip().splitlines():
         console.print(Text.from_ansi(line), soft_wrap=True)
-    console.save_svg(sys.argv[1], title="seqlab train model=lstm")
+    svg = console.export_svg(title="seqlab train model=lstm")
+    # no fonts from the network: the reader's own monospaced one will do
+    Path(sys.argv[1]).write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
 
 
 if __name__ == "__main__":
