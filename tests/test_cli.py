@@ -200,7 +200,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
         (["train", "--name", "../x"], 2, ["a run's name has letters"]),
         (["train", "runs_dir=/proc/nowhere"], 6, ["cannot make a folder", "runs_dir="]),
         (["train", "trainer.bptt_steps=999"], 2, ["longer than a batch", "task.window=999"]),
-        (["train", "model=transformer", "model.context=9"], 2, ["model.context=9 is too short", "model.context=128"]),
+        (["train", "model=transformer", "model.context=9"], 2, ["model.context=9 is too short", "model.context=64"]),
         (["train", "--nope"], 2, ["no such option", "--nope"]),
         (["trian"], 2, ["trian"]),
         (["list", "modles"], 2, ["modles", "models"]),

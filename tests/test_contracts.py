@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqlab.config.run import load_run_config
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError
 from seqlab.interfaces import Memory, Role, SequenceModel, State, detach, select_rows
@@ -175,3 +176,10 @@ def test_translation_is_not_moved_by_padding(model: str) -> None:
     }
     plain, padded = network(batch, ()), network(dataclasses.replace(batch, **wider), ())
     torch.testing.assert_close(padded.loss_sum, plain.loss_sum, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_all_models_see_the_same_data_for_as_many_steps(task: str) -> None:
+    """What is tuned to a model is its size and its learning rate, never the task or the length of training."""
+    configs = [load_run_config([f"model={model}", f"task={task}"]) for model in MODELS]
+    assert len({(config.task, config.trainer) for config in configs}) == 1
