@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from seqlab.completion import complete_override
+from seqlab.completion import complete_override, complete_word
 from seqlab.errors import ConfigError, SeqlabError
 
 app = typer.Typer(
@@ -60,6 +60,9 @@ def train(
     overrides: Overrides = None,
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The run's folder name instead of the time.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="The run's whole folder, which must be new; runs_dir has no say.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, build the network, do not train.")
     ] = False,
@@ -71,6 +74,8 @@ def train(
     from seqlab.config.run import load_run_config
 
     given = overrides or []
+    if name is not None and folder is not None:
+        raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
     config = load_run_config(given, config_dir)
     from seqlab import experiment
     from seqlab.report import show_plan, show_result
@@ -78,11 +83,80 @@ def train(
     if dry_run:
         show_plan(config, Console(), as_json=as_json)
         return
-    result = experiment.train(config, Console(stderr=True), overrides=given, name=name, quiet=quiet)
+    result = experiment.train(config, Console(stderr=True), overrides=given, name=name, folder=folder, quiet=quiet)
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
         show_result(result, Console(), given, config_dir)
+
+
+@app.command()
+def compare(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL|RUN|KEY=VALUE...",
+            help="A model (rnn), a run (runs/char_lm/rnn/NAME), an override for all (task=sentiment), or, in quotes, "
+            'a model with overrides of its own ("lstm model.layers=2", with a name: "deep: lstm model.layers=2").',
+            autocompletion=complete_word,
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each model.")] = 3,
+    match: Annotated[
+        str | None, typer.Option("--match", metavar="PART=N", help="Bring all to one size: body=500k or params=500k.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", metavar="AMOUNT", help="Train each for 60s, 2Mtokens, 1e14flop or 1000steps."),
+    ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option("--tune", metavar="KEY=N", help="First search a setting for each, on validation: lr=5."),
+    ] = None,
+    config_dir: ConfigDir = None,
+    name: Annotated[str | None, typer.Option("--name", help="The comparison's folder in runs/compare.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: runs, sizes, budget, time.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Which model is better, and is that sure? Example: seqlab compare rnn transformer
+
+    Trains each model with the same seeds and data, and says what the differences show. The same command, started
+    again, goes on where it was stopped.
+    """
+    from seqlab.comparison.request import read_request
+
+    given = words or []
+    request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune)
+    from seqlab.comparison import compare as comparison
+    from seqlab.comparison.display import show_plan, show_summary
+    from seqlab.comparison.summary import as_json as plain
+
+    if dry_run:
+        plan = comparison.plan_only(request, config_dir)
+        if as_json:
+            typer.echo(json.dumps(plan.as_json(), indent=2, ensure_ascii=False))
+        else:
+            show_plan(plan, Console())
+        return
+    options = {"seeds": seeds, "match": match, "budget": budget, "tune": tune, "config-dir": config_dir, "name": name}
+    command = comparison.shown_command(given, options)
+    done = comparison.compare(
+        request, Console(stderr=True), config_dir=config_dir, name=name, quiet=quiet, command=command
+    )
+    if done.summary is not None and as_json:
+        typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
+    elif done.summary is not None:
+        console = Console()
+        show_summary(done.summary, console)
+        console.print(f"\nreport:   {done.folder / 'report.html'}", highlight=False, soft_wrap=True)
+        console.print(f"curves:   tensorboard --logdir {done.folder}", highlight=False, soft_wrap=True)
+    if done.failed:
+        failed = "; ".join(f"{label}, seed {seed}: {why}" for (label, seed), why in done.failed.items())
+        typer.echo(f"{len(done.failed)} of the runs failed; the same command tries them again: {failed}", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()

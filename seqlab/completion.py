@@ -25,6 +25,15 @@ def complete_override(context: typer.Context, incomplete: str) -> list[tuple[str
     return [(candidate.removeprefix(held), about) for candidate, about in found]
 
 
+def complete_word(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The same for `compare`, whose bare words are models."""
+    config_dir = context.params.get("config_dir")
+    folder = Path(config_dir) if config_dir else None
+    models = [(name, "") for name in group_files("model", folder) if name.startswith(incomplete)]
+    context.params["overrides"] = [word for word in context.params.get("words") or [] if "=" in word]
+    return models + [found for found in complete_override(context, incomplete) if not found[0].startswith("model=")]
+
+
 def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], str, str]:
     """(overrides before, the whole override being typed, how much of it bash will not replace)."""
     joined: list[str] = []

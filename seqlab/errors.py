@@ -51,6 +51,12 @@ class ResourceError(SeqlabError):
     exit_code = 6
 
 
+class LockedError(SeqlabError):
+    """Another process works on the same thing."""
+
+    exit_code = 7
+
+
 class Interrupted(SeqlabError):
     """A signal asked the run to stop; what was trained is saved."""
 

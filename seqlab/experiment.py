@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +82,26 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
 
 
 def train(
-    config: RunConfig, console: Console, *, overrides: Sequence[str] = (), name: str | None = None, quiet: bool = False
+    config: RunConfig,
+    console: Console,
+    *,
+    overrides: Sequence[str] = (),
+    name: str | None = None,
+    folder: Path | None = None,
+    quiet: bool = False,
 ) -> Result:
-    """Train, evaluate with the best weights, and leave a run folder behind. `overrides` are what the user
-    typed, for overrides.txt.
+    """Train, evaluate with the best weights, and leave a run folder behind: `folder`, or one in runs_dir that is
+    called `name` or by the time. `overrides` are what the user typed, for overrides.txt.
 
     Raises a SeqlabError for whatever a user can mend; Interrupted once everything is saved.
     """
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
-    folder = make_run_folder(config.runs_dir, config.names["task"], config.names["model"], config.seed, name)
+    folder = make_run_folder(
+        config.runs_dir / config.names["task"] / config.names["model"] if folder is None else folder.parent,
+        f"{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}",
+        name if folder is None else folder.name,
+    )
     with log_file(folder), disk(folder), memory():
         (folder / "config.yaml").write_text(config.yaml, encoding="utf-8")
         (folder / "overrides.txt").write_text("".join(f"{text}\n" for text in overrides), encoding="utf-8")
@@ -110,7 +121,8 @@ def train(
             )
             parameters = count_parameters(network)
             _introduce(display, config, task, device, parameters, folder)
-            tags = [f"val/{task.meter('validation').primary}", "val/loss"]
+            primary = task.meter("validation").primary
+            tags = [f"test/{primary}", f"val/{primary}", "val/loss"]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
             with signals(trainer, folder):
                 trainer.fit()

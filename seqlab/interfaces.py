@@ -173,6 +173,11 @@ class ModelConfig(ABC):
     def build(self, role: Role) -> SequenceModel:
         """A new model, initialised from torch's current random state."""
 
+    def at_width(self, width: int) -> Iterator[Self]:
+        """These settings at another width, those that keep their proportions best first; none where the
+        family cannot have that width. What matching sizes searches through."""
+        yield replace(self, width=width)
+
 
 # --- tasks ----------------------------------------------------------------------------------------
 
@@ -240,6 +245,15 @@ class Meter(ABC, Generic[BatchT]):
         return {}
 
 
+@dataclass(frozen=True)
+class Baseline:
+    """What is reached on the test split without a network. `about`: how, in one line."""
+
+    name: str
+    about: str
+    metrics: Mapping[str, Metric]
+
+
 class Task(ABC, Generic[BatchT]):
     """A corpus with its splits, the network that fits it, and its metrics."""
 
@@ -273,6 +287,10 @@ class Task(ABC, Generic[BatchT]):
     @abstractmethod
     def samples(self, network: Network[BatchT], seed: int) -> str:
         """A passage that shows what the network has learned, for people."""
+
+    def baselines(self) -> Iterator[Baseline]:
+        """What simple methods reach on the test split, knowing the training split; none by default."""
+        return iter(())
 
     def check_windows(self, steps: int, network: Network[BatchT]) -> None:
         """Raise ConfigError, with the remedy, if batches cannot be cut into windows of `steps`."""

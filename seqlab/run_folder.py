@@ -7,25 +7,23 @@ import platform
 import re
 import subprocess
 import sys
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from seqlab.errors import CheckpointError, ConfigError, ResourceError
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 
 
-def make_run_folder(runs_dir: Path, task: str, model: str, seed: int, name: str | None) -> Path:
-    """A new folder runs_dir/task/model/<time>-s<seed>[-<n>], or .../<name>. Two starts never share one.
+def make_run_folder(parent: Path, stem: str, name: str | None) -> Path:
+    """A new folder parent/<stem>[-<n>], or parent/<name>. Two starts never share one.
 
     Raises ConfigError for a name that exists or is no plain name, ResourceError where it cannot be made.
     """
-    parent = runs_dir / task / model
     if name is not None and not _NAME.fullmatch(name):
         raise ConfigError(f"--name {name!r}: a run's name has letters, digits, '.', '_' and '-' only")
-    stem = name or f"{datetime.now():%Y%m%d-%H%M%S}-s{seed}"
+    stem = name or stem
     try:
         parent.mkdir(parents=True, exist_ok=True)
         for attempt in range(1, 10_000):

@@ -163,7 +163,7 @@ def test_a_run_loads_and_another_starts_from_it(tmp_path: Path) -> None:
 def test_starts_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None:
     from seqlab.run_folder import make_run_folder
 
-    folders = [make_run_folder(tmp_path, "char_lm", "rnn", 0, None) for _ in range(20)]
+    folders = [make_run_folder(tmp_path / "rnn", "20260101-120000-s0", None) for _ in range(20)]
     assert len(set(folders)) == 20
 
 

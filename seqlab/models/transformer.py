@@ -6,7 +6,9 @@ Shape letters: B batch, T target time, S source time, D width, N heads, K width 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Literal, Self
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -48,6 +50,16 @@ class TransformerConfig(ModelConfig):
 
     def build(self, role: Role) -> SequenceModel:
         return Transformer(self, role)
+
+    def at_width(self, width: int) -> Iterator[Self]:
+        """Heads are kept; feed_forward keeps its ratio to the width, give or take an eighth, since widths that
+        the heads divide are far apart."""
+        if width % self.heads or (self.positions == "rope" and (width // self.heads) % 2):
+            return
+        wanted = self.feed_forward * width / self.width
+        for share in range(13):
+            for sign in (1, -1) if share else (1,):
+                yield replace(self, width=width, feed_forward=max(1, round(wanted * (1 + sign * share / 100))))
 
 
 class Block(nn.Module):

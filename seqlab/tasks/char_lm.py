@@ -15,12 +15,14 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.data.files import find_corpus, read_text, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.decoding.sampling import sample
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
+    Baseline,
     Batch,
     Count,
     GeneratingNetwork,
@@ -199,6 +201,14 @@ class CharLM(Task[CharBatch]):
         prompt = "\n\n" if "\n" in self.vocabulary.tokens else self.vocabulary.tokens[-1]
         return self.write(network, prompt, self.config.sample_length, self.config.sample_temperature, seed).strip("\n")
 
+    def baselines(self) -> Iterator[Baseline]:
+        train, test = self.texts["train"], self.texts["test"]
+        order, bits = best_n_gram(train, self.texts["validation"], test)
+        about = f"interpolated n-gram (Witten-Bell), order {order}, counted on train"
+        yield Baseline(f"{order}-gram", about, _figures(bits * math.log(2) * len(test), len(test)))
+        nats = xz_bits(train, test) * math.log(2) * len(test)
+        yield Baseline("xz", "growth of an xz -9e archive of train when test is added", _figures(nats, len(test)))
+
     def write(
         self,
         network: Network[CharBatch],
@@ -272,12 +282,7 @@ class CharMeter(Meter[CharBatch]):
         self.counts.append((batch.targets_BT != _UNSCORED).sum(1))
 
     def compute(self) -> dict[str, Metric]:
-        figures = nats_metrics(gather(self.nats).sum(), int(gather(self.counts).sum()))
-        return {
-            "bits_per_character": replace(figures["bits"], unit="bits/char"),
-            "loss": replace(figures["loss"], unit="nats/char"),
-            "perplexity": figures["perplexity"],
-        }
+        return _figures(gather(self.nats).sum(), int(gather(self.counts).sum()))
 
     def interval(self, seed: int) -> tuple[float, float]:
         import numpy as np
@@ -285,3 +290,12 @@ class CharMeter(Meter[CharBatch]):
         statistics_NK = np.stack((gather(self.nats), gather(self.counts)), 1)
         kept_NK = statistics_NK[statistics_NK[:, 1] > 0]
         return bootstrap_interval(kept_NK, lambda sums: float(sums[0] / sums[1] / math.log(2)), seed)
+
+
+def _figures(nats: float, characters: int) -> dict[str, Metric]:
+    figures = nats_metrics(nats, characters)
+    return {
+        "bits_per_character": replace(figures["bits"], unit="bits/char"),
+        "loss": replace(figures["loss"], unit="nats/char"),
+        "perplexity": figures["perplexity"],
+    }

@@ -18,12 +18,14 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqlab.baselines.bag_of_words import best_bag_of_words, majority
 from seqlab.data.batching import bucketed, pad, split_items
 from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary, VocabularySize
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
+    Baseline,
     Batch,
     Count,
     Meter,
@@ -61,6 +63,19 @@ class TextBatch(Batch):
     valid_BT: Tensor
     labels_B: Tensor
     ends_B: Tensor  # bool: the row's last word stands in this window
+
+    @classmethod
+    def of(cls, rows: list[list[int]], labels: list[int]) -> Self:
+        """A batch of whole texts."""
+        tokens_BT, lengths_B = pad(rows), torch.tensor([len(row) for row in rows])
+        return cls(
+            tokens_BT=tokens_BT,
+            valid_BT=torch.arange(tokens_BT.shape[1]) < lengths_B[:, None],
+            labels_B=torch.tensor(labels),
+            ends_B=torch.ones(len(rows), dtype=torch.bool),
+            target_count=len(rows),
+            positions=int(lengths_B.sum()),
+        )
 
     def windows(self, steps: int) -> Iterator[Self]:
         length_B = self.valid_BT.sum(1)
@@ -154,16 +169,8 @@ class Sentiment(Task[TextBatch]):
         drop = random.Random(f"word dropout {seed}") if training and self.config.word_dropout else None
         rows = self.ids[split]
         for chosen in bucketed([len(row) for row in rows], self.config.batch_size, seed if training else None):
-            lengths_B = torch.tensor([len(rows[i]) for i in chosen])
-            tokens_BT = pad([self._with_dropout(rows[i], drop) for i in chosen])
-            yield TextBatch(
-                tokens_BT=tokens_BT,
-                valid_BT=torch.arange(tokens_BT.shape[1]) < lengths_B[:, None],
-                labels_B=torch.tensor([self.answers[split][i] for i in chosen]),
-                ends_B=torch.ones(len(chosen), dtype=torch.bool),
-                target_count=len(chosen),
-                positions=int(lengths_B.sum()),
-            )
+            texts = [self._with_dropout(rows[i], drop) for i in chosen]
+            yield TextBatch.of(texts, [self.answers[split][i] for i in chosen])
 
     def _with_dropout(self, row: list[int], rng: random.Random | None) -> list[int]:
         if rng is None:
@@ -220,20 +227,23 @@ class Sentiment(Task[TextBatch]):
             lines.append(f"{said} {shares[said]:.0%} ({mark}): {text}")
         return "\n".join(lines)
 
+    def baselines(self) -> Iterator[Baseline]:
+        truth, classes = self.answers["test"], len(self.labels)
+
+        def figures(said: list[int]) -> dict[str, Metric]:
+            return _figures(_count_pairs(np.array(list(zip(truth, said, strict=True)), dtype=np.float64), classes))
+
+        train, validation = ((self.ids[split], self.answers[split]) for split in ("train", "validation"))
+        most = majority(train[1], truth)
+        yield Baseline("majority", f"always says {self.labels[most[0]]}", figures(most))
+        said = best_bag_of_words(train, validation, self.ids["test"], len(self.vocabulary), classes)
+        yield Baseline("bag of words", "logistic regression on which words occur", figures(said))
+
     @torch.inference_mode()
     def classify(self, network: Network[TextBatch], texts: list[str]) -> list[dict[str, float]]:
         """For each text the probability of each label."""
         rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
-        tokens_BT = pad(rows)
-        lengths_B = torch.tensor([len(row) for row in rows])
-        batch = TextBatch(
-            tokens_BT=tokens_BT,
-            valid_BT=torch.arange(tokens_BT.shape[1]) < lengths_B[:, None],
-            labels_B=torch.zeros(len(rows), dtype=torch.long),
-            ends_B=torch.ones(len(rows), dtype=torch.bool),
-            target_count=len(rows),
-            positions=int(lengths_B.sum()),
-        ).to(next(network.parameters()).device)
+        batch = TextBatch.of(rows, [0] * len(rows)).to(next(network.parameters()).device)
         shares_BC = network(batch, network.initial_state(len(rows))).logits.float().softmax(-1)
         return [dict(zip(self.labels, row, strict=True)) for row in shares_BC.tolist()]
 
@@ -296,22 +306,11 @@ class SentimentMeter(Meter[TextBatch]):
         self.nats.append(F.cross_entropy(output.logits.float(), truth_B, reduction="none")[batch.ends_B])
 
     def _confusion(self) -> Floats:
-        """(C, C) counts, truth by row and answer by column."""
-        counts = np.zeros((len(self.labels),) * 2)
-        np.add.at(counts, tuple(gather(self.pairs).astype(int).T), 1)
-        return counts
+        return _count_pairs(gather(self.pairs), len(self.labels))
 
     def compute(self) -> dict[str, Metric]:
-        counts = self._confusion()
-        right = counts.diagonal()
-        of_each = counts.sum(0) + counts.sum(1)
-        # a class that neither occurs nor is said has no F1; it is left out of the mean
-        f1 = (2 * right[of_each > 0] / of_each[of_each > 0]).mean()
-        return {
-            "accuracy": Metric(float(right.sum() / counts.sum()), "", higher_is_better=True),
-            "f1": Metric(float(f1), "macro", higher_is_better=True),
-            "loss": Metric(float(gather(self.nats).mean()), "nats/text", higher_is_better=False),
-        }
+        loss = Metric(float(gather(self.nats).mean()), "nats/text", higher_is_better=False)
+        return {**_figures(self._confusion()), "loss": loss}
 
     def interval(self, seed: int) -> tuple[float, float]:
         pairs = gather(self.pairs)
@@ -321,3 +320,22 @@ class SentimentMeter(Meter[TextBatch]):
     def details(self) -> dict[str, Any]:
         rows = zip(self.labels, self._confusion().astype(int).tolist(), strict=True)
         return {"confusion": {truth: dict(zip(self.labels, row, strict=True)) for truth, row in rows}}
+
+
+def _count_pairs(pairs_N2: Floats, classes: int) -> Floats:
+    """(C, C) counts, truth by row and answer by column."""
+    counts = np.zeros((classes, classes))
+    np.add.at(counts, tuple(pairs_N2.astype(int).T), 1)
+    return counts
+
+
+def _figures(confusion: Floats) -> dict[str, Metric]:
+    """Accuracy and macro F1 of confusion counts."""
+    right = confusion.diagonal()
+    of_each = confusion.sum(0) + confusion.sum(1)
+    # a class that neither occurs nor is said has no F1; it is left out of the mean
+    f1 = (2 * right[of_each > 0] / of_each[of_each > 0]).mean()
+    return {
+        "accuracy": Metric(float(right.sum() / confusion.sum()), "", higher_is_better=True),
+        "f1": Metric(float(f1), "macro", higher_is_better=True),
+    }

@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqlab.baselines.neighbours import nearest
 from seqlab.data.batching import bucketed, pad, split_items
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
@@ -25,6 +26,7 @@ from seqlab.data.vocabulary import END, PAD, START, Vocabulary, VocabularySize
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
 from seqlab.interfaces import (
+    Baseline,
     Batch,
     Count,
     GeneratingNetwork,
@@ -44,6 +46,10 @@ from seqlab.interfaces import (
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import Floats, bootstrap_interval, gather
+
+if TYPE_CHECKING:
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
 
 CORPORA = ("cldr",)
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -192,6 +198,18 @@ class Translation(Task[PairBatch]):
             for (source, truth), text in zip(chosen, said, strict=True)
         )
 
+    def baselines(self) -> Iterator[Baseline]:
+        from sacrebleu.metrics.bleu import BLEU
+        from sacrebleu.metrics.chrf import CHRF
+
+        sources, truth = (list(side) for side in zip(*self.pairs["test"], strict=True))
+        yield Baseline("copy", "says the source again", _figures(sources, truth, BLEU(), CHRF()))
+        train = self.pairs["train"]
+        said = [train[index][1] for index in nearest([source for source, _ in train], sources)]
+        yield Baseline(
+            "nearest", "the translation of the most similar source of train", _figures(said, truth, BLEU(), CHRF())
+        )
+
     def translate(self, network: Network[PairBatch], texts: list[str]) -> list[str]:
         """The network's greedy translations."""
         sources = [self.sources.encode(self.tokens(text))[: self.config.max_length - 1] or [END] for text in texts]
@@ -282,12 +300,8 @@ class TranslationMeter(Meter[PairBatch]):
 
     def compute(self) -> dict[str, Metric]:
         loss = float(gather(self.nats).sum()) / self.targets
-        same = sum(a == b for a, b in zip(self.said, self.truth, strict=True))
-        bleu, chrf = (m.corpus_score(self.said, [self.truth]).score for m in (self.bleu, self.chrf))
         return {
-            "exact_match": Metric(same / len(self.truth), "", higher_is_better=True),
-            "bleu": Metric(bleu, "", higher_is_better=True),
-            "chrf": Metric(chrf, "", higher_is_better=True),
+            **_figures(self.said, self.truth, self.bleu, self.chrf),
             "loss": Metric(loss, "nats/token", higher_is_better=False),
             "perplexity": Metric(math.exp(min(loss, 700.0)), "", higher_is_better=False),
         }
@@ -316,3 +330,12 @@ class TranslationMeter(Meter[PairBatch]):
 
     def details(self) -> dict[str, Any]:
         return {"signatures": {"bleu": str(self.bleu.get_signature()), "chrf": str(self.chrf.get_signature())}}
+
+
+def _figures(said: list[str], truth: list[str], bleu: BLEU, chrf: CHRF) -> dict[str, Metric]:
+    same = sum(a == b for a, b in zip(said, truth, strict=True))
+    return {
+        "exact_match": Metric(same / len(truth), "", higher_is_better=True),
+        "bleu": Metric(bleu.corpus_score(said, [truth]).score, "", higher_is_better=True),
+        "chrf": Metric(chrf.corpus_score(said, [truth]).score, "", higher_is_better=True),
+    }

@@ -105,7 +105,7 @@ class Trainer(Generic[BatchT]):
     def _fit(self) -> None:
         self.network.train()
         evaluated = saved = -1
-        for group in self._groups():
+        for group in self.groups():
             self._timed_step(group)
             step = self.progress.step
             if step % self.config.log_every_steps == 0 and self._interval.targets:
@@ -151,7 +151,7 @@ class Trainer(Generic[BatchT]):
                 yield window
             self.progress.epoch, self.progress.windows = self.progress.epoch + 1, 0
 
-    def _groups(self) -> Iterator[list[BatchT]]:
+    def groups(self) -> Iterator[list[BatchT]]:
         """The windows of one optimizer step: as many with targets as `accumulate` says, and those
         without targets that come before them."""
         group: list[BatchT] = []

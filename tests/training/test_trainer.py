@@ -113,7 +113,7 @@ def test_each_window_with_targets_is_a_step_and_others_only_carry_state() -> Non
     trainer = make_trainer(
         "lstm", "sentiment", "task.bidirectional=false", "trainer.bptt_steps=4", "trainer.max_steps=6"
     )
-    groups = trainer._groups()
+    groups = trainer.groups()
     seen = [next(groups) for _ in range(6)]
     assert all(group[-1].target_count > 0 for group in seen)
     assert all(window.target_count == 0 for group in seen for window in group[:-1])

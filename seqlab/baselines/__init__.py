@@ -1,0 +1,1 @@
+"""What can be had without a network: the row that shows whether anything was learned."""

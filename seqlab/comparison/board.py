@@ -1,0 +1,23 @@
+"""TensorBoard's part: a layout that lays the models' curves over each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+
+def write_layout(folder: Path, primary: str) -> None:
+    """An event file in the comparison's folder whose Custom Scalars tab shows one chart a quantity, all runs in
+    it. An older one of ours is replaced."""
+    for old in folder.glob("events.out.tfevents.*"):
+        old.unlink()
+    writer = SummaryWriter(str(folder))
+    charts = {
+        f"validation {primary}": f"val/{primary}",
+        "training loss": "train/loss",
+        "gradient norm": "optim/gradient_norm",
+        "tokens per second": "speed/tokens_per_second",
+    }
+    writer.add_custom_scalars({"comparison": {name: ["Multiline", [tag]] for name, tag in charts.items()}})
+    writer.close()

@@ -1,0 +1,243 @@
+"""`seqlab compare` from request to report: the one place where the parts of a comparison are put together."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from seqlab.comparison.board import write_layout
+from seqlab.comparison.display import Watch, show_plan
+from seqlab.comparison.figures import figures, save_figures
+from seqlab.comparison.jobs import Job, Jobs, locked
+from seqlab.comparison.page import write_page
+from seqlab.comparison.plan import Plan, Variant, complete, draft, folder_of, read_plan, write_plan
+from seqlab.comparison.request import Request, Tune, key_of, merged
+from seqlab.comparison.summary import Run, Summary, read_run, summarise, write_files
+from seqlab.config.compose import settings
+from seqlab.config.run import RunConfig
+from seqlab.errors import ConfigError, DataError, Interrupted, SeqlabError
+from seqlab.interfaces import Baseline, Metric
+
+# a search must not see the seeds that are compared
+_TUNE_SEED = 1_000_000
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `compare` came to; summary is None where every run failed."""
+
+    folder: Path
+    summary: Summary | None
+    failed: Mapping[tuple[str, int], str]
+
+
+def plan_only(request: Request, config_dir: Path | None) -> Plan:
+    """For --dry-run: measured, but nothing is written."""
+    plan, configs = draft(request, config_dir)
+    return complete(plan, request, configs, config_dir)
+
+
+def compare(
+    request: Request,
+    console: Console,
+    *,
+    config_dir: Path | None = None,
+    name: str | None = None,
+    quiet: bool = False,
+    command: str = "",
+) -> Comparison:
+    """Plan, make what is missing, and write the report. `command`: what was typed, for the report.
+
+    Raises a SeqlabError for what a user can mend, Interrupted after Ctrl-C; a run that fails does neither.
+    """
+    drafted, configs = draft(request, config_dir)
+    first = next(iter(configs.values()))
+    folder = folder_of(drafted, first.runs_dir, name)
+    with locked(folder) as lock:
+        plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
+        primary = first.task.build().meter("validation").primary if plan.variants else ""
+        try:
+            plan, tuned = _search(plan, folder, config_dir, console, primary, lock, quiet)
+            jobs = [
+                Job(variant.label, seed, folder / variant.slug / f"seed-{seed}", variant.overrides, config_dir)
+                # seed by seed, so that what was stopped half-way still compares like with like
+                for seed in plan.seeds
+                for variant in plan.variants
+                if not variant.existing
+            ]
+            _make(jobs, plan, console, primary, lock, "", quiet)
+        except Interrupted as stopped:
+            raise Interrupted(
+                stopped.what, f"kept {folder}; the same command goes on with what is missing", stopped.exit_code
+            ) from None
+        failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
+        runs = _read(plan, folder)
+        baselines = _baselines(first, folder, console, quiet)
+        summary = summarise(plan, runs, failed, baselines, tuned, command)
+        if summary is not None:
+            write_report(summary, folder)
+    return Comparison(folder, summary, failed)
+
+
+def write_report(summary: Summary, folder: Path) -> None:
+    """summary.json, summary.csv, pictures, report.html and TensorBoard's layout."""
+    write_files(summary, folder)
+    made = figures(summary)
+    save_figures(made, folder)
+    write_page(summary, made, folder)
+    write_layout(folder, summary.primary)
+
+
+def _plan(
+    drafted: Plan,
+    request: Request,
+    configs: dict[str, RunConfig],
+    config_dir: Path | None,
+    folder: Path,
+    console: Console,
+    quiet: bool,
+) -> Plan:
+    """The plan that stands in the folder, or a new one."""
+    there = read_plan(folder)
+    if there is not None and there.digest != drafted.digest:
+        raise ConfigError(f"{folder} holds another comparison", "choose another --name")
+    if there is not None:
+        plan = replace(there, seeds=tuple(sorted({*there.seeds, *drafted.seeds})))
+    else:
+        if not quiet:
+            console.print("measuring a few steps of each model", style="dim")
+        plan = complete(drafted, request, configs, config_dir)
+    write_plan(plan, folder)
+    if not quiet:
+        show_plan(plan, console)
+        console.print(f"folder: {folder}", highlight=False, soft_wrap=True)
+    return plan
+
+
+def _make(
+    jobs: list[Job], plan: Plan, console: Console, primary: str, lock: int | None, title: str, quiet: bool
+) -> None:
+    with Watch(console, jobs, plan, primary, title, quiet=quiet) as watch:
+        Jobs(jobs, watch.look, lock).run()
+
+
+# --- search ------------------------------------------------------------------------------------------
+
+
+def _search(
+    plan: Plan,
+    folder: Path,
+    config_dir: Path | None,
+    console: Console,
+    primary: str,
+    lock: int | None,
+    quiet: bool,
+) -> tuple[Plan, dict[str, dict[str, float]]]:
+    """The plan with each model's setting chosen by its validations, and what was tried: by label, then value."""
+    if plan.tune is None:
+        return plan, {}
+    key = plan.tune.key
+    jobs: list[tuple[str, Job]] = []
+    for variant in plan.variants:
+        for value in _values(plan.tune, variant, config_dir) if not variant.existing else ():
+            words = merged(variant.overrides, (f"{key}={value}",))
+            seed = plan.seeds[0] + _TUNE_SEED
+            where = folder / "tune" / variant.slug / f"{key.rpartition('.')[2]}={value}"
+            jobs.append((value, Job(variant.label, seed, where, words, config_dir)))
+    _make([job for _, job in jobs], plan, console, primary, lock, f"search of {key}: ", quiet)
+    tried: dict[str, dict[str, float]] = {}
+    higher = False
+    for value, job in jobs:
+        run = read_run(job.label, job.seed, job.folder)
+        if run is not None and (reached := run.result["validation"].get(primary)) is not None:
+            higher = bool(run.result["metrics"][primary]["higher_is_better"])
+            tried.setdefault(job.label, {})[value] = reached
+    variants = []
+    for variant in plan.variants:
+        if variant.label in tried:
+            best = (max if higher else min)(tried[variant.label], key=lambda v: tried[variant.label][v])
+            variant = replace(variant, overrides=merged(variant.overrides, (f"{key}={best}",)))
+        elif not variant.existing:
+            reasons = [job.reason for _, job in jobs if job.label == variant.label]
+            raise ConfigError(f"{variant.label}: every trial of {key} failed", reasons[0])
+        variants.append(variant)
+    return replace(plan, variants=tuple(variants)), tried
+
+
+def _values(tune: Tune, variant: Variant, config_dir: Path | None) -> list[str]:
+    """The given values, or as many as asked for around the variant's own, a factor of two apart."""
+    if tune.values:
+        return [f"{value:g}" for value in tune.values]
+    own: Any = settings(list(variant.overrides), config_dir).get(tune.key)
+    if isinstance(own, bool) or not isinstance(own, int | float) or own <= 0:
+        raise ConfigError(
+            f"--tune {tune.key}: {variant.label} has {tune.key}={own}, and a search needs a positive number to start from",
+            f"give the values: --tune {tune.key}=A,B,C",
+        )
+    return [f"{own * 2.0 ** (index - tune.count // 2):.4g}" for index in range(tune.count)]
+
+
+# --- reading -----------------------------------------------------------------------------------------
+
+
+def _read(plan: Plan, folder: Path) -> list[Run]:
+    runs: list[Run] = []
+    for variant in plan.variants:
+        for seed in plan.seeds:
+            where = Path(variant.existing[seed]) if seed in variant.existing else None
+            if where is None and not variant.existing:
+                where = folder / variant.slug / f"seed-{seed}"
+            run = read_run(variant.label, seed, where) if where is not None else None
+            if run is not None:
+                runs.append(run)
+    _check_same_data(runs)
+    return runs
+
+
+def _check_same_data(runs: list[Run]) -> None:
+    """Runs of two corpora cannot be compared, whatever their configs say."""
+    seen: dict[str, str] = {}
+    for run in runs:
+        try:
+            facts = json.loads((Path(run.folder) / "environment.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        seen.setdefault(str(facts.get("data_sha256")), run.folder)
+    if len(seen) > 1:
+        raise DataError(
+            "these runs were not trained on the same text: " + " and ".join(seen.values()),
+            "python_docs differs by Python version, cldr by Babel's; make the runs anew with one of them",
+        )
+
+
+def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) -> list[Baseline]:
+    """The task's naive baselines, computed once and kept in baselines.json."""
+    path = folder / "baselines.json"
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            Baseline(b["name"], b["about"], {name: Metric(**m) for name, m in b["metrics"].items()}) for b in stored
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    try:
+        found = list(first.task.build().baselines())
+    except SeqlabError as error:  # an existing run whose corpus has gone
+        if not quiet:
+            console.print(f"no baselines: {error.what}", style="yellow", markup=False)
+        return []
+    plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
+    path.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    return found
+
+
+def shown_command(words: list[str], options: Mapping[str, str | int | None]) -> str:
+    """The command as it can be typed again."""
+    given = [f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
+    return " ".join(["seqlab compare", *(shlex.quote(word) for word in words), *given])

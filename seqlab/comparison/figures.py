@@ -1,0 +1,155 @@
+"""The pictures of a comparison: curves with bands over seeds, and the test figures with their seeds."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from seqlab.comparison.summary import Row, Summary
+from seqlab.display import compact
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito (2008): told apart by nearly everybody, on white and on dark grey
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#999999")
+STYLES = ("-", "--", "-.", ":")
+_INK = "#4d5156"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A model's validations over its seeds: x and y are means at each step, low and high the band of all seeds."""
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+AXES: dict[str, tuple[str, str]] = {
+    "step": ("by step", "optimizer steps"),
+    "token": ("by token", "tokens read"),
+    "second": ("by second", "seconds of training"),
+    "flop": ("by FLOP", "floating-point operations of training"),
+}
+
+
+def curve(row: Row, axis: str) -> Curve | None:
+    """The curve of one model; None where the axis is not known or no step was validated in all seeds."""
+    flops = row.variant.probe.flops_per_token if row.variant.probe is not None else None
+    if axis == "flop" and flops is None:
+        return None
+    by_run = [{point.step: point for point in run.curve} for run in row.runs]
+    steps = sorted(set.intersection(*(set(points) for points in by_run))) if by_run else []
+    if not steps:
+        return None
+    columns = [[points[step] for points in by_run] for step in steps]
+    x = {
+        "step": [float(step) for step in steps],
+        "token": [fmean(p.tokens for p in column) for column in columns],
+        "second": [fmean(p.seconds for p in column) for column in columns],
+        "flop": [fmean(p.tokens for p in column) * (flops or 0) for column in columns],
+    }[axis]
+    values = [[p.value for p in column] for column in columns]
+    return Curve(tuple(x), *(tuple(f(v) for v in values) for f in (fmean, min, max)))
+
+
+def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    best = max if summary.metric.higher_is_better else min
+    rows = sorted(summary.rows, key=lambda row: row.label)
+    for index, row in enumerate(rows):
+        found = curve(row, axis)
+        if found is None:
+            continue
+        colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
+        axes.plot(found.x, found.y, style, color=colour, label=row.label, linewidth=1.8, marker="o", markersize=3)
+        if len(row.runs) > 1:
+            axes.fill_between(found.x, found.low, found.high, color=colour, alpha=0.2, linewidth=0)
+    shown = [b for b in summary.baselines if summary.primary in b.metrics]
+    naive = best(shown, key=lambda b: b.metrics[summary.primary].value, default=None)
+    if naive is not None:
+        level = naive.metrics[summary.primary].value
+        axes.axhline(level, color=_INK, linewidth=1, linestyle=(0, (1, 2)), label=f"{naive.name} (test)")
+    axes.set_xlabel(AXES[axis][1])
+    axes.set_ylabel(f"validation {summary.unit}")
+    if axis != "second":
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value) if value else "0"))
+    axes.set_xlim(left=0)
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _draw_results(axes: Axes, summary: Summary) -> None:
+    rows = [row for row in summary.rows if row.mean is not None]
+    order = sorted(row.label for row in summary.rows)
+    for place, row in enumerate(reversed(rows)):
+        colour = COLOURS[order.index(row.label) % len(COLOURS)]
+        if row.interval is not None:
+            axes.plot(row.interval, (place, place), color=colour, linewidth=2.2, solid_capstyle="butt")
+        axes.plot([row.mean], [place], "D", color=colour, markersize=7)
+        axes.plot(list(row.test.values()), [place - 0.18] * len(row.test), "o", color=colour, alpha=0.65, markersize=4)
+    axes.set_yticks(range(len(rows)), [row.label for row in reversed(rows)])
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    for index, baseline in enumerate(b for b in summary.baselines if summary.primary in b.metrics):
+        style = STYLES[1 + index % 3]
+        value = baseline.metrics[summary.primary].value
+        axes.axvline(value, color=_INK, linewidth=1, linestyle=style, label=baseline.name)
+    axes.set_xlabel(f"test {summary.unit}" + (" (higher is better)" if summary.metric.higher_is_better else " (lower is better)"))
+    if summary.baselines:
+        axes.legend(frameon=False, fontsize=9, loc="best")
+
+
+def figure(draw: Callable[[Axes], None], *, height: float = 3.6) -> Figure:
+    """One picture in the project's style."""
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(6.4, height), layout="constrained")
+    axes = made.subplots()
+    draw(axes)
+    axes.grid(alpha=0.25, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return made
+
+
+def figures(summary: Summary) -> dict[str, Figure]:
+    """Every picture by the name of its file."""
+    made = {
+        f"curves-by-{axis}": figure(lambda axes, axis=axis: _draw_curves(axes, summary, axis))  # type: ignore[misc]
+        for axis in AXES
+        if any(curve(row, axis) for row in summary.rows)
+    }
+    made["results"] = figure(lambda axes: _draw_results(axes, summary), height=1.4 + 0.5 * max(2, len(summary.rows)))
+    return made
+
+
+def save_figures(made: dict[str, Figure], folder: Path) -> None:
+    """PNG and SVG of each, on white."""
+    for name, picture in made.items():
+        picture.savefig(folder / f"{name}.png", dpi=160)
+        (folder / f"{name}.svg").write_text(svg(picture, name), encoding="utf-8")
+
+
+def svg(picture: Figure, name: str) -> str:
+    """The picture as SVG whose text stays text and whose ids do not clash with those of others on one page."""
+    import matplotlib as mpl
+
+    out = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        picture.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()
+
+
+def inline_svg(picture: Figure, name: str) -> str:
+    """The same to stand inside a page: no background, and ink that takes the page's colour, light or dark."""
+    for patch in (picture.patch, *(axes.patch for axes in picture.axes)):
+        patch.set_alpha(0)
+    text = svg(picture, name)
+    return text[text.index("<svg") :].replace("#000000", "currentColor").replace("#262626", "currentColor")

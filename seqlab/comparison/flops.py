@@ -1,0 +1,100 @@
+"""Floating-point operations of training, counted on real batches.
+
+torch's FlopCounterMode counts matrix products operator by operator. It has no formula for the fused kernels of
+oneDNN and cuDNN, nor for the CPU's attention, and takes them as free; these are the missing formulas. A
+multiply-add is two operations; what is not a matrix product (gates, softmax, norms) is not counted, as usual.
+
+Shape letters: B batch, T time, S source time, D inputs, H hidden size, G = H times the number of gates, N heads,
+K width of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from seqlab.interfaces import BatchT
+from seqlab.training.trainer import Trainer
+
+Shape = tuple[int, ...]
+
+
+def recurrent_layer_flops(input_TBD: Shape, weight_GD: Shape, weight_GH: Shape) -> int:
+    """Forward of one recurrent layer in one direction: each step multiplies x_BD with (D, G), h_BH with (H, G)."""
+    steps, rows, _ = input_TBD
+    return 2 * steps * rows * (weight_GD[0] * weight_GD[1] + weight_GH[0] * weight_GH[1])
+
+
+def recurrent_layer_backward_flops(input_TBD: Shape, weight_GD: Shape, weight_GH: Shape) -> int:
+    """The gradients of what came in and of the weights, each as dear as the forward; only the state before the
+    first step, a constant, needs none."""
+    rows = input_TBD[1]
+    forward = recurrent_layer_flops(input_TBD, weight_GD, weight_GH)
+    return 2 * forward - 2 * rows * weight_GH[0] * weight_GH[1]
+
+
+def attention_flops(query_BNTK: Shape, key_BNSK: Shape, value_BNSK: Shape) -> int:
+    """Q K^T and its product with V (Vaswani 2017, equation 1). A causal mask saves nothing here: the whole
+    square is counted, as FlopCounterMode does for the other attention kernels."""
+    rows, heads, steps, width = query_BNTK
+    source = key_BNSK[2]
+    return 2 * rows * heads * steps * source * (width + value_BNSK[3])
+
+
+def _rnn_layer(x: Shape, w_x: Shape, w_h: Shape, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    return recurrent_layer_flops(x, w_x, w_h)
+
+
+def _rnn_layer_backward(x: Shape, w_x: Shape, w_h: Shape, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    return recurrent_layer_backward_flops(x, w_x, w_h)
+
+
+def _cpu_attention(query: Shape, key: Shape, value: Shape, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    return attention_flops(query, key, value)
+
+
+def _cpu_attention_backward(
+    grad: Shape, query: Shape, key: Shape, value: Shape, *_: Any, out_shape: Any = None, **__: Any
+) -> int:
+    # two products a forward one; the scores, which the fused kernel does not keep, are not counted again
+    return 2 * attention_flops(query, key, value)
+
+
+def _cudnn_layers(x: Shape, weights: list[Shape], stride: int, *_: Any, out_shape: Any = None, **__: Any) -> int:
+    return _over_layers(recurrent_layer_flops, x, weights, stride)
+
+
+def _cudnn_layers_backward(
+    x: Shape, weights: list[Shape], stride: int, *_: Any, out_shape: Any = None, **__: Any
+) -> int:
+    return _over_layers(recurrent_layer_backward_flops, x, weights, stride)
+
+
+def _over_layers(formula: Callable[[Shape, Shape, Shape], int], x: Shape, weights: list[Shape], stride: int) -> int:
+    """Each layer and direction has `stride` tensors: input weights, recurrent weights, and biases."""
+    pairs = zip(weights[::stride], weights[1::stride], strict=True)
+    return sum(formula((*x[:2], w_x[1]), w_x, w_h) for w_x, w_h in pairs)
+
+
+def formulas() -> dict[Any, Callable[..., int]]:
+    """The formula of each operator that FlopCounterMode lacks (and this build of torch has)."""
+    named: dict[str, Callable[..., int]] = {
+        "mkldnn_rnn_layer": _rnn_layer,
+        "mkldnn_rnn_layer_backward": _rnn_layer_backward,
+        "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
+        "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_attention_backward,
+        "_cudnn_rnn": _cudnn_layers,
+        "_cudnn_rnn_backward": _cudnn_layers_backward,
+    }
+    return {getattr(torch.ops.aten, name): f for name, f in named.items() if hasattr(torch.ops.aten, name)}
+
+
+def training_flops(trainer: Trainer[BatchT], groups: Iterable[list[BatchT]]) -> int:
+    """Operations of these optimizer steps (forward and backward), which are really made."""
+    with FlopCounterMode(display=False, custom_mapping=formulas()) as counter:
+        for group in groups:
+            trainer.step(group)
+    return int(counter.get_total_flops())

@@ -1,0 +1,190 @@
+"""One process a run: what happens to one cannot happen to the others, and its memory is its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from seqlab.errors import Interrupted, LockedError, ResourceError
+
+Status = Literal["waiting", "running", "done", "failed"]
+_POLL_SECONDS = 0.2
+
+
+@dataclass
+class Job:
+    """One run to be made in `folder`. seconds: since it was started; lines: what it has logged so far."""
+
+    label: str
+    seed: int
+    folder: Path
+    overrides: tuple[str, ...]
+    config_dir: Path | None
+    status: Status = "waiting"
+    reason: str = ""
+    seconds: float = 0.0
+    step: int = 0
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    _read: int = 0
+
+    def command(self) -> list[str]:
+        """The `seqlab train` that makes the run."""
+        where = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
+        words = [*self.overrides, f"seed={self.seed}"]
+        return [sys.executable, "-m", "seqlab", "train", *words, "--folder", str(self.folder), "--quiet", *where]
+
+    def look(self) -> None:
+        """Take in what the run has logged since the last look."""
+        try:
+            with (self.folder / "metrics.jsonl").open("rb") as file:
+                file.seek(self._read)
+                complete, newline, _ = file.read().rpartition(b"\n")
+        except OSError:
+            return
+        self._read += len(complete) + len(newline)
+        self.lines += [json.loads(line) for line in complete.splitlines()]
+        self.step = self.lines[-1]["step"] if self.lines else 0
+
+
+class Jobs:
+    """Runs them one after the other. `watch` is called some times a second."""
+
+    def __init__(self, jobs: Sequence[Job], watch: Callable[[], None], lock: int | None = None) -> None:
+        self.jobs, self.watch, self.lock = jobs, watch, lock
+        self.process: subprocess.Popen[bytes] | None = None
+        self.stop_signal: int | None = None
+
+    def run(self) -> None:
+        """Make every run whose result is not there. Raises Interrupted once the current one has saved and ended
+        after Ctrl-C or SIGTERM."""
+        for job in self.jobs:
+            if (job.folder / "result.json").is_file():
+                job.status = "done"
+                job.look()
+        with self._signals():
+            for job in self.jobs:
+                if job.status == "waiting":
+                    self._run(job)
+                if self.stop_signal is not None:
+                    done = sum(job.status == "done" for job in self.jobs)
+                    raise Interrupted(f"stopped with {done} of {len(self.jobs)} runs made", "", 128 + self.stop_signal)
+
+    def _run(self, job: Job) -> None:
+        _clear(job.folder)
+        job.status, started = "running", time.monotonic()
+        with tempfile.TemporaryFile() as said:
+            self.process = subprocess.Popen(
+                job.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                # a session of its own: Ctrl-C reaches it through us, exactly once
+                start_new_session=True,
+                # while it lives the comparison stays locked, even if we were killed
+                pass_fds=() if self.lock is None else (self.lock,),
+            )
+            try:
+                while self.process.poll() is None:
+                    job.seconds = time.monotonic() - started
+                    job.look()
+                    self.watch()
+                    time.sleep(_POLL_SECONDS)
+            except BaseException:
+                self.process.kill()
+                self.process.wait()
+                raise
+            job.look()
+            said.seek(0)
+            text = said.read().decode("utf-8", "replace")
+        code = self.process.returncode
+        if code == 0 and (job.folder / "result.json").is_file():
+            job.status = "done"
+        elif self.stop_signal is not None:
+            job.status = "waiting"
+        else:
+            job.status, job.reason = "failed", _reason(code, text)
+        self.process = None
+        self.watch()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        def stop(number: int, _: FrameType | None) -> None:
+            self.stop_signal = number
+            if self.process is not None:
+                self.process.send_signal(number)
+
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a stopped run left behind, renamed first, so that a kill half-way leaves nothing like a run."""
+    if folder.exists():
+        trash = folder.with_name(f".trash-{folder.name}-{os.getpid()}")
+        folder.rename(trash)
+        shutil.rmtree(trash)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _reason(code: int, text: str) -> str:
+    """Why a run failed, in one line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    said = next((index for index, line in enumerate(lines) if line.startswith("error: ")), None)
+    if said is not None:
+        return "; ".join(lines[said : said + 2]).removeprefix("error: ")
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+        return f"killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
+    return lines[-1] if lines else f"exit code {code}"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[int | None]:
+    """Hold `folder`/.lock. Yields its descriptor, which runs inherit. Raises LockedError if another process has it.
+
+    The lock is the kernel's: it goes when the last process that holds it ends, however that happens.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield None
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise ResourceError(f"cannot write to {folder}: {error.strerror}", "try runs_dir=FOLDER") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            raise LockedError(
+                f"{folder} is locked by process {holder}: the same comparison is running",
+                "wait for it; if that process is gone, its last run is still ending",
+            ) from None
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,190 @@
+"""report.html: one file that holds everything, to be read without network, in light and dark, or printed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqlab.comparison.display import COST_HEADINGS, cost_cells, number, tuned_line
+from seqlab.comparison.figures import AXES, inline_svg
+from seqlab.comparison.plan import Variant
+from seqlab.comparison.summary import Summary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write_page(summary: Summary, made: dict[str, Figure], folder: Path) -> Path:
+    """Render the report from a summary and its pictures."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
+        (files("seqlab.comparison") / "report.html.j2").read_text(encoding="utf-8")
+    )
+    # our own drawing: whatever text a user put into it matplotlib has escaped
+    drawn = {name: Markup(inline_svg(picture, name)) for name, picture in made.items()}  # noqa: S704
+    labels = [row.label for row in summary.rows]
+    text = template.render(
+        title=f"{_join(labels)} on {summary.plan.task}",
+        about=_about(summary),
+        verdicts=_verdicts(summary),
+        method=_method(summary),
+        pictures={"results": {"svg": drawn["results"], "about": _results_caption(summary)}},
+        curves=[
+            {
+                "svg": drawn[f"curves-by-{axis}"],
+                "about": f"Validation {summary.primary} {title}: mean over seeds; the band holds all of them.",
+            }
+            for axis, (title, _) in AXES.items()
+            if f"curves-by-{axis}" in drawn
+        ],
+        tables=[_quality(summary), _sizes(summary), _costs(summary)],
+        sample_seed=min((run.seed for row in summary.rows for run in row.runs), default=0),
+        samples=[
+            {"label": row.label, "text": row.runs[0].sample.strip() or "(nothing)"} for row in summary.rows if row.runs
+        ],
+        command=summary.command,
+        commands=[
+            train_command(row.variant, run.seed) for row in summary.rows for run in row.runs if row.variant.overrides
+        ],
+        environment=_environment(summary),
+    )
+    path = folder / "report.html"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def train_command(variant: Variant, seed: int) -> str:
+    """What makes one of the runs alone."""
+    return shlex.join(["seqlab", "train", *variant.overrides, f"seed={seed}"])
+
+
+def _join(labels: list[str]) -> str:
+    return labels[0] if len(labels) == 1 else ", ".join(labels[:-1]) + " and " + labels[-1]
+
+
+def _about(summary: Summary) -> str:
+    plan = summary.plan
+    seeds = len(plan.seeds)
+    parts = [f"{seeds} seed{'' if seeds == 1 else 's'} a model"]
+    parts.append(f"sizes matched: {plan.match}" if plan.match else "sizes as configured")
+    parts.append(f"budget {plan.budget} each" if plan.budget else "the same number of steps each")
+    if plan.budget is None and len({row.variant.max_steps for row in summary.rows}) > 1:
+        parts[-1] = "steps as configured"
+    if plan.tune is not None:
+        parts.append(f"{plan.tune.key} searched for each")
+    direction = "higher" if summary.metric.higher_is_better else "lower"
+    return ", ".join(parts) + f". Compared by test {summary.primary} ({direction} is better)."
+
+
+def _verdicts(summary: Summary) -> list[dict[str, str]]:
+    found = [
+        {"kind": "shown" if pair.significant else "open", "tag": "shown" if pair.significant else "not shown", "text": text}
+        for pair, text in zip(summary.pairs, summary.verdicts, strict=True)
+    ]
+    if not found:
+        found.append({"kind": "open", "tag": "one model", "text": "There is nothing to compare it with."})
+    beaten = [b for b in summary.baselines if summary.primary in b.metrics]
+    for row in summary.rows:
+        for seed, why in row.failed.items():
+            found.append({"kind": "failed", "tag": "failed", "text": f"{row.label}, seed {seed}: {why}"})
+        better = [b.name for b in beaten if row.mean is not None and _at_least(summary, b.metrics[summary.primary].value, row.mean)]
+        if better:
+            text = f"{row.label} is no better than {_join(better)}, which needs no network"
+            found.append({"kind": "note", "tag": "baseline", "text": text})
+    found += [{"kind": "note", "tag": "note", "text": note} for note in summary.plan.notes]
+    for label, tried in summary.tuned.items():
+        found.append({"kind": "open", "tag": "search", "text": tuned_line(summary, label, dict(tried))})
+    return found
+
+
+def _at_least(summary: Summary, value: float, other: float) -> bool:
+    return value >= other if summary.metric.higher_is_better else value <= other
+
+
+def _method(summary: Summary) -> str:
+    return (
+        "With seed i every model has the same split and the same order of data; its initialisation is its own. "
+        "Intervals are of Student's t: over seeds for a model, over paired differences for a pair. A difference is "
+        f"called shown when its p, corrected by Holm's method for {max(1, len(summary.pairs))} "
+        f"pair{'' if len(summary.pairs) == 1 else 's'}, is below 0.05. Test figures are those of the weights that "
+        "validated best; the test split chose nothing."
+    )
+
+
+def _results_caption(summary: Summary) -> str:
+    naive = " Vertical lines are what is reached without a network." if summary.baselines else ""
+    return f"Test {summary.primary}: the diamond is the mean, the bar its 95 % interval over seeds, dots are seeds.{naive}"
+
+
+def _quality(summary: Summary) -> dict[str, Any]:
+    names = list(summary.rows[0].figures) if summary.rows else []
+    rows = []
+    for row in summary.rows:
+        interval = "–" if row.interval is None else f"{number(row.interval[0])} to {number(row.interval[1])}"
+        seeds = f"{len(row.test)}" + (f", {len(row.failed)} failed" if row.failed else "")
+        figures = [number(row.figures.get(name)) for name in names if name != summary.primary]
+        rows.append({"cells": [row.label, number(row.mean), interval, seeds, *figures], "naive": False})
+    for base in summary.baselines:
+        values = {name: metric.value for name, metric in base.metrics.items()}
+        figures = [number(values.get(name)) for name in names if name != summary.primary]
+        first = f"{base.name} ({base.about})"
+        rows.append({"cells": [first, number(values.get(summary.primary)), "", "", *figures], "naive": True})
+    headings = ["model", summary.primary, "95 % over seeds", "seeds", *(n for n in names if n != summary.primary)]
+    return {"about": "On the test split, means over seeds.", "headings": headings, "rows": rows}
+
+
+def _sizes(summary: Summary) -> dict[str, Any]:
+    rows = []
+    for row in summary.rows:
+        sizes = row.variant.sizes
+        counts = [f"{n:,}" for n in (sizes.embedding, sizes.body, sizes.head, sizes.params)] if sizes else ["–"] * 4
+        own = [o for o in row.variant.overrides if not o.startswith(("model=", "task="))]
+        rows.append({"cells": [row.label, *counts, str(row.variant.max_steps or "–"), " ".join(own) or "–"], "naive": False})
+    return {
+        "about": "Parameters by part; the body is what stands between embedding and head.",
+        "headings": ["model", "embedding", "body", "head", "all", "steps", "settings"],
+        "rows": rows,
+    }
+
+
+def _costs(summary: Summary) -> dict[str, Any]:
+    rows = []
+    for row in summary.rows:
+        mark = " *" if row.front and len(summary.rows) > 1 else ""
+        rows.append({"cells": [row.label + mark, *cost_cells(row)], "naive": False})
+    target = "" if summary.target is None else f" Target: validation {summary.primary} of {number(summary.target)}."
+    return {
+        "about": "Costs, means over seeds. * no other model is better and quicker to train. Training time is of steps "
+        "alone. FLOPs are of training, forward and backward. Memory is the most that a run took. State is what one "
+        f"sequence keeps while it is written; writing is at batch 1.{target}",
+        "headings": ["model", *COST_HEADINGS],
+        "rows": rows,
+    }
+
+
+def _environment(summary: Summary) -> list[tuple[str, str]]:
+    """From the runs' own environment.json; what differs between runs is listed with all its values."""
+    found: dict[str, dict[str, None]] = {}
+    for row in summary.rows:
+        for run in row.runs:
+            try:
+                facts = json.loads((Path(run.folder) / "environment.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            packages = facts.get("packages", {})
+            shown = {
+                **{name: packages.get(name) for name in ("seqlab", "torch", "numpy")},
+                **{key: facts.get(key) for key in ("git_commit", "python", "platform", "cpu", "cpu_count", "threads", "gpu")},
+                "device": facts.get("chosen", {}).get("device"),
+                "precision": facts.get("chosen", {}).get("precision"),
+                "sha256 of the data": facts.get("data_sha256"),
+            }
+            for key, value in shown.items():
+                if value is not None:
+                    found.setdefault(key, {})[str(value)] = None
+    return [(key, " | ".join(values)) for key, values in found.items()]

@@ -1,0 +1,147 @@
+"""What a model costs, measured on a few real steps before anything is trained."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from itertools import islice
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from seqlab.comparison.flops import training_flops
+from seqlab.config.run import RunConfig
+from seqlab.data.vocabulary import START
+from seqlab.decoding.sampling import sample
+from seqlab.experiment import build_network
+from seqlab.interfaces import GeneratingNetwork, Network, State, Task
+from seqlab.training.device import Device
+from seqlab.training.progress import Progress
+from seqlab.training.trainer import Trainer
+
+_WARM_UP, _STEPS, _SECONDS = 3, (8, 60), 3.0
+_GENERATED = 100
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Costs of one variant. step_seconds: of an optimizer step, compilation and warm-up left out.
+    flops_per_token: of training, forward and backward. validation_seconds: of one pass over the split, estimated
+    from its first batches. state_bytes: what a sequence needs to be kept while it is written, and
+    generated_per_second: tokens written one after another at batch 1; both None where a task writes nothing."""
+
+    device: str
+    precision: str
+    step_seconds: float
+    tokens_per_step: float
+    flops_per_token: float
+    validation_seconds: float
+    state_bytes: int | None
+    generated_per_second: float | None
+
+
+def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
+    """Measure. The steps made here are forgotten; the run itself starts afresh."""
+    network = build_network(config, task, device)
+    trainer: Trainer[Any] = Trainer(
+        task, network, config.optim, config.trainer, device, seed=config.seed, folder=None
+    )
+    network.train()
+    for group in islice(_groups(trainer), _WARM_UP):
+        trainer.step(group)
+    step_seconds = _step_seconds(trainer)
+    counted = list(islice(_groups(trainer), 4))
+    flops = training_flops(trainer, counted) / max(1, _tokens(counted))
+    state_bytes, speed = _generation(network, task, device)
+    return Probe(
+        device=device.name,
+        precision=device.precision,
+        step_seconds=step_seconds,
+        tokens_per_step=fmean(_tokens([group]) for group in islice(_groups(trainer), 300)),
+        flops_per_token=flops,
+        validation_seconds=_validation_seconds(trainer),
+        state_bytes=state_bytes,
+        generated_per_second=speed,
+    )
+
+
+def _tokens(groups: list[list[Any]]) -> int:
+    return sum(window.positions for group in groups for window in group)
+
+
+def _groups(trainer: Trainer[Any]) -> Iterator[list[Any]]:
+    """The steps of the run, from its first one on."""
+    trainer.progress, trainer.state = Progress(), None
+    return trainer.groups()
+
+
+def _step_seconds(trainer: Trainer[Any]) -> float:
+    """The mean over some seconds of steps: batches differ in length, so that a median would not add up."""
+    taken: list[float] = []
+    for group in islice(_groups(trainer), _STEPS[1]):
+        trainer.device.synchronise()
+        started = time.perf_counter()
+        trainer.step(group)
+        trainer.device.synchronise()
+        taken.append(time.perf_counter() - started)
+        if sum(taken) > _SECONDS and len(taken) >= _STEPS[0]:
+            break
+    return fmean(taken)
+
+
+def _validation_seconds(trainer: Trainer[Any]) -> float:
+    """Scaled up from the batches that fit into a second."""
+    task, network, device = trainer.task, trainer.network, trainer.device
+    meter = task.meter("validation")
+    state: State = ()
+    seen = whole = 0
+    started, taken = time.perf_counter(), 0.0
+    network.eval()
+    with torch.inference_mode(), device.autocast():
+        for window in task.batches("validation", 0):
+            whole += window.positions
+            if seen and taken > 1.0:
+                continue
+            batch = window.to(device.torch_device)
+            state = state if window.continues else network.initial_state(window.size)
+            output = network(batch, state)
+            meter.update(batch, output, network)
+            state, seen = output.state, whole
+            device.synchronise()
+            taken = time.perf_counter() - started
+    return taken * whole / max(seen, 1)
+
+
+@torch.inference_mode()
+def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple[int | None, float | None]:
+    """(bytes of state of one sequence, tokens written a second)."""
+    if not isinstance(network, GeneratingNetwork):
+        return None, None
+    network.eval()
+    # the longest sequence: batches sorted by length have it at their end
+    longest = max(task.batches("test", 0), key=lambda batch: batch.positions / batch.size)
+    alone = _last_row(longest.to(device.torch_device))
+    rows = torch.tensor([START], device=device.torch_device)
+    length = min(_GENERATED, task.longest())
+    state_bytes = _bytes(network.start(alone, length))
+    taken: list[float] = []
+    for _ in range(3):
+        started = time.perf_counter()
+        sample(network, alone, rows, length, 1.0, torch.Generator().manual_seed(0), forbid_specials=True)
+        device.synchronise()
+        taken.append(time.perf_counter() - started)
+    return state_bytes, length / min(taken)
+
+
+def _last_row(batch: Any) -> Any:
+    values = {f.name: getattr(batch, f.name) for f in fields(batch)}
+    return replace(batch, **{name: value[-1:] for name, value in values.items() if isinstance(value, Tensor)})
+
+
+def _bytes(state: State) -> int:
+    if isinstance(state, Tensor):
+        return state.numel() * state.element_size()
+    return sum(_bytes(part) for part in state)

@@ -1,0 +1,207 @@
+"""What the user asks of `seqlab compare`, read from the words of the command line. No torch is needed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from seqlab.config.sources import GROUPS
+from seqlab.errors import ConfigError
+
+_NUMBER = r"(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
+_COUNT = re.compile(_NUMBER + r"(?P<prefix>[kMG]?)")
+_BUDGET = re.compile(_NUMBER + r" ?(?P<prefix>[kMGTP]?)(?P<unit>s|min|h|tokens?|flops?|steps?)")
+_PREFIX = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+_SHORT = {"lr": "optim.learning_rate"}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A model to train, with what it alone overrides, under its name in tables."""
+
+    label: str
+    model: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long each model trains. seconds are of training steps alone."""
+
+    amount: float
+    unit: Literal["seconds", "tokens", "flop", "steps"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Match:
+    """The size that every model is brought to; body: without embeddings and head."""
+
+    part: Literal["params", "body"]
+    target: int
+
+
+@dataclass(frozen=True)
+class Tune:
+    """A setting that is searched for each model: `count` values around its own, a factor of two apart, or
+    these `values`."""
+
+    key: str
+    count: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A whole command. runs: folders of runs that exist."""
+
+    asked: tuple[Asked, ...]
+    runs: tuple[Path, ...]
+    shared: tuple[str, ...]
+    seeds: int
+    budget: Budget | None = None
+    match: Match | None = None
+    tune: Tune | None = None
+
+
+def key_of(override: str) -> str:
+    """The setting that an override is about."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def merged(overrides: tuple[str, ...], stronger: tuple[str, ...]) -> tuple[str, ...]:
+    """Both, without those of the first whose setting the second has as well."""
+    keys = {key_of(override) for override in stronger}
+    return tuple(override for override in overrides if key_of(override) not in keys) + stronger
+
+
+def read_request(
+    words: list[str], *, seeds: int = 3, budget: str | None = None, match: str | None = None, tune: str | None = None
+) -> Request:
+    """The request that these words and options make. Raises ConfigError for what cannot be meant."""
+    if seeds < 1:
+        raise ConfigError(f"--seeds {seeds}: one seed at least is needed")
+    asked: list[Asked] = []
+    runs: list[Path] = []
+    shared: list[str] = []
+    for word in words:
+        if " " in word.strip() or word.strip().endswith(":"):
+            asked.append(_read_group(word))
+        elif _is_override(word):
+            shared.append(_check_shared(word))
+        elif "/" in word:
+            runs.append(Path(word))
+        else:
+            asked.append(Asked(word, word, ()))
+    if not asked and not runs:
+        raise ConfigError(
+            "there is nothing to compare", "name two models or more: seqlab compare rnn transformer", "see: seqlab list"
+        )
+    labels = [variant.label for variant in asked]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ConfigError(
+                f"'{label}' is named twice",
+                f"say how the second differs, or give it a name: \"other: {label} model.layers=2\"",
+            )
+    return Request(
+        tuple(asked),
+        tuple(runs),
+        tuple(shared),
+        seeds,
+        None if budget is None else read_budget(budget),
+        None if match is None else read_match(match),
+        None if tune is None else read_tune(tune),
+    )
+
+
+def _is_override(word: str) -> bool:
+    return "=" in word or word.startswith("~")
+
+
+def _check_shared(word: str) -> str:
+    if key_of(word) == "model":
+        raise ConfigError(f"'{word}': compare takes models as words", f"try: seqlab compare {word.partition('=')[2]}")
+    if key_of(word) == "init_from":
+        raise ConfigError(f"'{word}' fits one model only", 'put it with that model, in quotes: "lstm init_from=RUN"')
+    return word
+
+
+def _read_group(word: str) -> Asked:
+    """`lstm model.layers=2`, or with a name of its own: `deep: lstm model.layers=2`."""
+    try:
+        parts = shlex.split(word)
+    except ValueError as error:
+        raise ConfigError(f"cannot read {word!r}: {error}") from error
+    name = parts.pop(0)[:-1] if parts[0].endswith(":") else ""
+    if not parts or _is_override(parts[0]) or "/" in parts[0]:
+        raise ConfigError(f'"{word}" names no model', f'begin with one: "lstm {word}"')
+    model, *overrides = parts
+    for override in overrides:
+        if not _is_override(override):
+            raise ConfigError(f"'{override}' in \"{word}\" is no override", "write key=value after the model")
+        if key_of(override) in ("model", "task", "seed", "runs_dir"):
+            raise ConfigError(f"'{override}' in \"{word}\" cannot differ between models", "leave it out of the quotes")
+    short = (override.removeprefix("model.").removeprefix("optim.").removeprefix("trainer.") for override in overrides)
+    return Asked(name or " ".join((model, *short)), model, tuple(overrides))
+
+
+def read_count(text: str, where: str) -> int:
+    """`500k`, `1.5M`, `2e6` or a plain whole number."""
+    found = _COUNT.fullmatch(text)
+    if not found or (value := round(float(found["number"]) * _PREFIX[found["prefix"]])) < 1:
+        raise ConfigError(f"{where}: '{text}' is no count", "write 500000, 500k, 1.5M or 2e6")
+    return value
+
+
+def read_match(text: str) -> Match:
+    """`body=500k` or `params=500k`."""
+    part, _, count = text.partition("=")
+    if part == "body" or part == "params":
+        return Match(part, read_count(count, f"--match {text}"))
+    raise ConfigError(
+        f"--match {text}: there is no part '{part}'",
+        "try --match body=500k (without embeddings and head) or params=500k",
+    )
+
+
+def read_budget(text: str) -> Budget:
+    """`60s`, `5min`, `2Mtokens`, `1e14flop` or `1000steps`."""
+    found = _BUDGET.fullmatch(text)
+    amount = float(found["number"]) * _PREFIX[found["prefix"]] if found else 0.0
+    if found is None or not 0 < amount < float("inf"):
+        raise ConfigError(f"--budget {text} cannot be read", "try 60s, 5min, 2Mtokens, 1e14flop or 1000steps")
+    unit = found["unit"]
+    if unit in ("s", "min", "h"):
+        return Budget(amount * {"s": 1, "min": 60, "h": 3600}[unit], "seconds", text)
+    if unit.startswith("token"):
+        return Budget(amount, "tokens", text)
+    return Budget(amount, "flop" if unit.startswith("flop") else "steps", text)
+
+
+def read_tune(text: str) -> Tune:
+    """`lr=5` (that many values), `lr=0.001,0.003` (these), or any setting by its name."""
+    name, _, rest = text.partition("=")
+    key = _SHORT.get(name, name)
+    try:
+        values = tuple(float(part) for part in rest.split(","))
+    except ValueError:
+        values = ()
+    usable = key.split(".")[0] in GROUPS + ("trainer",) and "." in key
+    if not usable or not values or not all(0 < value < float("inf") for value in values):
+        raise ConfigError(f"--tune {text} cannot be read", "try --tune lr=5, or lr=0.001,0.003, or optim.weight_decay=3")
+    if len(values) > 1:
+        return Tune(key, len(values), tuple(sorted(set(values))))
+    if values[0] != round(values[0]) or not 2 <= values[0] <= 20:
+        raise ConfigError(f"--tune {text}: how many values, from 2 to 20?", f"try --tune {name}=5, or a list of values")
+    return Tune(key, int(values[0]), ())
+
+
+def slug(label: str) -> str:
+    """A label as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._=+-]+", "_", label).strip("._") or "variant"
+
+

@@ -1,0 +1,109 @@
+"""How large a network is, part by part, and the settings that bring a family to a wanted size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+import torch
+from torch import nn
+
+from seqlab.errors import ConfigError
+from seqlab.interfaces import ModelConfig, Network, SequenceModel, Task
+
+Part = Literal["params", "body"]
+TOLERANCE = 0.02
+_WIDEST = 1 << 16
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Trainable numbers of a network. embedding: token embeddings; body: the sequence models, learned positions
+    included; head: all that is left. A weight that head and embedding share is counted once, as embedding."""
+
+    embedding: int
+    body: int
+    head: int
+
+    @property
+    def params(self) -> int:
+        """All of them."""
+        return self.embedding + self.body + self.head
+
+
+def sizes(network: Network[Any]) -> Sizes:
+    """Count a network's parts."""
+    body: dict[int, int] = {}
+    embedding: dict[int, int] = {}
+    for module in network.modules():
+        found = body if isinstance(module, SequenceModel) else embedding
+        if isinstance(module, SequenceModel | nn.Embedding):
+            found |= {id(p): p.numel() for p in module.parameters() if p.requires_grad}
+    every = {id(p): p.numel() for p in network.parameters() if p.requires_grad}
+    in_embedding = sum(count for key, count in embedding.items() if key not in body)
+    return Sizes(in_embedding, sum(body.values()), sum(every.values()) - sum(body.values()) - in_embedding)
+
+
+def sizes_of(task: Task[Any], model: ModelConfig) -> Sizes:
+    """The same for a network that is not made: on torch's meta device, where no numbers are stored."""
+    with torch.device("meta"):
+        return sizes(task.build_network(model))
+
+
+def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> ModelConfig:
+    """The settings closest to `target` parameters in `part`, found over widths (and what the family's
+    at_width offers beside). Raises ConfigError, with the nearest sizes, if none is within 2 %."""
+
+    def count(candidate: ModelConfig) -> int:
+        return int(getattr(sizes_of(task, candidate), part))
+
+    def first_at(width: int) -> ModelConfig | None:
+        return next(model.at_width(width), None)
+
+    low, high = 1, 2
+    while high < _WIDEST and ((at_high := _next_allowed(model, high)) is None or count(at_high) < target):
+        low, high = high, 2 * high
+    while high - low > 1:  # sizes grow with the width: the smallest width whose size reaches the target
+        middle = (low + high) // 2
+        at_middle = _next_allowed(model, middle)
+        if at_middle is not None and count(at_middle) < target:
+            low = middle
+        else:
+            high = middle
+    below = [w for w in range(high, 0, -1) if first_at(w) is not None][:3]
+    above = [w for w in range(high + 1, min(2 * high + 64, _WIDEST)) if first_at(w) is not None][:2]
+    found = [(count(c), c) for width in (*below, *above) for c in model.at_width(width)]
+    if not found:
+        raise ConfigError(f"no width lets {type(model).__name__} reach {target:,} parameters")
+    reached, best = min(found, key=lambda pair: abs(pair[0] - target))
+    if abs(reached - target) > TOLERANCE * target:
+        near = {value: settings for value, settings in sorted(found, key=lambda pair: abs(pair[0] - target))}
+        smaller = max((value for value in near if value < target), default=None)
+        larger = min((value for value in near if value > target), default=None)
+        raise ConfigError(
+            f"{part}={target:,} cannot be met within {100 * TOLERANCE:.0f} %",
+            "the nearest sizes: "
+            + ", ".join(f"{v:,} ({_changed(model, near[v])})" for v in (smaller, larger) if v is not None),
+        )
+    return best
+
+
+def _next_allowed(model: ModelConfig, width: int) -> ModelConfig | None:
+    """The family's settings at the smallest width it can have from `width` on."""
+    return next((c for w in range(width, 2 * width + 64) for c in model.at_width(w)), None)
+
+
+def changes(before: ModelConfig, after: ModelConfig) -> Iterator[str]:
+    """What differs, as overrides."""
+    for field in fields(before):
+        value = getattr(after, field.name)
+        if value != getattr(before, field.name):
+            yield f"model.{field.name}={value}"
+
+
+def _changed(before: ModelConfig, after: ModelConfig) -> str:
+    return ", ".join(changes(before, after)) or f"model.width={after.width}"
+
+
+PARTS: tuple[Part, ...] = get_args(Part)

@@ -1,0 +1,55 @@
+"""Our formulas for fused kernels against torch's counter, which sees everything once no kernel is fused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from seqlab.comparison.flops import formulas
+from seqlab.interfaces import Batch, Network
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+
+
+def _backward(network: Network[Any], batch: Batch) -> None:
+    network(batch, network.initial_state(batch.size)).loss_sum.backward()
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_the_formula_counts_what_the_counter_counts_without_fused_kernels(model: str, task: str) -> None:
+    config = tiny_config(model, task, "model.width=64", "task.batch_size=8")
+    network, batch = tiny_network(config), next(tiny_task(config).batches("train", 0))
+    with FlopCounterMode(display=False, custom_mapping=formulas()) as ours:
+        _backward(network, batch)
+    with (
+        torch.backends.mkldnn.flags(enabled=False),
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as theirs,
+    ):
+        _backward(network, batch)
+    assert ours.get_total_flops() == pytest.approx(theirs.get_total_flops(), rel=0.01)
+
+
+def test_fused_kernels_are_free_to_the_bare_counter() -> None:
+    """Why the formulas are there; should torch learn them one day, this says so."""
+    config = tiny_config("lstm", "char_lm", "model.width=64")
+    network, batch = tiny_network(config), next(tiny_task(config).batches("train", 0))
+    with FlopCounterMode(display=False) as bare:
+        _backward(network, batch)
+    with FlopCounterMode(display=False, custom_mapping=formulas()) as ours:
+        _backward(network, batch)
+    assert bare.get_total_flops() < 0.5 * ours.get_total_flops()
+
+
+def test_cudnn_formula_equals_that_of_single_layers() -> None:
+    """cuDNN runs all layers in one operator; on a machine without it only the arithmetic can be held."""
+    formula = formulas()[torch.ops.aten._cudnn_rnn]
+    first, second = ((32, 16), (32, 8)), ((32, 8), (32, 8))
+    weights = [*first, (32,), (32,), *second, (32,), (32,)]
+    expected = 2 * 5 * 3 * 32 * (16 + 8) + 2 * 5 * 3 * 32 * (8 + 8)
+    assert formula((5, 3, 16), weights, 4) == expected

@@ -1,0 +1,98 @@
+"""The words of the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seqlab.comparison.request import (
+    Budget,
+    Match,
+    Tune,
+    merged,
+    read_budget,
+    read_count,
+    read_match,
+    read_request,
+    read_tune,
+    slug,
+)
+from seqlab.errors import ConfigError
+
+
+def test_each_kind_of_word_is_what_the_help_says() -> None:
+    request = read_request(
+        ["lstm", "lstm model.layers=2", "deep: gru model.layers=4", "runs/char_lm/lstm/A", "trainer.clip_norm=0.5",
+         "task.corpus=texts/a.txt"],
+    )  # fmt: skip
+    assert [(a.label, a.model, a.overrides) for a in request.asked] == [
+        ("lstm", "lstm", ()),
+        ("lstm layers=2", "lstm", ("model.layers=2",)),
+        ("deep", "gru", ("model.layers=4",)),
+    ]
+    assert request.runs == (Path("runs/char_lm/lstm/A"),)
+    assert request.shared == ("trainer.clip_norm=0.5", "task.corpus=texts/a.txt")
+
+
+def test_a_variants_own_overrides_beat_the_shared_ones() -> None:
+    assert merged(("a.b=1", "c=2"), ("a.b=3",)) == ("c=2", "a.b=3")
+
+
+@pytest.mark.parametrize(
+    ("text", "budget"),
+    [
+        ("60s", Budget(60, "seconds", "60s")),
+        ("5min", Budget(300, "seconds", "5min")),
+        ("2Mtokens", Budget(2e6, "tokens", "2Mtokens")),
+        ("1e14flop", Budget(1e14, "flop", "1e14flop")),
+        ("3Tflops", Budget(3e12, "flop", "3Tflops")),
+        ("1000steps", Budget(1000, "steps", "1000steps")),
+    ],
+)
+def test_budgets(text: str, budget: Budget) -> None:
+    assert read_budget(text) == budget
+
+
+def test_counts_sizes_and_searches() -> None:
+    assert [read_count(t, "") for t in ("500k", "1.5M", "2e6", "300000")] == [500_000, 1_500_000, 2_000_000, 300_000]
+    assert read_match("body=500k") == Match("body", 500_000)
+    assert read_tune("lr=5") == Tune("optim.learning_rate", 5, ())
+    assert read_tune("lr=0.003,0.001") == Tune("optim.learning_rate", 2, (0.001, 0.003))
+    assert read_tune("optim.weight_decay=3").key == "optim.weight_decay"
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "part"),
+    [
+        ([], {}, "nothing to compare"),
+        (["task=sentiment"], {}, "nothing to compare"),
+        (["rnn", "rnn"], {}, "named twice"),
+        (["rnn", "model=lstm"], {}, "takes models as words"),
+        (["rnn", "init_from=runs/a/b"], {}, "fits one model only"),
+        (["rnn", "lstm model.layers"], {}, "is no override"),
+        (["rnn", "lstm task=sentiment"], {}, "cannot differ between models"),
+        (["rnn", "model.layers=2 lstm"], {}, "names no model"),
+        (["rnn", "x: "], {}, "names no model"),
+        (["rnn", "lstm 'model.layers=2"], {}, "cannot read"),
+        (["rnn"], {"seeds": 0}, "one seed"),
+        (["rnn"], {"budget": "60"}, "cannot be read"),
+        (["rnn"], {"budget": "0s"}, "cannot be read"),
+        (["rnn"], {"budget": "1e999tokens"}, "cannot be read"),
+        (["rnn"], {"match": "500k"}, "there is no part"),
+        (["rnn"], {"match": "body=many"}, "is no count"),
+        (["rnn"], {"tune": "lr"}, "cannot be read"),
+        (["rnn"], {"tune": "lr=1"}, "from 2 to 20"),
+        (["rnn"], {"tune": "lr=-1,2"}, "cannot be read"),
+        (["rnn"], {"tune": "width=3"}, "cannot be read"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_refused(words: list[str], options: dict[str, str | int], part: str) -> None:
+    with pytest.raises(ConfigError, match=part):
+        read_request(words, **options)  # type: ignore[arg-type]
+
+
+def test_labels_make_plain_folder_names() -> None:
+    assert slug("lstm layers=2") == "lstm_layers=2"
+    assert slug("../x/ö") == "x"
+    assert slug("//") == "variant"

@@ -1,0 +1,62 @@
+"""Counting parts, and bringing every family to one size."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqlab.comparison.sizes import Part, changes, match_size, sizes, sizes_of
+from seqlab.config.run import load_run_config
+from seqlab.errors import ConfigError
+from seqlab.interfaces import SequenceModel
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("tied", ["true", "false"])
+def test_parts_add_up_and_need_no_memory(model: str, task: str, tied: str) -> None:
+    overrides = () if task == "sentiment" else (f"model.tie_embeddings={tied}",)
+    config = tiny_config(model, task, *overrides)
+    network = tiny_network(config)
+    found = sizes(network)
+    assert found.params == sum(p.numel() for p in network.parameters())
+    assert found == sizes_of(tiny_task(config), config.model)
+    models = [m for m in network.children() if isinstance(m, SequenceModel)]
+    assert found.body == sum(p.numel() for m in models for p in m.parameters())
+    head = network.get_submodule("head")
+    shared = overrides and tied == "true"
+    assert found.head == (head.bias.numel() if shared else sum(p.numel() for p in head.parameters()))  # type: ignore[union-attr,operator]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("part", "target"), [("body", 300_000), ("body", 60_000), ("params", 3_000_000)])
+def test_every_family_on_every_task_is_matched_within_two_percent(
+    model: str, task: str, part: Part, target: int
+) -> None:
+    config = load_run_config([f"model={model}", f"task={task}"])
+    data = tiny_task(tiny_config(model, task))
+    found = match_size(data, config.model, part, target)
+    reached = getattr(sizes_of(data, found), part)
+    assert abs(reached - target) <= 0.02 * target
+    again = load_run_config([f"model={model}", f"task={task}", *changes(config.model, found)])
+    assert again.model == found
+
+
+def test_the_transformer_keeps_heads_and_divisibility() -> None:
+    config = tiny_config("transformer", "char_lm", "model.heads=4", "model.positions=rope")
+    found = match_size(tiny_task(config), config.model, "body", 300_000)
+    assert found.heads == 4  # type: ignore[attr-defined]
+    assert found.width % 8 == 0
+    ratio = found.feed_forward / found.width  # type: ignore[attr-defined]
+    assert 0.87 * 2 <= ratio <= 1.13 * 2
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_size_that_cannot_be_met_names_the_nearest(model: str) -> None:
+    config = tiny_config(model, "char_lm")
+    with pytest.raises(ConfigError, match="cannot be met within 2 %") as error:
+        match_size(tiny_task(config), config.model, "body", 37)
+    assert "model.width=" in error.value.hint
+
+
