@@ -19,6 +19,9 @@ from seqlab.training.progress import Progress
 from seqlab.training.trainer import TrainerConfig
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_SHORTEST_LABEL = 12
+
+Cell = str | Text
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
@@ -50,6 +53,32 @@ def figure(metric: Metric) -> str:
     """A metric's value for people, with its unit."""
     text = f"{metric.value:.4f}" if abs(metric.value) < 10 else f"{metric.value:.2f}"
     return f"{text} {metric.unit}".rstrip()
+
+
+def number(value: float | None) -> str:
+    """A metric's value for people."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def fitted(width: int, headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: int = 1) -> Table:
+    """A plain table that fits into `width` columns: the first column, of labels, gives way, and if that is not
+    enough the last columns, the least important, are left out. The first `left` columns stand at the left."""
+    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    widths = [max(len(heading), *(row[index].cell_len for row in cells), 0) for index, heading in enumerate(headings)]
+    shown = len(headings)
+    while shown > 2 and width - sum(widths[1:shown]) - 2 * (shown - 1) < min(widths[0], _SHORTEST_LABEL):
+        shown -= 1
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    room = max(_SHORTEST_LABEL // 2, width - sum(widths[1:shown]) - 2 * (shown - 1))
+    for index, heading in enumerate(headings[:shown]):
+        column = min(widths[0], room) if index == 0 else widths[index]
+        table.add_column(heading, justify="left" if index < left else "right", width=column, no_wrap=True)
+    for row in cells:
+        row[0].truncate(min(widths[0], room), overflow="ellipsis")
+        table.add_row(*row[:shown])
+    return table
 
 
 class Display:

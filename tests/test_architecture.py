@@ -14,7 +14,8 @@ SHARED = {"interfaces", "errors", "metrics"}
 MAY_IMPORT = {
     "models": {"layers", *SHARED},
     "layers": {"layers", *SHARED},
-    "tasks": {"layers", "data", "decoding", *SHARED},
+    "tasks": {"layers", "data", "decoding", "baselines", *SHARED},
+    "baselines": set(),
     "data": {"data", *SHARED},
     "decoding": {"data", "decoding", *SHARED},
     "training": {"training", *SHARED},
@@ -38,6 +39,12 @@ def test_dependencies_point_one_way(room: str) -> None:
     assert files
     for path in files:
         assert _imported_rooms(path) <= MAY_IMPORT[room], path.name
+
+
+def test_only_the_command_line_knows_the_comparison() -> None:
+    for path in ROOT.rglob("*.py"):
+        if path.parent.name != "comparison" and path.name != "cli.py":
+            assert "comparison" not in _imported_rooms(path), path.name
 
 
 def test_only_config_knows_hydra() -> None:

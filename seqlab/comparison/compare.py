@@ -17,7 +17,7 @@ from seqlab.comparison.figures import figures, save_figures
 from seqlab.comparison.jobs import Job, Jobs, locked
 from seqlab.comparison.page import write_page
 from seqlab.comparison.plan import Plan, Variant, complete, draft, folder_of, read_plan, write_plan
-from seqlab.comparison.request import Request, Tune, key_of, merged
+from seqlab.comparison.request import Request, Tune, merged
 from seqlab.comparison.summary import Run, Summary, read_run, summarise, write_files
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig
@@ -177,7 +177,7 @@ def _values(tune: Tune, variant: Variant, config_dir: Path | None) -> list[str]:
     own: Any = settings(list(variant.overrides), config_dir).get(tune.key)
     if isinstance(own, bool) or not isinstance(own, int | float) or own <= 0:
         raise ConfigError(
-            f"--tune {tune.key}: {variant.label} has {tune.key}={own}, and a search needs a positive number to start from",
+            f"--tune {tune.key}: {variant.label} has {tune.key}={own}; a search starts from a positive number",
             f"give the values: --tune {tune.key}=A,B,C",
         )
     return [f"{own * 2.0 ** (index - tune.count // 2):.4g}" for index in range(tune.count)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from types import TracebackType
 from typing import Self
@@ -16,24 +16,9 @@ from rich.text import Text
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.summary import Row, Summary
-from seqlab.display import clock, compact, sparkline
+from seqlab.display import Cell, clock, compact, fitted, number, sparkline
 
 _DOTS = {"waiting": ("○", "dim"), "running": ("◐", "yellow"), "done": ("●", "green"), "failed": ("✗", "bold red")}
-
-
-def _table(*columns: tuple[str, str]) -> Table:
-    """A plain table; each column has a heading and a side: l or r."""
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
-    for heading, side in columns:
-        table.add_column(heading, justify="right" if side == "r" else "left", no_wrap=True, overflow="ellipsis")
-    return table
-
-
-def number(value: float | None) -> str:
-    """A metric's value for people."""
-    if value is None:
-        return "–"
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
 
 
 def size(count: float | None) -> str:
@@ -43,21 +28,23 @@ def size(count: float | None) -> str:
 
 def show_plan(plan: Plan, console: Console) -> None:
     """Sizes, budgets and the time that all of it should take."""
-    table = _table(*[("model", "l"), *((h, "r") for h in ("embedding", "body", "head", "steps", "tokens", "FLOPs/tok"))])
-    table.add_column("a run", justify="right", no_wrap=True)
+    rows: list[list[Cell]] = []
     for variant in plan.variants:
         sizes, probe = variant.sizes, variant.probe
         tokens = variant.max_steps * probe.tokens_per_step if variant.max_steps and probe else None
-        table.add_row(
-            Text(variant.label),
-            *((f"{n:,}" for n in (sizes.embedding, sizes.body, sizes.head)) if sizes else "–––"),
-            str(variant.max_steps or "–"),
-            size(tokens),
-            size(probe.flops_per_token if probe else None),
-            "is there" if variant.existing else clock(variant.seconds),
+        rows.append(
+            [
+                variant.label,
+                "is there" if variant.existing else clock(variant.seconds),
+                str(variant.max_steps or "–"),
+                *((f"{n:,}" for n in (sizes.body, sizes.embedding, sizes.head)) if sizes else "–––"),
+                size(tokens),
+                size(probe.flops_per_token if probe else None),
+            ]
         )
+    headings = ("model", "a run", "steps", "body", "embedding", "head", "tokens", "FLOP/tok")
     console.print(f"[bold]{plan.task}[/], seeds {', '.join(map(str, plan.seeds))}", highlight=False)
-    console.print(table)
+    console.print(fitted(console.width, headings, rows))
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="yellow"))
     if plan.tune is not None:
@@ -126,43 +113,42 @@ class Watch:
         return left
 
     def _panel(self) -> RenderableType:
-        table = _table(("model", "l"), ("seeds", "l"), ("validation", "l"), ("latest", "r"), ("step", "r"), ("tokens/s", "r"))
         steps = {variant.label: variant.max_steps for variant in self.plan.variants}
+        rows: list[list[Cell]] = []
         for label in dict.fromkeys(job.label for job in self.jobs):
             mine = [job for job in self.jobs if job.label == label]
             shown = next((job for job in mine if job.status == "running"), None)
-            shown = shown or next((job for job in reversed(mine) if job.lines), None)
-            values = self._values(shown) if shown else []
-            speeds = [line["speed/tokens_per_second"] for line in shown.lines if "speed/tokens_per_second" in line] if shown else []
-            table.add_row(
-                Text(label, overflow="ellipsis"),
-                Text.assemble(*((f"{_DOTS[job.status][0]}", _DOTS[job.status][1]) for job in mine)),
-                Text(sparkline(values, 14), style="cyan"),
-                number(values[-1]) if values else "",
-                f"{shown.step}/{steps[label] or '?'}" if shown else "",
-                compact(fmean(speeds[-20:])) if speeds else "",
+            shown = shown or next((job for job in reversed(mine) if job.lines), mine[0])
+            values = self._values(shown)
+            speeds = [line["speed/tokens_per_second"] for line in shown.lines[-20:] if "train/loss" in line]
+            rows.append(
+                [
+                    label,
+                    Text.assemble(*(_DOTS[job.status] for job in mine)),
+                    Text(sparkline(values, 14).ljust(14), style="cyan"),
+                    number(values[-1]) if values else "",
+                    f"{shown.step}/{steps[label] or '?'}" if shown.lines else "",
+                    compact(fmean(speeds)) if speeds else "",
+                ]
             )
-        foot = Text(f"{self.title}{self._progress()}, {clock(time.monotonic() - self._started)} so far", style="dim")
-        return Group(table, foot)
+        headings = ("model", "seeds", "validation", "latest", "step", "tokens/s")
+        took = clock(time.monotonic() - self._started)
+        foot = Text(f"{self.title}{self._progress()}, {took} so far", style="dim")
+        return Group(fitted(self.console.width, headings, rows, left=3), foot)
 
 
 def show_summary(summary: Summary, console: Console) -> None:
     """Quality, cost, verdicts, failures."""
     plan = summary.plan
     console.print()
-    console.print(_quality(summary))
+    console.print(_quality(summary, console.width))
     console.print()
-    console.print(_cost(summary))
+    console.print(_cost(summary, console.width))
     if any(row.front for row in summary.rows) and len(summary.rows) > 1:
         console.print(Text("* no other model is better and quicker to train", style="dim"))
     if summary.target is not None and len(summary.rows) > 1:
-        console.print(
-            Text(
-                f"to target: training time until validation {summary.primary} is {number(summary.target)}, "
-                "which every run reached",
-                style="dim",
-            )
-        )
+        console.print(Text(target_text(summary), style="dim"))
+    console.print(Text(COST_LEGEND, style="dim"))
     for label, tried in summary.tuned.items():
         console.print(Text(tuned_line(summary, label, tried), style="dim"))
     for note in plan.notes:
@@ -178,64 +164,82 @@ def show_summary(summary: Summary, console: Console) -> None:
             console.print(Text(f"failed: {row.label}, seed {seed}: {why}", style="red"))
 
 
-def tuned_line(summary: Summary, label: str, tried: dict[str, float] | object) -> str:
+def target_text(summary: Summary) -> str:
+    """What the shared target is."""
+    return (
+        f"target: minutes of training until validation reached {number(summary.target)} {summary.unit}, "
+        "the worst of the runs' best"
+    )
+
+
+def tuned_line(summary: Summary, label: str, tried: Mapping[str, float]) -> str:
     """What the search chose for one model, and whether it stood at the edge of what was tried."""
-    assert isinstance(tried, dict)
     key = summary.plan.tune.key if summary.plan.tune is not None else ""
     best = (max if summary.metric.higher_is_better else min)(tried, key=lambda value: tried[value])
     ranked = sorted(tried, key=float)
-    edge = "" if best not in (ranked[0], ranked[-1]) else "; at the edge of what was tried, a wider search may find better"
+    edge = "; at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
     return f"{label}: {key}={best} validated best of {', '.join(ranked)}{edge}"
 
 
-def _quality(summary: Summary) -> Table:
-    table = _table(("model", "l"), (f"test {summary.primary}", "r"), ("95 % over seeds", "r"), ("seeds", "r"))
+def _quality(summary: Summary, width: int) -> Table:
     others = [name for name in (summary.rows[0].figures if summary.rows else {}) if name != summary.primary][:3]
-    for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
+    rows: list[list[Cell]] = []
     for row in summary.rows:
-        interval = "–" if row.interval is None else f"{number(row.interval[0])} to {number(row.interval[1])}"
         failed = f" ✗{len(row.failed)}" if row.failed else ""
-        table.add_row(
-            Text(row.label),
-            Text(number(row.mean), style="bold"),
-            interval,
-            f"{len(row.test)}{failed}",
-            *(number(row.figures.get(name)) for name in others),
+        rows.append(
+            [
+                row.label,
+                Text(number(row.mean), style="bold"),
+                interval_text(row),
+                f"{len(row.test)}{failed}",
+                *(number(row.figures.get(name)) for name in others),
+            ]
         )
     for baseline in summary.baselines:
         values = {name: metric.value for name, metric in baseline.metrics.items()}
-        table.add_row(
-            Text(baseline.name, style="italic"),
-            number(values.get(summary.primary)),
-            Text("no network", style="dim"),
-            "",
-            *(number(values.get(name)) for name in others),
+        rows.append(
+            [
+                Text(baseline.name, style="italic"),
+                number(values.get(summary.primary)),
+                Text("no network", style="dim"),
+                "",
+                *(number(values.get(name)) if name in values else "" for name in others),
+            ]
         )
-    return table
+    return fitted(width, ("model", f"test {summary.unit}", "95 % over seeds", "seeds", *others), rows)
+
+
+def interval_text(row: Row) -> str:
+    """The mean's interval, or a dash."""
+    return "–" if row.interval is None else f"{number(row.interval[0])} to {number(row.interval[1])}"
 
 
 def cost_cells(row: Row) -> list[str]:
-    """Parameters, steps, training time, time to the target, tokens/s, FLOPs a token, memory, state, writing."""
+    """What COST_HEADINGS names."""
     probe, sizes = row.variant.probe, row.variant.sizes
-    state = probe.state_bytes if probe else None
+    every = sizes.params if sizes else row.runs[0].result["parameters"] if row.runs else None
     return [
-        size(sizes.params if sizes else row.runs[0].result["parameters"] if row.runs else None),
+        size(every),
         clock(row.training_seconds) if row.training_seconds is not None else "–",
         clock(row.seconds_to_target) if row.seconds_to_target is not None else "–",
         size(row.tokens_per_second),
         size(probe.flops_per_token if probe else None),
-        "–" if row.peak_memory_bytes is None else f"{row.peak_memory_bytes / 2**20:.0f} MiB",
-        "–" if state is None else f"{compact(state)}B",
-        "–" if probe is None or probe.generated_per_second is None else f"{compact(probe.generated_per_second)}/s",
+        "–" if row.peak_memory_bytes is None else f"{row.peak_memory_bytes / 2**20:.0f}",
+        size(probe.state_bytes if probe else None),
+        size(probe.generated_per_second if probe else None),
     ]
 
 
-COST_HEADINGS = ("params", "train", "to target", "tokens/s", "FLOPs/tok", "memory", "state", "writes")
+COST_HEADINGS = ("params", "train", "target", "tok/s", "FLOP/tok", "MiB", "state B", "gen/s")
+COST_LEGEND = (
+    "train: minutes of optimizer steps. tok/s: in training. FLOP/tok: of training, forward and backward. MiB: the most "
+    "that a run took. state B: bytes that one sequence keeps while it is written. gen/s: tokens written at batch 1."
+)
 
 
-def _cost(summary: Summary) -> Table:
-    table = _table(("model", "l"), *((heading, "r") for heading in COST_HEADINGS))
+def _cost(summary: Summary, width: int) -> Table:
+    rows: list[list[Cell]] = []
     for row in summary.rows:
-        table.add_row(Text.assemble(row.label, (" *" if row.front and len(summary.rows) > 1 else "", "green")), *cost_cells(row))
-    return table
+        star = "* " if row.front and len(summary.rows) > 1 else ""
+        rows.append([Text.assemble((star, "green"), row.label), *cost_cells(row)])
+    return fitted(width, ("model", *COST_HEADINGS), rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,10 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
             axes.fill_between(found.x, found.low, found.high, color=colour, alpha=0.2, linewidth=0)
     shown = [b for b in summary.baselines if summary.primary in b.metrics]
     naive = best(shown, key=lambda b: b.metrics[summary.primary].value, default=None)
-    if naive is not None:
-        level = naive.metrics[summary.primary].value
+    level = naive.metrics[summary.primary].value if naive is not None else 0.0
+    low, high = axes.get_ylim()
+    # one far away would press the curves flat
+    if naive is not None and low - 0.5 * (high - low) <= level <= high + 0.5 * (high - low):
         axes.axhline(level, color=_INK, linewidth=1, linestyle=(0, (1, 2)), label=f"{naive.name} (test)")
     axes.set_xlabel(AXES[axis][1])
     axes.set_ylabel(f"validation {summary.unit}")
@@ -101,7 +104,9 @@ def _draw_results(axes: Axes, summary: Summary) -> None:
         style = STYLES[1 + index % 3]
         value = baseline.metrics[summary.primary].value
         axes.axvline(value, color=_INK, linewidth=1, linestyle=style, label=baseline.name)
-    axes.set_xlabel(f"test {summary.unit}" + (" (higher is better)" if summary.metric.higher_is_better else " (lower is better)"))
+    axes.set_xlabel(
+        f"test {summary.unit}" + (" (higher is better)" if summary.metric.higher_is_better else " (lower is better)")
+    )
     if summary.baselines:
         axes.legend(frameon=False, fontsize=9, loc="best")
 
@@ -138,7 +143,7 @@ def save_figures(made: dict[str, Figure], folder: Path) -> None:
 
 
 def svg(picture: Figure, name: str) -> str:
-    """The picture as SVG whose text stays text and whose ids do not clash with those of others on one page."""
+    """The picture as SVG whose text stays text."""
     import matplotlib as mpl
 
     out = io.StringIO()
@@ -148,8 +153,10 @@ def svg(picture: Figure, name: str) -> str:
 
 
 def inline_svg(picture: Figure, name: str) -> str:
-    """The same to stand inside a page: no background, and ink that takes the page's colour, light or dark."""
+    """The same to stand inside a page: no background, ink that takes the page's colour, light or dark, and ids
+    that do not clash with those of other pictures."""
     for patch in (picture.patch, *(axes.patch for axes in picture.axes)):
         patch.set_alpha(0)
     text = svg(picture, name)
-    return text[text.index("<svg") :].replace("#000000", "currentColor").replace("#262626", "currentColor")
+    text = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{name}-", text[text.index("<svg") :])
+    return text.replace("#000000", "currentColor")

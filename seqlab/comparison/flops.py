@@ -44,32 +44,28 @@ def attention_flops(query_BNTK: Shape, key_BNSK: Shape, value_BNSK: Shape) -> in
     return 2 * rows * heads * steps * source * (width + value_BNSK[3])
 
 
-def _rnn_layer(x: Shape, w_x: Shape, w_h: Shape, *_: Any, out_shape: Any = None, **__: Any) -> int:
+def _rnn_layer(x: Shape, w_x: Shape, w_h: Shape, *_: Any, **__: Any) -> int:
     return recurrent_layer_flops(x, w_x, w_h)
 
 
-def _rnn_layer_backward(x: Shape, w_x: Shape, w_h: Shape, *_: Any, out_shape: Any = None, **__: Any) -> int:
+def _rnn_layer_backward(x: Shape, w_x: Shape, w_h: Shape, *_: Any, **__: Any) -> int:
     return recurrent_layer_backward_flops(x, w_x, w_h)
 
 
-def _cpu_attention(query: Shape, key: Shape, value: Shape, *_: Any, out_shape: Any = None, **__: Any) -> int:
+def _cpu_attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
     return attention_flops(query, key, value)
 
 
-def _cpu_attention_backward(
-    grad: Shape, query: Shape, key: Shape, value: Shape, *_: Any, out_shape: Any = None, **__: Any
-) -> int:
+def _cpu_attention_backward(_grad: Shape, query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
     # two products a forward one; the scores, which the fused kernel does not keep, are not counted again
     return 2 * attention_flops(query, key, value)
 
 
-def _cudnn_layers(x: Shape, weights: list[Shape], stride: int, *_: Any, out_shape: Any = None, **__: Any) -> int:
+def _cudnn_layers(x: Shape, weights: list[Shape], stride: int, *_: Any, **__: Any) -> int:
     return _over_layers(recurrent_layer_flops, x, weights, stride)
 
 
-def _cudnn_layers_backward(
-    x: Shape, weights: list[Shape], stride: int, *_: Any, out_shape: Any = None, **__: Any
-) -> int:
+def _cudnn_layers_backward(x: Shape, weights: list[Shape], stride: int, *_: Any, **__: Any) -> int:
     return _over_layers(recurrent_layer_backward_flops, x, weights, stride)
 
 

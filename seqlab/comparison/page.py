@@ -8,10 +8,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqlab.comparison.display import COST_HEADINGS, cost_cells, number, tuned_line
+from seqlab.comparison.display import (
+    COST_HEADINGS,
+    COST_LEGEND,
+    cost_cells,
+    interval_text,
+    target_text,
+    tuned_line,
+)
 from seqlab.comparison.figures import AXES, inline_svg
 from seqlab.comparison.plan import Variant
 from seqlab.comparison.summary import Summary
+from seqlab.display import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,11 +30,11 @@ def write_page(summary: Summary, made: dict[str, Figure], folder: Path) -> Path:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(
-        (files("seqlab.comparison") / "report.html.j2").read_text(encoding="utf-8")
-    )
+    template = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    ).from_string((files("seqlab.comparison") / "report.html.j2").read_text(encoding="utf-8"))
     # our own drawing: whatever text a user put into it matplotlib has escaped
-    drawn = {name: Markup(inline_svg(picture, name)) for name, picture in made.items()}  # noqa: S704
+    drawn = {name: Markup(inline_svg(picture, name)) for name, picture in made.items()}
     labels = [row.label for row in summary.rows]
     text = template.render(
         title=f"{_join(labels)} on {summary.plan.task}",
@@ -83,7 +91,11 @@ def _about(summary: Summary) -> str:
 
 def _verdicts(summary: Summary) -> list[dict[str, str]]:
     found = [
-        {"kind": "shown" if pair.significant else "open", "tag": "shown" if pair.significant else "not shown", "text": text}
+        {
+            "kind": "shown" if pair.significant else "open",
+            "tag": "shown" if pair.significant else "not shown",
+            "text": text,
+        }
         for pair, text in zip(summary.pairs, summary.verdicts, strict=True)
     ]
     if not found:
@@ -92,7 +104,11 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
     for row in summary.rows:
         for seed, why in row.failed.items():
             found.append({"kind": "failed", "tag": "failed", "text": f"{row.label}, seed {seed}: {why}"})
-        better = [b.name for b in beaten if row.mean is not None and _at_least(summary, b.metrics[summary.primary].value, row.mean)]
+        better = [
+            b.name
+            for b in beaten
+            if row.mean is not None and _at_least(summary, b.metrics[summary.primary].value, row.mean)
+        ]
         if better:
             text = f"{row.label} is no better than {_join(better)}, which needs no network"
             found.append({"kind": "note", "tag": "baseline", "text": text})
@@ -118,24 +134,25 @@ def _method(summary: Summary) -> str:
 
 def _results_caption(summary: Summary) -> str:
     naive = " Vertical lines are what is reached without a network." if summary.baselines else ""
-    return f"Test {summary.primary}: the diamond is the mean, the bar its 95 % interval over seeds, dots are seeds.{naive}"
+    return (
+        f"Test {summary.primary}: the diamond is the mean, the bar its 95 % interval over seeds, dots are seeds.{naive}"
+    )
 
 
 def _quality(summary: Summary) -> dict[str, Any]:
     names = list(summary.rows[0].figures) if summary.rows else []
     rows = []
     for row in summary.rows:
-        interval = "–" if row.interval is None else f"{number(row.interval[0])} to {number(row.interval[1])}"
         seeds = f"{len(row.test)}" + (f", {len(row.failed)} failed" if row.failed else "")
         figures = [number(row.figures.get(name)) for name in names if name != summary.primary]
-        rows.append({"cells": [row.label, number(row.mean), interval, seeds, *figures], "naive": False})
+        rows.append({"cells": [row.label, number(row.mean), interval_text(row), seeds, *figures], "naive": False})
     for base in summary.baselines:
         values = {name: metric.value for name, metric in base.metrics.items()}
         figures = [number(values.get(name)) for name in names if name != summary.primary]
-        first = f"{base.name} ({base.about})"
-        rows.append({"cells": [first, number(values.get(summary.primary)), "", "", *figures], "naive": True})
+        rows.append({"cells": [base.name, number(values.get(summary.primary)), "", "", *figures], "naive": True})
     headings = ["model", summary.primary, "95 % over seeds", "seeds", *(n for n in names if n != summary.primary)]
-    return {"about": "On the test split, means over seeds.", "headings": headings, "rows": rows}
+    naive = "".join(f" {base.name}: {base.about}." for base in summary.baselines)
+    return {"about": f"On the test split, means over seeds.{naive}", "headings": headings, "rows": rows}
 
 
 def _sizes(summary: Summary) -> dict[str, Any]:
@@ -143,11 +160,10 @@ def _sizes(summary: Summary) -> dict[str, Any]:
     for row in summary.rows:
         sizes = row.variant.sizes
         counts = [f"{n:,}" for n in (sizes.embedding, sizes.body, sizes.head, sizes.params)] if sizes else ["–"] * 4
-        own = [o for o in row.variant.overrides if not o.startswith(("model=", "task="))]
-        rows.append({"cells": [row.label, *counts, str(row.variant.max_steps or "–"), " ".join(own) or "–"], "naive": False})
+        rows.append({"cells": [row.label, *counts, str(row.variant.max_steps or "–")], "naive": False})
     return {
         "about": "Parameters by part; the body is what stands between embedding and head.",
-        "headings": ["model", "embedding", "body", "head", "all", "steps", "settings"],
+        "headings": ["model", "embedding", "body", "head", "all", "steps"],
         "rows": rows,
     }
 
@@ -157,11 +173,9 @@ def _costs(summary: Summary) -> dict[str, Any]:
     for row in summary.rows:
         mark = " *" if row.front and len(summary.rows) > 1 else ""
         rows.append({"cells": [row.label + mark, *cost_cells(row)], "naive": False})
-    target = "" if summary.target is None else f" Target: validation {summary.primary} of {number(summary.target)}."
+    target = "" if summary.target is None else f" {target_text(summary).capitalize()}."
     return {
-        "about": "Costs, means over seeds. * no other model is better and quicker to train. Training time is of steps "
-        "alone. FLOPs are of training, forward and backward. Memory is the most that a run took. State is what one "
-        f"sequence keeps while it is written; writing is at batch 1.{target}",
+        "about": f"Costs, means over seeds. * no other model is better and quicker to train. {COST_LEGEND}{target}",
         "headings": ["model", *COST_HEADINGS],
         "rows": rows,
     }
@@ -179,7 +193,10 @@ def _environment(summary: Summary) -> list[tuple[str, str]]:
             packages = facts.get("packages", {})
             shown = {
                 **{name: packages.get(name) for name in ("seqlab", "torch", "numpy")},
-                **{key: facts.get(key) for key in ("git_commit", "python", "platform", "cpu", "cpu_count", "threads", "gpu")},
+                **{
+                    key: facts.get(key)
+                    for key in ("git_commit", "python", "platform", "cpu", "cpu_count", "threads", "gpu")
+                },
                 "device": facts.get("chosen", {}).get("device"),
                 "precision": facts.get("chosen", {}).get("precision"),
                 "sha256 of the data": facts.get("data_sha256"),

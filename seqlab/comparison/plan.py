@@ -134,9 +134,7 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
     ).hexdigest()
     match = request.match and f"{request.match.part}={request.match.target}"
     budget = request.budget and request.budget.text
-    plan = Plan(
-        _FORMAT, digest, first.names["task"], tuple(variants), seeds, budget, match, request.tune, tuple(notes)
-    )
+    plan = Plan(_FORMAT, digest, first.names["task"], tuple(variants), seeds, budget, match, request.tune, tuple(notes))
     if len({variant.slug for variant in variants}) < len(variants):
         raise ConfigError(
             "two labels make the same folder name: " + ", ".join(v.label for v in variants),

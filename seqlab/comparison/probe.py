@@ -46,9 +46,7 @@ class Probe:
 def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     """Measure. The steps made here are forgotten; the run itself starts afresh."""
     network = build_network(config, task, device)
-    trainer: Trainer[Any] = Trainer(
-        task, network, config.optim, config.trainer, device, seed=config.seed, folder=None
-    )
+    trainer: Trainer[Any] = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
     network.train()
     for group in islice(_groups(trainer), _WARM_UP):
         trainer.step(group)

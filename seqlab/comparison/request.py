@@ -14,6 +14,7 @@ from seqlab.errors import ConfigError
 _NUMBER = r"(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
 _COUNT = re.compile(_NUMBER + r"(?P<prefix>[kMG]?)")
 _BUDGET = re.compile(_NUMBER + r" ?(?P<prefix>[kMGTP]?)(?P<unit>s|min|h|tokens?|flops?|steps?)")
+_NAMED = re.compile(r"([^=]*?):(?:\s+(.*))?")
 _PREFIX = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 _SHORT = {"lr": "optim.learning_rate"}
 
@@ -105,7 +106,7 @@ def read_request(
         if labels.count(label) > 1:
             raise ConfigError(
                 f"'{label}' is named twice",
-                f"say how the second differs, or give it a name: \"other: {label} model.layers=2\"",
+                f'say how the second differs, or give it a name: "other: {label} model.layers=2"',
             )
     return Request(
         tuple(asked),
@@ -132,13 +133,13 @@ def _check_shared(word: str) -> str:
 
 def _read_group(word: str) -> Asked:
     """`lstm model.layers=2`, or with a name of its own: `deep: lstm model.layers=2`."""
+    name, rest = found.groups(default="") if (found := _NAMED.fullmatch(word)) else ("", word)
     try:
-        parts = shlex.split(word)
+        parts = shlex.split(rest)
     except ValueError as error:
         raise ConfigError(f"cannot read {word!r}: {error}") from error
-    name = parts.pop(0)[:-1] if parts[0].endswith(":") else ""
     if not parts or _is_override(parts[0]) or "/" in parts[0]:
-        raise ConfigError(f'"{word}" names no model', f'begin with one: "lstm {word}"')
+        raise ConfigError(f'"{word}" names no model', f'begin with one: "lstm {rest.strip()}"')
     model, *overrides = parts
     for override in overrides:
         if not _is_override(override):
@@ -190,9 +191,11 @@ def read_tune(text: str) -> Tune:
         values = tuple(float(part) for part in rest.split(","))
     except ValueError:
         values = ()
-    usable = key.split(".")[0] in GROUPS + ("trainer",) and "." in key
+    usable = key.split(".")[0] in (*GROUPS, "trainer") and "." in key
     if not usable or not values or not all(0 < value < float("inf") for value in values):
-        raise ConfigError(f"--tune {text} cannot be read", "try --tune lr=5, or lr=0.001,0.003, or optim.weight_decay=3")
+        raise ConfigError(
+            f"--tune {text} cannot be read", "try --tune lr=5, or lr=0.001,0.003, or optim.weight_decay=3"
+        )
     if len(values) > 1:
         return Tune(key, len(values), tuple(sorted(set(values))))
     if values[0] != round(values[0]) or not 2 <= values[0] <= 20:
@@ -203,5 +206,3 @@ def read_tune(text: str) -> Tune:
 def slug(label: str) -> str:
     """A label as the name of a folder."""
     return re.sub(r"[^A-Za-z0-9._=+-]+", "_", label).strip("._") or "variant"
-
-

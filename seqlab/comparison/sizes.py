@@ -78,7 +78,7 @@ def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> 
         raise ConfigError(f"no width lets {type(model).__name__} reach {target:,} parameters")
     reached, best = min(found, key=lambda pair: abs(pair[0] - target))
     if abs(reached - target) > TOLERANCE * target:
-        near = {value: settings for value, settings in sorted(found, key=lambda pair: abs(pair[0] - target))}
+        near = dict(sorted(found, key=lambda pair: abs(pair[0] - target)))
         smaller = max((value for value in near if value < target), default=None)
         larger = min((value for value in near if value > target), default=None)
         raise ConfigError(

@@ -128,9 +128,7 @@ def summarise(
     pairs = compare_all({row.label: row.test for row in rows if row.test}, higher_is_better=higher)
     unit = metric.unit or primary.replace("_", " ")
     verdicts = tuple(verdict(pair, unit, len(pairs)) for pair in pairs)
-    return Summary(
-        plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, tuned, command
-    )
+    return Summary(plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, tuned, command)
 
 
 def _row(

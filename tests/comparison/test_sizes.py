@@ -58,5 +58,3 @@ def test_a_size_that_cannot_be_met_names_the_nearest(model: str) -> None:
     with pytest.raises(ConfigError, match="cannot be met within 2 %") as error:
         match_size(tiny_task(config), config.model, "body", 37)
     assert "model.width=" in error.value.hint
-
-

@@ -88,7 +88,9 @@ def test_a_pair_that_only_correction_stops_says_so() -> None:
 
 def test_equal_differences_are_no_proof() -> None:
     """0.999 against 0.998 in three seeds: t would be infinite, and prove anything."""
-    pair = compare_all({"a": dict.fromkeys(range(3), 0.999), "b": dict.fromkeys(range(3), 0.998)}, higher_is_better=True)[0]
+    pair = compare_all(
+        {"a": dict.fromkeys(range(3), 0.999), "b": dict.fromkeys(range(3), 0.998)}, higher_is_better=True
+    )[0]
     assert pair.interval is None
     assert not pair.significant
     same = compare_all({"a": {0: 1.0, 1: 1.0}, "b": {0: 1.0, 1: 1.0}}, higher_is_better=True)[0]

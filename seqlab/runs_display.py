@@ -1,0 +1,155 @@
+"""How runs look on a terminal: `seqlab runs`, `runs show`, `runs diff`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from seqlab.display import Cell, clock, compact, fitted, number, sparkline
+from seqlab.runs import RunFiles, differences
+
+
+def show_runs(runs: list[RunFiles], root: Path, console: Console) -> None:
+    """A table for each task, in the order given. `root`: where they were looked for."""
+    if not runs:
+        console.print(f"no runs in {root}; make one: seqlab train model=lstm", highlight=False, markup=False)
+    for index, task in enumerate(dict.fromkeys(run.task for run in runs)):
+        mine = [run for run in runs if run.task == task]
+        primary = next((run.primary for run in mine if run.primary), "")
+        wide = console.width >= 110
+        table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+        for heading in (
+            _heading(mine, primary),
+            "model",
+            "seed",
+            "train",
+            *(("params", "steps", "tok/s") if wide else ()),
+        ):
+            table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
+        table.add_column("run", overflow="fold")  # whole: it is what the other commands are given
+        for run in mine:
+            result = run.result
+            value = result["test"].get(primary) if result else None
+            more = (
+                (compact(result["parameters"]), str(result["steps"]), compact(result["tokens_per_second"]))
+                if result
+                else ("", "", "")
+            )
+            table.add_row(
+                Text(number(value), style="bold") if result else Text("no result", style="yellow"),
+                run.model,
+                str(run.config.get("seed", "")),
+                clock(result["seconds"]) if result else "",
+                *(more if wide else ()),
+                Text(str(run.folder)),
+            )
+        console.print(Text(("\n" if index else "") + task, style="bold"))
+        console.print(table)
+
+
+def _heading(runs: list[RunFiles], primary: str) -> str:
+    """The primary metric's unit, or its name."""
+    units = (run.result["metrics"][primary]["unit"] for run in runs if run.result and primary in run.result["metrics"])
+    return next(units, "") or primary.replace("_", " ") or "test"
+
+
+def show_run(run: RunFiles, console: Console) -> None:
+    """One run: what it was, how it went, what it reached and wrote."""
+    console.print(Text(f"{run.model} on {run.task}, seed {run.config.get('seed')}", style="bold"))
+    console.print(f"  {run.folder}", highlight=False, markup=False, soft_wrap=True)
+    overrides = _text(run.folder / "overrides.txt").split("\n")
+    console.print(f"  seqlab train {' '.join(filter(None, overrides))}", highlight=False, markup=False, soft_wrap=True)
+    facts = environment_facts(run.folder)
+    packages = facts.get("packages", {})
+    machine = [f"torch {packages.get('torch')}", f"python {facts.get('python')}", facts.get("cpu"), facts.get("gpu")]
+    console.print(f"  {', '.join(str(part) for part in machine if part)}", highlight=False, markup=False)
+    if run.result is None:
+        console.print(Text("  no result: it was stopped, failed, or is still running; see train.log", style="yellow"))
+        return
+    result = run.result
+    curve = [value for line in _lines(run.folder) if (value := line.get(f"val/{run.primary}")) is not None]
+    console.print(
+        f"  {result['parameters']:,} parameters, {result['steps']} steps in {clock(result['seconds'])}, "
+        f"{compact(result['tokens_per_second'])} tokens/s, best at step {result['best_step']}",
+        highlight=False,
+    )
+    if curve:
+        console.print(Text(f"  validation {run.primary}  {sparkline(curve, 40)}"))
+    rows: list[list[Cell]] = []
+    for name, value in result["test"].items():
+        unit = result["metrics"][name]["unit"]
+        rows.append([name, number(value), number(result["validation"].get(name)), unit])
+    console.print(Padding(fitted(console.width - 2, ("metric", "test", "validation", ""), rows), (0, 0, 0, 2)))
+    sample = _text(run.folder / "samples.txt").strip()
+    if sample:
+        console.print(Padding(Text(sample[:600], style="dim"), (1, 0, 0, 2)))
+
+
+def run_as_json(run: RunFiles) -> dict[str, Any]:
+    """Everything that `runs show` knows."""
+    overrides = [line for line in _text(run.folder / "overrides.txt").split("\n") if line]
+    return {
+        **run.as_json(),
+        "config": dict(run.config),
+        "overrides": overrides,
+        "environment": environment_facts(run.folder),
+    }
+
+
+def show_differences(a: RunFiles, b: RunFiles, console: Console) -> None:
+    """Settings and figures that differ, side by side."""
+    console.print(Text(f"A: {a.folder}\nB: {b.folder}"))
+    found = differences(a.config, b.config)
+    rows: list[list[Cell]] = [[key, _plain(left), _plain(right)] for key, (left, right) in found.items()]
+    if rows:
+        console.print(fitted(console.width, ("setting", "A", "B"), rows))
+    else:
+        console.print("the settings are the same")
+    if a.result is None or b.result is None:
+        console.print(Text("no figures: " + ", ".join(str(r.folder) for r in (a, b) if r.result is None)))
+        return
+    tests = (a.result["test"], b.result["test"])
+    figures: list[list[Cell]] = []
+    for name in dict.fromkeys((*tests[0], *tests[1])):
+        left, right = (test.get(name) for test in tests)
+        gap = number(right - left) if left is not None and right is not None else ""
+        figures.append([f"test {name}", number(left), number(right), gap])
+    for name in ("parameters", "steps", "seconds", "tokens_per_second"):
+        left, right = a.result[name], b.result[name]
+        figures.append([name, compact(left), compact(right), compact(right - left)])
+    console.print()
+    console.print(fitted(console.width, ("figure", "A", "B", "B - A"), figures))
+    if a.task == b.task:
+        console.print(Text("one run of each is no proof: seqlab compare repeats them over seeds", style="dim"))
+
+
+def _plain(value: Any) -> str:
+    return "–" if value is None else str(value)
+
+
+def environment_facts(folder: Path) -> dict[str, Any]:
+    """A run's environment.json; empty if it cannot be read."""
+    try:
+        return dict(json.loads(_text(folder / "environment.json")))
+    except ValueError:
+        return {}
+
+
+def _lines(folder: Path) -> list[dict[str, Any]]:
+    try:
+        return [json.loads(line) for line in _text(folder / "metrics.jsonl").splitlines()]
+    except ValueError:
+        return []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

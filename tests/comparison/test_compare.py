@@ -1,0 +1,238 @@
+"""The whole command, with real processes: what it leaves behind, what survives, what goes on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import tiny_overrides
+from tests.test_cli import run
+
+WORDS = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")] + ["device.threads=1"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
+    """One comparison for all the tests that only look: (its folder, what --json said, what stderr said)."""
+    cwd = tmp_path_factory.mktemp("compare")
+    done = run("compare", "rnn", "wide: rnn model.width=24", *WORDS, "--seeds", "2", "--json", cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    return cwd / said["folder"], said, done.stderr
+
+
+def test_every_run_is_a_run_and_every_file_is_there(made: tuple[Path, dict[str, Any], str]) -> None:
+    folder, said, _ = made
+    names = {path.name for path in folder.iterdir()}
+    curves = {f"curves-by-{axis}.{kind}" for axis in ("step", "token", "second", "flop") for kind in ("png", "svg")}
+    assert names >= {"summary.json", "summary.csv", "report.html", "plan.json", "baselines.json", *curves}
+    for label in ("rnn", "wide"):
+        for seed in (0, 1):
+            there = {path.name for path in (folder / label / f"seed-{seed}").iterdir()}
+            assert there >= {"config.yaml", "result.json", "metrics.jsonl", "samples.txt", "checkpoints"}
+    stored = json.loads((folder / "summary.json").read_text())
+    assert stored == {key: value for key, value in said.items() if key != "folder"}
+    rows = list(csv.DictReader((folder / "summary.csv").open()))
+    assert sorted((row["label"], row["seed"]) for row in rows) == [
+        ("rnn", "0"), ("rnn", "1"), ("wide", "0"), ("wide", "1"),
+    ]  # fmt: skip
+
+
+def test_figures_are_those_of_the_runs(made: tuple[Path, dict[str, Any], str]) -> None:
+    folder, said, _ = made
+    by_label = {row["label"]: row for row in said["rows"]}
+    for label, row in by_label.items():
+        results = [json.loads((folder / label / f"seed-{s}" / "result.json").read_text()) for s in (0, 1)]
+        values = [result["test"]["bits_per_character"] for result in results]
+        assert row["mean"] == pytest.approx(sum(values) / 2)
+        assert row["test"] == {"0": values[0], "1": values[1]}
+        assert row["parameters"]["all"] == results[0]["parameters"]
+        low, high = row["interval"]
+        assert low < row["mean"] < high
+    (pair,) = said["pairs"]
+    gaps = [by_label[pair["second"]]["test"][s] - by_label[pair["first"]]["test"][s] for s in "01"]
+    assert pair["mean"] == pytest.approx(sum(gaps) / 2)
+    assert {base["name"] for base in said["baselines"]} >= {"xz"}
+
+
+def test_the_data_order_is_shared_and_the_seed_is_the_runs_own(made: tuple[Path, dict[str, Any], str]) -> None:
+    """Both models read the same characters after the same steps, and other seeds others."""
+    folder, _, _ = made
+    configs = {(x, s): (folder / x / f"seed-{s}" / "config.yaml").read_text() for x in ("rnn", "wide") for s in (0, 1)}
+    for seed in (0, 1):
+        assert f"\nseed: {seed}\n" in configs["rnn", seed]
+        assert configs["wide", seed].replace("width: 24", "width: 16") == configs["rnn", seed]
+
+
+def test_a_second_start_makes_nothing_again_and_more_seeds_only_those(made: tuple[Path, dict[str, Any], str]) -> None:
+    folder, said, _ = made
+    cwd = folder.parents[2]
+    results = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
+    words = ["compare", "rnn", "wide: rnn model.width=24", *WORDS]
+    again = run(*words, "--seeds", "2", "--json", cwd=cwd)
+    assert again.returncode == 0, again.stderr
+    assert "measuring" not in again.stderr
+    assert json.loads(again.stdout) == said
+    more = run(*words, "--seeds", "3", "--json", cwd=cwd)
+    assert more.returncode == 0, more.stderr
+    assert all(len(row["test"]) == 3 for row in json.loads(more.stdout)["rows"])
+    assert {path: path.stat().st_mtime_ns for path in results} == results
+
+
+def test_runs_that_exist_are_compared_without_training(made: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
+    folder, said, _ = made
+    runs = [str(folder / label / f"seed-{seed}") for label in ("rnn", "wide") for seed in (0, 1)]
+    done = run("compare", *runs, f"runs_dir={tmp_path}", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert sorted(row["mean"] for row in found["rows"]) == sorted(row["mean"] for row in said["rows"])
+    assert not list(tmp_path.rglob("result.json"))
+    stopped = run("compare", str(folder), str(folder / "nowhere"), cwd=tmp_path)
+    assert stopped.returncode == 4
+    assert "is not the folder of a run" in stopped.stderr
+
+
+def test_terminal_tables_fit_into_eighty_columns(made: tuple[Path, dict[str, Any], str]) -> None:
+    folder, _, _ = made
+    for width in ("80", "120"):
+        done = run(
+            "compare", "rnn", "wide: rnn model.width=24", *WORDS, "--seeds", "2", cwd=folder.parents[2], COLUMNS=width
+        )
+        assert done.returncode == 0, done.stderr
+        tables = [line for line in done.stdout.splitlines() if not line.startswith(("report:", "curves:"))]
+        assert max(map(len, tables)) <= int(width)
+        assert "…" not in done.stdout
+        assert "wide and rnn" in done.stdout or "rnn and wide" in done.stdout or "is better than" in done.stdout
+        for heading in ("bits/char", "95 % over seeds", "tok/s", "FLOP/tok", "gen/s"):
+            assert heading in done.stdout
+
+
+def test_tensorboard_overlays_the_runs_and_knows_the_final_metric(made: tuple[Path, dict[str, Any], str]) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    folder, _, _ = made
+    board = EventAccumulator(str(folder)).Reload()
+    layout = Layout.FromString(board.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
+    tags = [list(chart.multiline.tag) for chart in layout.category[0].chart]
+    assert ["val/bits_per_character"] in tags
+    one = EventAccumulator(str(folder / "rnn" / "seed-0")).Reload()
+    assert {tag for chart in tags for tag in chart} <= set(one.Tags()["scalars"])
+    content = one.summary_metadata["_hparams_/experiment"].plugin_data.content
+    metrics = [info.name.tag for info in HParamsPluginData.FromString(content).experiment.metric_infos]
+    assert "test/bits_per_character" in metrics
+    assert "test/bits_per_character" in one.Tags()["scalars"]
+
+
+def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
+    bad = "bad: rnn optim.learning_rate=1e38 optim.warmup_steps=0 trainer.clip_norm=null trainer.nonfinite_limit=1"
+    words = ["compare", "rnn", bad, *WORDS, "trainer.max_steps=30", "--seeds", "1"]
+    words.remove("trainer.max_steps=4")
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "failed: bad, seed 0: the gradient was not finite" in done.stdout
+    assert "tries them again" in done.stderr
+    (summary,) = tmp_path.rglob("summary.json")
+    rows = {row["label"]: row for row in json.loads(summary.read_text())["rows"]}
+    assert rows["rnn"]["mean"] is not None
+    assert rows["bad"]["mean"] is None
+    assert "not finite" in rows["bad"]["failed"]["0"]
+    assert "failed" in (summary.parent / "report.html").read_text()
+
+
+def _start(cwd: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "seqlab", "compare", *words],
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TERM": "dumb"},
+    )  # fmt: skip
+
+
+def _wait_for(process: subprocess.Popen[str], cwd: Path, pattern: str, lines: int) -> Path:
+    """Until a file has that many lines."""
+    for _ in range(2400):
+        assert process.poll() is None, process.communicate()
+        for path in cwd.glob(pattern):
+            if path.read_text().count("\n") >= lines:
+                return path
+        time.sleep(0.05)
+    raise AssertionError(pattern)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_and_started_again_it_goes_on_with_what_is_missing(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    words = [
+        "rnn",
+        *(w for w in WORDS if not w.startswith("trainer.max_steps")),
+        "trainer.max_steps=400",
+        "--seeds",
+        "2",
+    ]
+    with _start(tmp_path, *words) as process:
+        _wait_for(process, tmp_path, "runs/compare/*/rnn/seed-1/metrics.jsonl", 20)
+        second = run("compare", *words, cwd=tmp_path)  # while it runs
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert second.returncode == 7
+    assert f"locked by process {process.pid}" in second.stderr
+    assert process.returncode == code, err
+    assert "stopped with 1 of 2 runs made" in err
+    assert "the same command goes on with what is missing" in err
+    assert "Traceback" not in err + second.stderr
+    assert out == ""
+    (first,) = tmp_path.glob("runs/compare/*/rnn/seed-0/result.json")
+    before = first.stat().st_mtime_ns
+    assert not (first.parents[1] / "seed-1" / "result.json").exists()
+    assert "stopped at step" in (first.parents[1] / "seed-1" / "train.log").read_text()
+    again = run("compare", *words, "--json", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert len(json.loads(again.stdout)["rows"][0]["test"]) == 2
+    assert first.stat().st_mtime_ns == before
+
+
+def test_a_killed_comparison_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
+    words = ["rnn", *WORDS, "--seeds", "2"]
+    with _start(tmp_path, *words) as process:
+        _wait_for(process, tmp_path, "runs/compare/*/rnn/seed-0/result.json", 1)
+        process.kill()
+        process.communicate()
+    for _ in range(100):  # a run that was under way ends by itself, and holds the lock until then
+        again = run("compare", *words, "--json", cwd=tmp_path)
+        if again.returncode != 7:
+            break
+        time.sleep(0.2)
+    assert again.returncode == 0, again.stderr
+    assert len(json.loads(again.stdout)["rows"][0]["test"]) == 2
+
+
+def test_tuning_chooses_on_validation_and_leaves_the_seeds_alone(tmp_path: Path) -> None:
+    done = run("compare", "rnn", *WORDS, "--seeds", "1", "--tune", "lr=1e-6,0.01", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    tried = found["tuned"]["rnn"]
+    assert set(tried) == {"1e-06", "0.01"}
+    assert tried["0.01"] < tried["1e-06"]  # bits a character
+    config = next(tmp_path.glob("runs/compare/*/rnn/seed-0/config.yaml")).read_text()
+    assert "learning_rate: 0.01" in config
+    seeds = {json.loads(path.read_text())["seed"] for path in tmp_path.rglob("tune/**/result.json")}
+    assert not seeds & {0, 1, 2}
+
+
+def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
+    done = run("compare", "rnn", "gru", *WORDS, "--dry-run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "about" in done.stdout
+    assert not list(tmp_path.iterdir())
+    plain = run("compare", "rnn", *WORDS, "--dry-run", "--json", cwd=tmp_path)
+    assert json.loads(plain.stdout)["variants"][0]["probe"]["flops_per_token"] > 0

@@ -1,0 +1,146 @@
+"""From words to a plan: what is checked, matched, and turned into steps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from seqlab.comparison.plan import Plan, complete, draft, folder_of, read_plan, write_plan
+from seqlab.comparison.probe import Probe
+from seqlab.comparison.request import read_request
+from seqlab.config.run import load_run_config
+from seqlab.errors import ConfigError, DataError, SeqlabError
+from tests.conftest import tiny_overrides
+
+# what every model has, small
+SHARED = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")]
+
+
+def _with_shared(words: tuple[str, ...], options: dict[str, str | int]) -> list[str]:
+    """A budget says itself when to stop."""
+    left_out = ("trainer.max_steps", "trainer.eval_every_steps") if "budget" in options else ()
+    return [*words, *(o for o in SHARED if not o.startswith(left_out or "-"))]
+
+
+def _plan(*words: str, **options: str | int) -> Plan:
+    request = read_request(_with_shared(words, options), **options)  # type: ignore[arg-type]
+    drafted, configs = draft(request, None)
+    return complete(drafted, request, configs, None)
+
+
+def test_the_paired_design_differs_in_the_model_alone() -> None:
+    plan = _plan("rnn", "transformer", seeds=2)
+    assert plan.seeds == (0, 1)
+    configs = [load_run_config(list(variant.overrides)) for variant in plan.variants]
+    assert configs[0].task == configs[1].task
+    assert configs[0].trainer == configs[1].trainer
+    assert plan.notes == ()
+
+
+def test_a_base_seed_shifts_all() -> None:
+    assert _plan("rnn", "seed=7", seeds=2).seeds == (7, 8)
+
+
+def test_own_overrides_win_and_what_breaks_the_pairing_is_said() -> None:
+    plan = _plan("rnn", "rnn task.window=8 trainer.max_steps=6")
+    first, second = (load_run_config(list(variant.overrides)) for variant in plan.variants)
+    assert second.trainer.max_steps == 6 != first.trainer.max_steps
+    assert any("task.window is 12 for rnn and 8 for" in note and "data order" in note for note in plan.notes)
+    assert any("trainer.max_steps" in note for note in plan.notes)
+
+
+def test_matching_lands_in_the_overrides() -> None:
+    plan = _plan("lstm", "transformer", match="body=60k")
+    for variant in plan.variants:
+        assert variant.sizes is not None
+        assert abs(variant.sizes.body - 60_000) <= 1200
+        assert load_run_config(list(variant.overrides)).model.width != 16
+
+
+@pytest.mark.parametrize(("budget", "steps"), [("9steps", 9), ("720tokens", 10), ("3steps", 3)])
+def test_a_budget_becomes_steps_with_as_many_validations_as_before(budget: str, steps: int) -> None:
+    (variant,) = _plan("rnn", budget=budget).variants
+    # 6 streams of 12 characters a step; the first window of an epoch may hold one target less
+    assert variant.max_steps is not None
+    assert abs(variant.max_steps - steps) <= (1 if "tokens" in budget else 0)
+    config = load_run_config(list(variant.overrides))
+    assert config.trainer.max_steps == variant.max_steps
+    assert config.trainer.eval_every_steps == max(1, round(variant.max_steps / 7))
+
+
+def test_a_budget_of_seconds_or_operations_is_worth_more_steps_to_the_cheaper() -> None:
+    plan = _plan("gru", "gru model.width=64", budget="1e8flop")
+    small, large = (variant.max_steps or 0 for variant in plan.variants)
+    assert small > 2 * large > 0
+    seconds = _plan("rnn", budget="2s").variants[0]
+    assert seconds.probe is not None
+    assert seconds.max_steps == int(2 / seconds.probe.step_seconds)
+
+
+def test_a_budget_below_one_step_is_refused() -> None:
+    with pytest.raises(ConfigError, match="less than one step"):
+        _plan("rnn", budget="1flop")
+    with pytest.raises(ConfigError, match="both say when to stop"):
+        _plan("rnn trainer.max_steps=3", budget="5steps")
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "part"),
+    [
+        (["lsmt"], ConfigError, "there is no model called 'lsmt'"),
+        (["rnn model.heads=2"], ConfigError, "rnn heads=2: there is no setting 'model.heads'"),
+        (["rnn", "gru model.width=-1"], ConfigError, "gru width=-1: "),
+        (["a b: rnn", "a_b: gru"], ConfigError, "the same folder name"),
+        (["a/b: rnn", "a_b: gru"], ConfigError, "the same folder name"),
+        (["rnn", "rnn model.width=16 "], ConfigError, ""),
+        (["rnn", "x: rnn task.corpus=tests/a.txt"], DataError, "use one corpus"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_made(words: list[str], error: type[SeqlabError], part: str) -> None:
+    if not part:
+        assert len(_plan(*words).variants) == 2  # the same settings under two names are the user's to choose
+        return
+    with pytest.raises(error) as found:
+        _plan(*words)
+    assert part in found.value.what + found.value.hint
+
+
+def test_a_plan_is_the_same_after_reading(tmp_path: Path) -> None:
+    plan = _plan("rnn", "gru model.layers=1", match="params=20k", tune="lr=3")
+    write_plan(plan, tmp_path)
+    assert read_plan(tmp_path) == plan
+    json.dumps(plan.as_json())
+    (tmp_path / "plan.json").write_text("{")
+    assert read_plan(tmp_path) is None
+
+
+def test_more_seeds_are_the_same_comparison_and_other_settings_are_not(tmp_path: Path) -> None:
+    def digest(*words: str, **options: str | int) -> str:
+        return draft(read_request(_with_shared(words, options), **options), None)[0].digest  # type: ignore[arg-type]
+
+    base = digest("rnn", "gru", seeds=3)
+    assert base == digest("rnn", "gru", seeds=5)
+    others = {
+        digest("rnn", "gru", "trainer.clip_norm=0.5"),
+        digest("rnn", "gru", budget="9steps"),
+        digest("rnn", "gru", match="body=9k"),
+        digest("rnn", "gru", tune="lr=3"),
+        digest("rnn", "gru", "seed=1"),
+        digest("rnn"),
+    }
+    assert len(others | {base}) == 7
+    plan = _plan("rnn", "gru model.layers=1")
+    assert folder_of(plan, tmp_path, None).name.startswith("char_lm-rnn-gru_layers=1-")
+    assert folder_of(plan, tmp_path, "mine").name == "mine"
+    with pytest.raises(ConfigError, match="has letters"):
+        folder_of(plan, tmp_path, "../x")
+
+
+def test_the_time_is_that_of_steps_validations_and_starts() -> None:
+    (variant,) = _plan("rnn").variants
+    probe = Probe("cpu", "fp32", 0.5, 100.0, 1e6, 2.0, None, None)
+    timed = replace(variant, probe=probe, max_steps=10, validations=3)
+    assert timed.seconds == pytest.approx(10 * 0.5 + 5 * 2.0 + 6.0)

@@ -1,0 +1,129 @@
+"""The report as a person meets it: in a real browser, without network, in light and dark."""
+
+from __future__ import annotations
+
+import html.parser
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from seqlab.comparison.compare import write_report
+from seqlab.comparison.plan import Plan, Variant
+from seqlab.comparison.probe import Probe
+from seqlab.comparison.sizes import Sizes
+from seqlab.comparison.summary import Point, Run, Summary, summarise
+from seqlab.interfaces import Baseline, Metric
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+EVIL = "<script>document.title='taken'</script>&amp; \x00"
+
+
+def _summary() -> Summary:
+    probe = Probe("cpu", "fp32", 0.01, 2000.0, 1.5e6, 0.2, 4096, 900.0)
+    variants = tuple(
+        Variant(label, "rnn", ("model=rnn",), Sizes(10_000, 90_000, 10_100), 400, 4, probe, {})
+        for label in ("rnn", "<b>deep</b> & wide")
+    )
+    plan = Plan(1, "0" * 64, "char_lm", variants, (0, 1, 2), "60s", "body=90k", None, ("a note",))
+    metrics = {"bits_per_character": {"unit": "bits/char", "higher_is_better": False}}
+    runs = []
+    for place, variant in enumerate(variants):
+        for seed in plan.seeds:
+            values = [4 - 0.5 * i - 0.3 * place + 0.01 * seed * (1 + place) for i in range(4)]
+            curve = tuple(Point(100 * (i + 1), 200_000 * (i + 1), 5.0 * (i + 1), v) for i, v in enumerate(values))
+            result = {
+                "model": "rnn", "primary": "bits_per_character", "metrics": metrics, "validation": {},
+                "test": {"bits_per_character": values[-1]}, "seconds": 20.0 + place, "tokens_per_second": 4e4, "peak_memory_bytes": 2**28,
+                "parameters": 110_100, "steps": 400, "tokens": 800_000, "best_step": 400,
+            }  # fmt: skip
+            runs.append(Run(variant.label, seed, f"runs/x/{seed}", result, curve, f"once {EVIL} a sample"))
+    naive = Baseline("5-gram", "counting", {"bits_per_character": Metric(2.9, "bits/char", higher_is_better=False)})
+    failed = {("rnn", 3): "out of memory <now>"}
+    summary = summarise(plan, runs, failed, [naive], {}, "seqlab compare rnn --seeds 3")
+    assert summary is not None
+    return summary
+
+
+class _Reader(html.parser.HTMLParser):
+    """Tags, and addresses that a page would ask for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.asked: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.asked += [v for k, v in attrs if k in ("src", "href", "xlink:href") and v and not v.startswith("#")]
+
+
+def test_the_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
+    write_report(_summary(), tmp_path)
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    reader = _Reader()
+    reader.feed(text)
+    assert reader.asked == []
+    assert "script" not in reader.tags  # what a model writes stays text
+    assert reader.tags.count("svg") == 5
+    assert "@import" not in text
+    assert "url(http" not in text
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+    order = [
+        text.index(f'id="{part}"') for part in ("verdicts", "results", "curves", "samples", "repeat", "environment")
+    ]
+    assert order == sorted(order)
+    for part in (
+        "out of memory &lt;now&gt;",
+        "a note",
+        "is better than rnn by",
+        "5-gram",
+        "seqlab compare rnn --seeds 3",
+    ):
+        assert part in text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_browser_shows_it(tmp_path: Path, dark: bool) -> None:
+    from PIL import Image  # comes with matplotlib
+
+    assert CHROMIUM is not None
+    write_report(_summary(), tmp_path)
+    page = (tmp_path / "report.html").resolve().as_uri()
+    flags = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND",
+        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1000,1400",
+        *(["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]),
+    ]  # fmt: skip
+
+    def browser(*words: str) -> str:
+        done = subprocess.run(
+            [CHROMIUM, *flags, *words, page],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "HOME": str(tmp_path)},
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    dom = browser("--dump-dom")
+    assert "Verdicts" in dom
+    assert "<title>taken" not in dom
+    picture = tmp_path / "page.png"
+    browser(f"--screenshot={picture}")
+    with Image.open(picture) as image:
+        pixels = image.convert("RGB")
+        corner = pixels.getpixel((3, 3))
+        colours = {pixels.getpixel((x, y)) for x in range(0, 1000, 3) for y in range(0, 1400, 3)}
+    assert isinstance(corner, tuple)
+    assert (max(corner) < 60) if dark else (min(corner) > 240)
+    assert {(0, 114, 178), (213, 94, 0)} <= colours  # the two models' colours: the pictures are there
