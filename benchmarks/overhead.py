@@ -74,7 +74,7 @@ class Ours:
         self.trainer: Trainer[Any] = Trainer(
             task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),)
         )
-        self.groups = self.trainer._groups()
+        self.groups = self.trainer.groups()
 
     def run(self, steps: int) -> None:
         """What fit() does between two validations, logging included."""

@@ -141,7 +141,14 @@ def compare(
         else:
             show_plan(plan, Console())
         return
-    options = {"seeds": seeds, "match": match, "budget": budget, "tune": tune, "config-dir": config_dir, "name": name}
+    options: dict[str, object] = {
+        "seeds": seeds,
+        "match": match,
+        "budget": budget,
+        "tune": tune,
+        "config-dir": config_dir,
+        "name": name,
+    }
     command = comparison.shown_command(given, options)
     done = comparison.compare(
         request, Console(stderr=True), config_dir=config_dir, name=name, quiet=quiet, command=command

@@ -91,7 +91,7 @@ def sort_runs(runs: list[RunFiles], key: str | None) -> list[RunFiles]:
     result stand last. Raises ConfigError for a key that no run has."""
     done = [run for run in runs if run.result is not None]
     rest = sorted((run for run in runs if run.result is None), key=lambda run: run.changed, reverse=True)
-    if key in _SORTS:
+    if key is not None and key in _SORTS:
         return sorted(done, key=_SORTS[key]) + rest
     metrics = sorted({name for run in done for name in (run.result or {})["test"]})
     if key is not None and key not in metrics:
@@ -111,7 +111,7 @@ def _by(name: str, sign: int) -> Callable[[RunFiles], Any]:
     return lambda run: (run.task, sign * ((run.result or {}).get(name) or 0))
 
 
-_SORTS: dict[str | None, Callable[[RunFiles], Any]] = {
+_SORTS: dict[str, Callable[[RunFiles], Any]] = {
     "time": lambda run: (run.task, -run.changed.timestamp()),
     "model": lambda run: (run.task, run.model, run.config.get("seed") or 0),
     "parameters": _by("parameters", 1),

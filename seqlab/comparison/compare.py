@@ -237,7 +237,7 @@ def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) ->
     return found
 
 
-def shown_command(words: list[str], options: Mapping[str, str | int | None]) -> str:
+def shown_command(words: list[str], options: Mapping[str, object]) -> str:
     """The command as it can be typed again."""
     given = [f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
     return " ".join(["seqlab compare", *(shlex.quote(word) for word in words), *given])

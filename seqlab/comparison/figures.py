@@ -90,15 +90,15 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
 
 
 def _draw_results(axes: Axes, summary: Summary) -> None:
-    rows = [row for row in summary.rows if row.mean is not None]
+    rows = [(row, row.mean) for row in summary.rows if row.mean is not None]
     order = sorted(row.label for row in summary.rows)
-    for place, row in enumerate(reversed(rows)):
+    for place, (row, mean) in enumerate(reversed(rows)):
         colour = COLOURS[order.index(row.label) % len(COLOURS)]
         if row.interval is not None:
             axes.plot(row.interval, (place, place), color=colour, linewidth=2.2, solid_capstyle="butt")
-        axes.plot([row.mean], [place], "D", color=colour, markersize=7)
+        axes.plot([mean], [place], "D", color=colour, markersize=7)
         axes.plot(list(row.test.values()), [place - 0.18] * len(row.test), "o", color=colour, alpha=0.65, markersize=4)
-    axes.set_yticks(range(len(rows)), [row.label for row in reversed(rows)])
+    axes.set_yticks(range(len(rows)), [row.label for row, _ in reversed(rows)])
     axes.set_ylim(-0.7, len(rows) - 0.3)
     for index, baseline in enumerate(b for b in summary.baselines if summary.primary in b.metrics):
         style = STYLES[1 + index % 3]

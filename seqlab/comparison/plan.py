@@ -132,8 +132,8 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
             ]
         ).encode()
     ).hexdigest()
-    match = request.match and f"{request.match.part}={request.match.target}"
-    budget = request.budget and request.budget.text
+    match = None if request.match is None else f"{request.match.part}={request.match.target}"
+    budget = None if request.budget is None else request.budget.text
     plan = Plan(_FORMAT, digest, first.names["task"], tuple(variants), seeds, budget, match, request.tune, tuple(notes))
     if len({variant.slug for variant in variants}) < len(variants):
         raise ConfigError(

@@ -161,8 +161,10 @@ def read_count(text: str, where: str) -> int:
 def read_match(text: str) -> Match:
     """`body=500k` or `params=500k`."""
     part, _, count = text.partition("=")
-    if part == "body" or part == "params":
-        return Match(part, read_count(count, f"--match {text}"))
+    if part == "body":
+        return Match("body", read_count(count, f"--match {text}"))
+    if part == "params":
+        return Match("params", read_count(count, f"--match {text}"))
     raise ConfigError(
         f"--match {text}: there is no part '{part}'",
         "try --match body=500k (without embeddings and head) or params=500k",

@@ -39,8 +39,8 @@ def _summary() -> Summary:
             curve = tuple(Point(100 * (i + 1), 200_000 * (i + 1), 5.0 * (i + 1), v) for i, v in enumerate(values))
             result = {
                 "model": "rnn", "primary": "bits_per_character", "metrics": metrics, "validation": {},
-                "test": {"bits_per_character": values[-1]}, "seconds": 20.0 + place, "tokens_per_second": 4e4, "peak_memory_bytes": 2**28,
-                "parameters": 110_100, "steps": 400, "tokens": 800_000, "best_step": 400,
+                "test": {"bits_per_character": values[-1]}, "seconds": 20.0 + place, "tokens_per_second": 4e4,
+                "peak_memory_bytes": 2**28, "parameters": 110_100, "steps": 400, "tokens": 800_000, "best_step": 400,
             }  # fmt: skip
             runs.append(Run(variant.label, seed, f"runs/x/{seed}", result, curve, f"once {EVIL} a sample"))
     naive = Baseline("5-gram", "counting", {"bits_per_character": Metric(2.9, "bits/char", higher_is_better=False)})

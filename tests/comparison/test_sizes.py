@@ -25,7 +25,7 @@ def test_parts_add_up_and_need_no_memory(model: str, task: str, tied: str) -> No
     assert found.body == sum(p.numel() for m in models for p in m.parameters())
     head = network.get_submodule("head")
     shared = overrides and tied == "true"
-    assert found.head == (head.bias.numel() if shared else sum(p.numel() for p in head.parameters()))  # type: ignore[union-attr,operator]
+    assert found.head == (head.bias.numel() if shared else sum(p.numel() for p in head.parameters()))  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("task", TASKS)
