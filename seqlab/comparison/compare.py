@@ -61,9 +61,8 @@ def compare(
     folder = folder_of(drafted, first.runs_dir, name)
     with locked(folder) as lock:
         plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
-        primary = first.task.build().meter("validation").primary if plan.variants else ""
         try:
-            plan, tuned = _search(plan, folder, config_dir, console, primary, lock, quiet)
+            plan, tuned = _search(plan, folder, config_dir, console, lock, quiet)
             jobs = [
                 Job(variant.label, seed, folder / variant.slug / f"seed-{seed}", variant.overrides, config_dir)
                 # seed by seed, so that what was stopped half-way still compares like with like
@@ -71,7 +70,7 @@ def compare(
                 for variant in plan.variants
                 if not variant.existing
             ]
-            _make(jobs, plan, console, primary, lock, "", quiet)
+            _make(jobs, plan, console, lock, "", quiet)
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command goes on with what is missing", stopped.exit_code
@@ -108,7 +107,7 @@ def _plan(
     if there is not None and there.digest != drafted.digest:
         raise ConfigError(f"{folder} holds another comparison", "choose another --name")
     if there is not None:
-        plan = replace(there, seeds=tuple(sorted({*there.seeds, *drafted.seeds})))
+        plan = replace(there, seeds=drafted.seeds)
     else:
         if not quiet:
             console.print("measuring a few steps of each model", style="dim")
@@ -120,10 +119,8 @@ def _plan(
     return plan
 
 
-def _make(
-    jobs: list[Job], plan: Plan, console: Console, primary: str, lock: int | None, title: str, quiet: bool
-) -> None:
-    with Watch(console, jobs, plan, primary, title, quiet=quiet) as watch:
+def _make(jobs: list[Job], plan: Plan, console: Console, lock: int | None, title: str, quiet: bool) -> None:
+    with Watch(console, jobs, plan, title, quiet=quiet) as watch:
         Jobs(jobs, watch.look, lock).run()
 
 
@@ -135,14 +132,13 @@ def _search(
     folder: Path,
     config_dir: Path | None,
     console: Console,
-    primary: str,
     lock: int | None,
     quiet: bool,
 ) -> tuple[Plan, dict[str, dict[str, float]]]:
     """The plan with each model's setting chosen by its validations, and what was tried: by label, then value."""
     if plan.tune is None:
         return plan, {}
-    key = plan.tune.key
+    key, primary = plan.tune.key, plan.primary
     jobs: list[tuple[str, Job]] = []
     for variant in plan.variants:
         for value in _values(plan.tune, variant, config_dir) if not variant.existing else ():
@@ -150,7 +146,7 @@ def _search(
             seed = plan.seeds[0] + _TUNE_SEED
             where = folder / "tune" / variant.slug / f"{key.rpartition('.')[2]}={value}"
             jobs.append((value, Job(variant.label, seed, where, words, config_dir)))
-    _make([job for _, job in jobs], plan, console, primary, lock, f"search of {key}: ", quiet)
+    _make([job for _, job in jobs], plan, console, lock, f"search of {key}: ", quiet)
     tried: dict[str, dict[str, float]] = {}
     higher = False
     for value, job in jobs:
@@ -212,7 +208,7 @@ def _check_same_data(runs: list[Run]) -> None:
     if len(seen) > 1:
         raise DataError(
             "these runs were not trained on the same text: " + " and ".join(seen.values()),
-            "python_docs differs by Python version, cldr by Babel's; make the runs anew with one of them",
+            "has the corpus changed? python_docs differs by Python version, cldr by Babel's; choose another --name",
         )
 
 

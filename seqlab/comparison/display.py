@@ -51,15 +51,16 @@ def show_plan(plan: Plan, console: Console) -> None:
         what = f"{plan.tune.count} values of {plan.tune.key} for each model, chosen on validation"
         console.print(f"first a search: {what}", highlight=False, soft_wrap=True)
     if plan.seconds:
-        console.print(f"about {clock(plan.seconds)} in all, one run after the other", highlight=False)
+        about = "about" if all(v.max_steps or v.existing for v in plan.variants) else "more than"
+        console.print(f"{about} {clock(plan.seconds)} in all, one run after the other", highlight=False)
 
 
 class Watch:
     """The live table while runs are made; without a terminal, one line for each run that ends."""
 
-    def __init__(self, console: Console, jobs: Sequence[Job], plan: Plan, primary: str, title: str, *, quiet: bool):
+    def __init__(self, console: Console, jobs: Sequence[Job], plan: Plan, title: str, *, quiet: bool):
         self.console, self.jobs, self.plan, self.title, self.quiet = console, jobs, plan, title, quiet
-        self.tag = f"val/{primary}"
+        self.tag = f"val/{plan.primary}"
         self._told: set[int] = set()
         self._live: Live | None = None
         self._started = time.monotonic()

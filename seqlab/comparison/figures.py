@@ -71,7 +71,9 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
         if found is None:
             continue
         colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
-        axes.plot(found.x, found.y, style, color=colour, label=row.label, linewidth=1.8, marker="o", markersize=3)
+        axes.plot(
+            found.x, found.y, style, color=colour, label=_plain(row.label), linewidth=1.8, marker="o", markersize=3
+        )
         if len(row.runs) > 1:
             axes.fill_between(found.x, found.low, found.high, color=colour, alpha=0.2, linewidth=0)
     shown = [b for b in summary.baselines if summary.primary in b.metrics]
@@ -98,7 +100,7 @@ def _draw_results(axes: Axes, summary: Summary) -> None:
             axes.plot(row.interval, (place, place), color=colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot([mean], [place], "D", color=colour, markersize=7)
         axes.plot(list(row.test.values()), [place - 0.18] * len(row.test), "o", color=colour, alpha=0.65, markersize=4)
-    axes.set_yticks(range(len(rows)), [row.label for row, _ in reversed(rows)])
+    axes.set_yticks(range(len(rows)), [_plain(row.label) for row, _ in reversed(rows)])
     axes.set_ylim(-0.7, len(rows) - 0.3)
     for index, baseline in enumerate(b for b in summary.baselines if summary.primary in b.metrics):
         style = STYLES[1 + index % 3]
@@ -109,6 +111,11 @@ def _draw_results(axes: Axes, summary: Summary) -> None:
     )
     if summary.baselines:
         axes.legend(frameon=False, fontsize=9, loc="best")
+
+
+def _plain(text: str) -> str:
+    """Text in which a dollar sign starts no formula, and which a legend does not leave out."""
+    return text.replace("$", r"\$").lstrip("_") or "?"
 
 
 def figure(draw: Callable[[Axes], None], *, height: float = 3.6) -> Figure:

@@ -78,7 +78,7 @@ class Jobs:
             for job in self.jobs:
                 if job.status == "waiting":
                     self._run(job)
-                if self.stop_signal is not None:
+                if self.stop_signal is not None and any(job.status == "waiting" for job in self.jobs):
                     done = sum(job.status == "done" for job in self.jobs)
                     raise Interrupted(f"stopped with {done} of {len(self.jobs)} runs made", "", 128 + self.stop_signal)
 
@@ -187,4 +187,7 @@ def locked(folder: Path) -> Iterator[int | None]:
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield descriptor
     finally:
+        if [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
+            (folder / ".lock").unlink()
+            folder.rmdir()
         os.close(descriptor)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter
 
 from seqlab.comparison.probe import Probe, probe
@@ -61,6 +62,7 @@ class Plan:
     format: int
     digest: str
     task: str
+    primary: str
     variants: tuple[Variant, ...]
     seeds: tuple[int, ...]
     budget: str | None
@@ -75,7 +77,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """What all runs are expected to take, one after the other."""
+        """What all runs are expected to take, one after the other; those whose steps are not known count short."""
         trials = self.tune.count if self.tune is not None else 0
         return sum(v.seconds * (len(self.seeds) + trials) for v in self.variants)
 
@@ -134,7 +136,9 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
     ).hexdigest()
     match = None if request.match is None else f"{request.match.part}={request.match.target}"
     budget = None if request.budget is None else request.budget.text
-    plan = Plan(_FORMAT, digest, first.names["task"], tuple(variants), seeds, budget, match, request.tune, tuple(notes))
+    plan = Plan(
+        _FORMAT, digest, first.names["task"], "", tuple(variants), seeds, budget, match, request.tune, tuple(notes)
+    )
     if len({variant.slug for variant in variants}) < len(variants):
         raise ConfigError(
             "two labels make the same folder name: " + ", ".join(v.label for v in variants),
@@ -147,18 +151,22 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     """The plan with sizes matched, steps measured and budgets turned into steps."""
     tasks: dict[Any, Task[Any]] = {}
     variants: list[Variant] = []
+    primary = next((_primary_of(folder) for v in plan.variants for folder in v.existing.values()), "")
     for variant in plan.variants:
         config = configs[variant.label]
         try:
             if config.task not in tasks:
                 tasks[config.task] = config.task.build()
+                primary = tasks[config.task].meter("validation").primary
             variants.append(_complete(variant, config, tasks[config.task], request, config_dir))
         except SeqlabError as error:
             if variant.existing:  # its figures stand in its files; only what is measured anew is missing
                 variants.append(variant)
                 continue
             raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
-    return replace(plan, variants=tuple(variants))
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # the runs have processes of their own
+    return replace(plan, variants=tuple(variants), primary=primary)
 
 
 def _complete(
@@ -186,6 +194,10 @@ def _complete(
         sizes=sizes_of(task, config.model),
         probe=measured,
     )
+
+
+def _primary_of(run: str) -> str:
+    return str(json.loads((Path(run) / "result.json").read_text(encoding="utf-8"))["primary"])
 
 
 def _steps(budget: Budget, measured: Probe) -> int:
@@ -249,9 +261,13 @@ def _without_seed(yaml: str) -> str:
 
 
 def _seeds(request: Request, first: RunConfig, variants: list[Variant]) -> tuple[int, ...]:
-    """Those of the runs to make and those of the runs that exist."""
-    made = set(range(first.seed, first.seed + request.seeds)) if request.asked else set()
-    return tuple(sorted(made.union(*(variant.existing for variant in variants))))
+    """Those of the runs that exist, so that what is made anew pairs with them, filled up to as many as asked for."""
+    found = set[int]().union(*(variant.existing for variant in variants))
+    seed = first.seed if not found else 0
+    while request.asked and len(found) < request.seeds:
+        found.add(seed)
+        seed += 1
+    return tuple(sorted(found))
 
 
 def _check_limits(request: Request) -> None:

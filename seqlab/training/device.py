@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -61,14 +63,22 @@ class Device:
         """The most memory that tensors (CUDA) or this process (elsewhere) took so far."""
         if self.name == "cuda":
             return torch.cuda.max_memory_allocated()
-        try:
-            import resource
-        except ImportError:  # Windows has no such module
-            return 0
-        import sys
+        return _peak_of_process()
 
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+
+def _peak_of_process() -> int:
+    try:
+        # of this program alone: getrusage starts a child with what its parent had taken
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource
+    except ImportError:  # Windows has no such module
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:

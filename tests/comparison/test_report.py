@@ -30,7 +30,7 @@ def _summary() -> Summary:
         Variant(label, "rnn", ("model=rnn",), Sizes(10_000, 90_000, 10_100), 400, 4, probe, {})
         for label in ("rnn", "<b>deep</b> & wide")
     )
-    plan = Plan(1, "0" * 64, "char_lm", variants, (0, 1, 2), "60s", "body=90k", None, ("a note",))
+    plan = Plan(1, "0" * 64, "char_lm", "bits_per_character", variants, (0, 1, 2), "60s", "body=90k", None, ("a note",))
     metrics = {"bits_per_character": {"unit": "bits/char", "higher_is_better": False}}
     runs = []
     for place, variant in enumerate(variants):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -72,3 +74,13 @@ def test_compiling_changes_no_result(model: str) -> None:
         trainer.fit()
     for a, b in zip(plain.network.parameters(), compiled.network.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_a_runs_peak_memory_is_its_own_and_not_its_parents() -> None:
+    """The kernel's maximum for a child process starts with what its parent had in memory."""
+    block = torch.ones(600 * 2**18)  # 600 MiB, all of it touched
+    code = "from seqlab.training.device import _peak_of_process as peak; print(peak())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    ours = Device(torch.device("cpu"), "fp32", compile=False).peak_memory_bytes()
+    assert ours > 4 * block.numel()
+    assert 2**20 < int(done.stdout) < ours - 2 * block.numel()
