@@ -41,9 +41,9 @@ def clock(seconds: float) -> str:
 
 
 def compact(count: float) -> str:
-    """A count with at most three figures and k, M or G."""
-    for unit in ("", "k", "M", "G"):
-        if abs(count) < 999.5 or unit == "G":
+    """A count with at most three figures and k, M, G, T or P."""
+    for unit in ("", "k", "M", "G", "T", "P"):
+        if abs(count) < 999.5 or unit == "P":
             break
         count /= 1000
     return f"{count:.3g}{unit}"
