@@ -20,8 +20,8 @@ def row(found: dict[str, Any]) -> str:
     state, speed = found["state_bytes"], found["generated_per_second"]
     return (
         f"| {found['label']}{' *' if found['pareto'] else ''} | {number(found['mean'])} "
-        f"| {number(low)} to {number(high)} | {found['parameters']['body']:,} / {found['parameters']['all']:,} | {found['training_seconds']:.0f} "
-        f"| {found['seconds_to_target']:.0f} | {compact(found['tokens_per_second'])} "
+        f"| {number(low)} to {number(high)} | {found['parameters']['body']:,} / {found['parameters']['all']:,} "
+        f"| {found['training_seconds']:.0f} | {found['seconds_to_target']:.0f} | {compact(found['tokens_per_second'])} "
         f"| {compact(found['flops_per_token'])} "
         f"| {found['peak_memory_bytes'] / 2**20:.0f} | {'' if state is None else f'{state:,}'} "
         f"| {'' if speed is None else compact(speed)} |"
