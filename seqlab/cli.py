@@ -155,11 +155,12 @@ def compare(
     )
     if done.summary is not None and as_json:
         typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
+    elif as_json:
+        typer.echo(json.dumps({"folder": str(done.folder), "rows": []}, indent=2))
     elif done.summary is not None:
-        console = Console()
-        show_summary(done.summary, console)
-        console.print(f"\nreport:   {done.folder / 'report.html'}", highlight=False, soft_wrap=True)
-        console.print(f"curves:   tensorboard --logdir {done.folder}", highlight=False, soft_wrap=True)
+        show_summary(done.summary, Console())
+        typer.echo(f"\nreport:   {done.folder / 'report.html'}")
+        typer.echo(f"curves:   tensorboard --logdir {done.folder}")
     if done.failed:
         failed = "; ".join(f"{label}, seed {seed}: {why}" for (label, seed), why in done.failed.items())
         typer.echo(f"{len(done.failed)} of the runs failed; the same command tries them again: {failed}", err=True)
@@ -196,7 +197,7 @@ def runs(
     if as_json:
         typer.echo(json.dumps([run.as_json() for run in found], indent=2, ensure_ascii=False))
     else:
-        show_runs(found, runs_dir, Console())
+        show_runs(found, runs_dir, Console(), sort)
     for what in damaged:
         typer.echo(f"left out: {what}", err=True)
 

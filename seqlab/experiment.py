@@ -127,17 +127,22 @@ def train(
             with signals(trainer, folder):
                 trainer.fit()
                 result = _conclude(trainer, config, folder, parameters)
-                sample = task.samples(network, stream_seed(config.seed, "sampling"))
-            (folder / "samples.txt").write_text(sample + "\n", encoding="utf-8")
-            recorder.finish(trainer.progress, result.metrics, sample)
+                sample = ""
+                try:
+                    sample = task.samples(network, stream_seed(config.seed, "sampling"))
+                    (folder / "samples.txt").write_text(sample + "\n", encoding="utf-8")
+                finally:  # whatever becomes of the sample, what was measured is kept
+                    recorder.finish(trainer.progress, result.metrics, sample)
+                    _write_json(folder / "result.json", result.as_json())
     _log.info("finished: %s", result.as_json()["test"])
     return replace(result, sample=sample)
 
 
-def prepare(config: RunConfig, device: Device) -> tuple[Task[Any], Network[Any]]:
-    """The task and a network that fits it, everything checked that can be before training."""
+def prepare(config: RunConfig, device: Device, task: Task[Any] | None = None) -> tuple[Task[Any], Network[Any]]:
+    """The task (read, unless it is given) and a network that fits it, everything checked that can be before
+    training."""
     config.optim.horizon(config.trainer.max_steps)
-    task = config.task.build()
+    task = config.task.build() if task is None else task
     with memory():
         network = build_network(config, task, device)
     if config.trainer.bptt_steps is not None:
@@ -153,13 +158,13 @@ def prepare(config: RunConfig, device: Device) -> tuple[Task[Any], Network[Any]]
 
 
 def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters: int) -> Result:
-    """The test split with the weights that validated best, written down before anything else is tried."""
+    """The test split with the weights that validated best."""
     network, progress = trainer.network, trainer.progress
     load_weights(network, best_snapshot(folder / "checkpoints"))
     network.eval()
     validation, meter = trainer.evaluate("validation").compute(), trainer.evaluate("test")
     metrics = meter.compute()
-    result = Result(
+    return Result(
         folder=folder,
         task=config.names["task"],
         model=config.names["model"],
@@ -181,8 +186,6 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         metrics=metrics,
         sample="",
     )
-    _write_json(folder / "result.json", result.as_json())
-    return result
 
 
 def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network[Any], Task[Any]]:
@@ -250,5 +253,8 @@ def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | floa
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Whole or not at all: a full disk leaves no half of it."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    path.write_text(text + "\n", encoding="utf-8")
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(path)

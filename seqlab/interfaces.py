@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from enum import Enum
-from typing import Annotated, Any, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
 
 import torch
 from pydantic import BeforeValidator, Field
@@ -302,7 +302,13 @@ class Task(ABC, Generic[BatchT]):
 
 @config_dataclass(frozen=True, kw_only=True)
 class TaskConfig(ABC):
-    """Base of every task's settings (its defaults stand in configs/task/*.yaml)."""
+    """Base of every task's settings (its defaults stand in configs/task/*.yaml).
+
+    training_settings: those that change how a model is trained, but not what it is judged on; only they may
+    differ between models that are compared.
+    """
+
+    training_settings: ClassVar[tuple[str, ...]] = ("batch_size",)
 
     @abstractmethod
     def build(self) -> Task[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -22,7 +23,7 @@ def make_run_folder(parent: Path, stem: str, name: str | None) -> Path:
     Raises ConfigError for a name that exists or is no plain name, ResourceError where it cannot be made.
     """
     if name is not None and not _NAME.fullmatch(name):
-        raise ConfigError(f"--name {name!r}: a run's name has letters, digits, '.', '_' and '-' only")
+        raise ConfigError(f"--name {name!r}: a run's name has letters, digits and . _ - = + only")
     stem = name or stem
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +50,16 @@ def find_run(run: str | Path) -> Path:
     if not (folder / "config.yaml").is_file():
         raise CheckpointError(f"{folder} is not the folder of a run", "give one such as runs/char_lm/lstm/NAME")
     return folder
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """What a run came to; None where it has no result, or one that is no run's."""
+    try:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    complete = isinstance(result, dict) and {"primary", "validation", "test", "metrics", "seconds"} <= result.keys()
+    return result if complete else None
 
 
 def environment(data_sha256: str) -> dict[str, Any]:

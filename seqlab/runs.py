@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from typing import Any
 import yaml
 
 from seqlab.errors import CheckpointError, ConfigError
-from seqlab.run_folder import find_run
+from seqlab.run_folder import find_run, read_result
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,11 @@ def read_run_files(run: str | Path) -> RunFiles:
     try:
         config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=_LOADER)
         path = folder / "result.json"
-        result = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        result = read_result(folder)
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CheckpointError(f"{folder} cannot be read: {' '.join(str(error).split())[:160]}") from error
-    if not isinstance(config, dict) or not (result is None or isinstance(result, dict)):
-        raise CheckpointError(f"{folder} cannot be read: its files do not hold what a run writes")
+    if not isinstance(config, dict) or not isinstance(config.get("names", {}), dict):
+        raise CheckpointError(f"{folder} cannot be read: its config.yaml is not that of a run")
     changed = datetime.fromtimestamp((path if result else folder / "config.yaml").stat().st_mtime)
     return RunFiles(folder, config, result, changed)
 

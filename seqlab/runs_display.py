@@ -15,13 +15,15 @@ from seqlab.display import Cell, clock, compact, fitted, number, sparkline
 from seqlab.runs import RunFiles, differences
 
 
-def show_runs(runs: list[RunFiles], root: Path, console: Console) -> None:
-    """A table for each task, in the order given. `root`: where they were looked for."""
+def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | None = None) -> None:
+    """A table for each task, in the order given. `root`: where they were looked for; `sort`: by what."""
     if not runs:
         console.print(f"no runs in {root}; make one: seqlab train model=lstm", highlight=False, markup=False)
     for index, task in enumerate(dict.fromkeys(run.task for run in runs)):
         mine = [run for run in runs if run.task == task]
-        primary = next((run.primary for run in mine if run.primary), "")
+        first = next((run for run in mine if run.result), None)
+        sorted_by_metric = first is not None and first.result is not None and sort in first.result["test"]
+        primary = str(sort if sorted_by_metric else first.primary if first else "")
         wide = console.width >= 110
         table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
         for heading in (
@@ -106,11 +108,12 @@ def show_differences(a: RunFiles, b: RunFiles, console: Console) -> None:
     """Settings and figures that differ, side by side."""
     console.print(Text(f"A: {a.folder}\nB: {b.folder}"))
     found = differences(a.config, b.config)
-    rows: list[list[Cell]] = [[key, _plain(left), _plain(right)] for key, (left, right) in found.items()]
-    if rows:
-        console.print(fitted(console.width, ("setting", "A", "B"), rows))
-    else:
-        console.print("the settings are the same")
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    for heading in ("setting", "A", "B"):
+        table.add_column(heading, overflow="fold")  # a long path is wrapped: both sides must be seen
+    for key, (left, right) in found.items():
+        table.add_row(Text(key), Text(_plain(left)), Text(_plain(right)))
+    console.print(table if found else "the settings are the same")
     if a.result is None or b.result is None:
         console.print(Text("no figures: " + ", ".join(str(r.folder) for r in (a, b) if r.result is None)))
         return

@@ -34,8 +34,9 @@ def nearest(train: Sequence[str], texts: Sequence[str], n: int = 3) -> list[int]
 
     known, asked = matrix(bags), matrix([Counter(_n_grams(text, n)) for text in texts])
     found: list[int] = []
-    for start in range(0, len(texts), 256):  # in pieces: the whole product is texts x training texts
-        found += [int(index) for index in (asked[start : start + 256] @ known.T).toarray().argmax(1)]
+    rows = max(1, 2**24 // len(train))  # in pieces: the whole product is texts x training texts
+    for start in range(0, len(texts), rows):
+        found += [int(index) for index in (asked[start : start + rows] @ known.T).toarray().argmax(1)]
     return found
 
 

@@ -16,12 +16,13 @@ from seqlab.comparison.display import Watch, show_plan
 from seqlab.comparison.figures import figures, save_figures
 from seqlab.comparison.jobs import Job, Jobs, locked
 from seqlab.comparison.page import write_page
-from seqlab.comparison.plan import Plan, Variant, complete, draft, folder_of, read_plan, write_plan
-from seqlab.comparison.request import Request, Tune, merged
+from seqlab.comparison.plan import Plan, Variant, folder_of, read_plan, write_plan
+from seqlab.comparison.planning import complete, draft
+from seqlab.comparison.request import Request, Tune, key_of, merged
 from seqlab.comparison.summary import Run, Summary, read_run, summarise, write_files
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig
-from seqlab.errors import ConfigError, DataError, Interrupted, SeqlabError
+from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.interfaces import Baseline, Metric
 
 # a search must not see the seeds that are compared
@@ -58,11 +59,12 @@ def compare(
     """
     drafted, configs = draft(request, config_dir)
     first = next(iter(configs.values()))
-    folder = folder_of(drafted, first.runs_dir, name)
+    runs_dir = next((Path(w.partition("=")[2]) for w in request.shared if key_of(w) == "runs_dir"), Path("runs"))
+    folder = folder_of(drafted, runs_dir, name)
     with locked(folder) as lock:
         plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
         try:
-            plan, tuned = _search(plan, folder, config_dir, console, lock, quiet)
+            plan = _search(plan, folder, config_dir, console, lock, quiet)
             jobs = [
                 Job(variant.label, seed, folder / variant.slug / f"seed-{seed}", variant.overrides, config_dir)
                 # seed by seed, so that what was stopped half-way still compares like with like
@@ -77,9 +79,11 @@ def compare(
             ) from None
         failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
         runs = _read(plan, folder)
-        baselines = _baselines(first, folder, console, quiet)
-        summary = summarise(plan, runs, failed, baselines, tuned, command)
+        plan = replace(plan, notes=(*plan.notes, *_machine_notes(runs)))
+        summary = summarise(plan, runs, failed, [], command)
         if summary is not None:
+            write_report(summary, folder)  # before the baselines: nothing that happens to them can take it away
+            summary = replace(summary, baselines=tuple(_baselines(first, folder, console, quiet)))
             write_report(summary, folder)
     return Comparison(folder, summary, failed)
 
@@ -115,7 +119,7 @@ def _plan(
     write_plan(plan, folder)
     if not quiet:
         show_plan(plan, console)
-        console.print(f"folder: {folder}", highlight=False, soft_wrap=True)
+        console.print(f"folder: {folder}", highlight=False, markup=False, soft_wrap=True)
     return plan
 
 
@@ -134,10 +138,10 @@ def _search(
     console: Console,
     lock: int | None,
     quiet: bool,
-) -> tuple[Plan, dict[str, dict[str, float]]]:
-    """The plan with each model's setting chosen by its validations, and what was tried: by label, then value."""
-    if plan.tune is None:
-        return plan, {}
+) -> Plan:
+    """The plan with each model's setting chosen by its validations; written down, so that it is chosen once."""
+    if plan.tune is None or plan.tuned:
+        return plan
     key, primary = plan.tune.key, plan.primary
     jobs: list[tuple[str, Job]] = []
     for variant in plan.variants:
@@ -147,23 +151,26 @@ def _search(
             where = folder / "tune" / variant.slug / f"{key.rpartition('.')[2]}={value}"
             jobs.append((value, Job(variant.label, seed, where, words, config_dir)))
     _make([job for _, job in jobs], plan, console, lock, f"search of {key}: ", quiet)
-    tried: dict[str, dict[str, float]] = {}
+    tried: dict[str, dict[str, float | None]] = {}
     higher = False
     for value, job in jobs:
         run = read_run(job.label, job.seed, job.folder)
-        if run is not None and (reached := run.result["validation"].get(primary)) is not None:
+        tried.setdefault(job.label, {})[value] = run.result["validation"].get(primary) if run is not None else None
+        if run is not None:
             higher = bool(run.result["metrics"][primary]["higher_is_better"])
-            tried.setdefault(job.label, {})[value] = reached
     variants = []
     for variant in plan.variants:
-        if variant.label in tried:
-            best = (max if higher else min)(tried[variant.label], key=lambda v: tried[variant.label][v])
+        known = {value: reached for value, reached in tried.get(variant.label, {}).items() if reached is not None}
+        if known:
+            best = (max if higher else min)(known, key=lambda value: known[value])
             variant = replace(variant, overrides=merged(variant.overrides, (f"{key}={best}",)))
-        elif not variant.existing:
+        elif variant.label in tried:
             reasons = [job.reason for _, job in jobs if job.label == variant.label]
             raise ConfigError(f"{variant.label}: every trial of {key} failed", reasons[0])
         variants.append(variant)
-    return replace(plan, variants=tuple(variants)), tried
+    plan = replace(plan, variants=tuple(variants), tuned=tried)
+    write_plan(plan, folder)
+    return plan
 
 
 def _values(tune: Tune, variant: Variant, config_dir: Path | None) -> list[str]:
@@ -176,7 +183,10 @@ def _values(tune: Tune, variant: Variant, config_dir: Path | None) -> list[str]:
             f"--tune {tune.key}: {variant.label} has {tune.key}={own}; a search starts from a positive number",
             f"give the values: --tune {tune.key}=A,B,C",
         )
-    return [f"{own * 2.0 ** (index - tune.count // 2):.4g}" for index in range(tune.count)]
+    values = [own * 2.0 ** (index - tune.count // 2) for index in range(tune.count)]
+    if isinstance(own, int):
+        return [str(value) for value in dict.fromkeys(max(1, round(value)) for value in values)]
+    return [f"{value:.4g}" for value in values]
 
 
 # --- reading -----------------------------------------------------------------------------------------
@@ -212,6 +222,16 @@ def _check_same_data(runs: list[Run]) -> None:
         )
 
 
+def _machine_notes(runs: list[Run]) -> list[str]:
+    """Where runs were not made alike, so that their times cannot be compared."""
+    notes: list[str] = []
+    for key in ("device", "precision"):
+        found = sorted({str(run.result.get(key)) for run in runs})
+        if len(found) > 1:
+            notes.append(f"not all runs have the same {key} ({', '.join(found)}): their times cannot be compared")
+    return notes
+
+
 def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) -> list[Baseline]:
     """The task's naive baselines, computed once and kept in baselines.json."""
     path = folder / "baselines.json"
@@ -224,9 +244,9 @@ def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) ->
         pass
     try:
         found = list(first.task.build().baselines())
-    except SeqlabError as error:  # an existing run whose corpus has gone
+    except Exception as error:  # a corpus that has gone or is too large for it: the comparison stands without
         if not quiet:
-            console.print(f"no baselines: {error.what}", style="yellow", markup=False)
+            console.print(f"no baselines: {error}", style="yellow", markup=False)
         return []
     plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
     path.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from rich.text import Text
 
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
+from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Row, Summary
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
 
@@ -43,7 +44,7 @@ def show_plan(plan: Plan, console: Console) -> None:
             ]
         )
     headings = ("model", "a run", "steps", "body", "embedding", "head", "tokens", "FLOP/tok")
-    console.print(f"[bold]{plan.task}[/], seeds {', '.join(map(str, plan.seeds))}", highlight=False)
+    console.print(Text.assemble((plan.task, "bold"), f", seeds {', '.join(map(str, plan.seeds))}"))
     console.print(fitted(console.width, headings, rows))
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="yellow"))
@@ -84,7 +85,7 @@ class Watch:
                 continue
             self._told.add(index)
             if self._live is None and not self.quiet and job.seconds:
-                told = f"failed: {job.reason}" if job.status == "failed" else self._best(job)
+                told = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
                 line = f"{job.label}, seed {job.seed}: {told} ({clock(job.seconds)}); {self._progress()}"
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -92,9 +93,9 @@ class Watch:
         ended = sum(job.status in ("done", "failed") for job in self.jobs)
         return f"{ended} of {len(self.jobs)} runs, about {clock(self._left())} left"
 
-    def _best(self, job: Job) -> str:
+    def _last(self, job: Job) -> str:
         values = self._values(job)
-        return f"validation {self.tag[4:]} {number(values[-1])}" if values else "no validation"
+        return f"last validation {self.tag[4:]} {number(values[-1])}" if values else "no validation"
 
     def _values(self, job: Job) -> list[float]:
         return [line[self.tag] for line in job.lines if line.get(self.tag) is not None]
@@ -150,8 +151,8 @@ def show_summary(summary: Summary, console: Console) -> None:
     if summary.target is not None and len(summary.rows) > 1:
         console.print(Text(target_text(summary), style="dim"))
     console.print(Text(COST_LEGEND, style="dim"))
-    for label, tried in summary.tuned.items():
-        console.print(Text(tuned_line(summary, label, tried), style="dim"))
+    for label in plan.tuned:
+        console.print(Text(tuned_line(plan, label, higher=summary.metric.higher_is_better), style="dim"))
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="yellow"))
     if summary.verdicts:
@@ -159,7 +160,7 @@ def show_summary(summary: Summary, console: Console) -> None:
     for pair, text in zip(summary.pairs, summary.verdicts, strict=True):
         console.print(Text(text, style="bold" if pair.significant else ""))
     if len(summary.pairs) > 1:
-        console.print(Text(f"({len(summary.pairs)} pairs, corrected together by Holm's method)", style="dim"))
+        console.print(Text(f"({tested(summary.pairs)} pairs, corrected together by Holm's method)", style="dim"))
     for row in summary.rows:
         for seed, why in row.failed.items():
             console.print(Text(f"failed: {row.label}, seed {seed}: {why}", style="red"))
@@ -173,13 +174,16 @@ def target_text(summary: Summary) -> str:
     )
 
 
-def tuned_line(summary: Summary, label: str, tried: Mapping[str, float]) -> str:
-    """What the search chose for one model, and whether it stood at the edge of what was tried."""
-    key = summary.plan.tune.key if summary.plan.tune is not None else ""
-    best = (max if summary.metric.higher_is_better else min)(tried, key=lambda value: tried[value])
+def tuned_line(plan: Plan, label: str, *, higher: bool) -> str:
+    """What the search chose for one model, what failed, and whether the choice stands at the edge of what was tried."""
+    tried = plan.tuned[label]
+    known = {value: reached for value, reached in tried.items() if reached is not None}
+    best = (max if higher else min)(known, key=lambda value: known[value])
     ranked = sorted(tried, key=float)
+    shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)
     edge = "; at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
-    return f"{label}: {key}={best} validated best of {', '.join(ranked)}{edge}"
+    key = plan.tune.key if plan.tune is not None else ""
+    return f"{label}: {key}={best} validated best of {shown}{edge}"
 
 
 def _quality(summary: Summary, width: int) -> Table:

@@ -1,7 +1,8 @@
 """Floating-point operations of training, counted on real batches.
 
-torch's FlopCounterMode counts matrix products operator by operator. It has no formula for the fused kernels of
-oneDNN and cuDNN, nor for the CPU's attention, and takes them as free; these are the missing formulas. A
+torch's FlopCounterMode counts matrix products operator by operator. It has no formula for oneDNN's fused
+recurrent kernel nor for the CPU's attention, and takes them as free; these are the missing formulas. Counting is always
+done on the CPU: operations are the same on every device, and other devices have other kernels without a formula. A
 multiply-add is two operations; what is not a matrix product (gates, softmax, norms) is not counted, as usual.
 
 Shape letters: B batch, T time, S source time, D inputs, H hidden size, G = H times the number of gates, N heads,
@@ -16,8 +17,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from seqlab.interfaces import BatchT
-from seqlab.training.trainer import Trainer
+from seqlab.interfaces import BatchT, Network
 
 Shape = tuple[int, ...]
 
@@ -61,20 +61,6 @@ def _cpu_attention_backward(_grad: Shape, query: Shape, key: Shape, value: Shape
     return 2 * attention_flops(query, key, value)
 
 
-def _cudnn_layers(x: Shape, weights: list[Shape], stride: int, *_: Any, **__: Any) -> int:
-    return _over_layers(recurrent_layer_flops, x, weights, stride)
-
-
-def _cudnn_layers_backward(x: Shape, weights: list[Shape], stride: int, *_: Any, **__: Any) -> int:
-    return _over_layers(recurrent_layer_backward_flops, x, weights, stride)
-
-
-def _over_layers(formula: Callable[[Shape, Shape, Shape], int], x: Shape, weights: list[Shape], stride: int) -> int:
-    """Each layer and direction has `stride` tensors: input weights, recurrent weights, and biases."""
-    pairs = zip(weights[::stride], weights[1::stride], strict=True)
-    return sum(formula((*x[:2], w_x[1]), w_x, w_h) for w_x, w_h in pairs)
-
-
 def formulas() -> dict[Any, Callable[..., int]]:
     """The formula of each operator that FlopCounterMode lacks (and this build of torch has)."""
     named: dict[str, Callable[..., int]] = {
@@ -82,15 +68,13 @@ def formulas() -> dict[Any, Callable[..., int]]:
         "mkldnn_rnn_layer_backward": _rnn_layer_backward,
         "_scaled_dot_product_flash_attention_for_cpu": _cpu_attention,
         "_scaled_dot_product_flash_attention_for_cpu_backward": _cpu_attention_backward,
-        "_cudnn_rnn": _cudnn_layers,
-        "_cudnn_rnn_backward": _cudnn_layers_backward,
     }
     return {getattr(torch.ops.aten, name): f for name, f in named.items() if hasattr(torch.ops.aten, name)}
 
 
-def training_flops(trainer: Trainer[BatchT], groups: Iterable[list[BatchT]]) -> int:
-    """Operations of these optimizer steps (forward and backward), which are really made."""
+def training_flops(network: Network[BatchT], batches: Iterable[BatchT]) -> int:
+    """Operations of a forward and a backward pass of these batches, all on the CPU, each from the initial state."""
     with FlopCounterMode(display=False, custom_mapping=formulas()) as counter:
-        for group in groups:
-            trainer.step(group)
+        for batch in batches:
+            network(batch, network.initial_state(batch.size)).loss_sum.backward()
     return int(counter.get_total_flops())

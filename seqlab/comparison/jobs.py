@@ -18,7 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from seqlab.errors import Interrupted, LockedError, ResourceError
+from seqlab.errors import CheckpointError, Interrupted, LockedError, ResourceError
+from seqlab.run_folder import read_result
 
 Status = Literal["waiting", "running", "done", "failed"]
 _POLL_SECONDS = 0.2
@@ -43,8 +44,27 @@ class Job:
     def command(self) -> list[str]:
         """The `seqlab train` that makes the run."""
         where = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
-        words = [*self.overrides, f"seed={self.seed}"]
-        return [sys.executable, "-m", "seqlab", "train", *words, "--folder", str(self.folder), "--quiet", *where]
+        # -P: a file of the user's folder that is called like a module of Python must not be taken for it
+        start = [sys.executable, "-P", "-m", "seqlab", "train", *self.words()]
+        return [*start, "--folder", str(self.folder), "--quiet", *where]
+
+    def words(self) -> list[str]:
+        """All its overrides."""
+        return [*self.overrides, f"seed={self.seed}"]
+
+    def is_made(self) -> bool:
+        """Whether its result is there. Raises CheckpointError if it is that of other settings."""
+        if read_result(self.folder) is None:
+            return False
+        try:
+            made_by = (self.folder / "overrides.txt").read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise CheckpointError(f"{self.folder} cannot be read: {error.strerror}") from error
+        if made_by != self.words():
+            raise CheckpointError(
+                f"{self.folder} was made with other settings", "choose another --name, or move that folder away"
+            )
+        return True
 
     def look(self) -> None:
         """Take in what the run has logged since the last look."""
@@ -71,12 +91,12 @@ class Jobs:
         """Make every run whose result is not there. Raises Interrupted once the current one has saved and ended
         after Ctrl-C or SIGTERM."""
         for job in self.jobs:
-            if (job.folder / "result.json").is_file():
+            if job.is_made():
                 job.status = "done"
                 job.look()
         with self._signals():
             for job in self.jobs:
-                if job.status == "waiting":
+                if job.status == "waiting" and self.stop_signal is None:
                     self._run(job)
                 if self.stop_signal is not None and any(job.status == "waiting" for job in self.jobs):
                     done = sum(job.status == "done" for job in self.jobs)
@@ -96,6 +116,8 @@ class Jobs:
                 # while it lives the comparison stays locked, even if we were killed
                 pass_fds=() if self.lock is None else (self.lock,),
             )
+            if self.stop_signal is not None:  # it came before there was a process to pass it on to
+                self.process.send_signal(self.stop_signal)
             try:
                 while self.process.poll() is None:
                     job.seconds = time.monotonic() - started
@@ -110,7 +132,7 @@ class Jobs:
             said.seek(0)
             text = said.read().decode("utf-8", "replace")
         code = self.process.returncode
-        if code == 0 and (job.folder / "result.json").is_file():
+        if read_result(job.folder) is not None:
             job.status = "done"
         elif self.stop_signal is not None:
             job.status = "waiting"
@@ -174,6 +196,7 @@ def locked(folder: Path) -> Iterator[int | None]:
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise ResourceError(f"cannot write to {folder}: {error.strerror}", "try runs_dir=FOLDER") from error
+    held = False
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -183,11 +206,12 @@ def locked(folder: Path) -> Iterator[int | None]:
                 f"{folder} is locked by process {holder}: the same comparison is running",
                 "wait for it; if that process is gone, its last run is still ending",
             ) from None
+        held = True
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield descriptor
     finally:
-        if [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
+        if held and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
             (folder / ".lock").unlink()
             folder.rmdir()
         os.close(descriptor)

@@ -17,7 +17,8 @@ from seqlab.comparison.display import (
     tuned_line,
 )
 from seqlab.comparison.figures import AXES, inline_svg
-from seqlab.comparison.plan import Variant
+from seqlab.comparison.plan import Plan, Variant
+from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
 from seqlab.display import number
 
@@ -51,13 +52,17 @@ def write_page(summary: Summary, made: dict[str, Figure], folder: Path) -> Path:
             if f"curves-by-{axis}" in drawn
         ],
         tables=[_quality(summary), _sizes(summary), _costs(summary)],
-        sample_seed=min((run.seed for row in summary.rows for run in row.runs), default=0),
         samples=[
-            {"label": row.label, "text": row.runs[0].sample.strip() or "(nothing)"} for row in summary.rows if row.runs
+            {"label": f"{row.label}, seed {row.runs[0].seed}", "text": row.runs[0].sample.strip() or "(nothing)"}
+            for row in summary.rows
+            if row.runs
         ],
         command=summary.command,
         commands=[
-            train_command(row.variant, run.seed) for row in summary.rows for run in row.runs if row.variant.overrides
+            train_command(summary.plan, row.variant, run.seed)
+            for row in summary.rows
+            for run in row.runs
+            if not row.variant.existing
         ],
         environment=_environment(summary),
     )
@@ -66,9 +71,10 @@ def write_page(summary: Summary, made: dict[str, Figure], folder: Path) -> Path:
     return path
 
 
-def train_command(variant: Variant, seed: int) -> str:
+def train_command(plan: Plan, variant: Variant, seed: int) -> str:
     """What makes one of the runs alone."""
-    return shlex.join(["seqlab", "train", *variant.overrides, f"seed={seed}"])
+    where = [] if plan.config_dir is None else ["--config-dir", plan.config_dir]
+    return shlex.join(["seqlab", "train", *variant.command(seed), *where])
 
 
 def _join(labels: list[str]) -> str:
@@ -80,9 +86,9 @@ def _about(summary: Summary) -> str:
     seeds = len(plan.seeds)
     parts = [f"{seeds} seed{'' if seeds == 1 else 's'} a model"]
     parts.append(f"sizes matched: {plan.match}" if plan.match else "sizes as configured")
-    parts.append(f"budget {plan.budget} each" if plan.budget else "the same number of steps each")
-    if plan.budget is None and len({row.variant.max_steps for row in summary.rows}) > 1:
-        parts[-1] = "steps as configured"
+    steps = {row.variant.max_steps for row in summary.rows}
+    same = f"{steps.pop()} steps each" if len(steps) == 1 and None not in steps else "as long as configured"
+    parts.append(same if plan.budget is None else f"budget {plan.budget} each")
     if plan.tune is not None:
         parts.append(f"{plan.tune.key} searched for each")
     direction = "higher" if summary.metric.higher_is_better else "lower"
@@ -113,8 +119,9 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
             text = f"{row.label} is no better than {_join(better)}, which needs no network"
             found.append({"kind": "note", "tag": "baseline", "text": text})
     found += [{"kind": "note", "tag": "note", "text": note} for note in summary.plan.notes]
-    for label, tried in summary.tuned.items():
-        found.append({"kind": "open", "tag": "search", "text": tuned_line(summary, label, dict(tried))})
+    for label in summary.plan.tuned:
+        text = tuned_line(summary.plan, label, higher=summary.metric.higher_is_better)
+        found.append({"kind": "open", "tag": "search", "text": text})
     return found
 
 
@@ -123,12 +130,14 @@ def _at_least(summary: Summary, value: float, other: float) -> bool:
 
 
 def _method(summary: Summary) -> str:
+    same_order = not any("order of data" in note for note in summary.plan.notes)
+    order = "the same split and the same order of data" if same_order else "the same split"
+    pairs = tested(summary.pairs)
     return (
-        "With seed i every model has the same split and the same order of data; its initialisation is its own. "
-        "Intervals are of Student's t: over seeds for a model, over paired differences for a pair. A difference is "
-        f"called shown when its p, corrected by Holm's method for {max(1, len(summary.pairs))} "
-        f"pair{'' if len(summary.pairs) == 1 else 's'}, is below 0.05. Test figures are those of the weights that "
-        "validated best; the test split chose nothing."
+        f"With seed i every model has {order}; initialisation has a random stream of its own. Intervals are of "
+        "Student's t: over seeds for a model, over paired differences for a pair. A difference is called shown when "
+        f"its p, corrected by Holm's method for {pairs} pair{'' if pairs == 1 else 's'}, is below 0.05. Test figures are "
+        "those of the weights that validated best."
     )
 
 

@@ -51,8 +51,8 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     for group in islice(_groups(trainer), _WARM_UP):
         trainer.step(group)
     step_seconds = _step_seconds(trainer)
-    counted = list(islice(_groups(trainer), 4))
-    flops = training_flops(trainer, counted) / max(1, _tokens(counted))
+    windows = [window for group in islice(_groups(trainer), 4) for window in group if window.target_count]
+    flops = training_flops(task.build_network(config.model), windows) / sum(window.positions for window in windows)
     state_bytes, speed = _generation(network, task, device)
     return Probe(
         device=device.name,

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from seqlab.config.sources import GROUPS
 from seqlab.errors import ConfigError
 
 _NUMBER = r"(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
@@ -89,7 +88,9 @@ def read_request(
     runs: list[Path] = []
     shared: list[str] = []
     for word in words:
-        if " " in word.strip() or word.strip().endswith(":"):
+        if (Path(word) / "config.yaml").is_file():
+            runs.append(Path(word))
+        elif (" " in word.strip() or word.strip().endswith(":")) and not _is_override(word.split()[0]):
             asked.append(_read_group(word))
         elif _is_override(word):
             shared.append(_check_shared(word))
@@ -193,10 +194,12 @@ def read_tune(text: str) -> Tune:
         values = tuple(float(part) for part in rest.split(","))
     except ValueError:
         values = ()
-    usable = key.split(".")[0] in (*GROUPS, "trainer") and "." in key
+    # what it searches must change neither size nor data nor length: those are what is compared
+    usable = key.startswith("optim.") or key == "model.dropout"
     if not usable or not values or not all(0 < value < float("inf") for value in values):
         raise ConfigError(
-            f"--tune {text} cannot be read", "try --tune lr=5, or lr=0.001,0.003, or optim.weight_decay=3"
+            f"--tune {text} cannot be read",
+            "try --tune lr=5, lr=0.001,0.003 or optim.weight_decay=3 (optim.*, model.dropout)",
         )
     if len(values) > 1:
         return Tune(key, len(values), tuple(sorted(set(values))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -58,9 +58,6 @@ def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> 
     def count(candidate: ModelConfig) -> int:
         return int(getattr(sizes_of(task, candidate), part))
 
-    def first_at(width: int) -> ModelConfig | None:
-        return next(model.at_width(width), None)
-
     low, high = 1, 2
     while high < _WIDEST and ((at_high := _next_allowed(model, high)) is None or count(at_high) < target):
         low, high = high, 2 * high
@@ -71,9 +68,9 @@ def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> 
             low = middle
         else:
             high = middle
-    below = [w for w in range(high, 0, -1) if first_at(w) is not None][:3]
-    above = [w for w in range(high + 1, min(2 * high + 64, _WIDEST)) if first_at(w) is not None][:2]
-    found = [(count(c), c) for width in (*below, *above) for c in model.at_width(width)]
+    below = [w for w in range(high, 0, -1) if _at_width(model, w)][:3]
+    above = [w for w in range(high + 1, min(2 * high + 64, _WIDEST)) if _at_width(model, w)][:2]
+    found = [(count(c), c) for width in (*below, *above) for c in _at_width(model, width)]
     if not found:
         raise ConfigError(f"no width lets {type(model).__name__} reach {target:,} parameters")
     reached, best = min(found, key=lambda pair: abs(pair[0] - target))
@@ -91,7 +88,14 @@ def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> 
 
 def _next_allowed(model: ModelConfig, width: int) -> ModelConfig | None:
     """The family's settings at the smallest width it can have from `width` on."""
-    return next((c for w in range(width, 2 * width + 64) for c in model.at_width(w)), None)
+    return next((c for w in range(width, 2 * width + 64) for c in _at_width(model, w)), None)
+
+
+def _at_width(model: ModelConfig, width: int) -> list[ModelConfig]:
+    try:
+        return list(model.at_width(width))
+    except ValueError:  # a family of the user's own that refuses this width
+        return []
 
 
 def changes(before: ModelConfig, after: ModelConfig) -> Iterator[str]:
@@ -104,6 +108,3 @@ def changes(before: ModelConfig, after: ModelConfig) -> Iterator[str]:
 
 def _changed(before: ModelConfig, after: ModelConfig) -> str:
     return ", ".join(changes(before, after)) or f"model.width={after.width}"
-
-
-PARTS: tuple[Part, ...] = get_args(Part)

@@ -103,6 +103,11 @@ def compare_all(values: Mapping[str, Mapping[int, float]], *, higher_is_better: 
     return pairs
 
 
+def tested(pairs: Sequence[Difference]) -> int:
+    """How many pairs were corrected together: those with two seeds or more in common."""
+    return sum(pair.p is not None for pair in pairs)
+
+
 def verdict(pair: Difference, unit: str, pairs: int) -> str:
     """The finding in words. `pairs`: how many were tested together."""
     names = f"{pair.first} and {pair.second}"

@@ -12,10 +12,13 @@ from statistics import fmean
 from typing import Any
 
 from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.statistics import Difference, Interval, compare_all, mean_interval, verdict
+from seqlab.comparison.statistics import Difference, Interval, compare_all, mean_interval, tested, verdict
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import Baseline, Metric
+from seqlab.run_folder import read_result
 from seqlab.training.recorder import finite
+
+_TIME_NOISE = 0.05
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,6 @@ class Summary:
     primary: str
     metric: Metric
     target: float | None
-    tuned: Mapping[str, Mapping[str, float]]
     command: str
 
     @property
@@ -88,11 +90,11 @@ class Summary:
 
 def read_run(label: str, seed: int, folder: Path) -> Run | None:
     """A run's files; None if it has no result."""
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    except FileNotFoundError:
+    result = read_result(folder)
+    if result is None:
         return None
+    try:
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{folder} cannot be read: {error}") from error
     tag = f"val/{result['primary']}"
@@ -109,7 +111,6 @@ def summarise(
     runs: Sequence[Run],
     failed: Mapping[tuple[str, int], str],
     baselines: Sequence[Baseline],
-    tuned: Mapping[str, Mapping[str, float]],
     command: str,
 ) -> Summary | None:
     """Put the runs together, best model first; None if there is none."""
@@ -127,8 +128,8 @@ def summarise(
     rows.sort(key=lambda row: (row.mean is None, 0.0 if row.mean is None else -row.mean if higher else row.mean))
     pairs = compare_all({row.label: row.test for row in rows if row.test}, higher_is_better=higher)
     unit = metric.unit or primary.replace("_", " ")
-    verdicts = tuple(verdict(pair, unit, len(pairs)) for pair in pairs)
-    return Summary(plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, tuned, command)
+    verdicts = tuple(verdict(pair, unit, tested(pairs)) for pair in pairs)
+    return Summary(plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command)
 
 
 def _row(
@@ -151,7 +152,10 @@ def _row(
     return Row(
         variant=variant,
         runs=mine,
-        failed={seed: why for (label, seed), why in failed.items() if label == variant.label},
+        failed={
+            **{seed: why for (label, seed), why in failed.items() if label == variant.label},
+            **{run.seed: f"test {primary} is not finite" for run in mine if run.seed not in test},
+        },
         test=test,
         mean=fmean(test.values()) if test else None,
         interval=mean_interval(list(test.values())),
@@ -173,14 +177,15 @@ def _seconds_to(run: Run, target: float | None, higher: bool) -> float | None:
 
 
 def _with_front(row: Row, rows: Sequence[Row], higher: bool) -> Row:
-    """The row with its Pareto mark: test quality against training time."""
+    """The row with its Pareto mark: test quality against training time, where a few per cent of time are noise."""
 
     def beats(other: Row) -> bool:
         if other.mean is None or row.mean is None or other.training_seconds is None or row.training_seconds is None:
             return False
         quality = other.mean - row.mean if higher else row.mean - other.mean
-        time = row.training_seconds - other.training_seconds
-        return quality >= 0 and time >= 0 and (quality > 0 or time > 0)
+        quicker = other.training_seconds < (1 - _TIME_NOISE) * row.training_seconds
+        no_slower = other.training_seconds <= (1 + _TIME_NOISE) * row.training_seconds
+        return (quality > 0 and no_slower) or (quality == 0 and quicker)
 
     front = row.mean is not None and not any(beats(other) for other in rows)
     return replace(row, front=front)
@@ -239,7 +244,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             "target": summary.target,
             "budget": summary.plan.budget,
             "match": summary.plan.match,
-            "tuned": {label: dict(tried) for label, tried in summary.tuned.items()},
+            "tuned": summary.plan.tuned,
             "notes": list(summary.plan.notes),
         }
     )

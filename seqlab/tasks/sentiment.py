@@ -104,6 +104,10 @@ class SentimentConfig(TaskConfig):
     split_seed: of the fixed stratified split.
     """
 
+    training_settings = (
+        "batch_size", "bidirectional", "pooling", "vocabulary_size", "min_count", "word_dropout", "max_length",
+    )  # fmt: skip
+
     corpus: str
     text_column: str
     label_column: str

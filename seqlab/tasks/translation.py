@@ -76,6 +76,10 @@ class TranslationConfig(TaskConfig):
     metric: what chooses the best checkpoint.
     """
 
+    training_settings = (
+        "batch_size", "eval_batch_size", "unit", "vocabulary_size", "max_length", "label_smoothing",
+    )  # fmt: skip
+
     corpus: str
     validation_corpus: str | None
     test_corpus: str | None

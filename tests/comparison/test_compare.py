@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from seqlab.comparison.jobs import locked
+from seqlab.errors import LockedError
 from tests.conftest import tiny_overrides
 from tests.test_cli import run
 
@@ -64,8 +67,7 @@ def test_figures_are_those_of_the_runs(made: tuple[Path, dict[str, Any], str]) -
     assert {base["name"] for base in said["baselines"]} >= {"xz"}
 
 
-def test_the_data_order_is_shared_and_the_seed_is_the_runs_own(made: tuple[Path, dict[str, Any], str]) -> None:
-    """Both models read the same characters after the same steps, and other seeds others."""
+def test_runs_differ_in_what_was_asked_for_and_in_nothing_else(made: tuple[Path, dict[str, Any], str]) -> None:
     folder, _, _ = made
     configs = {(x, s): (folder / x / f"seed-{s}" / "config.yaml").read_text() for x in ("rnn", "wide") for s in (0, 1)}
     for seed in (0, 1):
@@ -96,6 +98,9 @@ def test_runs_that_exist_are_compared_without_training(made: tuple[Path, dict[st
     found = json.loads(done.stdout)
     assert sorted(row["mean"] for row in found["rows"]) == sorted(row["mean"] for row in said["rows"])
     assert not list(tmp_path.rglob("result.json"))
+    idle = run("compare", *runs, "--budget", "9steps", cwd=tmp_path)
+    assert idle.returncode == 2
+    assert "these runs exist already: --budget has no effect" in idle.stderr
     stopped = run("compare", str(folder), str(folder / "nowhere"), cwd=tmp_path)
     assert stopped.returncode == 4
     assert "is not the folder of a run" in stopped.stderr
@@ -148,6 +153,50 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
     assert rows["bad"]["mean"] is None
     assert "not finite" in rows["bad"]["failed"]["0"]
     assert "failed" in (summary.parent / "report.html").read_text()
+
+
+def test_a_base_seed_and_a_run_that_exists_go_together(tmp_path: Path) -> None:
+    assert run("train", "model=rnn", *WORDS, "seed=7", "--folder", "mine/one", cwd=tmp_path).returncode == 0
+    done = run("compare", "mine/one", "rnn", *WORDS, "seed=7", "--seeds", "2", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert {row["label"]: set(row["test"]) for row in found["rows"]} == {"rnn": {"7", "8"}, "rnn one": {"7"}}
+    (pair,) = found["pairs"]
+    # the same settings and the same seed: the same run, bit for bit
+    assert (pair["seeds"], pair["mean"]) == (1, 0.0)
+
+
+def test_settings_changed_behind_its_back_are_noticed(tmp_path: Path) -> None:
+    words = ["compare", "rnn", *WORDS, "--seeds", "1", "--name", "mine"]
+    assert run(*words, cwd=tmp_path).returncode == 0
+    folder = tmp_path / "runs" / "compare" / "mine"
+    other = run(*words, "trainer.clip_norm=0.5", cwd=tmp_path)
+    assert other.returncode == 2
+    assert "holds another comparison" in other.stderr
+    overrides = folder / "rnn" / "seed-0" / "overrides.txt"
+    overrides.write_text(overrides.read_text().replace("model.width=16", "model.width=17"))
+    edited = run(*words, cwd=tmp_path)
+    assert edited.returncode == 4
+    assert "was made with other settings" in edited.stderr
+    (folder / "plan.json").unlink()
+    lost = run(*words, cwd=tmp_path)
+    assert lost.returncode == 4
+    assert "plan.json is missing" in lost.stderr
+
+
+def test_a_lock_is_held_by_one_and_left_in_place_by_the_other(tmp_path: Path) -> None:
+    folder = tmp_path / "x"
+    with locked(folder):
+        with pytest.raises(LockedError, match=f"locked by process {os.getpid()}"), locked(folder):
+            pass
+        assert (folder / ".lock").exists()
+        with pytest.raises(LockedError), locked(folder):
+            pass
+    assert not folder.exists()  # nothing came of it
+    with locked(folder):
+        (folder / "plan.json").touch()
+    with locked(folder):
+        pass
 
 
 def _start(cwd: Path, *words: str) -> subprocess.Popen[str]:
@@ -223,8 +272,14 @@ def test_tuning_chooses_on_validation_and_leaves_the_seeds_alone(tmp_path: Path)
     tried = found["tuned"]["rnn"]
     assert set(tried) == {"1e-06", "0.01"}
     assert tried["0.01"] < tried["1e-06"]  # bits a character
-    config = next(tmp_path.glob("runs/compare/*/rnn/seed-0/config.yaml")).read_text()
-    assert "learning_rate: 0.01" in config
+    (config,) = tmp_path.glob("runs/compare/*/rnn/seed-0/config.yaml")
+    assert "learning_rate: 0.01" in config.read_text()
+    # chosen once: a second start neither searches again nor chooses otherwise, whatever has become of the trials
+    shutil.rmtree(config.parents[2] / "tune" / "rnn" / "learning_rate=1e-06")
+    more = run("compare", "rnn", *WORDS, "--seeds", "2", "--tune", "lr=1e-6,0.01", "--json", cwd=tmp_path)
+    assert more.returncode == 0, more.stderr
+    assert json.loads(more.stdout)["tuned"] == found["tuned"]
+    assert not list(tmp_path.rglob("learning_rate=1e-06"))
     seeds = {json.loads(path.read_text())["seed"] for path in tmp_path.rglob("tune/**/result.json")}
     assert not seeds & {0, 1, 2}
 

@@ -44,12 +44,3 @@ def test_fused_kernels_are_free_to_the_bare_counter() -> None:
     with FlopCounterMode(display=False, custom_mapping=formulas()) as ours:
         _backward(network, batch)
     assert bare.get_total_flops() < 0.5 * ours.get_total_flops()
-
-
-def test_cudnn_formula_equals_that_of_single_layers() -> None:
-    """cuDNN runs all layers in one operator; on a machine without it only the arithmetic can be held."""
-    formula = formulas()[torch.ops.aten._cudnn_rnn]
-    first, second = ((32, 16), (32, 8)), ((32, 8), (32, 8))
-    weights = [*first, (32,), (32,), *second, (32,), (32,)]
-    expected = 2 * 5 * 3 * 32 * (16 + 8) + 2 * 5 * 3 * 32 * (8 + 8)
-    assert formula((5, 3, 16), weights, 4) == expected

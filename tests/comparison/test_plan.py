@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
-from seqlab.comparison.plan import Plan, complete, draft, folder_of, read_plan, write_plan
+from seqlab.comparison.plan import Plan, Variant, folder_of, read_plan, write_plan
+from seqlab.comparison.planning import complete, draft
 from seqlab.comparison.probe import Probe
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
-from seqlab.errors import ConfigError, DataError, SeqlabError
-from tests.conftest import tiny_overrides
+from seqlab.errors import CheckpointError, ConfigError, SeqlabError
+from seqlab.experiment import build_network
+from seqlab.training.device import Device
+from seqlab.training.trainer import Trainer
+from tests.conftest import tiny_overrides, tiny_task
 
 # what every model has, small
 SHARED = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")]
@@ -21,8 +28,12 @@ SHARED = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model
 
 def _with_shared(words: tuple[str, ...], options: dict[str, str | int]) -> list[str]:
     """A budget says itself when to stop."""
-    left_out = ("trainer.max_steps", "trainer.eval_every_steps") if "budget" in options else ()
-    return [*words, *(o for o in SHARED if not o.startswith(left_out or "-"))]
+    left_out = ["-"]
+    if "budget" in options:
+        left_out += ["trainer.max_steps", "trainer.eval_every_steps"]
+    if "match" in options:
+        left_out += ["model.width"]
+    return [*words, *(o for o in SHARED if not o.startswith(tuple(left_out)))]
 
 
 def _plan(*words: str, **options: str | int) -> Plan:
@@ -40,8 +51,34 @@ def test_the_paired_design_differs_in_the_model_alone() -> None:
     assert plan.notes == ()
 
 
-def test_a_base_seed_shifts_all() -> None:
-    assert _plan("rnn", "seed=7", seeds=2).seeds == (7, 8)
+def test_a_base_seed_shifts_all_and_is_each_runs_own() -> None:
+    plan = _plan("rnn", "seed=7", "runs_dir=elsewhere", seeds=2)
+    assert plan.seeds == (7, 8)
+    words = plan.variants[0].command(8)
+    assert [word for word in words if word.startswith(("seed=", "runs_dir="))] == ["seed=8"]
+    assert load_run_config(words).seed == 8
+
+
+def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> None:
+    """Not only the same settings: the very windows that a trainer hands out."""
+
+    def read(variant: Variant, seed: int) -> list[Tensor]:
+        config = load_run_config(variant.command(seed))
+        task = tiny_task(config)
+        device = Device(torch.device("cpu"), "fp32", compile=False)
+        network = build_network(config, task, device)
+        trainer = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
+        return [group[0].inputs_BT for group in islice(trainer.groups(), 5)]
+
+    rnn, transformer = _plan("rnn", "transformer").variants
+    same = zip(read(rnn, 3), read(transformer, 3), strict=True)
+    assert all(torch.equal(a, b) for a, b in same)
+    assert not all(torch.equal(a, b) for a, b in zip(read(rnn, 3), read(rnn, 4), strict=True))
+
+
+def test_what_auto_chose_is_kept() -> None:
+    config = load_run_config(_plan("rnn").variants[0].command(0))
+    assert (config.device.type, config.device.precision) == ("cpu", "fp32")
 
 
 def test_own_overrides_win_and_what_breaks_the_pairing_is_said() -> None:
@@ -85,6 +122,10 @@ def test_a_budget_below_one_step_is_refused() -> None:
         _plan("rnn", budget="1flop")
     with pytest.raises(ConfigError, match="both say when to stop"):
         _plan("rnn trainer.max_steps=3", budget="5steps")
+    with pytest.raises(ConfigError, match="is what matching solves for"):
+        _plan("rnn model.width=12", match="body=60k")
+    with pytest.raises(ConfigError, match="is what --tune searches"):
+        _plan("rnn optim.learning_rate=0.1", tune="lr=3")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +137,8 @@ def test_a_budget_below_one_step_is_refused() -> None:
         (["a b: rnn", "a_b: gru"], ConfigError, "the same folder name"),
         (["a/b: rnn", "a_b: gru"], ConfigError, "the same folder name"),
         (["rnn", "rnn model.width=16 "], ConfigError, ""),
-        (["rnn", "x: rnn task.corpus=tests/a.txt"], DataError, "use one corpus"),
+        (["rnn", "x: rnn task.corpus=tests/a.txt"], ConfigError, "not be judged on the same data"),
+        (["rnn", "x: rnn task.train_share=0.9"], ConfigError, "not be judged on the same data"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_made(words: list[str], error: type[SeqlabError], part: str) -> None:
@@ -114,7 +156,18 @@ def test_a_plan_is_the_same_after_reading(tmp_path: Path) -> None:
     assert read_plan(tmp_path) == plan
     json.dumps(plan.as_json())
     (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(CheckpointError, match="damaged"):
+        read_plan(tmp_path)
+    write_plan(replace(plan, format=99), tmp_path)
+    with pytest.raises(CheckpointError, match="has format 99"):
+        read_plan(tmp_path)
+
+
+def test_runs_without_their_plan_are_no_comparison(tmp_path: Path) -> None:
     assert read_plan(tmp_path) is None
+    (tmp_path / "rnn" / "seed-0").mkdir(parents=True)
+    with pytest.raises(CheckpointError, match=r"plan\.json is missing"):
+        read_plan(tmp_path)
 
 
 def test_more_seeds_are_the_same_comparison_and_other_settings_are_not(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def _summary() -> Summary:
             runs.append(Run(variant.label, seed, f"runs/x/{seed}", result, curve, f"once {EVIL} a sample"))
     naive = Baseline("5-gram", "counting", {"bits_per_character": Metric(2.9, "bits/char", higher_is_better=False)})
     failed = {("rnn", 3): "out of memory <now>"}
-    summary = summarise(plan, runs, failed, [naive], {}, "seqlab compare rnn --seeds 3")
+    summary = summarise(plan, runs, failed, [naive], "seqlab compare rnn --seeds 3")
     assert summary is not None
     return summary
 

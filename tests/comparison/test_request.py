@@ -72,7 +72,6 @@ def test_counts_sizes_and_searches() -> None:
         (["rnn", "init_from=runs/a/b"], {}, "fits one model only"),
         (["rnn", "lstm model.layers"], {}, "is no override"),
         (["rnn", "lstm task=sentiment"], {}, "cannot differ between models"),
-        (["rnn", "model.layers=2 lstm"], {}, "names no model"),
         (["rnn", "x: "], {}, "names no model"),
         (["rnn", "lstm 'model.layers=2"], {}, "cannot read"),
         (["rnn"], {"seeds": 0}, "one seed"),
@@ -85,6 +84,7 @@ def test_counts_sizes_and_searches() -> None:
         (["rnn"], {"tune": "lr=1"}, "from 2 to 20"),
         (["rnn"], {"tune": "lr=-1,2"}, "cannot be read"),
         (["rnn"], {"tune": "width=3"}, "cannot be read"),
+        (["rnn"], {"tune": "model.width=3"}, "cannot be read"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused(words: list[str], options: dict[str, str | int], part: str) -> None:
@@ -96,3 +96,12 @@ def test_labels_make_plain_folder_names() -> None:
     assert slug("lstm layers=2") == "lstm_layers=2"
     assert slug("../x/ö") == "x"
     assert slug("//") == "variant"
+
+
+def test_a_folder_of_a_run_is_one_whatever_it_is_called(tmp_path: Path) -> None:
+    run = tmp_path / "a b" / "learning_rate=0.1"
+    run.mkdir(parents=True)
+    (run / "config.yaml").touch()
+    request = read_request([str(run), "task.corpus=my texts/a b.txt", "rnn"])
+    assert request.runs == (run,)
+    assert request.shared == ("task.corpus=my texts/a b.txt",)

@@ -1,0 +1,58 @@
+"""Runs that exist already, as rows of a comparison."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from seqlab.config.run import RunConfig, read_run_config
+from seqlab.errors import ConfigError
+from seqlab.run_folder import find_run, read_result
+
+
+def existing_runs(
+    runs: tuple[Path, ...], taken: set[str], config_dir: Path | None
+) -> list[tuple[str, RunConfig, dict[int, str]]]:
+    """(label, config, folders by seed): runs that differ in nothing but the seed are one row. Raises ConfigError for
+    a run without a result, CheckpointError for what is no run."""
+    rows: dict[str, tuple[RunConfig, dict[int, str]]] = {}
+    for run in runs:
+        folder = find_run(run)
+        if read_result(folder) is None:
+            raise ConfigError(f"{run} has no result: it was stopped or failed", "compare runs that are complete")
+        config = read_run_config(folder / "config.yaml", config_dir)
+        same = re.sub(r"^(seed|runs_dir): .*\n", "", config.yaml, flags=re.MULTILINE)
+        row = rows.setdefault(same, (config, {}))[1]
+        if config.seed in row:
+            raise ConfigError(f"{run} and {row[config.seed]} are runs of one config with one seed", "leave one out")
+        row[config.seed] = str(folder)
+    found: list[tuple[str, RunConfig, dict[int, str]]] = []
+    labels = set(taken)
+    models = [config.names["model"] for config, _ in rows.values()]
+    for config, folders in rows.values():
+        model = config.names["model"]
+        where = Path(next(iter(folders.values())))
+        # in a comparison's folder a run is called seed-0, and what tells it apart is the folder above
+        name = where.parent.name if where.name.startswith("seed-") else where.name
+        label = model if models.count(model) == 1 and model not in labels else f"{model} {name}"
+        number = 2
+        while label in labels:
+            label, number = f"{model} {name} {number}", number + 1
+        labels.add(label)
+        found.append((label, config, folders))
+    return found
+
+
+def stored_primary(run: str) -> str:
+    """The metric by which a run was judged."""
+    return str((read_result(Path(run)) or {}).get("primary", ""))
+
+
+def recorded_sha256(run: str) -> str | None:
+    """The digest of what a run read; None if it is not known."""
+    try:
+        facts = json.loads((Path(run) / "environment.json").read_text(encoding="utf-8"))
+        return str(facts["data_sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

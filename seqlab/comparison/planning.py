@@ -1,0 +1,264 @@
+"""From a request to a plan: settings checked, sizes matched, steps measured, budgets turned into steps."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqlab.comparison.existing import existing_runs, recorded_sha256, stored_primary
+from seqlab.comparison.plan import FORMAT, Plan, Variant
+from seqlab.comparison.probe import Probe, probe
+from seqlab.comparison.request import Asked, Budget, Request, key_of, merged
+from seqlab.comparison.sizes import changes, match_size, sizes_of
+from seqlab.config.run import RunConfig, load_run_config
+from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
+from seqlab.experiment import prepare
+from seqlab.faults import memory
+from seqlab.interfaces import Task
+from seqlab.training.device import Device, resolve_device
+
+_LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
+
+
+def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, RunConfig]]:
+    """The plan with nothing built or measured yet, and the config of each variant by label. Checks that it is one
+    comparison: every setting exists, and all are judged on the same data."""
+    _check_words(request)
+    # what belongs to a run and not to its model: each run is given its own
+    shared = tuple(word for word in request.shared if key_of(word) not in ("seed", "runs_dir"))
+    configs: dict[str, RunConfig] = {}
+    variants: list[Variant] = []
+    base_seed = 0
+    for asked in request.asked:
+        overrides = (f"model={asked.model}", *merged(shared, asked.overrides))
+        configs[asked.label] = _load(overrides, asked, config_dir)
+        base_seed = _load((*overrides, *(w for w in request.shared if key_of(w) == "seed")), asked, config_dir).seed
+        variants.append(undecided(asked.label, configs[asked.label], overrides, {}))
+    for label, config, folders in existing_runs(request.runs, set(configs), config_dir):
+        configs[label] = config
+        variants.append(undecided(label, config, (), folders))
+    if len({variant.slug for variant in variants}) < len(variants):
+        raise ConfigError(
+            "two labels make the same folder name: " + ", ".join(v.label for v in variants),
+            'give one a name of its own: "name: lstm model.layers=2"',
+        )
+    notes = _notes(configs, variants, request)
+    digest = hashlib.sha256(
+        json.dumps(
+            [
+                [[label, _without_seed(config.yaml)] for label, config in configs.items()],
+                [str(run) for run in request.runs],
+                request.budget and request.budget.text,
+                request.match and asdict(request.match),
+                request.tune and asdict(request.tune),
+                base_seed,
+            ]
+        ).encode()
+    ).hexdigest()
+    plan = Plan(
+        format=FORMAT,
+        digest=digest,
+        task=next(iter(configs.values())).names["task"],
+        primary="",
+        variants=tuple(variants),
+        seeds=_seeds(request, base_seed, variants),
+        budget=None if request.budget is None else request.budget.text,
+        match=None if request.match is None else f"{request.match.part}={request.match.target}",
+        tune=request.tune,
+        notes=tuple(notes),
+        config_dir=None if config_dir is None else str(config_dir),
+    )
+    return plan, configs
+
+
+def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config_dir: Path | None) -> Plan:
+    """The plan with sizes matched, steps measured and budgets turned into steps."""
+    tasks: dict[Any, Task[Any]] = {}
+    variants: list[Variant] = []
+    notes = list(plan.notes)
+    primary = next((stored_primary(folder) for v in plan.variants for folder in v.existing.values()), "")
+    for variant in plan.variants:
+        config = configs[variant.label]
+        try:
+            if config.task not in tasks:
+                tasks[config.task] = config.task.build()
+                primary = tasks[config.task].meter("validation").primary
+            variant, why = _complete(variant, config, tasks[config.task], request, config_dir)
+            notes += [f"{variant.label} could not be measured beforehand: {why}"] if why else []
+        except SeqlabError as error:
+            if not variant.existing:  # of a run that exists, only what is measured anew is missing
+                raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
+        variants.append(variant)
+    _check_corpus(plan, tasks)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # the runs have processes of their own
+    return replace(plan, variants=tuple(variants), primary=primary, notes=tuple(notes))
+
+
+def _complete(
+    variant: Variant, config: RunConfig, task: Task[Any], request: Request, config_dir: Path | None
+) -> tuple[Variant, str]:
+    """(the variant, why it could not be measured, if so)."""
+    device = resolve_device(config.device, deterministic=config.deterministic)
+    if variant.existing:
+        return replace(variant, sizes=sizes_of(task, config.model), probe=probe(config, task, device)), ""
+    # chosen once: a restart on another machine must not go on with another device
+    overrides = merged(variant.overrides, (f"device.type={device.name}", f"device.precision={device.precision}"))
+    if request.match is not None:
+        matched = match_size(task, config.model, request.match.part, request.match.target)
+        solved = tuple(changes(config.model, matched))
+        _check_solved(variant, solved, request.match.part)
+        overrides = merged(overrides, solved)
+    config = load_run_config(list(overrides), config_dir)
+    measured, why = _measure(config, task, device)
+    if request.budget is not None:
+        if measured is None:
+            raise ConfigError(f"{variant.label} cannot be given a budget, for it cannot be measured", why)
+        overrides = merged(overrides, _limits(request.budget, measured, variant))
+        config = load_run_config(list(overrides), config_dir)
+    decided = undecided(variant.label, config, overrides, {})
+    return replace(decided, sizes=sizes_of(task, config.model), probe=measured), why
+
+
+def _measure(config: RunConfig, task: Task[Any], device: Device) -> tuple[Probe | None, str]:
+    """The probe, or why there is none: what only this model cannot do is left to its runs to find out."""
+    prepare(config, device, task)
+    try:
+        with memory():
+            return probe(config, task, device), ""
+    except (NumericError, ResourceError) as error:
+        return None, error.what
+
+
+def _limits(budget: Budget, measured: Probe, variant: Variant) -> tuple[str, ...]:
+    """The budget as overrides: steps, and as many validations as before."""
+    each = {
+        "seconds": measured.step_seconds,
+        "tokens": measured.tokens_per_step,
+        "flop": measured.tokens_per_step * measured.flops_per_token,
+        "steps": 1.0,
+    }[budget.unit]
+    steps = int(budget.amount / each + 1e-9)
+    if steps < 1:
+        raise ConfigError(
+            f"--budget {budget.text} is less than one step, which takes {each:.3g} {budget.unit}", "give it more"
+        )
+    limits = (f"trainer.max_steps={steps}", "trainer.max_epochs=null", "trainer.max_seconds=null")
+    if any(key_of(o) == "trainer.eval_every_steps" for o in variant.overrides):
+        return limits
+    return (*limits, f"trainer.eval_every_steps={max(1, round(steps / variant.validations))}")
+
+
+def undecided(label: str, config: RunConfig, overrides: tuple[str, ...], existing: dict[int, str]) -> Variant:
+    """A variant of which nothing is measured."""
+    steps = config.trainer.max_steps
+    validations = max(1, -(-(steps or 1) // config.trainer.eval_every_steps))
+    return Variant(label, config.names["model"], overrides, None, steps, validations, None, existing)
+
+
+def _load(overrides: tuple[str, ...], asked: Asked, config_dir: Path | None) -> RunConfig:
+    try:
+        return load_run_config(list(overrides), config_dir)
+    except ConfigError as error:
+        if asked.overrides or not error.what.startswith("there is no model"):
+            raise ConfigError(f"{asked.label}: {error.what}", error.hint, error.allowed) from error
+        hint = error.hint.replace("model=", "")
+        raise ConfigError(error.what, hint, error.allowed.replace("model:", "models:")) from error
+
+
+def _without_seed(yaml: str) -> str:
+    """A config as text, without what may differ between runs of one row."""
+    return re.sub(r"^(seed|runs_dir): .*\n", "", yaml, flags=re.MULTILINE)
+
+
+def _seeds(request: Request, base: int, variants: list[Variant]) -> tuple[int, ...]:
+    """Those of the runs that exist, so that what is made anew pairs with them, filled up to as many as asked for."""
+    found = set[int]().union(*(variant.existing for variant in variants))
+    seed = base
+    while request.asked and len(found) < request.seeds:
+        found.add(seed)
+        seed += 1
+    return tuple(sorted(found))
+
+
+# --- what cannot be meant ----------------------------------------------------------------------------
+
+
+def _check_words(request: Request) -> None:
+    """Words that contradict an option, or that nothing would come of."""
+    words = [*request.shared, *(o for asked in request.asked for o in asked.overrides)]
+    if request.budget is not None:
+        for word in words:
+            if key_of(word) in _LIMITS:
+                raise ConfigError(
+                    f"'{word}' and --budget {request.budget.text} both say when to stop", "keep one of them"
+                )
+    if request.tune is not None:
+        for asked in request.asked:
+            for word in asked.overrides:
+                if key_of(word) == request.tune.key:
+                    raise ConfigError(f"'{word}' of {asked.label} is what --tune searches", "keep one of them")
+    options = {"--budget": request.budget, "--match": request.match, "--tune": request.tune}
+    idle = [option for option, value in options.items() if value is not None]
+    idle += [word for word in request.shared if key_of(word) != "runs_dir"]
+    if not request.asked and idle:
+        raise ConfigError(
+            f"these runs exist already: {idle[0]} has no effect", "leave it out, or name a model to train"
+        )
+
+
+def _check_solved(variant: Variant, solved: tuple[str, ...], part: str) -> None:
+    given = {key_of(word): word for word in variant.overrides}
+    for word in solved:
+        if key_of(word) == "model.width" and "model.width" in given:
+            raise ConfigError(
+                f"'{given['model.width']}' and --match {part}: the width is what matching solves for",
+                "keep one of them",
+            )
+
+
+def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Request) -> list[str]:
+    """Refuse models that are not judged on the same data; tell of other settings of task and trainer that differ."""
+    (first, reference), *rest = configs.items()
+    notes: list[str] = []
+    for label, config in rest:
+        if config.names["task"] != reference.names["task"] or type(config.task) is not type(reference.task):
+            raise ConfigError(
+                f"{first} is on {reference.names['task']} and {label} on {config.names['task']}",
+                "compare models on one task",
+            )
+        free = {"task": config.task.training_settings, "trainer": [f.name for f in fields(config.trainer)]}
+        for group, may_differ in free.items():
+            ours, theirs = asdict(getattr(reference, group)), asdict(getattr(config, group))
+            for key in (key for key in ours if ours[key] != theirs[key]):
+                what = f"{group}.{key} is {ours[key]} for {first} and {theirs[key]} for {label}"
+                if key not in may_differ:
+                    raise ConfigError(f"{what}: they would not be judged on the same data", "give all the same")
+                notes.append(what + (": not the same order of data" if group == "task" else ""))
+    if request.budget is not None or request.match is not None or request.tune is not None:
+        notes += [
+            f"{v.label} is a run that existed: budget, match and search do not touch it" for v in variants if v.existing
+        ]
+    return notes
+
+
+def _check_corpus(plan: Plan, tasks: dict[Any, Task[Any]]) -> None:
+    """The runs that exist must have read what the others will."""
+    digests = {task.data_sha256 for task in tasks.values()}
+    for variant in plan.variants:
+        for folder in variant.existing.values():
+            if (found := recorded_sha256(folder)) is not None:
+                digests.add(found)
+                if len(digests) > 1:
+                    raise DataError(
+                        f"{folder} was not trained on the same text as the others",
+                        "has the corpus changed? python_docs differs by Python version, cldr by Babel's",
+                    )
+    if len(digests) > 1:
+        raise DataError("the models would not be trained on the same text", "give all the same corpus")
