@@ -27,7 +27,10 @@ def _run(
         unit = "" if higher else "bits/char"
         result = {
             "primary": metric, "test": {metric: value, "loss": 1 / value}, "validation": {metric: value},
-            "metrics": {metric: {"unit": unit, "higher_is_better": higher}, "loss": {"unit": "nats", "higher_is_better": False}},
+            "metrics": {
+                metric: {"unit": unit, "higher_is_better": higher},
+                "loss": {"unit": "", "higher_is_better": False},
+            },
             "parameters": 1000, "steps": 10, "seconds": 2.5, "tokens_per_second": 4e4, "best_step": 10, **more,
         }  # fmt: skip
         (folder / "result.json").write_text(json.dumps(result))

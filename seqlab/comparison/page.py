@@ -136,8 +136,8 @@ def _method(summary: Summary) -> str:
     return (
         f"With seed i every model has {order}; initialisation has a random stream of its own. Intervals are of "
         "Student's t: over seeds for a model, over paired differences for a pair. A difference is called shown when "
-        f"its p, corrected by Holm's method for {pairs} pair{'' if pairs == 1 else 's'}, is below 0.05. Test figures are "
-        "those of the weights that validated best."
+        f"its p, corrected by Holm's method for {pairs} pair{'' if pairs == 1 else 's'}, is below 0.05. Test figures "
+        "are those of the weights that validated best."
     )
 
 

@@ -85,7 +85,7 @@ def test_own_overrides_win_and_what_breaks_the_pairing_is_said() -> None:
     plan = _plan("rnn", "rnn task.window=8 trainer.max_steps=6")
     first, second = (load_run_config(list(variant.overrides)) for variant in plan.variants)
     assert second.trainer.max_steps == 6 != first.trainer.max_steps
-    assert any("task.window is 12 for rnn and 8 for" in note and "data order" in note for note in plan.notes)
+    assert any("task.window is 12 for rnn and 8 for" in note and "order of data" in note for note in plan.notes)
     assert any("trainer.max_steps" in note for note in plan.notes)
 
 
