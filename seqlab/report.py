@@ -44,6 +44,12 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
     console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
 
 
+def _board_folder(folder: Path) -> Path:
+    """runs/ for a run in its usual place, which shows it beside the others; else the run's own folder."""
+    above = list(folder.parents)
+    return above[2] if len(above) > 2 and above[1].name in group_files("task", None) else folder
+
+
 def show_result(result: Result, console: Console, overrides: list[str], config_dir: Path | None) -> None:
     """The test figures, what the network wrote, and what to type next."""
     low, high = result.test_interval
@@ -60,7 +66,7 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     )
     console.print(f"\nwhat {result.model} makes of it:", highlight=False)
     console.print(Padding(Text(result.sample), (0, 0, 0, 2)))
-    console.print(f"\nsee it:   tensorboard --logdir {result.folder.parents[2]}", highlight=False, soft_wrap=True)
+    console.print(f"\nsee it:   tensorboard --logdir {_board_folder(result.folder)}", highlight=False, soft_wrap=True)
     others = [option for option in group_files("model", None) if option != result.model]
     # what belongs to this model alone would be an error with another
     words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]

@@ -89,7 +89,8 @@ def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
         # cuBLAS reads this when CUDA starts
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(deterministic)
+    if deterministic != torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(deterministic)  # even to say no costs a second: it imports the compiler
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     chosen = next(name for name in ("cuda", "mps", "cpu") if available[name]) if config.type == "auto" else config.type
     if not available[chosen]:

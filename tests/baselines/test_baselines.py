@@ -46,8 +46,8 @@ def test_the_order_is_chosen_on_validation_and_a_pattern_is_found() -> None:
 
 
 def test_xz_needs_little_for_what_it_has_read() -> None:
-    text = "".join(random.Random(1).choice("abcdefgh") for _ in range(4000))
-    other = "".join(random.Random(2).choice("abcdefgh") for _ in range(4000))
+    rng = random.Random(1)
+    text, other = ("".join(rng.choices("abcdefgh", k=4000)) for _ in range(2))
     assert xz_bits(text, text) < 0.2
     assert xz_bits(text, other) == pytest.approx(3.0, rel=0.1)
 

@@ -44,7 +44,7 @@ def test_every_run_is_a_run_and_every_file_is_there(made: tuple[Path, dict[str, 
             assert there >= {"config.yaml", "result.json", "metrics.jsonl", "samples.txt", "checkpoints"}
     stored = json.loads((folder / "summary.json").read_text())
     assert stored == {key: value for key, value in said.items() if key != "folder"}
-    rows = list(csv.DictReader((folder / "summary.csv").open()))
+    rows = list(csv.DictReader((folder / "summary.csv").read_text().splitlines()))
     assert sorted((row["label"], row["seed"]) for row in rows) == [
         ("rnn", "0"), ("rnn", "1"), ("wide", "0"), ("wide", "1"),
     ]  # fmt: skip
@@ -155,6 +155,7 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
     assert "failed" in (summary.parent / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_base_seed_and_a_run_that_exists_go_together(tmp_path: Path) -> None:
     assert run("train", "model=rnn", *WORDS, "seed=7", "--folder", "mine/one", cwd=tmp_path).returncode == 0
     done = run("compare", "mine/one", "rnn", *WORDS, "seed=7", "--seeds", "2", "--json", cwd=tmp_path)
@@ -166,6 +167,7 @@ def test_a_base_seed_and_a_run_that_exists_go_together(tmp_path: Path) -> None:
     assert (pair["seeds"], pair["mean"]) == (1, 0.0)
 
 
+@pytest.mark.slow
 def test_settings_changed_behind_its_back_are_noticed(tmp_path: Path) -> None:
     words = ["compare", "rnn", *WORDS, "--seeds", "1", "--name", "mine"]
     assert run(*words, cwd=tmp_path).returncode == 0
@@ -217,6 +219,7 @@ def _wait_for(process: subprocess.Popen[str], cwd: Path, pattern: str, lines: in
     raise AssertionError(pattern)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_and_started_again_it_goes_on_with_what_is_missing(
     tmp_path: Path, number: signal.Signals, code: int
@@ -250,6 +253,7 @@ def test_stopped_and_started_again_it_goes_on_with_what_is_missing(
     assert first.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_killed_comparison_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
     words = ["rnn", *WORDS, "--seeds", "2"]
     with _start(tmp_path, *words) as process:
@@ -265,6 +269,7 @@ def test_a_killed_comparison_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
     assert len(json.loads(again.stdout)["rows"][0]["test"]) == 2
 
 
+@pytest.mark.slow
 def test_tuning_chooses_on_validation_and_leaves_the_seeds_alone(tmp_path: Path) -> None:
     done = run("compare", "rnn", *WORDS, "--seeds", "1", "--tune", "lr=1e-6,0.01", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
