@@ -70,7 +70,10 @@ def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> 
             high = middle
     below = [w for w in range(high, 0, -1) if _at_width(model, w)][:3]
     above = [w for w in range(high + 1, min(2 * high + 64, _WIDEST)) if _at_width(model, w)][:2]
-    found = [(count(c), c) for width in (*below, *above) for c in _at_width(model, width)]
+    offers = [_at_width(model, width) for width in (*below, *above)]
+    found = [(count(candidates[0]), candidates[0]) for candidates in offers]
+    if not any(abs(reached - target) <= TOLERANCE * target for reached, _ in found):
+        found += [(count(c), c) for candidates in offers for c in candidates[1:]]
     if not found:
         raise ConfigError(f"no width lets {type(model).__name__} reach {target:,} parameters")
     reached, best = min(found, key=lambda pair: abs(pair[0] - target))

@@ -18,7 +18,7 @@ import pytest
 from seqlab.comparison.jobs import locked
 from seqlab.errors import LockedError
 from tests.conftest import tiny_overrides
-from tests.test_cli import run
+from tests.test_cli import Capture, Patch, in_process, run
 
 WORDS = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")] + ["device.threads=1"]
 
@@ -80,13 +80,13 @@ def test_a_second_start_makes_nothing_again_and_more_seeds_only_those(made: tupl
     cwd = folder.parents[2]
     results = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
     words = ["compare", "rnn", "wide: rnn model.width=24", *WORDS]
-    again = run(*words, "--seeds", "2", "--json", cwd=cwd)
-    assert again.returncode == 0, again.stderr
-    assert "measuring" not in again.stderr
-    assert json.loads(again.stdout) == said
     more = run(*words, "--seeds", "3", "--json", cwd=cwd)
     assert more.returncode == 0, more.stderr
-    assert all(len(row["test"]) == 3 for row in json.loads(more.stdout)["rows"])
+    assert "measuring" not in more.stderr
+    rows = {row["label"]: row for row in json.loads(more.stdout)["rows"]}
+    for before in said["rows"]:
+        assert before["test"].items() < rows[before["label"]]["test"].items()
+        assert len(rows[before["label"]]["test"]) == 3
     assert {path: path.stat().st_mtime_ns for path in results} == results
 
 
@@ -98,12 +98,33 @@ def test_runs_that_exist_are_compared_without_training(made: tuple[Path, dict[st
     found = json.loads(done.stdout)
     assert sorted(row["mean"] for row in found["rows"]) == sorted(row["mean"] for row in said["rows"])
     assert not list(tmp_path.rglob("result.json"))
-    idle = run("compare", *runs, "--budget", "9steps", cwd=tmp_path)
-    assert idle.returncode == 2
-    assert "these runs exist already: --budget has no effect" in idle.stderr
-    stopped = run("compare", str(folder), str(folder / "nowhere"), cwd=tmp_path)
-    assert stopped.returncode == 4
-    assert "is not the folder of a run" in stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "part"),
+    [
+        (["rnn/seed-0", "--budget", "9steps"], 2, "these runs exist already: --budget has no effect"),
+        (["rnn/seed-0", "trainer.clip_norm=1"], 2, "trainer.clip_norm=1 has no effect"),
+        (["rnn", "nowhere"], 4, "is not the folder of a run"),
+        (["rnn/seed-0", "rnn/seed-0"], 2, "runs of one config with one seed"),
+    ],
+)
+def test_mistakes_about_runs_that_exist(
+    made: tuple[Path, dict[str, Any], str],
+    words: list[str],
+    code: int,
+    part: str,
+    capsys: Capture,
+    monkeypatch: Patch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [str(made[0] / word) if "/" in word or word in ("rnn", "nowhere") else word for word in words]
+    ended, out, err = in_process(capsys, monkeypatch, "compare", *given)
+    assert (ended, out) == (code, "")
+    assert part in err
+    assert len(err.strip().splitlines()) <= 3
+    assert not list(tmp_path.iterdir())
 
 
 def test_terminal_tables_fit_into_eighty_columns(made: tuple[Path, dict[str, Any], str]) -> None:
@@ -294,5 +315,3 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "about" in done.stdout
     assert not list(tmp_path.iterdir())
-    plain = run("compare", "rnn", *WORDS, "--dry-run", "--json", cwd=tmp_path)
-    assert json.loads(plain.stdout)["variants"][0]["probe"]["flops_per_token"] > 0

@@ -30,7 +30,14 @@ def test_parts_add_up_and_need_no_memory(model: str, task: str, tied: str) -> No
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize(("part", "target"), [("body", 300_000), ("body", 60_000), ("params", 3_000_000)])
+@pytest.mark.parametrize(
+    ("part", "target"),
+    [
+        ("body", 300_000),
+        pytest.param("body", 60_000, marks=pytest.mark.slow),
+        pytest.param("params", 3_000_000, marks=pytest.mark.slow),
+    ],
+)
 def test_every_family_on_every_task_is_matched_within_two_percent(
     model: str, task: str, part: Part, target: int
 ) -> None:
