@@ -164,9 +164,6 @@ def _search(
         if known:
             best = (max if higher else min)(known, key=lambda value: known[value])
             variant = replace(variant, overrides=merged(variant.overrides, (f"{key}={best}",)))
-        elif variant.label in tried:
-            reasons = [job.reason for _, job in jobs if job.label == variant.label]
-            raise ConfigError(f"{variant.label}: every trial of {key} failed", reasons[0])
         variants.append(variant)
     plan = replace(plan, variants=tuple(variants), tuned=tried)
     write_plan(plan, folder)

@@ -119,8 +119,7 @@ class Watch:
         rows: list[list[Cell]] = []
         for label in dict.fromkeys(job.label for job in self.jobs):
             mine = [job for job in self.jobs if job.label == label]
-            shown = next((job for job in mine if job.status == "running"), None)
-            shown = shown or next((job for job in reversed(mine) if job.lines), mine[0])
+            shown = next((job for job in reversed(mine) if job.lines), mine[0])
             values = self._values(shown)
             speeds = [line["speed/tokens_per_second"] for line in shown.lines[-20:] if "train/loss" in line]
             rows.append(
@@ -178,11 +177,13 @@ def tuned_line(plan: Plan, label: str, *, higher: bool) -> str:
     """What the search chose for one model, what failed, and whether the choice stands at the edge of what was tried."""
     tried = plan.tuned[label]
     known = {value: reached for value, reached in tried.items() if reached is not None}
+    key = plan.tune.key if plan.tune is not None else ""
+    if not known:
+        return f"{label}: every trial of {key} failed, so it keeps its own"
     best = (max if higher else min)(known, key=lambda value: known[value])
     ranked = sorted(tried, key=float)
     shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)
     edge = "; at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
-    key = plan.tune.key if plan.tune is not None else ""
     return f"{label}: {key}={best} validated best of {shown}{edge}"
 
 

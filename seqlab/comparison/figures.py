@@ -70,7 +70,8 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
         found = curve(row, axis)
         if found is None:
             continue
-        colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
+        colour = COLOURS[index % len(COLOURS)]
+        style = STYLES[(index + index // len(COLOURS)) % len(STYLES)]
         axes.plot(
             found.x, found.y, style, color=colour, label=_plain(row.label), linewidth=1.8, marker="o", markersize=3
         )

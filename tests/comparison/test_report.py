@@ -24,16 +24,20 @@ CHROMIUM = next(
 EVIL = "<script>document.title='taken'</script>&amp; \x00"
 
 
-def _summary() -> Summary:
+def example_plan() -> Plan:
     probe = Probe("cpu", "fp32", 0.01, 2000.0, 1.5e6, 0.2, 4096, 900.0)
     variants = tuple(
         Variant(label, "rnn", ("model=rnn",), Sizes(10_000, 90_000, 10_100), 400, 4, probe, {})
         for label in ("rnn", "<b>deep</b> & wide")
     )
-    plan = Plan(1, "0" * 64, "char_lm", "bits_per_character", variants, (0, 1, 2), "60s", "body=90k", None, ("a note",))
+    return Plan(1, "0" * 64, "char_lm", "bits_per_character", variants, (0, 1, 2), "60s", "body=90k", None, ("a note",))
+
+
+def example_summary() -> Summary:
+    plan = example_plan()
     metrics = {"bits_per_character": {"unit": "bits/char", "higher_is_better": False}}
     runs = []
-    for place, variant in enumerate(variants):
+    for place, variant in enumerate(plan.variants):
         for seed in plan.seeds:
             values = [4 - 0.5 * i - 0.3 * place + 0.01 * seed * (1 + place) for i in range(4)]
             curve = tuple(Point(100 * (i + 1), 200_000 * (i + 1), 5.0 * (i + 1), v) for i, v in enumerate(values))
@@ -64,7 +68,7 @@ class _Reader(html.parser.HTMLParser):
 
 
 def test_the_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
-    write_report(_summary(), tmp_path)
+    write_report(example_summary(), tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     reader = _Reader()
     reader.feed(text)
@@ -95,7 +99,7 @@ def test_a_browser_shows_it(tmp_path: Path, dark: bool) -> None:
     from PIL import Image  # comes with matplotlib
 
     assert CHROMIUM is not None
-    write_report(_summary(), tmp_path)
+    write_report(example_summary(), tmp_path)
     page = (tmp_path / "report.html").resolve().as_uri()
     flags = [
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
+from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.comparison.sizes import Part, changes, match_size, sizes, sizes_of
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
 from seqlab.interfaces import SequenceModel
+from seqlab.models.lstm import LSTMConfig
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
 
 
@@ -65,3 +69,22 @@ def test_a_size_that_cannot_be_met_names_the_nearest(model: str) -> None:
     with pytest.raises(ConfigError, match="cannot be met within 2 %") as error:
         match_size(tiny_task(config), config.model, "body", 37)
     assert "model.width=" in error.value.hint
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class _Choosy(LSTMConfig):
+    """A family of somebody's own that checks its width and says nothing of it in at_width."""
+
+    def __post_init__(self) -> None:
+        if self.width % 8:
+            raise ValueError("the width must be a multiple of 8")
+
+
+def test_a_family_that_refuses_widths_is_matched_over_the_others() -> None:
+    data = tiny_task(tiny_config("lstm", "char_lm"))
+    lstm = load_run_config(["model=lstm"]).model
+    choosy = _Choosy(**{field.name: getattr(lstm, field.name) for field in fields(lstm)})
+    found = match_size(data, choosy, "body", 104_000)
+    assert found.width % 8 == 0
+    with pytest.raises(ConfigError, match="cannot be met"):
+        match_size(data, choosy, "body", 20_000)
