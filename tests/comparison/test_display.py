@@ -58,7 +58,7 @@ def test_the_live_table_has_a_row_a_model_and_a_dot_a_seed() -> None:
     text = _said(console)
     assert "●◐○" in text
     assert "✗○○" in text
-    assert "█▄▁" in text
+    assert "█▅▁" in text
     assert "2.0000" in text
     assert "300/400" in text
     assert "2 of 6 runs" in text
