@@ -123,8 +123,7 @@ def compare(
 ) -> None:
     """Which model is better, and is that sure? Example: seqlab compare rnn transformer
 
-    Trains each model with the same seeds and data, and says what the differences show. The same command, started
-    again, goes on where it was stopped.
+    Trains each with the same seeds and data and says which differences are shown. Started again, it goes on.
     """
     from seqlab.comparison.request import read_request
 
