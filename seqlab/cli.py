@@ -134,7 +134,7 @@ def compare(
     from seqlab.comparison.summary import as_json as plain
 
     if dry_run:
-        plan = comparison.plan_only(request, config_dir)
+        plan = comparison.plan_only(request, config_dir, name)
         if as_json:
             typer.echo(json.dumps(plan.as_json(), indent=2, ensure_ascii=False))
         else:

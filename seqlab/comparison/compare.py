@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -16,13 +15,13 @@ from seqlab.comparison.display import Watch, show_plan
 from seqlab.comparison.figures import figures, save_figures
 from seqlab.comparison.jobs import Job, Jobs, locked
 from seqlab.comparison.page import write_page
-from seqlab.comparison.plan import Plan, Variant, folder_of, read_plan, write_plan
-from seqlab.comparison.planning import complete, draft
-from seqlab.comparison.request import Request, Tune, key_of, merged
+from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
+from seqlab.comparison.planning import complete, draft, trial_values
+from seqlab.comparison.request import Request, key_of, merged
 from seqlab.comparison.summary import Run, Summary, read_run, summarise, write_files
-from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig
-from seqlab.errors import ConfigError, DataError, Interrupted
+from seqlab.errors import ConfigError, DataError, Interrupted, NumericError, ResourceError
+from seqlab.faults import disk
 from seqlab.interfaces import Baseline, Metric
 
 # a search must not see the seeds that are compared
@@ -38,10 +37,23 @@ class Comparison:
     failed: Mapping[tuple[str, int], str]
 
 
-def plan_only(request: Request, config_dir: Path | None) -> Plan:
-    """For --dry-run: measured, but nothing is written."""
-    plan, configs = draft(request, config_dir)
-    return complete(plan, request, configs, config_dir)
+def plan_only(request: Request, config_dir: Path | None, name: str | None) -> Plan:
+    """For --dry-run: the plan that stands in the folder, or a new one that is measured and not written."""
+    drafted, configs = draft(request, config_dir)
+    there = _stored(drafted, folder_of(drafted, _runs_dir(request), name))
+    return complete(drafted, request, configs, config_dir) if there is None else there
+
+
+def _runs_dir(request: Request) -> Path:
+    return next((Path(w.partition("=")[2]) for w in request.shared if key_of(w) == "runs_dir"), Path("runs"))
+
+
+def _stored(drafted: Plan, folder: Path) -> Plan | None:
+    """The plan of the same comparison that stands in the folder, with the seeds that are asked for now."""
+    there = read_plan(folder)
+    if there is not None and there.digest != drafted.digest:
+        raise ConfigError(f"{folder} holds another comparison", "choose another --name")
+    return None if there is None else replace(there, seeds=drafted.seeds)
 
 
 def compare(
@@ -59,12 +71,11 @@ def compare(
     """
     drafted, configs = draft(request, config_dir)
     first = next(iter(configs.values()))
-    runs_dir = next((Path(w.partition("=")[2]) for w in request.shared if key_of(w) == "runs_dir"), Path("runs"))
-    folder = folder_of(drafted, runs_dir, name)
-    with locked(folder) as lock:
+    folder = folder_of(drafted, _runs_dir(request), name)
+    with locked(folder) as lock, disk(folder):
         plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
         try:
-            plan = _search(plan, folder, config_dir, console, lock, quiet)
+            plan = _search(plan, configs, folder, config_dir, console, lock, quiet)
             jobs = [
                 Job(variant.label, seed, folder / variant.slug / f"seed-{seed}", variant.overrides, config_dir)
                 # seed by seed, so that what was stopped half-way still compares like with like
@@ -72,11 +83,14 @@ def compare(
                 for variant in plan.variants
                 if not variant.existing
             ]
+            if not all(job.is_made() for job in jobs):
+                _check_text(plan, first)
             _make(jobs, plan, console, lock, "", quiet)
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command goes on with what is missing", stopped.exit_code
             ) from None
+        failed: Mapping[tuple[str, int], str]
         failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
         runs = _read(plan, folder)
         plan = replace(plan, notes=(*plan.notes, *_machine_notes(runs)))
@@ -85,7 +99,17 @@ def compare(
             write_report(summary, folder)  # before the baselines: nothing that happens to them can take it away
             summary = replace(summary, baselines=tuple(_baselines(first, folder, console, quiet)))
             write_report(summary, folder)
+            failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}
     return Comparison(folder, summary, failed)
+
+
+def _check_text(plan: Plan, first: RunConfig) -> None:
+    """Before more runs are made: do they read what the plan was made with?"""
+    if plan.data_sha256 and first.task.build().data_sha256 != plan.data_sha256:
+        raise DataError(
+            "the corpus is no longer the one that this comparison was begun with",
+            "restore it, or begin another with --name; python_docs differs by Python version, cldr by Babel's",
+        )
 
 
 def write_report(summary: Summary, folder: Path) -> None:
@@ -107,12 +131,8 @@ def _plan(
     quiet: bool,
 ) -> Plan:
     """The plan that stands in the folder, or a new one."""
-    there = read_plan(folder)
-    if there is not None and there.digest != drafted.digest:
-        raise ConfigError(f"{folder} holds another comparison", "choose another --name")
-    if there is not None:
-        plan = replace(there, seeds=drafted.seeds)
-    else:
+    plan = _stored(drafted, folder)
+    if plan is None:
         if not quiet:
             console.print("measuring a few steps of each model", style="dim")
         plan = complete(drafted, request, configs, config_dir)
@@ -123,9 +143,12 @@ def _plan(
     return plan
 
 
-def _make(jobs: list[Job], plan: Plan, console: Console, lock: int | None, title: str, quiet: bool) -> None:
+def _make(jobs: list[Job], plan: Plan, console: Console, lock: int | None, title: str, quiet: bool) -> int | None:
+    """Returns the signal that asked to stop, if one came too late to stop any of these."""
     with Watch(console, jobs, plan, title, quiet=quiet) as watch:
-        Jobs(jobs, watch.look, lock).run()
+        made = Jobs(jobs, watch.look, lock)
+        made.run()
+    return made.stop_signal
 
 
 # --- search ------------------------------------------------------------------------------------------
@@ -133,6 +156,7 @@ def _make(jobs: list[Job], plan: Plan, console: Console, lock: int | None, title
 
 def _search(
     plan: Plan,
+    configs: dict[str, RunConfig],
     folder: Path,
     config_dir: Path | None,
     console: Console,
@@ -145,12 +169,20 @@ def _search(
     key, primary = plan.tune.key, plan.primary
     jobs: list[tuple[str, Job]] = []
     for variant in plan.variants:
-        for value in _values(plan.tune, variant, config_dir) if not variant.existing else ():
+        values = [] if variant.existing else trial_values(plan.tune, configs[variant.label], variant.label)
+        for value in values:
             words = merged(variant.overrides, (f"{key}={value}",))
             seed = plan.seeds[0] + _TUNE_SEED
             where = folder / "tune" / variant.slug / f"{key.rpartition('.')[2]}={value}"
             jobs.append((value, Job(variant.label, seed, where, words, config_dir)))
-    _make([job for _, job in jobs], plan, console, lock, f"search of {key}: ", quiet)
+    stopped = _make([job for _, job in jobs], plan, console, lock, f"search of {key}: ", quiet)
+    if stopped is not None:
+        raise Interrupted("stopped after the search", "", 128 + stopped)
+    for value, job in jobs:
+        if job.status == "failed" and job.code != NumericError.exit_code:  # one that diverges is an answer
+            raise ResourceError(
+                f"{job.label}: the trial of {key}={value} failed: {job.reason}", "the same command tries it again"
+            )
     tried: dict[str, dict[str, float | None]] = {}
     higher = False
     for value, job in jobs:
@@ -164,26 +196,12 @@ def _search(
         if known:
             best = (max if higher else min)(known, key=lambda value: known[value])
             variant = replace(variant, overrides=merged(variant.overrides, (f"{key}={best}",)))
+        elif variant.label in tried:
+            raise NumericError(f"{variant.label}: training diverged with every value of {key}", "try smaller ones")
         variants.append(variant)
     plan = replace(plan, variants=tuple(variants), tuned=tried)
     write_plan(plan, folder)
     return plan
-
-
-def _values(tune: Tune, variant: Variant, config_dir: Path | None) -> list[str]:
-    """The given values, or as many as asked for around the variant's own, a factor of two apart."""
-    if tune.values:
-        return [f"{value:g}" for value in tune.values]
-    own: Any = settings(list(variant.overrides), config_dir).get(tune.key)
-    if isinstance(own, bool) or not isinstance(own, int | float) or own <= 0:
-        raise ConfigError(
-            f"--tune {tune.key}: {variant.label} has {tune.key}={own}; a search starts from a positive number",
-            f"give the values: --tune {tune.key}=A,B,C",
-        )
-    values = [own * 2.0 ** (index - tune.count // 2) for index in range(tune.count)]
-    if isinstance(own, int):
-        return [str(value) for value in dict.fromkeys(max(1, round(value)) for value in values)]
-    return [f"{value:.4g}" for value in values]
 
 
 # --- reading -----------------------------------------------------------------------------------------

@@ -178,8 +178,6 @@ def tuned_line(plan: Plan, label: str, *, higher: bool) -> str:
     tried = plan.tuned[label]
     known = {value: reached for value, reached in tried.items() if reached is not None}
     key = plan.tune.key if plan.tune is not None else ""
-    if not known:
-        return f"{label}: every trial of {key} failed, so it keeps its own"
     best = (max if higher else min)(known, key=lambda value: known[value])
     ranked = sorted(tried, key=float)
     shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)

@@ -36,6 +36,7 @@ class Job:
     config_dir: Path | None
     status: Status = "waiting"
     reason: str = ""
+    code: int = 0
     seconds: float = 0.0
     step: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -137,7 +138,7 @@ class Jobs:
         elif self.stop_signal is not None:
             job.status = "waiting"
         else:
-            job.status, job.reason = "failed", _reason(code, text)
+            job.status, job.reason, job.code = "failed", _reason(code, text), code
         self.process = None
         self.watch()
 

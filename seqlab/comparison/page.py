@@ -83,16 +83,21 @@ def _join(labels: list[str]) -> str:
 
 def _about(summary: Summary) -> str:
     plan = summary.plan
-    seeds = len(plan.seeds)
-    parts = [f"{seeds} seed{'' if seeds == 1 else 's'} a model"]
+    seeds = _range([len(row.test) for row in summary.rows])
+    parts = [f"{seeds} seed{'' if seeds == '1' else 's'} a model"]
     parts.append(f"sizes matched: {plan.match}" if plan.match else "sizes as configured")
-    steps = {row.variant.max_steps for row in summary.rows}
-    same = f"{steps.pop()} steps each" if len(steps) == 1 and None not in steps else "as long as configured"
-    parts.append(same if plan.budget is None else f"budget {plan.budget} each")
+    steps = _range([run.result["steps"] for row in summary.rows for run in row.runs])
+    parts.append(f"{steps} steps each" if plan.budget is None else f"budget {plan.budget} each")
     if plan.tune is not None:
         parts.append(f"{plan.tune.key} searched for each")
     direction = "higher" if summary.metric.higher_is_better else "lower"
     return ", ".join(parts) + f". Compared by test {summary.primary} ({direction} is better)."
+
+
+def _range(counts: list[int]) -> str:
+    """One number, or from the least to the most."""
+    low, high = min(counts, default=0), max(counts, default=0)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _verdicts(summary: Summary) -> list[dict[str, str]]:
@@ -169,7 +174,7 @@ def _sizes(summary: Summary) -> dict[str, Any]:
     for row in summary.rows:
         sizes = row.variant.sizes
         counts = [f"{n:,}" for n in (sizes.embedding, sizes.body, sizes.head, sizes.params)] if sizes else ["–"] * 4
-        rows.append({"cells": [row.label, *counts, str(row.variant.max_steps or "–")], "naive": False})
+        rows.append({"cells": [row.label, *counts, _range([run.result["steps"] for run in row.runs])], "naive": False})
     return {
         "about": "Parameters by part; the body is what stands between embedding and head.",
         "headings": ["model", "embedding", "body", "head", "all", "steps"],

@@ -56,7 +56,8 @@ class Variant:
 class Plan:
     """Everything that is decided before the first run. digest: of the request, seeds left out, so that more seeds
     can be added to what is there. notes: what a reader must know to judge it. tuned: what a search has tried, by label
-    and value, with the validation reached (None: it failed); the choice stands in the variants' overrides."""
+    and value, with the validation reached (None: it failed); the choice stands in the variants' overrides.
+    data_sha256: of what the tasks read when it was made."""
 
     format: int
     digest: str
@@ -69,6 +70,7 @@ class Plan:
     tune: Tune | None
     notes: tuple[str, ...]
     config_dir: str | None = None
+    data_sha256: str = ""
     tuned: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import torch
 from seqlab.comparison.existing import existing_runs, recorded_sha256, stored_primary
 from seqlab.comparison.plan import FORMAT, Plan, Variant
 from seqlab.comparison.probe import Probe, probe
-from seqlab.comparison.request import Asked, Budget, Request, key_of, merged
+from seqlab.comparison.request import Asked, Budget, Request, Tune, key_of, merged
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
@@ -43,6 +43,8 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
     for label, config, folders in existing_runs(request.runs, set(configs), config_dir):
         configs[label] = config
         variants.append(undecided(label, config, (), folders))
+    if request.tune is not None:
+        _check_trials(request.tune, variants, configs, config_dir)
     if len({variant.slug for variant in variants}) < len(variants):
         raise ConfigError(
             "two labels make the same folder name: " + ", ".join(v.label for v in variants),
@@ -83,8 +85,10 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     variants: list[Variant] = []
     notes = list(plan.notes)
     primary = next((stored_primary(folder) for v in plan.variants for folder in v.existing.values()), "")
+    threads = torch.get_num_threads()
     for variant in plan.variants:
         config = configs[variant.label]
+        torch.set_num_threads(threads)  # one variant's device.threads is not the next one's
         try:
             if config.task not in tasks:
                 tasks[config.task] = config.task.build()
@@ -98,7 +102,8 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     _check_corpus(plan, tasks)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the runs have processes of their own
-    return replace(plan, variants=tuple(variants), primary=primary, notes=tuple(notes))
+    digest = next((task.data_sha256 for task in tasks.values()), "")
+    return replace(plan, variants=tuple(variants), primary=primary, notes=tuple(notes), data_sha256=digest)
 
 
 def _complete(
@@ -107,7 +112,12 @@ def _complete(
     """(the variant, why it could not be measured, if so)."""
     device = resolve_device(config.device, deterministic=config.deterministic)
     if variant.existing:
-        return replace(variant, sizes=sizes_of(task, config.model), probe=probe(config, task, device)), ""
+        variant = replace(variant, sizes=sizes_of(task, config.model))
+        try:
+            with memory():
+                return replace(variant, probe=probe(config, task, device)), ""
+        except SeqlabError as error:
+            return variant, error.what
     # chosen once: a restart on another machine must not go on with another device
     overrides = merged(variant.overrides, (f"device.type={device.name}", f"device.precision={device.precision}"))
     if request.match is not None:
@@ -215,12 +225,37 @@ def _check_words(request: Request) -> None:
 
 def _check_solved(variant: Variant, solved: tuple[str, ...], part: str) -> None:
     given = {key_of(word): word for word in variant.overrides}
-    for word in solved:
-        if key_of(word) == "model.width" and "model.width" in given:
+    for key in map(key_of, solved):
+        if key in given:
             raise ConfigError(
-                f"'{given['model.width']}' and --match {part}: the width is what matching solves for",
+                f"{variant.label}: '{given[key]}' and --match {part}: {key} is what matching solves for",
                 "keep one of them",
             )
+
+
+def trial_values(tune: Tune, config: RunConfig, label: str) -> list[str]:
+    """The given values, or as many as asked for around the variant's own, a factor of two apart."""
+    if tune.values:
+        return [f"{value:g}" for value in tune.values]
+    group, _, name = tune.key.partition(".")
+    own = getattr(getattr(config, group), name, None)
+    if isinstance(own, bool) or not isinstance(own, int | float) or own <= 0:
+        raise ConfigError(
+            f"--tune {tune.key}: {label} has {tune.key}={own}; a search starts from a positive number",
+            f"give the values: --tune {tune.key}=A,B,C",
+        )
+    values = [own * 2.0 ** (index - tune.count // 2) for index in range(tune.count)]
+    if isinstance(own, int):
+        return [str(value) for value in dict.fromkeys(max(1, round(value)) for value in values)]
+    return [f"{value:.4g}" for value in values]
+
+
+def _check_trials(tune: Tune, variants: list[Variant], configs: dict[str, RunConfig], config_dir: Path | None) -> None:
+    """Every trial of a search must be a config, before any of them is made."""
+    for variant in variants:
+        for value in trial_values(tune, configs[variant.label], variant.label) if not variant.existing else ():
+            asked = Asked(variant.label, variant.model, variant.overrides)
+            _load(merged(variant.overrides, (f"{tune.key}={value}",)), asked, config_dir)
 
 
 def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Request) -> list[str]:

@@ -254,7 +254,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
 def write_files(summary: Summary, folder: Path) -> None:
     """summary.json, and summary.csv with one line a run."""
     text = json.dumps(as_json(summary), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    temporary = folder / ".summary.json"
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(folder / "summary.json")
     runs = [run for row in summary.rows for run in row.runs]
     tests = list(dict.fromkeys(name for run in runs for name in run.result["test"]))
     facts = ("parameters", "steps", "tokens", "seconds", "tokens_per_second", "peak_memory_bytes", "best_step")

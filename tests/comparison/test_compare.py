@@ -105,6 +105,7 @@ def test_runs_that_exist_are_compared_without_training(made: tuple[Path, dict[st
     [
         (["rnn/seed-0", "--budget", "9steps"], 2, "these runs exist already: --budget has no effect"),
         (["rnn/seed-0", "trainer.clip_norm=1"], 2, "trainer.clip_norm=1 has no effect"),
+        (["rnn/seed-0", "wide/other-text"], 3, "was not trained on the same text"),
         (["rnn", "nowhere"], 4, "is not the folder of a run"),
         (["rnn/seed-0", "rnn/seed-0"], 2, "runs of one config with one seed"),
     ],
@@ -119,6 +120,11 @@ def test_mistakes_about_runs_that_exist(
     tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    other = made[0] / "wide" / "other-text"
+    if str(other).endswith(words[-1]):
+        shutil.copytree(made[0] / "wide" / "seed-0", other, dirs_exist_ok=True)
+        facts = json.loads((other / "environment.json").read_text()) | {"data_sha256": "0" * 64}
+        (other / "environment.json").write_text(json.dumps(facts))
     given = [str(made[0] / word) if "/" in word or word in ("rnn", "nowhere") else word for word in words]
     ended, out, err = in_process(capsys, monkeypatch, "compare", *given)
     assert (ended, out) == (code, "")
@@ -201,6 +207,13 @@ def test_settings_changed_behind_its_back_are_noticed(tmp_path: Path) -> None:
     edited = run(*words, cwd=tmp_path)
     assert edited.returncode == 4
     assert "was made with other settings" in edited.stderr
+    overrides.write_text(overrides.read_text().replace("model.width=17", "model.width=16"))
+    plan = json.loads((folder / "plan.json").read_text())
+    (folder / "plan.json").write_text(json.dumps(plan | {"data_sha256": "0" * 64}))
+    changed = run(*words[:-4], "--seeds", "2", "--name", "mine", cwd=tmp_path)
+    assert changed.returncode == 3
+    assert "no longer the one" in changed.stderr
+    assert not (folder / "rnn" / "seed-1").exists()
     (folder / "plan.json").unlink()
     lost = run(*words, cwd=tmp_path)
     assert lost.returncode == 4

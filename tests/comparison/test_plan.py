@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from seqlab.comparison.plan import Plan, Variant, folder_of, read_plan, write_plan
 from seqlab.comparison.planning import complete, draft
@@ -18,7 +19,8 @@ from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, SeqlabError
 from seqlab.experiment import build_network
-from seqlab.training.device import Device
+from seqlab.training.device import Device, resolve_device
+from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
 from tests.conftest import tiny_overrides, tiny_task
 
@@ -32,7 +34,7 @@ def _with_shared(words: tuple[str, ...], options: dict[str, str | int]) -> list[
     if "budget" in options:
         left_out += ["trainer.max_steps", "trainer.eval_every_steps"]
     if "match" in options:
-        left_out += ["model.width"]
+        left_out += ["model.width", "model.feed_forward"]
     return [*words, *(o for o in SHARED if not o.startswith(tuple(left_out)))]
 
 
@@ -77,8 +79,9 @@ def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> No
 
 
 def test_what_auto_chose_is_kept() -> None:
+    chosen = resolve_device(load_run_config(["device=auto"]).device, deterministic=False)
     config = load_run_config(_plan("rnn").variants[0].command(0))
-    assert (config.device.type, config.device.precision) == ("cpu", "fp32")
+    assert (config.device.type, config.device.precision) == (chosen.name, chosen.precision)
 
 
 def test_own_overrides_win_and_what_breaks_the_pairing_is_said() -> None:
@@ -126,6 +129,36 @@ def test_a_budget_below_one_step_is_refused() -> None:
         _plan("rnn model.width=12", match="body=60k")
     with pytest.raises(ConfigError, match="is what --tune searches"):
         _plan("rnn optim.learning_rate=0.1", tune="lr=3")
+    with pytest.raises(ConfigError, match=r"model\.feed_forward is what matching"):
+        _plan("transformer model.feed_forward=999", match="body=60k")
+    with pytest.raises(ConfigError, match="there is no setting"):
+        _plan("rnn", tune="optim.momentum=0.8,0.9")
+    with pytest.raises(ConfigError, match="starts from a positive number"):
+        _plan("rnn", "optim.weight_decay=0", tune="optim.weight_decay=3")
+
+
+def test_one_variants_threads_are_not_the_next_ones() -> None:
+    torch.set_num_threads(2)
+    try:
+        _plan("one: rnn device.threads=1", "rnn")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def test_operations_a_token_are_the_counters() -> None:
+    """FLOP/tok of the probe, against torch's own counter with nothing fused, on the same batches."""
+    (variant,) = _plan("gru", "model.layers=1").variants
+    config = load_run_config(variant.command(0))
+    task = tiny_task(config)
+    network = task.build_network(config.model)
+    batches = list(islice(task.batches("train", stream_seed(0, "data order")), 4))
+    with FlopCounterMode(display=False) as counter:  # a GRU on a CPU is not fused
+        for batch in batches:
+            network(batch, network.initial_state(batch.size)).loss_sum.backward()
+    assert variant.probe is not None
+    expected = counter.get_total_flops() / sum(batch.positions for batch in batches)
+    assert variant.probe.flops_per_token == pytest.approx(expected, rel=0.01)
 
 
 @pytest.mark.parametrize(

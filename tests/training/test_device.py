@@ -26,8 +26,8 @@ def test_auto_on_a_cpu_is_fp32() -> None:
         resolve_device(_config(precision="fp16"), deterministic=False)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has CUDA")
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="device=cuda: this machine or this build of torch has none") as error:
         resolve_device(_config(type="cuda"), deterministic=False)
     assert error.value.allowed.startswith("devices here: cpu")
