@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -192,6 +192,7 @@ def locked(folder: Path) -> Iterator[int | None]:
     except ImportError:  # Windows
         yield None
         return
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -214,5 +215,7 @@ def locked(folder: Path) -> Iterator[int | None]:
     finally:
         if held and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
             (folder / ".lock").unlink()
-            folder.rmdir()
+            for made in new:
+                with suppress(OSError):  # somebody else has put something there
+                    made.rmdir()
         os.close(descriptor)
