@@ -19,5 +19,6 @@ def write_layout(folder: Path, primary: str) -> None:
         "gradient norm": "optim/gradient_norm",
         "tokens per second": "speed/tokens_per_second",
     }
-    writer.add_custom_scalars({"comparison": {name: ["Multiline", [tag]] for name, tag in charts.items()}})
+    # a tag is a regular expression there: without its end, gradient_norm would be gradient_norm_max as well
+    writer.add_custom_scalars({"comparison": {name: ["Multiline", [f"{tag}$"]] for name, tag in charts.items()}})
     writer.close()
