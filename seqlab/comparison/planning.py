@@ -13,7 +13,7 @@ import torch
 
 from seqlab.comparison.existing import existing_runs, recorded_sha256, stored_primary
 from seqlab.comparison.plan import FORMAT, Plan, Variant
-from seqlab.comparison.probe import Probe, probe
+from seqlab.comparison.probe import Probe, busy_others, probe
 from seqlab.comparison.request import Asked, Budget, Request, Tune, key_of, merged
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import RunConfig, load_run_config
@@ -85,6 +85,11 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     variants: list[Variant] = []
     notes = list(plan.notes)
     primary = next((stored_primary(folder) for v in plan.variants for folder in v.existing.values()), "")
+    if (others := busy_others()) > 0 and any(not variant.existing for variant in plan.variants):
+        notes.append(
+            f"the machine was busy while steps were measured (other threads running: {others}): times, and a budget in "
+            "seconds, are those of a busy machine"
+        )
     threads = torch.get_num_threads()
     for variant in plan.variants:
         config = configs[variant.label]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from seqlab.comparison.plan import Plan, Variant, folder_of, read_plan, write_plan
 from seqlab.comparison.planning import complete, draft
-from seqlab.comparison.probe import Probe
+from seqlab.comparison.probe import Probe, busy_others
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, SeqlabError
@@ -50,7 +53,7 @@ def test_the_paired_design_differs_in_the_model_alone() -> None:
     configs = [load_run_config(list(variant.overrides)) for variant in plan.variants]
     assert configs[0].task == configs[1].task
     assert configs[0].trainer == configs[1].trainer
-    assert plan.notes == ()
+    assert not [note for note in plan.notes if "busy" not in note]
 
 
 def test_a_base_seed_shifts_all_and_is_each_runs_own() -> None:
@@ -230,3 +233,18 @@ def test_the_time_is_that_of_steps_validations_and_starts() -> None:
     probe = Probe("cpu", "fp32", 0.5, 100.0, 1e6, 2.0, None, None)
     timed = replace(variant, probe=probe, max_steps=10, validations=3)
     assert timed.seconds == pytest.approx(10 * 0.5 + 5 * 2.0 + 6.0)
+
+
+def test_a_busy_machine_is_noticed() -> None:
+    spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        for _ in range(100):
+            if busy_others() > 0:
+                break
+            time.sleep(0.1)
+        assert busy_others() > 0
+        assert any("machine was busy" in note for note in _plan("rnn").notes)
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()
