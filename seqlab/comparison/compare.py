@@ -174,7 +174,7 @@ def _search(
             words = merged(variant.overrides, (f"{key}={value}",))
             seed = plan.seeds[0] + _TUNE_SEED
             where = folder / "tune" / variant.slug / f"{key.rpartition('.')[2]}={value}"
-            jobs.append((value, Job(variant.label, seed, where, words, config_dir)))
+            jobs.append((value, Job(variant.label, seed, where, words, config_dir, what=f"{key}={value}")))
     stopped = _make([job for _, job in jobs], plan, console, lock, f"search of {key}: ", quiet)
     if stopped is not None:
         raise Interrupted("stopped after the search", "", 128 + stopped)

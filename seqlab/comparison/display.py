@@ -86,7 +86,9 @@ class Watch:
             self._told.add(index)
             if self._live is None and not self.quiet and job.seconds:
                 told = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
-                line = f"{job.label}, seed {job.seed}: {told} ({clock(job.seconds)}); {self._progress()}"
+                line = (
+                    f"{job.label}, {job.what or f'seed {job.seed}'}: {told} ({clock(job.seconds)}); {self._progress()}"
+                )
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _progress(self) -> str:

@@ -27,7 +27,8 @@ _POLL_SECONDS = 0.2
 
 @dataclass
 class Job:
-    """One run to be made in `folder`. seconds: since it was started; lines: what it has logged so far."""
+    """One run to be made in `folder`. seconds: since it was started; lines: what it has logged so far;
+    what: tells it apart from others of its label, the seed if nothing else does."""
 
     label: str
     seed: int
@@ -37,6 +38,7 @@ class Job:
     status: Status = "waiting"
     reason: str = ""
     code: int = 0
+    what: str = ""
     seconds: float = 0.0
     step: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
