@@ -115,13 +115,12 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
     for row in summary.rows:
         for seed, why in row.failed.items():
             found.append({"kind": "failed", "tag": "failed", "text": f"{row.label}, seed {seed}: {why}"})
-        better = [
-            b.name
-            for b in beaten
-            if row.mean is not None and _at_least(summary, b.metrics[summary.primary].value, row.mean)
-        ]
-        if better:
-            text = f"{row.label} is no better than {_join(better)}, which needs no network"
+    for base in beaten:
+        value = base.metrics[summary.primary].value
+        no_better = [r.label for r in summary.rows if r.mean is not None and _at_least(summary, value, r.mean)]
+        if no_better:
+            are = "is" if len(no_better) == 1 else "are"
+            text = f"{_join(no_better)} {are} no better than {base.name}, which needs no network"
             found.append({"kind": "note", "tag": "baseline", "text": text})
     found += [{"kind": "note", "tag": "note", "text": note} for note in summary.plan.notes]
     for label in summary.plan.tuned:

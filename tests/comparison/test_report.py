@@ -48,8 +48,9 @@ def example_summary() -> Summary:
             }  # fmt: skip
             runs.append(Run(variant.label, seed, f"runs/x/{seed}", result, curve, f"once {EVIL} a sample"))
     naive = Baseline("5-gram", "counting", {"bits_per_character": Metric(2.9, "bits/char", higher_is_better=False)})
+    xz = Baseline("xz", "growing", {"bits_per_character": Metric(1.0, "bits/char", higher_is_better=False)})
     failed = {("rnn", 3): "out of memory <now>"}
-    summary = summarise(plan, runs, failed, [naive], "seqlab compare rnn --seeds 3")
+    summary = summarise(plan, runs, failed, [naive, xz], "seqlab compare rnn --seeds 3")
     assert summary is not None
     return summary
 
@@ -87,6 +88,7 @@ def test_the_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
         "out of memory &lt;now&gt;",
         "a note",
         "is better than rnn by",
+        "&lt;b&gt;deep&lt;/b&gt; &amp; wide and rnn are no better than xz",
         "5-gram",
         "seqlab compare rnn --seeds 3",
     ):
