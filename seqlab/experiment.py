@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,7 +19,7 @@ from seqlab.display import Display
 from seqlab.errors import CheckpointError, ConfigError, DataError
 from seqlab.faults import disk, log_file, memory, signals
 from seqlab.interfaces import Metric, Network, SequenceModel, Task
-from seqlab.run_folder import environment, find_run, make_run_folder
+from seqlab.run_folder import environment, find_run, make_run_folder, read_environment, write_json
 from seqlab.training.device import Device, resolve_device
 from seqlab.training.recorder import Recorder, finite
 from seqlab.training.seeds import stream_seed
@@ -107,7 +106,7 @@ def train(
         (folder / "overrides.txt").write_text("".join(f"{text}\n" for text in overrides), encoding="utf-8")
         chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
         facts = environment(task.data_sha256) | {"symbols_sha256": sha256_of(task.symbols()), "chosen": chosen}
-        _write_json(folder / "environment.json", facts)
+        write_json(folder / "environment.json", facts)
         with Recorder(folder) as recorder, Display(console, config.trainer, quiet=quiet) as display:
             trainer = Trainer(
                 task,
@@ -133,7 +132,7 @@ def train(
                     (folder / "samples.txt").write_text(sample + "\n", encoding="utf-8")
                 finally:  # whatever becomes of the sample, what was measured is kept
                     recorder.finish(trainer.progress, result.metrics, sample)
-                    _write_json(folder / "result.json", result.as_json())
+                    write_json(folder / "result.json", result.as_json())
     _log.info("finished: %s", result.as_json()["test"])
     return replace(result, sample=sample)
 
@@ -209,10 +208,10 @@ def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network
 
 def _recorded(folder: Path) -> dict[str, Any]:
     """A run's environment.json."""
-    try:
-        return dict(json.loads((folder / "environment.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} has no readable environment.json", "is this the folder of a run?") from error
+    facts = read_environment(folder)
+    if not facts:
+        raise CheckpointError(f"{folder} has no readable environment.json", "is this the folder of a run?")
+    return facts
 
 
 def _check_symbols(run: str, task: Task[Any]) -> None:
@@ -250,11 +249,3 @@ def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | floa
             if isinstance(value, bool | int | float | str):
                 found[f"{group}.{key}"] = value
     return {**found, "seed": config.seed, "parameters": parameters}
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all: a full disk leaves no half of it."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)

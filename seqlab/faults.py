@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -68,6 +68,20 @@ def disk(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
+def on_stop(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `handler`. Outside the main thread, where Python allows none, they stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def signals(trainer: Trainer[Any], folder: Path) -> Iterator[None]:
     """In training the first Ctrl-C or SIGTERM lets the step finish and saves; a second one, or one after
     training, leaves at once."""
@@ -77,15 +91,9 @@ def signals(trainer: Trainer[Any], folder: Path) -> Iterator[None]:
             raise Interrupted(f"stopped after step {trainer.progress.step}", "", 128 + number)
         trainer.stop_signal = number
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        with on_stop(stop):
+            yield
     except Interrupted as stopped:
         hint = f"kept {folder}; its weights can start another run: seqlab train ... init_from={folder}"
         raise Interrupted(stopped.what, hint, stopped.exit_code) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

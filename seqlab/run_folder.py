@@ -62,6 +62,23 @@ def read_result(folder: Path) -> dict[str, Any] | None:
     return result if complete else None
 
 
+def read_environment(folder: Path) -> dict[str, Any]:
+    """What a run depended on: its environment.json; empty where that cannot be read."""
+    try:
+        facts = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Whole or not at all: a full disk leaves no half of it."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    temporary = path.with_name(f".{path.name}")
+    temporary.write_text(text + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
 def environment(data_sha256: str) -> dict[str, Any]:
     """What the run depends on beside its config: versions, machine, threads, code, data."""
     import torch

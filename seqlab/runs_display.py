@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
+from seqlab.run_folder import read_environment
 from seqlab.runs import RunFiles, differences
 
 
@@ -67,7 +68,7 @@ def show_run(run: RunFiles, console: Console) -> None:
     console.print(f"  {run.folder}", highlight=False, markup=False, soft_wrap=True)
     overrides = _text(run.folder / "overrides.txt").split("\n")
     console.print(f"  seqlab train {' '.join(filter(None, overrides))}", highlight=False, markup=False, soft_wrap=True)
-    facts = environment_facts(run.folder)
+    facts = read_environment(run.folder)
     packages = facts.get("packages", {})
     machine = [f"torch {packages.get('torch')}", f"python {facts.get('python')}", facts.get("cpu"), facts.get("gpu")]
     console.print(f"  {', '.join(str(part) for part in machine if part)}", highlight=False, markup=False)
@@ -100,7 +101,7 @@ def run_as_json(run: RunFiles) -> dict[str, Any]:
         **run.as_json(),
         "config": dict(run.config),
         "overrides": overrides,
-        "environment": environment_facts(run.folder),
+        "environment": read_environment(run.folder),
     }
 
 
@@ -134,14 +135,6 @@ def show_differences(a: RunFiles, b: RunFiles, console: Console) -> None:
 
 def _plain(value: Any) -> str:
     return "–" if value is None else str(value)
-
-
-def environment_facts(folder: Path) -> dict[str, Any]:
-    """A run's environment.json; empty if it cannot be read."""
-    try:
-        return dict(json.loads(_text(folder / "environment.json")))
-    except ValueError:
-        return {}
 
 
 def _lines(folder: Path) -> list[dict[str, Any]]:

@@ -23,6 +23,7 @@ from seqlab.config.run import RunConfig
 from seqlab.errors import ConfigError, DataError, Interrupted, NumericError, ResourceError
 from seqlab.faults import disk
 from seqlab.interfaces import Baseline, Metric
+from seqlab.run_folder import read_environment, write_json
 
 # a search must not see the seeds that are compared
 _TUNE_SEED = 1_000_000
@@ -73,6 +74,7 @@ def compare(
     first = next(iter(configs.values()))
     folder = folder_of(drafted, _runs_dir(request), name)
     with locked(folder) as lock, disk(folder):
+        begun = (folder / "plan.json").is_file()
         plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
         try:
             plan = _search(plan, configs, folder, config_dir, console, lock, quiet)
@@ -83,7 +85,7 @@ def compare(
                 for variant in plan.variants
                 if not variant.existing
             ]
-            if not all(job.is_made() for job in jobs):
+            if begun and not all(job.is_made() for job in jobs):
                 _check_text(plan, first)
             _make(jobs, plan, console, lock, "", quiet)
         except Interrupted as stopped:
@@ -94,11 +96,13 @@ def compare(
         failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
         runs = _read(plan, folder)
         plan = replace(plan, notes=(*plan.notes, *_machine_notes(runs)))
-        summary = summarise(plan, runs, failed, [], command)
+        baselines = _stored_baselines(folder)
+        summary = summarise(plan, runs, failed, baselines or [], command)
         if summary is not None:
-            write_report(summary, folder)  # before the baselines: nothing that happens to them can take it away
-            summary = replace(summary, baselines=tuple(_baselines(first, folder, console, quiet)))
             write_report(summary, folder)
+            if baselines is None:  # only now: nothing that happens to them can take the report away
+                summary = replace(summary, baselines=tuple(_baselines(first, folder, console, quiet)))
+                write_report(summary, folder)
             failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}
     return Comparison(folder, summary, failed)
 
@@ -225,11 +229,9 @@ def _check_same_data(runs: list[Run]) -> None:
     """Runs of two corpora cannot be compared, whatever their configs say."""
     seen: dict[str, str] = {}
     for run in runs:
-        try:
-            facts = json.loads((Path(run.folder) / "environment.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        seen.setdefault(str(facts.get("data_sha256")), run.folder)
+        facts = read_environment(Path(run.folder))
+        if facts:
+            seen.setdefault(str(facts.get("data_sha256")), run.folder)
     if len(seen) > 1:
         raise DataError(
             "these runs were not trained on the same text: " + " and ".join(seen.values()),
@@ -247,16 +249,19 @@ def _machine_notes(runs: list[Run]) -> list[str]:
     return notes
 
 
-def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) -> list[Baseline]:
-    """The task's naive baselines, computed once and kept in baselines.json."""
-    path = folder / "baselines.json"
+def _stored_baselines(folder: Path) -> list[Baseline] | None:
+    """Those that were computed before."""
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
         return [
             Baseline(b["name"], b["about"], {name: Metric(**m) for name, m in b["metrics"].items()}) for b in stored
         ]
     except (OSError, ValueError, KeyError, TypeError):
-        pass
+        return None
+
+
+def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) -> list[Baseline]:
+    """The task's naive baselines, computed and kept in baselines.json."""
     try:
         found = list(first.task.build().baselines())
     except Exception as error:  # a corpus that has gone or is too large for it: the comparison stands without
@@ -264,7 +269,7 @@ def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) ->
             console.print(f"no baselines: {error}", style="yellow", markup=False)
         return []
     plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
-    path.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "baselines.json", plain)
     return found
 
 

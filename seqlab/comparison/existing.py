@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
@@ -22,8 +21,7 @@ def existing_runs(
         if read_result(folder) is None:
             raise ConfigError(f"{run} has no result: it was stopped or failed", "compare runs that are complete")
         config = read_run_config(folder / "config.yaml", config_dir)
-        same = re.sub(r"^(seed|runs_dir): .*\n", "", config.yaml, flags=re.MULTILINE)
-        row = rows.setdefault(same, (config, {}))[1]
+        row = rows.setdefault(without_seed(config.yaml), (config, {}))[1]
         if config.seed in row:
             raise ConfigError(f"{run} and {row[config.seed]} are runs of one config with one seed", "leave one out")
         row[config.seed] = str(folder)
@@ -44,15 +42,11 @@ def existing_runs(
     return found
 
 
+def without_seed(yaml: str) -> str:
+    """A config as text, without what may differ between runs of one row."""
+    return re.sub(r"^(seed|runs_dir): .*\n", "", yaml, flags=re.MULTILINE)
+
+
 def stored_primary(run: str) -> str:
     """The metric by which a run was judged."""
     return str((read_result(Path(run)) or {}).get("primary", ""))
-
-
-def recorded_sha256(run: str) -> str | None:
-    """The digest of what a run read; None if it is not known."""
-    try:
-        facts = json.loads((Path(run) / "environment.json").read_text(encoding="utf-8"))
-        return str(facts["data_sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None

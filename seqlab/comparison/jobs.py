@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from seqlab.errors import CheckpointError, Interrupted, LockedError, ResourceError
+from seqlab.faults import on_stop
 from seqlab.run_folder import read_result
 
 Status = Literal["waiting", "running", "done", "failed"]
@@ -97,7 +97,7 @@ class Jobs:
             if job.is_made():
                 job.status = "done"
                 job.look()
-        with self._signals():
+        with on_stop(self._stop):
             for job in self.jobs:
                 if job.status == "waiting" and self.stop_signal is None:
                     self._run(job)
@@ -144,22 +144,10 @@ class Jobs:
         self.process = None
         self.watch()
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        def stop(number: int, _: FrameType | None) -> None:
-            self.stop_signal = number
-            if self.process is not None:
-                self.process.send_signal(number)
-
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+    def _stop(self, number: int, _: FrameType | None) -> None:
+        self.stop_signal = number
+        if self.process is not None:
+            self.process.send_signal(number)
 
 
 def _clear(folder: Path) -> None:

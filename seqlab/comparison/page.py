@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +20,7 @@ from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
 from seqlab.display import number
+from seqlab.run_folder import read_environment
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -199,10 +199,7 @@ def _environment(summary: Summary) -> list[tuple[str, str]]:
     found: dict[str, dict[str, None]] = {}
     for row in summary.rows:
         for run in row.runs:
-            try:
-                facts = json.loads((Path(run.folder) / "environment.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                continue
+            facts = read_environment(Path(run.folder))
             packages = facts.get("packages", {})
             shown = {
                 **{name: packages.get(name) for name in ("seqlab", "torch", "numpy")},

@@ -3,7 +3,6 @@ a second start of the same command finds the same plan."""
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from seqlab.comparison.probe import Probe
 from seqlab.comparison.request import Tune, slug
 from seqlab.comparison.sizes import Sizes
 from seqlab.errors import CheckpointError, ConfigError
+from seqlab.run_folder import write_json
 
 FORMAT = 1
 _START_SECONDS = 6.0  # of a run: the process, the corpus, writing down what was found
@@ -112,6 +112,4 @@ def read_plan(folder: Path) -> Plan | None:
 
 def write_plan(plan: Plan, folder: Path) -> None:
     """Replace plan.json whole."""
-    temporary = folder / ".plan.json"
-    temporary.write_text(json.dumps(asdict(plan), indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / "plan.json")
+    write_json(folder / "plan.json", asdict(plan))

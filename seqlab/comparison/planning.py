@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from seqlab.comparison.existing import existing_runs, recorded_sha256, stored_primary
+from seqlab.comparison.existing import existing_runs, stored_primary, without_seed
 from seqlab.comparison.plan import FORMAT, Plan, Variant
 from seqlab.comparison.probe import Probe, busy_others, probe
 from seqlab.comparison.request import Asked, Budget, Request, Tune, key_of, merged
@@ -21,6 +20,7 @@ from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, S
 from seqlab.experiment import prepare
 from seqlab.faults import memory
 from seqlab.interfaces import Task
+from seqlab.run_folder import read_environment
 from seqlab.training.device import Device, resolve_device
 
 _LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
@@ -54,7 +54,7 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
     digest = hashlib.sha256(
         json.dumps(
             [
-                [[label, _without_seed(config.yaml)] for label, config in configs.items()],
+                [[label, without_seed(config.yaml)] for label, config in configs.items()],
                 [str(run) for run in request.runs],
                 request.budget and request.budget.text,
                 request.match and asdict(request.match),
@@ -187,11 +187,6 @@ def _load(overrides: tuple[str, ...], asked: Asked, config_dir: Path | None) -> 
         raise ConfigError(error.what, hint, error.allowed.replace("model:", "models:")) from error
 
 
-def _without_seed(yaml: str) -> str:
-    """A config as text, without what may differ between runs of one row."""
-    return re.sub(r"^(seed|runs_dir): .*\n", "", yaml, flags=re.MULTILINE)
-
-
 def _seeds(request: Request, base: int, variants: list[Variant]) -> tuple[int, ...]:
     """Those of the runs that exist, so that what is made anew pairs with them, filled up to as many as asked for."""
     found = set[int]().union(*(variant.existing for variant in variants))
@@ -293,7 +288,7 @@ def _check_corpus(plan: Plan, tasks: dict[Any, Task[Any]]) -> None:
     digests = {task.data_sha256 for task in tasks.values()}
     for variant in plan.variants:
         for folder in variant.existing.values():
-            if (found := recorded_sha256(folder)) is not None:
+            if (found := read_environment(Path(folder)).get("data_sha256")) is not None:
                 digests.add(found)
                 if len(digests) > 1:
                     raise DataError(

@@ -15,7 +15,7 @@ from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.statistics import Difference, Interval, compare_all, mean_interval, tested, verdict
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import Baseline, Metric
-from seqlab.run_folder import read_result
+from seqlab.run_folder import read_result, write_json
 from seqlab.training.recorder import finite
 
 _TIME_NOISE = 0.05
@@ -253,10 +253,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 def write_files(summary: Summary, folder: Path) -> None:
     """summary.json, and summary.csv with one line a run."""
-    text = json.dumps(as_json(summary), indent=2, ensure_ascii=False, allow_nan=False)
-    temporary = folder / ".summary.json"
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(folder / "summary.json")
+    write_json(folder / "summary.json", as_json(summary))
     runs = [run for row in summary.rows for run in row.runs]
     tests = list(dict.fromkeys(name for run in runs for name in run.result["test"]))
     facts = ("parameters", "steps", "tokens", "seconds", "tokens_per_second", "peak_memory_bytes", "best_step")
