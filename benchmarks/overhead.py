@@ -79,7 +79,7 @@ class Ours:
     def run(self, steps: int) -> None:
         """What fit() does between two validations, logging included."""
         for group in islice(self.groups, steps):
-            self.trainer._timed_step(group)
+            self.trainer.advance(group)
             if self.trainer.progress.step % self.trainer.config.log_every_steps == 0:
                 self.trainer._log()
 

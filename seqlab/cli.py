@@ -91,6 +91,55 @@ def train(
 
 
 @app.command()
+def resume(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run's folder, or one of its checkpoints/step-* to go back to.", show_default=False
+        ),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...", help="What extends the run: trainer.max_steps=2000", show_default=False
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Train the last interval once more and compare every bit; write nothing.")
+    ] = False,
+    config_dir: ConfigDir = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Go on with a run as if it had never stopped. Example: seqlab resume runs/char_lm/lstm/NAME"""
+    if verify and overrides:
+        raise ConfigError(f"--verify and {overrides[0]}: nothing can change in what is verified", "leave one out")
+    from seqlab import resume as resuming
+    from seqlab.report import show_result
+
+    console = Console(stderr=True)
+    if verify:
+        start, end = resuming.verify(run, console, config_dir=config_dir)
+        said: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
+        typer.echo(json.dumps(said) if as_json else f"steps {start} to {end} trained once more: every bit is the same")
+        return
+    result = resuming.resume(run, overrides or [], console, config_dir=config_dir, quiet=quiet)
+    if isinstance(result, resuming.Finished):
+        if as_json:
+            typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)
+        else:
+            more = f"seqlab resume {result.folder} trainer.max_steps={2 * result.step}"
+            typer.echo(f"{result.folder} is finished, at step {result.step}; to go on: {more}")
+    elif as_json:
+        typer.echo(json.dumps(result.as_json(), indent=2))
+    else:
+        typed = result.folder / "overrides.txt"
+        words = typed.read_text(encoding="utf-8").splitlines() if typed.exists() else []
+        show_result(result, Console(), words, config_dir)
+
+
+@app.command()
 def compare(
     words: Annotated[
         list[str] | None,

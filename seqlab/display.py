@@ -130,6 +130,9 @@ class Display:
         else:
             self.say(text)
 
+    def saving(self, progress: Progress) -> None:
+        """Nothing that a person needs to see."""
+
     def _share(self) -> float:
         """How much of the first budget to run out is used, 0 to 1."""
         done, limits = self._progress, self.limits

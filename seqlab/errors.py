@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """The same with control characters spelled out: what a file's name says must not steer a terminal."""
+    return "".join(c if c.isprintable() or c in "\u200c\u200d" else ascii(c)[1:-1] for c in text)
+
+
 class SeqlabError(Exception):
     """A mistake or fault that a user can mend.
 
     `what` names the key, the value and the rule; `hint` what was probably meant or what to do;
-    `allowed` the values that exist. The last two may be empty.
+    `allowed` the values that exist, or what is kept and how to go on. The last two may be empty.
     """
 
     exit_code = 1
@@ -18,7 +23,7 @@ class SeqlabError(Exception):
 
     def lines(self) -> list[str]:
         """The message as it is shown: one to three lines without markup."""
-        return [line for line in (f"error: {self.what}", self.hint, self.allowed) if line]
+        return [printable(line) for line in (f"error: {self.what}", self.hint, self.allowed) if line]
 
 
 class ConfigError(SeqlabError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,13 +18,23 @@ from torch import nn
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.data.files import sha256_of
 from seqlab.display import Display
-from seqlab.errors import CheckpointError, ConfigError, DataError
+from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, NumericError, ResourceError
 from seqlab.faults import disk, log_file, memory, signals
 from seqlab.interfaces import Metric, Network, SequenceModel, Task
-from seqlab.run_folder import environment, find_run, make_run_folder, read_environment, write_json
+from seqlab.lock import locked
+from seqlab.run_folder import (
+    environment,
+    find_run,
+    fingerprint,
+    make_run_folder,
+    read_environment,
+    write_json,
+    write_text,
+)
 from seqlab.training.device import Device, resolve_device
 from seqlab.training.recorder import Recorder, finite
-from seqlab.training.seeds import stream_seed
+from seqlab.training.retention import snapshots, step_of
+from seqlab.training.seeds import seed_global_generators, stream_seed
 from seqlab.training.snapshot import best_snapshot, load_weights
 from seqlab.training.trainer import Trainer
 
@@ -69,14 +81,14 @@ def count_parameters(network: nn.Module) -> int:
 
 def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network[Any]:
     """A network initialised by the seed's own stream, on the device."""
-    torch.manual_seed(stream_seed(config.seed, "initialisation"))
+    seed_global_generators(config.seed, "initialisation")
     network = task.build_network(config.model)
     if config.init_from is not None:
         _check_symbols(config.init_from, task)
         load_weights(network, best_snapshot(find_run(config.init_from) / "checkpoints"))
     network.to(device.torch_device)
-    # the global generator belongs to dropout alone from here on
-    torch.manual_seed(stream_seed(config.seed, "dropout"))
+    # the global generators belong to dropout alone from here on
+    seed_global_generators(config.seed, "dropout")
     return network
 
 
@@ -101,40 +113,94 @@ def train(
         f"{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}",
         name if folder is None else folder.name,
     )
-    with log_file(folder), disk(folder), memory():
-        (folder / "config.yaml").write_text(config.yaml, encoding="utf-8")
-        (folder / "overrides.txt").write_text("".join(f"{text}\n" for text in overrides), encoding="utf-8")
-        chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
-        facts = environment(task.data_sha256) | {"symbols_sha256": sha256_of(task.symbols()), "chosen": chosen}
+    with locked(folder), log_file(folder, console), disk(folder), memory():
+        facts = describe_environment(task, device)
+        write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in overrides))
         write_json(folder / "environment.json", facts)
-        with Recorder(folder) as recorder, Display(console, config.trainer, quiet=quiet) as display:
-            trainer = Trainer(
-                task,
-                network,
-                config.optim,
-                config.trainer,
-                device,
-                seed=config.seed,
-                folder=folder / "checkpoints",
-                observers=(recorder, display),
-            )
-            parameters = count_parameters(network)
-            _introduce(display, config, task, device, parameters, folder)
+        # last: a folder with a config has all that it takes to go on
+        write_text(folder / "config.yaml", config.yaml)
+        trainer = make_trainer(config, task, network, device, folder, facts)
+        return complete(trainer, config, folder, console, quiet=quiet)
+
+
+def describe_environment(task: Task[Any], device: Device) -> dict[str, Any]:
+    """What a run depends on beside its config, for environment.json."""
+    chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
+    return environment(task.data_sha256) | {"symbols_sha256": sha256_of(task.symbols()), "chosen": chosen}
+
+
+def make_trainer(
+    config: RunConfig, task: Task[Any], network: Network[Any], device: Device, folder: Path, facts: Mapping[str, Any]
+) -> Trainer[Any]:
+    """A trainer whose checkpoints, in `folder`, know what they are checkpoints of."""
+    origin = {
+        "config": {"names": config.names, **config.tree},
+        "data_sha256": facts["data_sha256"],
+        "symbols_sha256": facts["symbols_sha256"],
+        "environment": fingerprint(facts),
+    }
+    return Trainer(
+        task,
+        network,
+        config.optim,
+        config.trainer,
+        device,
+        seed=config.seed,
+        folder=folder / "checkpoints",
+        origin=origin,
+    )
+
+
+def complete(
+    trainer: Trainer[Any],
+    config: RunConfig,
+    folder: Path,
+    console: Console,
+    *,
+    quiet: bool,
+    resumed: bool = False,
+) -> Result:
+    """Train to the end, evaluate and write everything down. resumed: logs are there already, up to where the trainer
+    stands."""
+    task, network = trainer.task, trainer.network
+    start = trainer.progress if resumed else None
+    with Recorder(folder, resumed=start) as recorder, Display(console, config.trainer, quiet=quiet) as display:
+        trainer.observers = (recorder, display)
+        parameters = count_parameters(network)
+        _introduce(display, config, task, trainer.device, parameters, folder)
+        if trainer.progress.step == 0:
             primary = task.meter("validation").primary
             tags = [f"test/{primary}", f"val/{primary}", "val/loss"]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
-            with signals(trainer, folder):
-                trainer.fit()
-                result = _conclude(trainer, config, folder, parameters)
-                sample = ""
-                try:
-                    sample = task.samples(network, stream_seed(config.seed, "sampling"))
-                    (folder / "samples.txt").write_text(sample + "\n", encoding="utf-8")
-                finally:  # whatever becomes of the sample, what was measured is kept
-                    recorder.finish(trainer.progress, result.metrics, sample)
-                    write_json(folder / "result.json", result.as_json())
+        else:
+            display.say(f"going on from step {trainer.progress.step}")
+        with signals(trainer), _kept(folder, config.config_dir):
+            trainer.fit()
+            result = _conclude(trainer, config, folder, parameters)
+            sample = ""
+            try:
+                sample = task.samples(network, stream_seed(config.seed, "sampling"))
+                write_text(folder / "samples.txt", sample + "\n")
+            except NumericError as error:
+                _log.warning("%s; no samples.txt", error.what)
+            finally:  # whatever becomes of the sample, what was measured is kept
+                recorder.finish(trainer.progress, result.metrics, sample)
+                write_json(folder / "result.json", result.as_json())
     _log.info("finished: %s", result.as_json()["test"])
     return replace(result, sample=sample)
+
+
+@contextmanager
+def _kept(folder: Path, config_dir: Path | None) -> Iterator[None]:
+    """Say with an error what is safe and how to go on."""
+    try:
+        yield
+    except (Interrupted, NumericError, ResourceError) as error:
+        words = ["seqlab", "resume", str(folder), *(["--config-dir", str(config_dir)] if config_dir else [])]
+        there = snapshots(folder / "checkpoints")
+        kept = f"kept step {step_of(there[-1])}" if there else "nothing was saved yet"
+        error.allowed = f"{kept}; go on with: {shlex.join(words)}"
+        raise
 
 
 def prepare(config: RunConfig, device: Device, task: Task[Any] | None = None) -> tuple[Task[Any], Network[Any]]:
@@ -195,18 +261,14 @@ def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network
     """
     folder = find_run(run)
     config = read_run_config(folder / "config.yaml", Path(config_dir) if config_dir is not None else None)
-    task = config.task.build()
-    if _recorded(folder).get("data_sha256") != task.data_sha256:
-        raise DataError(
-            f"the corpus of {folder} is not the one it was trained on",
-            "python_docs differs by Python version, cldr by Babel's; see environment.json for those of the run",
-        )
+    task = build_task(config, folder)
+    check_data(recorded(folder), task, folder)
     network = task.build_network(config.model)
     load_weights(network, best_snapshot(folder / "checkpoints"))
     return network.eval(), task
 
 
-def _recorded(folder: Path) -> dict[str, Any]:
+def recorded(folder: Path) -> dict[str, Any]:
     """A run's environment.json."""
     facts = read_environment(folder)
     if not facts:
@@ -214,9 +276,31 @@ def _recorded(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def build_task(config: RunConfig, folder: Path) -> Task[Any]:
+    """The task of a stored run. A DataError says where the run was started, from where relative paths count."""
+    try:
+        return config.task.build()
+    except DataError as error:
+        where = read_environment(folder).get("folder")
+        if where is not None and Path(where) != Path.cwd():
+            error.hint = f"{error.hint}; the run was started in {where}".removeprefix("; ")
+        raise
+
+
+def check_data(facts: Mapping[str, Any], task: Task[Any], source: Path) -> None:
+    """Raise DataError unless the corpus and the vocabulary are those that `facts` of `source` tell of."""
+    now = {"data_sha256": task.data_sha256, "symbols_sha256": sha256_of(task.symbols())}
+    changed = [name.removesuffix("_sha256") for name, digest in now.items() if facts.get(name, digest) != digest]
+    if changed or "data_sha256" not in facts:
+        raise DataError(
+            f"the corpus of {source} is not the one it was trained on (other {' and '.join(changed)})",
+            "restore it; python_docs differs by Python version, cldr by Babel's: see the run's environment.json",
+        )
+
+
 def _check_symbols(run: str, task: Task[Any]) -> None:
     """Weights fit only the vocabulary they were trained with: the same shapes could mean other words."""
-    if _recorded(find_run(run)).get("symbols_sha256") != sha256_of(task.symbols()):
+    if recorded(find_run(run)).get("symbols_sha256") != sha256_of(task.symbols()):
         raise CheckpointError(
             f"init_from={run} was trained with another vocabulary", "start from a run on the same task and corpus"
         )

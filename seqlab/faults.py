@@ -6,31 +6,53 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
+from rich.console import Console
 
-from seqlab.errors import Interrupted, ResourceError, SeqlabError
+from seqlab.errors import Interrupted, ResourceError, SeqlabError, printable
+from seqlab.training.device import is_out_of_memory
 from seqlab.training.trainer import Trainer
 
 _log = logging.getLogger("seqlab")
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk does not turn into tracebacks on the terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        pass
+
+
+class _Warnings(logging.Handler):
+    """What the user must know at once, on the console, without disturbing a live display."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.WARNING:  # errors end in a message of the command line
+            self.console.print("[bold yellow]warning:[/]", end=" ")
+            self.console.print(printable(record.getMessage()), markup=False, highlight=False, soft_wrap=True)
+
+
 @contextmanager
-def log_file(folder: Path) -> Iterator[None]:
-    """train.log: what happened, with times, including the error that ended the run."""
-    handler = logging.FileHandler(folder / "train.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    _log.addHandler(handler)
+def log_file(folder: Path, console: Console) -> Iterator[None]:
+    """train.log: what happened, with times, including the error that ended the run. Warnings go to `console` too."""
+    handlers = [_LogFile(folder / "train.log", encoding="utf-8"), _Warnings(console)]
+    handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for handler in handlers:
+        _log.addHandler(handler)
     _log.setLevel(logging.INFO)
     _log.propagate = False
     try:
         yield
     except Interrupted as stop:
-        _log.warning("%s", stop.what)
+        _log.info("%s", stop.what)
         raise
     except SeqlabError as error:
         _log.error("%s", " / ".join(error.lines()))
@@ -39,8 +61,10 @@ def log_file(folder: Path) -> Iterator[None]:
         _log.exception("the run ended by an error")
         raise
     finally:
-        _log.removeHandler(handler)
-        handler.close()
+        for handler in handlers:
+            _log.removeHandler(handler)
+            with suppress(OSError):
+                handler.close()
 
 
 @contextmanager
@@ -49,9 +73,7 @@ def memory() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # the CPU's allocator raises a plain RuntimeError
-        out = isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
-        if not out:
+        if not is_out_of_memory(error):
             raise
         raise ResourceError(
             "out of memory", "try a smaller task.batch_size, task.window or model.width, or device.precision=bf16"
@@ -82,7 +104,7 @@ def on_stop(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
 
 
 @contextmanager
-def signals(trainer: Trainer[Any], folder: Path) -> Iterator[None]:
+def signals(trainer: Trainer[Any]) -> Iterator[None]:
     """In training the first Ctrl-C or SIGTERM lets the step finish and saves; a second one, or one after
     training, leaves at once."""
 
@@ -91,9 +113,5 @@ def signals(trainer: Trainer[Any], folder: Path) -> Iterator[None]:
             raise Interrupted(f"stopped after step {trainer.progress.step}", "", 128 + number)
         trainer.stop_signal = number
 
-    try:
-        with on_stop(stop):
-            yield
-    except Interrupted as stopped:
-        hint = f"kept {folder}; its weights can start another run: seqlab train ... init_from={folder}"
-        raise Interrupted(stopped.what, hint, stopped.exit_code) from None
+    with on_stop(stop):
+        yield

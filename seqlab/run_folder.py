@@ -8,12 +8,14 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from seqlab.errors import CheckpointError, ConfigError, ResourceError
 
+_MOST_JSON_BYTES = 64_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 
 
@@ -45,17 +47,36 @@ def make_run_folder(parent: Path, stem: str, name: str | None) -> Path:
 
 
 def find_run(run: str | Path) -> Path:
-    """The folder of a run. Raises CheckpointError if it holds none."""
+    """The folder of a run. Raises CheckpointError if it holds none, or links to places outside."""
     folder = Path(run)
-    if not (folder / "config.yaml").is_file():
+    try:
+        found = (folder / "config.yaml").is_file()
+    except (OSError, ValueError):  # a name too long, a NUL character
+        found = False
+    if not found:
         raise CheckpointError(f"{folder} is not the folder of a run", "give one such as runs/char_lm/lstm/NAME")
+    for where, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            path = Path(where, name)
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                raise CheckpointError(f"{path} is a link or no plain file", "a run's folder must hold its own files")
     return folder
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file that should be small. Raises OSError or ValueError."""
+    if path.stat().st_size > _MOST_JSON_BYTES:
+        raise ValueError(f"{path} is too large")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply") from error
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
     """What a run came to; None where it has no result, or one that is no run's."""
     try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        result = read_json(folder / "result.json")
     except (OSError, ValueError):
         return None
     complete = isinstance(result, dict) and {"primary", "validation", "test", "metrics", "seconds"} <= result.keys()
@@ -65,18 +86,29 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 def read_environment(folder: Path) -> dict[str, Any]:
     """What a run depended on: its environment.json; empty where that cannot be read."""
     try:
-        facts = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        facts = read_json(folder / "environment.json")
     except (OSError, ValueError):
         return {}
     return facts if isinstance(facts, dict) else {}
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Whole or not at all: a full disk leaves no half of it."""
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    """Whole or not at all, as write_text."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all: neither a full disk nor a kill leaves half of it."""
     temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def environment(data_sha256: str) -> dict[str, Any]:
@@ -97,6 +129,16 @@ def environment(data_sha256: str) -> dict[str, Any]:
         "data_sha256": data_sha256,
         "command": sys.argv,
         "folder": str(Path.cwd()),
+    }
+
+
+def fingerprint(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an environment, what the bits of a result depend on."""
+    packages = facts.get("packages", {})
+    return {
+        **{name: facts.get(name) for name in ("python", "cpu", "threads", "gpu", "cuda")},
+        **{name: packages.get(name) for name in ("seqlab", "torch", "numpy")},
+        **facts.get("chosen", {}),
     }
 
 

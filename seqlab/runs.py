@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from seqlab.config.sources import LOADER, checked_yaml
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.run_folder import find_run, read_result
 
@@ -54,18 +55,15 @@ def read_run_files(run: str | Path) -> RunFiles:
     """A run's files. Raises CheckpointError if it is no run or its files are damaged."""
     folder = find_run(run)
     try:
-        config = yaml.load((folder / "config.yaml").read_text(encoding="utf-8"), Loader=_LOADER)
+        config = yaml.load(checked_yaml(folder / "config.yaml"), Loader=LOADER)
         path = folder / "result.json"
         result = read_result(folder)
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise CheckpointError(f"{folder} cannot be read: {' '.join(str(error).split())[:160]}") from error
     if not isinstance(config, dict) or not isinstance(config.get("names", {}), dict):
         raise CheckpointError(f"{folder} cannot be read: its config.yaml is not that of a run")
     changed = datetime.fromtimestamp((path if result else folder / "config.yaml").stat().st_mtime)
     return RunFiles(folder, config, result, changed)
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def find_runs(root: Path, task: str | None = None) -> tuple[list[RunFiles], list[str]]:

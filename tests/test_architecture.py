@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "baselines": set(),
     "data": {"data", *SHARED},
     "decoding": {"data", "decoding", *SHARED},
-    "training": {"training", *SHARED},
+    "training": {"training", "run_folder", *SHARED},
 }
 
 

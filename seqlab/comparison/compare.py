@@ -13,7 +13,7 @@ from rich.console import Console
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.display import Watch, show_plan
 from seqlab.comparison.figures import figures, save_figures
-from seqlab.comparison.jobs import Job, Jobs, locked
+from seqlab.comparison.jobs import Job, Jobs
 from seqlab.comparison.page import write_page
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
 from seqlab.comparison.planning import complete, draft, trial_values
@@ -23,6 +23,7 @@ from seqlab.config.run import RunConfig
 from seqlab.errors import ConfigError, DataError, Interrupted, NumericError, ResourceError
 from seqlab.faults import disk
 from seqlab.interfaces import Baseline, Metric
+from seqlab.lock import locked
 from seqlab.run_folder import read_environment, write_json
 
 # a search must not see the seeds that are compared
@@ -73,7 +74,7 @@ def compare(
     drafted, configs = draft(request, config_dir)
     first = next(iter(configs.values()))
     folder = folder_of(drafted, _runs_dir(request), name)
-    with locked(folder) as lock, disk(folder):
+    with locked(folder, "wait for it; if that process is gone, its last run is still ending") as lock, disk(folder):
         begun = (folder / "plan.json").is_file()
         plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
         try:

@@ -10,14 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from seqlab.errors import CheckpointError, Interrupted, LockedError, ResourceError
+from seqlab.errors import CheckpointError, Interrupted
 from seqlab.faults import on_stop
 from seqlab.run_folder import read_result
 
@@ -43,13 +42,14 @@ class Job:
     step: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
     _read: int = 0
+    _file: int = 0
 
-    def command(self) -> list[str]:
-        """The `seqlab train` that makes the run."""
+    def command(self, *, resumed: bool) -> list[str]:
+        """The `seqlab train` that makes the run, or the `seqlab resume` that goes on with it."""
         where = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
+        what = ["resume", str(self.folder)] if resumed else ["train", *self.words(), "--folder", str(self.folder)]
         # -P: a file of the user's folder that is called like a module of Python must not be taken for it
-        start = [sys.executable, "-P", "-m", "seqlab", "train", *self.words()]
-        return [*start, "--folder", str(self.folder), "--quiet", *where]
+        return [sys.executable, "-P", "-m", "seqlab", *what, "--quiet", *where]
 
     def words(self) -> list[str]:
         """All its overrides."""
@@ -59,20 +59,29 @@ class Job:
         """Whether its result is there. Raises CheckpointError if it is that of other settings."""
         if read_result(self.folder) is None:
             return False
-        try:
-            made_by = (self.folder / "overrides.txt").read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise CheckpointError(f"{self.folder} cannot be read: {error.strerror}") from error
-        if made_by != self.words():
+        if not self._is_same():
             raise CheckpointError(
                 f"{self.folder} was made with other settings", "choose another --name, or move that folder away"
             )
         return True
 
+    def is_begun(self) -> bool:
+        """Whether a run of these settings was stopped half-way and can go on."""
+        return (self.folder / "config.yaml").is_file() and self._is_same()
+
+    def _is_same(self) -> bool:
+        try:
+            return (self.folder / "overrides.txt").read_text(encoding="utf-8").splitlines() == self.words()
+        except (OSError, ValueError):
+            return False
+
     def look(self) -> None:
         """Take in what the run has logged since the last look."""
         try:
             with (self.folder / "metrics.jsonl").open("rb") as file:
+                facts = os.fstat(file.fileno())
+                if facts.st_ino != self._file:  # a run that goes on cuts its log back first
+                    self._file, self._read, self.lines = facts.st_ino, 0, []
                 file.seek(self._read)
                 complete, newline, _ = file.read().rpartition(b"\n")
         except OSError:
@@ -106,11 +115,19 @@ class Jobs:
                     raise Interrupted(f"stopped with {done} of {len(self.jobs)} runs made", "", 128 + self.stop_signal)
 
     def _run(self, job: Job) -> None:
-        _clear(job.folder)
+        resumed = job.is_begun()
+        if not resumed:
+            _clear(job.folder)
+        self._start(job, resumed=resumed)
+        if resumed and job.status == "failed" and job.code == CheckpointError.exit_code:
+            _clear(job.folder)  # what was left of it is damaged
+            self._start(job, resumed=False)
+
+    def _start(self, job: Job, *, resumed: bool) -> None:
         job.status, started = "running", time.monotonic()
         with tempfile.TemporaryFile() as said:
             self.process = subprocess.Popen(
-                job.command(),
+                job.command(resumed=resumed),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -169,43 +186,3 @@ def _reason(code: int, text: str) -> str:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         return f"killed by {name}" + (" (out of memory?)" if -code == signal.SIGKILL else "")
     return lines[-1] if lines else f"exit code {code}"
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[int | None]:
-    """Hold `folder`/.lock. Yields its descriptor, which runs inherit. Raises LockedError if another process has it.
-
-    The lock is the kernel's: it goes when the last process that holds it ends, however that happens.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        yield None
-        return
-    new = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ResourceError(f"cannot write to {folder}: {error.strerror}", "try runs_dir=FOLDER") from error
-    held = False
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
-            raise LockedError(
-                f"{folder} is locked by process {holder}: the same comparison is running",
-                "wait for it; if that process is gone, its last run is still ending",
-            ) from None
-        held = True
-        os.truncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield descriptor
-    finally:
-        if held and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
-            (folder / ".lock").unlink()
-            for made in new:
-                with suppress(OSError):  # somebody else has put something there
-                    made.rmdir()
-        os.close(descriptor)

@@ -63,7 +63,7 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     trainer: Trainer[Any] = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
     network.train()
     for group in islice(_groups(trainer), _WARM_UP):
-        trainer.step(group)
+        _advance(trainer, group)
     step_seconds = _step_seconds(trainer)
     windows = [window for group in islice(_groups(trainer), 4) for window in group if window.target_count]
     flops = training_flops(task.build_network(config.model), windows) / sum(window.positions for window in windows)
@@ -90,13 +90,19 @@ def _groups(trainer: Trainer[Any]) -> Iterator[list[Any]]:
     return trainer.groups()
 
 
+def _advance(trainer: Trainer[Any], group: list[Any]) -> None:
+    failed = trainer.advance(group)
+    if failed is not None:
+        raise failed
+
+
 def _step_seconds(trainer: Trainer[Any]) -> float:
     """The mean over some seconds of steps: batches differ in length, so that a median would not add up."""
     taken: list[float] = []
     for group in islice(_groups(trainer), _STEPS[1]):
         trainer.device.synchronise()
         started = time.perf_counter()
-        trainer.step(group)
+        _advance(trainer, group)
         trainer.device.synchronise()
         taken.append(time.perf_counter() - started)
         if sum(taken) > _SECONDS and len(taken) >= _STEPS[0]:

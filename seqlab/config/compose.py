@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqlab.config.explain import explain_composition, explain_override
-from seqlab.config.sources import GROUPS, check_config_dir, shipped_folder
+from seqlab.config.parse import unknown_key
+from seqlab.config.sources import GROUPS, check_config_dir, checked_yaml, shipped_folder
 from seqlab.errors import ConfigError
 
 
@@ -65,26 +67,55 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
         raise explain_composition(error, overrides, _UserFolder.folder, _settings) from error
 
 
-def read_composed(path: Path) -> Composed:
-    """What a run stored as its config.yaml."""
+def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
+    """What a run stored as its config.yaml, with single settings replaced by `overrides`. Raises ConfigError."""
     try:
-        config = OmegaConf.load(path)
-        if not isinstance(config, DictConfig):
+        config = OmegaConf.create(checked_yaml(path))
+        names = config.pop("names", {}) if isinstance(config, DictConfig) else None
+        if not isinstance(names, Mapping):
             raise ConfigError(f"{path} is not the config of a run")
-        names = config.pop("names", {})
         # a stored config is resolved already: whatever still looks like a reference stays text
-        return _plain(config, {str(k): str(v) for k, v in dict(names).items()}, resolve=False)
-    except (OSError, OmegaConfBaseException, YAMLError, UnicodeDecodeError) as error:
+        composed = _plain(config, {str(k): str(v) for k, v in names.items()}, resolve=False)
+    except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
+    _fill(composed.tree)
+    for override in _check(list(overrides)):
+        _replace(composed.tree, override)
+    return _composed(composed.tree, composed.names)
 
 
-def _plain(config: DictConfig, names: dict[str, str], *, resolve: bool) -> Composed:
+def _fill(tree: dict[str, Any]) -> None:
+    """Settings of the loop that did not exist when the run was stored take their default, which is what it had."""
+    shipped: Any = OmegaConf.to_container(OmegaConf.load(shipped_folder() / "train.yaml"))
+    if isinstance(tree.get("trainer"), dict):
+        tree["trainer"] = {**shipped["trainer"], **tree["trainer"]}
+
+
+def _replace(tree: dict[str, Any], override: Override) -> None:
+    *path, last = override.key_or_group.split(".")
+    node: Any = tree
+    for part in path:
+        node = node.get(part) if isinstance(node, dict) else None
+    if override.key_or_group in GROUPS:
+        raise ConfigError(
+            f"'{override.input_line}': a stored run's {last} is not chosen again", f"set what differs: {last}.KEY=VALUE"
+        )
+    if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
+        raise unknown_key(override.key_or_group, override.value(), _leaves(tree, ""))
+    node[last] = override.value()
+
+
+def _plain(config: Any, names: dict[str, str], *, resolve: bool) -> Composed:
     tree: Any = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=True)
+    return _composed(tree, names)
+
+
+def _composed(tree: dict[str, Any], names: dict[str, str]) -> Composed:
     return Composed(tree, names, OmegaConf.to_yaml(OmegaConf.create({"names": names, **tree})))
 
 
-def _check(overrides: list[str]) -> None:
-    """Refuse what Hydra would take but nobody can mean."""
+def _check(overrides: list[str]) -> list[Override]:
+    """The overrides, parsed. Refuses what Hydra would take but nobody can mean."""
     parsed: list[Override] = []
     for text in overrides:
         try:
@@ -115,6 +146,7 @@ def _check(overrides: list[str]) -> None:
         if count > 1:
             given = [text for override, text in zip(parsed, overrides, strict=True) if override.key_or_group == key]
             raise ConfigError(f"{key} is given {count} times: {' '.join(given)}", "keep one of them")
+    return parsed
 
 
 def _settings(overrides: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ class _Root:
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
     """A run's settings, checked. `names` are the chosen options: {"model": "lstm", "task": "char_lm", ...};
-    `yaml` is the composed config as text."""
+    `tree` is the composed config as plain values and `yaml` as text; `config_dir` the user's own folder."""
 
     names: dict[str, str]
     model: ModelConfig
@@ -42,7 +43,9 @@ class RunConfig:
     runs_dir: Path
     deterministic: bool
     init_from: str | None
+    tree: dict[str, Any]
     yaml: str
+    config_dir: Path | None
 
 
 def load_run_config(overrides: list[str], config_dir: Path | None = None) -> RunConfig:
@@ -50,9 +53,9 @@ def load_run_config(overrides: list[str], config_dir: Path | None = None) -> Run
     return _typed(compose(overrides, config_dir), config_dir)
 
 
-def read_run_config(path: Path, config_dir: Path | None = None) -> RunConfig:
-    """The config that a run stored. Raises ConfigError if it is not one."""
-    return _typed(read_composed(path), config_dir)
+def read_run_config(path: Path, config_dir: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
+    """The config that a run stored, with single settings replaced. Raises ConfigError if it is not one."""
+    return _typed(read_composed(path, overrides), config_dir)
 
 
 def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
@@ -77,5 +80,7 @@ def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
         runs_dir=Path(root.runs_dir),
         deterministic=root.deterministic,
         init_from=root.init_from,
+        tree=composed.tree,
         yaml=composed.yaml,
+        config_dir=config_dir,
     )

@@ -11,6 +11,8 @@ import yaml
 
 from seqlab.errors import ConfigError
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MOST_YAML_BYTES, _DEEPEST_YAML = 1_000_000, 30
 GROUPS = ("model", "task", "optim", "device", "experiment")
 
 
@@ -52,6 +54,23 @@ def named_targets(config_dir: Path | None) -> set[str]:
             continue  # composing says what is wrong with it, if it is used
         targets |= set(_targets_in(content))
     return targets
+
+
+def checked_yaml(path: Path) -> str:
+    """The text of a YAML file that a run stored, fit to be parsed: not large, not deep, and without references to
+    itself, with which ten lines can mean a billion values. Raises OSError, ValueError or YAMLError."""
+    if path.stat().st_size > _MOST_YAML_BYTES:
+        raise ValueError("it is too large for a config")
+    text = path.read_text(encoding="utf-8")
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("a stored config has no references (*name)")  # noqa: TRY004 (no wrong type)
+        if isinstance(event, yaml.CollectionStartEvent | yaml.CollectionEndEvent):
+            depth += 1 if isinstance(event, yaml.CollectionStartEvent) else -1
+            if depth > _DEEPEST_YAML:
+                raise ValueError("it is nested too deeply for a config")
+    return text
 
 
 def _targets_in(node: Any) -> Iterator[str]:

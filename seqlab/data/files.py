@@ -13,6 +13,10 @@ from pathlib import Path
 from seqlab.errors import DataError
 
 
+MOST_BYTES = 2**30
+csv.field_size_limit(MOST_BYTES)  # a long text is cut and counted later, not refused
+
+
 def sha256_of(parts: Iterable[str | bytes]) -> str:
     """Digest of texts in order; their borders count."""
     digest = hashlib.sha256()
@@ -43,28 +47,50 @@ def _exists(path: Path) -> bool:
 def read_text(path: Path, key: str) -> str:
     """A UTF-8 text file, plain or .gz, with any line ends and an optional byte-order mark.
 
-    `key` is the setting that named it, for messages. Raises DataError if it is missing, no file, empty
-    or not UTF-8 (with the offset of the first wrong byte).
+    `key` is the setting that named it, for messages. Raises DataError if it is missing, no plain file, larger than
+    MOST_BYTES, empty, or no text: not UTF-8, or with a NUL byte (with the offset of the first wrong byte).
     """
+    shown = f"{key}={str(path)[:200]}"
     if not _exists(path):
-        raise DataError(f"{key}={str(path)[:200]}: there is no such file", "give the path of a UTF-8 text file")
+        raise DataError(f"{shown}: there is no such file", "give the path of a UTF-8 text file")
     if path.is_dir():
-        raise DataError(f"{key}={path} is a folder", "give the path of one file")
+        raise DataError(f"{shown} is a folder", "give the path of one file")
+    if not path.is_file():  # a device or a pipe could go on for ever
+        raise DataError(f"{shown} is no plain file", "write what it gives to a file first")
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            size = path.stat().st_size
+            raw = file.read(MOST_BYTES + 1) if size <= MOST_BYTES else b""
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{key}={path} cannot be read: {error}") from error
+        raise DataError(f"{shown} cannot be read: {error}") from error
+    if size > MOST_BYTES or len(raw) > MOST_BYTES:
+        raise DataError(
+            f"{shown} holds {max(size, len(raw)) / 1e6:,.0f} MB or more; a corpus is read whole, {MOST_BYTES / 1e6:,.0f} "
+            "MB at most",
+            f"cut it, for example: head -c 500M {path.name} > part.txt",
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{key}={path} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}",
-            f"convert it, for example: iconv -f WINDOWS-1252 -t UTF-8 {path.name}",
+            f"{shown} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}",
+            f"convert it, for example: iconv -f {_likely_encoding(raw)} -t UTF-8 {path.name}",
         ) from error
+    if "\0" in text:
+        raise DataError(
+            f"{shown} is no text: it has a NUL byte at offset {raw.index(0)}",
+            f"convert it, for example: iconv -f {_likely_encoding(raw)} -t UTF-8 {path.name}",
+        )
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
-        raise DataError(f"{key}={path} is empty", "give a file with text in it")
+        raise DataError(f"{shown} is empty", "give a file with text in it")
     return text
+
+
+def _likely_encoding(raw: bytes) -> str:
+    """UTF-16 has a mark at its start or a NUL in every other byte of Latin text; else it is some 8-bit encoding."""
+    wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[:1000].count(0) > len(raw[:1000]) // 4
+    return "UTF-16" if wide else "WINDOWS-1252"
 
 
 def read_table(path: Path, key: str) -> list[tuple[int, list[str]]]:

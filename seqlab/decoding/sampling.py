@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from seqlab.data.vocabulary import END, PAD, SPECIALS
+from seqlab.errors import NumericError
 from seqlab.interfaces import BatchT, GeneratingNetwork
 
 
@@ -23,7 +24,8 @@ def sample(
     """`length` tokens a row after `first_B`, drawn from softmax(logits / temperature).
 
     The draw is made on the host by `generator`, so that it is the same on every device. With
-    `forbid_specials` padding, unknown, start and end are never drawn.
+    `forbid_specials` padding, unknown, start and end are never drawn. Raises NumericError where the scores are not
+    finite.
     """
     token_B, state = first_B, network.start(batch, length)
     tokens: list[Tensor] = []
@@ -32,6 +34,8 @@ def sample(
         if forbid_specials:
             logits_BV[:, : len(SPECIALS)] = float("-inf")
         share_BV = (logits_BV.float().cpu() / temperature).softmax(-1)
+        if not share_BV.isfinite().all():
+            raise NumericError("the network's scores are not finite: it cannot write", "its weights may have diverged")
         token_B = torch.multinomial(share_BV, 1, generator=generator)[:, 0].to(first_B.device)
         tokens.append(token_B)
     return torch.stack(tokens, 1)

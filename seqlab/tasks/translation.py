@@ -151,6 +151,7 @@ class Translation(Task[PairBatch]):
         for split in ("validation", "test"):
             held[split] = [(self.tokens(a), self.tokens(b)) for a, b in parts[split]]
         longest = config.max_length - 1
+        self.cut = sum(max(len(a), len(b)) > longest for split in ("validation", "test") for a, b in held[split])
         # an over-long source or target of an evaluation is cut, never left out: every item counts
         self.ids = {
             split: [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in rows]
@@ -191,6 +192,7 @@ class Translation(Task[PairBatch]):
             f"source {unit}": len(self.sources),
             f"target {unit}": len(self.targets),
             f"training pairs left out at {self.config.max_length} {unit}": self.left_out,
+            f"other pairs cut at {self.config.max_length} {unit}": self.cut,
         }
 
     def samples(self, network: Network[PairBatch], seed: int) -> str:

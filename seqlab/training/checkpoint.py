@@ -1,90 +1,66 @@
-"""Checkpoints: tensors as safetensors, everything else as JSON. No pickle anywhere.
+"""One checkpoint: tensors as safetensors, everything else as JSON, and a manifest of both. No pickle anywhere.
 
-A checkpoint is a folder with tensors.safetensors and state.json. It appears whole or not at all: it is
-written under another name, flushed to the disk, and renamed.
+A checkpoint is a folder with tensors.safetensors, state.json and MANIFEST.json (size and sha256 of the other two). It
+appears whole or not at all: it is written under another name, flushed to the disk, and renamed. Neither torch nor
+safetensors notices a flipped bit in a weight; the manifest does.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import safetensors.torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqlab.errors import CheckpointError
-from seqlab.interfaces import State
+
+FORMAT = 2  # 1 had no manifest, no interval, and only torch's random state
+MANIFEST, TENSORS, STATE = "MANIFEST.json", "tensors.safetensors", "state.json"
+_MOST_JSON_BYTES = 64_000_000
 
 
-def network_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """The state of a network by name, a tied weight once."""
-    every = [name for name, _ in network.named_parameters(remove_duplicate=False)]
-    once = {name for name, _ in network.named_parameters()}
-    again = {name for name in every if name not in once}
-    return {name: tensor for name, tensor in network.state_dict().items() if name not in again}
+class DamagedError(CheckpointError):
+    """A checkpoint whose files are not what was written. Another one may be whole."""
 
 
-def load_network(network: nn.Module, tensors: dict[str, Tensor], source: str) -> None:
-    """Copy weights into a network of the same shapes. Raises CheckpointError naming what does not fit."""
-    own = network_tensors(network)
-    if own.keys() != tensors.keys():
-        different = ", ".join(sorted(own.keys() ^ tensors.keys())[:3])
-        raise CheckpointError(f"the weights of {source} are of another network: {different}")
-    for name, tensor in own.items():
-        if tensor.shape != tensors[name].shape:
-            raise CheckpointError(
-                f"the weights of {source} do not fit: {name} is {tuple(tensors[name].shape)} there and "
-                f"{tuple(tensor.shape)} here",
-                "model, task and corpus must be the same",
-            )
-    with torch.no_grad():
-        for name, tensor in own.items():
-            tensor.copy_(tensors[name])
+def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> int:
+    """Write a checkpoint of `FORMAT`; one that stands there already is replaced whole. Returns its size in bytes.
 
-
-def flatten_state(state: State) -> tuple[dict[str, Tensor], Any]:
-    """A state as numbered tensors and its nesting, e.g. [["0", "1"]], for a file."""
-    tensors: dict[str, Tensor] = {}
-
-    def visit(part: State) -> Any:
-        if isinstance(part, Tensor):
-            tensors[str(len(tensors))] = part
-            return str(len(tensors) - 1)
-        return [visit(inner) for inner in part]
-
-    shape = visit(state)
-    return tensors, shape
-
-
-def unflatten_state(tensors: dict[str, Tensor], shape: Any) -> State:
-    """The inverse of flatten_state."""
-    if isinstance(shape, str):
-        return tensors[shape]
-    return tuple(unflatten_state(tensors, inner) for inner in shape)
-
-
-def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Write a checkpoint; one that stands there already is replaced whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.parent / f".tmp-{os.getpid()}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    save_file(
-        {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()},
-        temporary / "tensors.safetensors",
-    )
-    (temporary / "state.json").write_text(json.dumps(state, indent=1))
-    for path in (*temporary.iterdir(), temporary):
-        _flush(path)
-    if folder.exists():
-        discard(folder)
-    temporary.rename(folder)
-    _flush(folder.parent)
+    Raises OSError where the disk does not take it; nothing of it stays then.
+    """
+    contents = {
+        TENSORS: safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}),
+        STATE: _encode({"format": FORMAT, **state}),
+    }
+    facts = {name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in contents.items()}
+    contents[MANIFEST] = _encode({"files": facts})
+    temporary, displaced = folder.parent / f".tmp-{os.getpid()}", folder.parent / f".old-{folder.name}"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        for name, data in contents.items():
+            _write(temporary / name, data)
+        _flush(temporary)
+        if folder.exists():
+            folder.rename(displaced)  # sweep() brings it back if a kill leaves nothing in its place
+        temporary.rename(folder)
+        _flush(folder.parent)
+    except BaseException:
+        if displaced.exists() and not folder.exists():
+            displaced.rename(folder)
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    shutil.rmtree(displaced, ignore_errors=True)
+    return sum(len(data) for data in contents.values())
 
 
 def discard(folder: Path) -> None:
@@ -94,21 +70,126 @@ def discard(folder: Path) -> None:
     shutil.rmtree(trash)
 
 
+def sweep(parent: Path) -> None:
+    """Put right what a killed process left among the checkpoints of `parent`. Only for who has the run's lock."""
+    for old in parent.glob(".old-*"):
+        place = parent / old.name.removeprefix(".old-")
+        if place.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(place)
+    for left in (*parent.glob(".tmp-*"), *parent.glob(".trash-*")):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(tensors, state) of a checkpoint. Raises CheckpointError if it is missing or cannot be read."""
+    """(tensors, state) of a checkpoint, after its sizes and hashes were found right.
+
+    Raises DamagedError if they are not, CheckpointError if there is none or a newer seqlab wrote it.
+    """
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no checkpoint at {folder}", "is this the folder of a run?")
+    if not (folder / MANIFEST).is_file():
+        return _load_without_manifest(folder)
+    raw = _read(folder, MANIFEST, _MOST_JSON_BYTES)
+    facts = _decode(folder, MANIFEST, raw)
+    # there is one way to write it: a flipped bit in a space would otherwise go unnoticed
+    if not _is_manifest(facts) or _encode(facts) != raw:
+        raise _damaged(folder, f"{MANIFEST} is not as it was written")
+    contents: dict[str, bytes] = {}
+    for name in (STATE, TENSORS):
+        size, digest = facts["files"][name]["bytes"], facts["files"][name]["sha256"]
+        contents[name] = _read(folder, name, size)
+        if len(contents[name]) != size:
+            raise _damaged(folder, f"{name} has {len(contents[name]):,} bytes and should have {size:,}")
+        if hashlib.sha256(contents[name]).hexdigest() != digest:
+            raise _damaged(folder, f"{name} is not as it was written (sha256)")
+    state = _checked_format(folder, _decode(folder, STATE, contents[STATE]))
+    if state["format"] < FORMAT:
+        raise _damaged(folder, f"{STATE} is of format {state['format']}, which had no manifest")
+    return _tensors(folder, contents[TENSORS]), state
+
+
+def _load_without_manifest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Format 1. Nothing vouches for its bytes, so that only what is obviously wrong is noticed."""
+    state = _checked_format(folder, _decode(folder, STATE, _read(folder, STATE, _MOST_JSON_BYTES)))
+    if state["format"] >= FORMAT:
+        raise _damaged(folder, f"{MANIFEST} is missing")
+    return _tensors(folder, _read(folder, TENSORS, None)), state
+
+
+def _checked_format(folder: Path, state: Any) -> dict[str, Any]:
+    found = state.get("format") if isinstance(state, dict) else None
+    if type(found) is not int or found < 1:
+        raise _damaged(folder, f"{STATE} names no format")
+    if found > FORMAT:
+        raise CheckpointError(
+            f"the checkpoint at {folder} was written by a newer seqlab (format {found}; this one reads up to {FORMAT})",
+            "try: pip install --upgrade seqlab",
+        )
+    return dict(state)
+
+
+def _is_manifest(facts: Any) -> bool:
+    files = facts.get("files") if isinstance(facts, dict) and len(facts) == 1 else None
+    return (
+        isinstance(files, dict)
+        and files.keys() == {TENSORS, STATE}
+        and all(isinstance(f, dict) and f.keys() == {"bytes", "sha256"} for f in files.values())
+        and all(type(f["bytes"]) is int and f["bytes"] >= 0 and isinstance(f["sha256"], str) for f in files.values())
+    )
+
+
+def _tensors(folder: Path, data: bytes) -> dict[str, Tensor]:
     try:
-        state = json.loads((folder / "state.json").read_text())
-        return load_file(folder / "tensors.safetensors"), state
-    except FileNotFoundError as error:
-        raise CheckpointError(f"there is no checkpoint at {folder}", "is this the folder of a run?") from error
-    except (OSError, ValueError, SafetensorError) as error:
-        raise CheckpointError(f"the checkpoint at {folder} is damaged: {error}") from error
+        return safetensors.torch.load(data)
+    except (SafetensorError, ValueError, KeyError, RuntimeError, OverflowError, MemoryError) as error:
+        raise _damaged(folder, f"{TENSORS} cannot be read: {str(error)[:120]}") from error
 
 
-def _flush(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():  # Windows cannot open folders
+def _damaged(folder: Path, how: str) -> DamagedError:
+    return DamagedError(f"the checkpoint at {folder} is damaged: {how}")
+
+
+def _encode(content: Any) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True, allow_nan=True) + "\n").encode()
+
+
+def _decode(folder: Path, name: str, data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(folder, f"{name} is no JSON: {str(error)[:120]}") from error
+
+
+def _read(folder: Path, name: str, most: int | None) -> bytes:
+    """A plain file whole, never a link, a device or a pipe. Raises DamagedError for more than `most` bytes."""
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
+            facts = os.fstat(descriptor)
+            if not stat.S_ISREG(facts.st_mode):
+                raise _damaged(folder, f"{name} is no plain file")
+            if most is not None and facts.st_size > most:
+                raise _damaged(folder, f"{name} has {facts.st_size:,} bytes and should have {most:,} at most")
+            return file.read()
+    except OSError as error:
+        raise _damaged(folder, f"{name} cannot be read: {error.strerror}") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Unbuffered, so that a full disk is noticed here."""
+    with path.open("wb", buffering=0) as file:
+        left = memoryview(data)
+        while left:
+            left = left[file.write(left) :]
+        os.fsync(file.fileno())
+
+
+def _flush(folder: Path) -> None:
+    if os.name == "nt":  # Windows cannot open folders
         return
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -66,6 +66,12 @@ class Device:
         return _peak_of_process()
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether torch or Python says that memory, of a GPU or of the machine, does not suffice."""
+    # the CPU's allocator raises a plain RuntimeError
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+
+
 def _peak_of_process() -> int:
     try:
         # of this program alone: getrusage starts a child with what its parent had taken
@@ -89,6 +95,7 @@ def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
         # cuBLAS reads this when CUDA starts
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
     if deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(deterministic)  # even to say no costs a second: it imports the compiler
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -12,7 +12,11 @@ from seqlab.interfaces import Metric
 
 @dataclass
 class Progress:
-    """How far training has come. The position in the data is (epoch, windows of it already read)."""
+    """How far training has come. The position in the data is (epoch, windows of it already read).
+
+    evaluated_step: of the last validation. A signal puts off a validation that is due; the run makes it first when
+    it goes on.
+    """
 
     step: int = 0
     epoch: int = 0
@@ -22,6 +26,7 @@ class Progress:
     best: Metric | None = None
     best_step: int = 0
     evaluations_since_best: int = 0
+    evaluated_step: int = 0
     nonfinite_in_a_row: int = 0
     nonfinite_steps: int = 0
 
@@ -35,10 +40,13 @@ class Observer(Protocol):
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
         """A validation is done."""
 
+    def saving(self, progress: Progress) -> None:
+        """A checkpoint is about to be written: what was said so far must outlive a kill."""
+
 
 @dataclass
 class Interval:
-    """Sums since the last log line."""
+    """Sums since the last log line; a checkpoint keeps them, so that the next line is what it would have been."""
 
     nats: Tensor | float = 0.0
     targets: int = 0

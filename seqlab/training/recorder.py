@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seqlab.interfaces import Metric
+from seqlab.run_folder import write_text
 from seqlab.training.progress import Progress
 
 _log = logging.getLogger("seqlab")
@@ -28,35 +32,83 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class Recorder:
-    """An Observer that writes every scalar to both; use it in a `with` statement."""
+def cut_back(folder: Path, progress: Progress | None) -> None:
+    """Leave in metrics.jsonl what stood there when the checkpoint of `progress` was written (None: the start)."""
+    path = folder / "metrics.jsonl"
+    if path.exists():
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+        write_text(path, "".join(line for line in lines if progress is not None and _stood_there(line, progress)))
 
-    def __init__(self, folder: Path) -> None:
+
+def _stood_there(line: str, progress: Progress) -> bool:
+    try:
+        record = json.loads(line)
+        step = record["step"]
+        is_test, is_validation = (any(key.startswith(kind) for key in record) for kind in ("test/", "val/"))
+        # a validation that a signal put off is written after the checkpoint of its step
+        due = step == progress.step and is_validation and progress.evaluated_step != step
+        return bool(step <= progress.step) and not is_test and not due and line.endswith("\n")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # a kill cut the line short
+        return False
+
+
+class Recorder:
+    """An Observer that writes every scalar to both; use it in a `with` statement.
+
+    A run that goes on from `resumed` leaves the curve unbroken: TensorBoard drops what earlier files say of later
+    steps. A disk that takes no more is warned of once, and training goes on.
+    """
+
+    def __init__(self, folder: Path, *, resumed: Progress | None = None) -> None:
         self._lines = (folder / "metrics.jsonl").open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(folder), flush_secs=30)
+        # what was said of the step itself stays, unless the run starts again from nothing
+        purge = None if resumed is None else resumed.step + 1 if resumed.step else 0
+        self._board = SummaryWriter(str(folder), flush_secs=30, purge_step=purge)
+        self._full: set[str] = set()
 
     def __enter__(self) -> Self:
+        self._hook, threading.excepthook = threading.excepthook, self._heed
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._board.close()
-        self._lines.close()
+        with self._warned("TensorBoard's events"):
+            self._board.close()
+        threading.excepthook = self._hook
+        with self._warned("metrics.jsonl"):
+            self._lines.close()
+
+    def _heed(self, failure: threading.ExceptHookArgs) -> None:
+        """TensorBoard writes in a thread of its own; what it could not write is raised again by the next call."""
+        if not isinstance(failure.exc_value, OSError):
+            self._hook(failure)
+
+    @contextmanager
+    def _warned(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if what not in self._full:
+                self._full.add(what)
+                _log.warning("cannot write %s: %s; training goes on without", what, error.strerror or error)
 
     def describe(self, config_yaml: str, settings: Mapping[str, bool | int | float | str], final: list[str]) -> None:
         """The config as text, and HParams whose metrics are the scalar tags `final`, in this same run
         (SummaryWriter.add_hparams would make a second, phantom run)."""
-        self._board.add_text("config", f"```yaml\n{config_yaml}\n```", 0)
-        writer = self._board._get_file_writer()
-        for summary in hparams(dict(settings), dict.fromkeys(final, 0.0))[:2]:
-            writer.add_summary(summary)
+        with self._warned("TensorBoard's events"):
+            self._board.add_text("config", f"```yaml\n{config_yaml}\n```", 0)
+            writer = self._board._get_file_writer()
+            for summary in hparams(dict(settings), dict.fromkeys(final, 0.0))[:2]:
+                writer.add_summary(summary)
+            self._board.flush()
 
     def finish(self, progress: Progress, test: dict[str, Metric], sample: str) -> None:
         """The test figures, the sample, and the HParams session's end."""
         self._scalars(progress, {f"test/{name}": metric.value for name, metric in test.items()})
-        self._board.add_text("sample", f"```\n{sample}\n```", progress.step)
-        self._board._get_file_writer().add_summary(hparams({}, {})[2])
+        with self._warned("TensorBoard's events"):
+            self._board.add_text("sample", f"```\n{sample}\n```", progress.step)
+            self._board._get_file_writer().add_summary(hparams({}, {})[2])
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
         self._scalars(progress, scalars)
@@ -64,20 +116,28 @@ class Recorder:
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
         self._scalars(progress, {f"val/{name}": metric.value for name, metric in metrics.items()})
         figures = ", ".join(f"{name} {metric.value:.5g}" for name, metric in metrics.items())
-        logging.getLogger("seqlab").info(
-            "step %d: validation %s%s", progress.step, figures, " (best)" if better else ""
-        )
+        _log.info("step %d: validation %s%s", progress.step, figures, " (best)" if better else "")
         # a killed process keeps its curve up to the last validation
-        self._board.flush()
+        with self._warned("TensorBoard's events"):
+            self._board.flush()
+
+    def saving(self, progress: Progress) -> None:
+        # what goes on from the checkpoint will not say again what came before it
+        with self._warned("TensorBoard's events"):
+            self._board.flush()
+        with self._warned("metrics.jsonl"):
+            os.fsync(self._lines.fileno())
 
     def _scalars(self, progress: Progress, scalars: dict[str, float]) -> None:
-        for tag, value in scalars.items():
-            self._board.add_scalar(tag, value, progress.step)
+        with self._warned("TensorBoard's events"):
+            for tag, value in scalars.items():
+                self._board.add_scalar(tag, value, progress.step)
         record: dict[str, Any] = {
             "step": progress.step,
             "tokens": progress.tokens,
             "seconds": round(progress.seconds, 3),
             **scalars,
         }
-        self._lines.write(json.dumps(finite(record), allow_nan=False) + "\n")
-        self._lines.flush()
+        with self._warned("metrics.jsonl"):
+            self._lines.write(json.dumps(finite(record), allow_nan=False) + "\n")
+            self._lines.flush()

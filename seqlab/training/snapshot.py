@@ -1,38 +1,41 @@
-"""What a trainer must remember so that stopping and going on changes nothing, as tensors and JSON."""
+"""What a trainer must remember so that stopping and going on changes nothing, as tensors and JSON.
+
+Not among it: the order of the data, which follows from the seed and the epoch, and the learning rate, which follows
+from the step.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from seqlab.interfaces import Metric
-from seqlab.training.checkpoint import (
-    discard,
-    flatten_state,
-    load_checkpoint,
-    load_network,
-    network_tensors,
-    save_checkpoint,
-    unflatten_state,
-)
+from seqlab.errors import CheckpointError, ResourceError
+from seqlab.interfaces import State
+from seqlab.training.checkpoint import load_checkpoint, save_checkpoint
+from seqlab.training.progress import Interval, Progress
+from seqlab.training.retention import keep_snapshots, newest_whole, snapshot_path, snapshots
+from seqlab.training.seeds import random_states, set_random_states
+from seqlab.training.weights import check_weights, load_network, network_tensors
 
 if TYPE_CHECKING:
     from seqlab.training.trainer import Trainer
 
-FORMAT = 1
+Parts = tuple[dict[str, Tensor], dict[str, Any]]
+"""Tensors by dotted name, and everything else as plain values."""
+
+_log = logging.getLogger("seqlab")
+_KINDS = ("network", "optimizer", "carried", "random")
 
 
-def snapshot_path(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step stands."""
-    return folder / f"step-{step:08d}"
-
-
-def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
-    """Write the checkpoint of the trainer's current step."""
+def capture(trainer: Trainer[Any]) -> Parts:
+    """Everything that the trainer's next step depends on."""
     tensors: dict[str, Tensor] = {f"network.{n}": t for n, t in network_tensors(trainer.network).items()}
     optimizer = trainer.optimizer.state_dict()
     loose: dict[str, dict[str, Any]] = {}
@@ -43,42 +46,211 @@ def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
             else:
                 loose.setdefault(str(index), {})[name] = value
     carried, nesting = ({}, None) if trainer.state is None else flatten_state(trainer.state)
-    tensors |= {f"state.{name}": tensor for name, tensor in carried.items()}
-    tensors["random.torch"] = torch.get_rng_state()
-    if trainer.device.name == "cuda":
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
-    state = {
-        "format": FORMAT,
+    tensors |= {f"carried.{name}": tensor for name, tensor in carried.items()}
+    drawn, rest = random_states(trainer.device.name)
+    tensors |= {f"random.{name}": tensor for name, tensor in drawn.items()}
+    interval = trainer.interval
+    return tensors, {
+        "tensors": sorted(tensors),
         "progress": dataclasses.asdict(trainer.progress),
+        "interval": {**dataclasses.asdict(interval), "nats": float(interval.nats)},
         "optimizer": {"param_groups": optimizer["param_groups"], "state": loose},
         "scaler": trainer.scaler.state_dict(),
-        "state": nesting,
+        "carried": nesting,
+        "random": rest,
+        "run": dict(trainer.origin),
     }
-    save_checkpoint(snapshot_path(folder, trainer.progress.step), tensors, state)
 
 
-def restore_snapshot(trainer: Trainer[Any], checkpoint: Path) -> None:
-    """Put a trainer where it was when `checkpoint` was written. Raises CheckpointError if it does not fit."""
-    tensors, state = load_checkpoint(checkpoint)
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "optimizer": {}, "state": {}, "random": {}}
+def restore(trainer: Trainer[Any], parts: Parts, source: str) -> None:
+    """Put a trainer where it was when `parts` was captured. `source` names it in messages.
+
+    Everything is checked before anything is touched. Raises CheckpointError if it does not fit.
+    """
+    tensors, state = parts
+    try:
+        apply = _checked(trainer, tensors, state, source)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise CheckpointError(f"the checkpoint at {source} is not one of this run: {error!r:.120}") from error
+    try:
+        apply()
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint at {source} cannot be taken up: {str(error)[:120]}") from error
+
+
+def _checked(
+    trainer: Trainer[Any], tensors: Mapping[str, Tensor], state: Mapping[str, Any], source: str
+) -> Callable[[], None]:
+    def need(fits: bool, what: str) -> None:
+        if not fits:
+            raise CheckpointError(f"the checkpoint at {source} does not fit: {what}")
+
+    own_tensors, own = capture(trainer)
+    missing = sorted(own.keys() - state.keys())
+    need(not missing, f"state.json has no {', '.join(missing)}")
+    need(state["tensors"] == sorted(tensors), "its tensors are not those that state.json names")
+    parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in _KINDS}
     for name, tensor in tensors.items():
         kind, _, rest = name.partition(".")
+        need(kind in parts, f"an unknown tensor {name}")
         parts[kind][rest] = tensor
-    load_network(trainer.network, parts["network"], str(checkpoint))
-    slots = {int(index): dict(values) for index, values in state["optimizer"]["state"].items()}
-    for name, tensor in parts["optimizer"].items():
-        index, _, slot = name.partition(".")
-        slots.setdefault(int(index), {})[slot] = tensor
-    trainer.optimizer.load_state_dict({"state": slots, "param_groups": state["optimizer"]["param_groups"]})
-    trainer.scaler.load_state_dict(state["scaler"])
-    for name, value in state["progress"].items():
-        setattr(trainer.progress, name, Metric(**value) if name == "best" and value else value)
+    check_weights(trainer.network, parts["network"], source)
+    for name, known in (("progress", own["progress"]), ("interval", own["interval"]), ("random", own["random"])):
+        need(state[name].keys() == known.keys(), f"{name} should have {', '.join(known)}")
+    try:
+        progress = TypeAdapter(Progress).validate_python(state["progress"])
+        sums = TypeAdapter(_Sums).validate_python(state["interval"])
+    except ValidationError as error:
+        raise CheckpointError(
+            f"the checkpoint at {source} does not fit: state.json: {error.errors()[0]['loc']}"
+        ) from error
+    need(min(progress.step, progress.epoch, progress.windows) >= 0, "a negative position")
+    groups = _param_groups(own["optimizer"]["param_groups"], state["optimizer"]["param_groups"], need)
+    slots = _slots(trainer, parts["optimizer"], state["optimizer"]["state"], need)
+    scaler, own_scaler = state["scaler"], own["scaler"]
+    need(not scaler or not own_scaler or scaler.keys() == own_scaler.keys(), "the scaler's state")
     device = trainer.device.torch_device
-    carried = {name: tensor.to(device) for name, tensor in parts["state"].items()}
-    trainer.state = None if state["state"] is None else unflatten_state(carried, state["state"])
-    torch.set_rng_state(parts["random"]["torch"])
-    if "cuda" in parts["random"] and device.type == "cuda":
-        torch.cuda.set_rng_state(parts["random"]["cuda"])
+    on_device = {name: tensor.to(device) for name, tensor in parts["carried"].items()}
+    carried = None if state["carried"] is None else unflatten_state(on_device, state["carried"])
+    need(len({len(tensor) if tensor.ndim else 0 for tensor in on_device.values()}) <= 1, "rows of the carried state")
+    drawn = parts["random"]
+    for name in ("torch", "python", "numpy"):
+        mine, theirs = own_tensors[f"random.{name}"], drawn.get(name)
+        fits = theirs is not None and (theirs.shape, theirs.dtype) == (mine.shape, mine.dtype)
+        need(fits, f"the random state of {name}")
+
+    def apply() -> None:
+        load_network(trainer.network, parts["network"], source)
+        trainer.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        if scaler and own_scaler:
+            trainer.scaler.load_state_dict(scaler)
+        trainer.progress, trainer.state, trainer.saved_step = progress, carried, progress.step
+        # in fp32, as it was: the next addition must round as it would have
+        trainer.interval = Interval(**{**vars(sums), "nats": torch.tensor(sums.nats, device=device)})
+        set_random_states(trainer.device.name, drawn, state["random"])
+
+    return apply
+
+
+@dataclasses.dataclass
+class _Sums:
+    """An Interval as JSON has it."""
+
+    nats: float
+    targets: int
+    tokens: int
+    seconds: float
+    gradient_norms: list[float]
+
+
+def _param_groups(
+    own: list[dict[str, Any]], saved: list[dict[str, Any]], need: Callable[[bool, str], None]
+) -> list[dict[str, Any]]:
+    """The saved groups with tuples where JSON made lists; a setting that only this torch has keeps its value."""
+    need([group["params"] for group in own] == [group["params"] for group in saved], "the optimizer's parameters")
+
+    def value(name: str, mine: Any, theirs: Any) -> Any:
+        need(isinstance(theirs, bool | int | float | str | list | None), f"the optimizer's {name}")
+        return tuple(theirs) if isinstance(mine, tuple) else theirs
+
+    return [
+        {name: value(name, mine, theirs.get(name, mine)) for name, mine in group.items()}
+        for group, theirs in zip(own, saved, strict=True)
+    ]
+
+
+def _slots(
+    trainer: Trainer[Any],
+    tensors: Mapping[str, Tensor],
+    loose: Mapping[str, Mapping[str, Any]],
+    need: Callable[[bool, str], None],
+) -> dict[int, dict[str, Any]]:
+    """The optimizer's slots by parameter: each a number, or of the parameter's shape."""
+    parameters = [p for group in trainer.optimizer.param_groups for p in group["params"]]
+    slots: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in loose.items()}
+    for name, tensor in tensors.items():
+        index, _, slot = name.partition(".")
+        need(index.isdecimal() and int(index) < len(parameters), f"an unknown tensor optimizer.{name}")
+        shape = parameters[int(index)].shape
+        need(tensor.ndim == 0 or tensor.shape == shape, f"optimizer.{name} is {tuple(tensor.shape)}")
+        slots.setdefault(int(index), {})[slot] = tensor
+    return slots
+
+
+# --- the state of a network -------------------------------------------------------------------------
+
+
+def flatten_state(state: State) -> tuple[dict[str, Tensor], Any]:
+    """A state as numbered tensors and its nesting, e.g. [["0", "1"]], for a file."""
+    tensors: dict[str, Tensor] = {}
+
+    def visit(part: State) -> Any:
+        if isinstance(part, Tensor):
+            tensors[str(len(tensors))] = part
+            return str(len(tensors) - 1)
+        return [visit(inner) for inner in part]
+
+    shape = visit(state)
+    return tensors, shape
+
+
+def unflatten_state(tensors: Mapping[str, Tensor], shape: Any) -> State:
+    """The inverse of flatten_state."""
+    if isinstance(shape, str):
+        return tensors[shape]
+    return tuple(unflatten_state(tensors, inner) for inner in shape)
+
+
+# --- in files ---------------------------------------------------------------------------------------
+
+
+def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
+    """Write the checkpoint of the trainer's current step, and remove those that are not kept.
+
+    Raises ResourceError, with what it needs and what is there, where the disk does not take it.
+    """
+    tensors, state = capture(trainer)
+    step = trainer.progress.step
+    try:
+        save_checkpoint(snapshot_path(folder, step), tensors, state)
+        keep_snapshots(folder, last=2, best_step=trainer.progress.best_step)
+    except OSError as error:
+        size = sum(tensor.nbytes for tensor in tensors.values()) / 1e6
+        kept = snapshots(folder)
+        raise ResourceError(
+            f"cannot save step {step}, which needs {size:,.1f} MB: {error.strerror or error}",
+            f"kept {kept[-1] if kept else 'nothing: it is the first checkpoint'}; try again with room on that disk",
+        ) from error
+
+
+def load_parts(checkpoint: Path) -> Parts:
+    """A checkpoint's parts, those of an older format brought up to this one. Raises CheckpointError."""
+    tensors, state = load_checkpoint(checkpoint)
+    if state["format"] > 1:
+        return tensors, state
+    try:
+        return _from_format_1(tensors, state)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"the checkpoint at {checkpoint} is not one of format 1: {error!r}") from error
+
+
+def _from_format_1(tensors: dict[str, Tensor], state: dict[str, Any]) -> Parts:
+    """Format 1 knew nothing of the interval, of Python's and NumPy's generators, and of a validation put off."""
+    drawn, rest = random_states("cpu")
+    named = {f"random.{name}": tensor for name, tensor in drawn.items()}
+    for name, tensor in tensors.items():
+        named[f"carried.{name.removeprefix('state.')}" if name.startswith("state.") else name] = tensor
+    progress = state["progress"]
+    return named, {
+        "tensors": sorted(named),
+        "progress": {**progress, "evaluated_step": progress["step"]},
+        "interval": {**dataclasses.asdict(Interval())},
+        "optimizer": state["optimizer"],
+        "scaler": state["scaler"],
+        "carried": state["state"],
+        "random": rest,
+        "run": {},
+    }
 
 
 def load_weights(network: torch.nn.Module, checkpoint: Path) -> None:
@@ -89,24 +261,16 @@ def load_weights(network: torch.nn.Module, checkpoint: Path) -> None:
     load_network(network, weights, str(checkpoint))
 
 
-def snapshots(folder: Path) -> list[Path]:
-    """The checkpoints of a run, oldest first."""
-    return sorted(folder.glob("step-*"))
-
-
-def keep_snapshots(folder: Path, *, last: int, best_step: int) -> None:
-    """Remove all but the `last` newest checkpoints and the best one."""
-    keep = {*snapshots(folder)[-last:], snapshot_path(folder, best_step)}
-    for checkpoint in snapshots(folder):
-        if checkpoint not in keep:
-            discard(checkpoint)
-
-
 def best_snapshot(folder: Path) -> Path:
-    """The checkpoint with the best validation, as the newest checkpoint remembers it."""
-    found = snapshots(folder)
-    if not found:
-        load_checkpoint(folder)  # raises: there is none
-    _, state = load_checkpoint(found[-1])
-    best = snapshot_path(folder, state["progress"]["best_step"])
-    return best if best.exists() else found[-1]
+    """The checkpoint with the best validation, as the newest whole one remembers it. Raises CheckpointError."""
+    found = newest_whole(folder, load_checkpoint)
+    if found is None:
+        raise CheckpointError(f"there is no checkpoint in {folder}", "is this the folder of a run?")
+    newest, (_, state) = found
+    try:
+        best = snapshot_path(folder, int(state["progress"]["best_step"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the checkpoint at {newest} names no best step") from error
+    if not best.exists():
+        _log.warning("the best checkpoint, %s, is gone; %s is used", best.name, newest.name)
+    return best if best.exists() else newest

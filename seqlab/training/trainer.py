@@ -6,18 +6,19 @@ starts from the last state, detached; any other starts from the network's initia
 
 from __future__ import annotations
 
+import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic, Literal
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.errors import Interrupted, NumericError
+from seqlab.errors import Interrupted, NumericError, ResourceError
 from seqlab.interfaces import (
     BatchT,
     Count,
@@ -29,11 +30,14 @@ from seqlab.interfaces import (
     Task,
     detach,
 )
-from seqlab.training.device import Device
+from seqlab.training.device import Device, is_out_of_memory
 from seqlab.training.optim import OptimConfig
 from seqlab.training.progress import Interval, Observer, Progress
 from seqlab.training.seeds import stream_seed
-from seqlab.training.snapshot import keep_snapshots, save_snapshot
+from seqlab.training.snapshot import save_snapshot
+
+_log = logging.getLogger("seqlab")
+_SMALLEST_SCALE = 1.0  # below it gradients overflow fp16 by themselves
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,9 @@ class TrainerConfig:
     log_every_steps: Count
     eval_every_steps: Count
     save_every_steps: Count
+    save_every_seconds: Positive | None
     patience: Count | None
+    on_nonfinite: Literal["skip", "stop"]
     nonfinite_limit: Count
 
     def __post_init__(self) -> None:
@@ -59,7 +65,8 @@ class TrainerConfig:
 
 
 class Trainer(Generic[BatchT]):
-    """Trains `network` on `task`; call fit(). Checkpoints go to `folder` (None: nowhere)."""
+    """Trains `network` on `task`; call fit(). Checkpoints go to `folder` (None: nowhere) and carry `origin`, what the
+    run is made from."""
 
     def __init__(
         self,
@@ -72,61 +79,81 @@ class Trainer(Generic[BatchT]):
         seed: int,
         folder: Path | None,
         observers: tuple[Observer, ...] = (),
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         if config.bptt_steps is not None:
             task.check_windows(config.bptt_steps, network)
         self.task, self.network, self.optim, self.config, self.device = task, network, optim, config, device
-        self.seed, self.folder, self.observers = seed, folder, observers
+        self.seed, self.folder, self.observers, self.origin = seed, folder, observers, origin or {}
         self.horizon = optim.horizon(config.max_steps)
         self.optimizer = optim.build(network)
         self.scaler = device.scaler()
         self.forward = torch.compile(network) if device.compile else network
         self.progress = Progress()
+        self.interval = Interval()
         self.state: State | None = None  # None: nothing to carry on from
+        self.saved_step: int | None = None
         self.stop_signal: int | None = None
         self.fitting = False
-        self._interval = Interval()
 
     def fit(self) -> None:
         """Train until a budget is used up or patience ends; then evaluate and save once more.
 
-        Raises NumericError when too many gradients in a row are not finite, and Interrupted, with
-        everything saved, after `stop_signal` was set.
+        Raises NumericError when a loss or gradient is not finite once (on_nonfinite=stop) or too often in a row, and
+        Interrupted after `stop_signal` was set; both with everything saved. Raises ResourceError when memory or disk
+        does not suffice.
         """
         self.fitting = True
         try:
-            self._fit()
-        except NumericError:
-            self._save()  # the weights are those of the last finite step
-            raise
+            self.network.train()
+            self._steps(None)
+            if self.stop_signal is None:
+                if self.interval.targets:
+                    self._log()
+                if self.progress.evaluated_step != self.progress.step:
+                    self._validate()
+                    self.saved_step = None
+            if self.saved_step != self.progress.step:
+                self._save()
+            if self.stop_signal is not None:
+                raise Interrupted(f"stopped at step {self.progress.step}", "", 128 + self.stop_signal)
         finally:
             self.fitting = False
 
-    def _fit(self) -> None:
+    def replay(self, step: int, *, evaluated: bool) -> None:
+        """Train up to `step` as fit() would on its way, with a last evaluation there if it was `evaluated`."""
         self.network.train()
-        evaluated = saved = -1
-        for group in self.groups():
-            self._timed_step(group)
-            step = self.progress.step
-            if step % self.config.log_every_steps == 0 and self._interval.targets:
-                self._log()
-            better = False
-            if step % self.config.eval_every_steps == 0 and self.stop_signal is None:
-                better, evaluated = self._validate(), step
-            if better or step % self.config.save_every_steps == 0:
-                self._save()
-                saved = step
-            if self.stop_signal is not None or self._finished():
-                break
-        if self._interval.targets:
-            self._log()
-        if self.stop_signal is None and evaluated != self.progress.step:
+        self._steps(step)
+        if evaluated and self.progress.evaluated_step != step:
             self._validate()
-            saved = -1
-        if saved != self.progress.step:
+
+    def _steps(self, until: int | None) -> None:
+        """Steps with their logs, validations and checkpoints, until the end, a signal, or this step."""
+        if self._evaluate_if_due():  # a signal may have put it off
             self._save()
-        if self.stop_signal is not None:
-            raise Interrupted(f"stopped at step {self.progress.step}", "", 128 + self.stop_signal)
+        saved_seconds = self.progress.seconds
+        groups = self.groups()
+        while self.stop_signal is None and not self._finished() and self.progress.step != until:
+            group = next(groups, None)
+            if group is None:
+                break
+            failed = self.advance(group)
+            step = self.progress.step
+            if step % self.config.log_every_steps == 0 and self.interval.targets:
+                self._log()
+            better = self.stop_signal is None and failed is None and self._evaluate_if_due()
+            waited = self.progress.seconds - saved_seconds >= (self.config.save_every_seconds or math.inf)
+            if better or waited or failed is not None or step % self.config.save_every_steps == 0:
+                self._save()
+                saved_seconds = self.progress.seconds
+            if failed is not None:
+                raise failed
+
+    def _evaluate_if_due(self) -> bool:
+        """Validate where this step asks for it and has not had it. Whether it was the best so far."""
+        step = self.progress.step
+        due = step > 0 and step % self.config.eval_every_steps == 0 and self.progress.evaluated_step != step
+        return due and self._validate()
 
     def _finished(self) -> bool:
         done, limit = self.progress, self.config
@@ -165,24 +192,36 @@ class Trainer(Generic[BatchT]):
 
     # --- one optimizer step ----------------------------------------------------------------------
 
-    def _timed_step(self, group: list[BatchT]) -> None:
+    def advance(self, group: list[BatchT]) -> NumericError | None:
+        """One step and its bookkeeping. Returns the error that is to end the run once it is saved."""
         started = time.perf_counter()
-        nats, norm = self.step(group)
+        try:
+            nats, norm = self.step(group)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            shapes = (f"{name} {tuple(v.shape)}" for name, v in vars(group[-1]).items() if isinstance(v, Tensor))
+            raise ResourceError(
+                f"out of memory at step {self.progress.step + 1}, with a batch of {next(shapes)}",
+                "try a smaller task.batch_size (and trainer.accumulate to make up for it), shorter sequences "
+                "(task.window, task.max_length or trainer.bptt_steps), or a smaller model.width",
+            ) from error
         seconds, tokens = time.perf_counter() - started, sum(window.positions for window in group)
         self.progress.seconds += seconds
         self.progress.tokens += tokens
-        if not math.isfinite(norm):
-            return  # counted as such, and kept out of the means
-        interval = self._interval
-        interval.nats, interval.targets = (
-            interval.nats + nats,
-            interval.targets + sum(w.target_count for w in group),
-        )
+        if not math.isfinite(norm):  # counted as such, and kept out of the means
+            return self._nonfinite(norm)
+        self.progress.nonfinite_in_a_row = 0
+        interval = self.interval
+        interval.nats += nats
+        interval.targets += sum(w.target_count for w in group)
         interval.tokens, interval.seconds = interval.tokens + tokens, interval.seconds + seconds
         interval.gradient_norms.append(norm)
+        return None
 
     def step(self, group: list[BatchT]) -> tuple[Tensor, float]:
-        """One update from the mean loss over all targets of the group: (summed nats, gradient norm)."""
+        """One update from the mean loss over all targets of the group: (summed nats, gradient norm). The norm is not
+        finite, and no weight has moved, where the loss or the gradient is not."""
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = self.optim.learning_rate_at(self.progress.step, self.horizon)
         self.optimizer.zero_grad(set_to_none=True)
@@ -198,40 +237,51 @@ class Trainer(Generic[BatchT]):
             if window.target_count:
                 self.scaler.scale(output.loss_sum / targets).backward()
                 nats += output.loss_sum.detach()
-        norm = self._update()
+        norm = self._update(nats)
         self.progress.step += 1
         return nats, norm
 
-    def _update(self) -> float:
-        """Clip and apply the gradient, unless it is not finite. Returns its norm before clipping."""
+    def _update(self, nats: Tensor) -> float:
+        """Clip and apply the gradient, unless it or the loss is not finite. Returns its norm before clipping."""
         self.scaler.unscale_(self.optimizer)
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         total_norm = nn.utils.get_total_norm(gradients)
-        norm = float(total_norm)
+        norm = float(total_norm + 0.0 * nats)  # one look at the device for both: 0 times what is not finite is nan
         finite = math.isfinite(norm)
         if finite and self.config.clip_value is not None:
             nn.utils.clip_grad_value_(self.network.parameters(), self.config.clip_value)
         if finite and self.config.clip_norm is not None and norm > self.config.clip_norm:
             nn.utils.clip_grads_with_norm_(self.network.parameters(), self.config.clip_norm, total_norm)
-        if finite or self.scaler.is_enabled():
-            self.scaler.step(self.optimizer)  # with a scaler this skips a step that is not finite by itself
+        if finite:
+            self.scaler.step(self.optimizer)
+        else:
+            self.state = None  # it may hold what is not finite either
         self.scaler.update()
-        self._count_nonfinite(norm, finite)
         return norm
 
-    def _count_nonfinite(self, norm: float, finite: bool) -> None:
-        if finite:
-            self.progress.nonfinite_in_a_row = 0
-            return
-        self.state = None  # it may hold what is not finite either
-        self.progress.nonfinite_steps += 1
-        self.progress.nonfinite_in_a_row += 1
-        if self.progress.nonfinite_in_a_row >= self.config.nonfinite_limit:
-            raise NumericError(
-                f"the gradient was not finite {self.config.nonfinite_limit} times in a row, last at step "
-                f"{self.progress.step + 1} (norm {norm})",
-                f"try optim.learning_rate={self.optim.learning_rate / 10:g}, or device.precision=fp32",
-            )
+    def _nonfinite(self, norm: float) -> NumericError | None:
+        """Count a step that moved no weight; the error that ends the run, if this is enough."""
+        progress, limit = self.progress, self.config.nonfinite_limit
+        progress.nonfinite_steps += 1
+        progress.nonfinite_in_a_row += 1
+        where = f"at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.windows})"
+        scale = self.scaler.get_scale() if self.scaler.is_enabled() else None
+        hint = (
+            f"the weights are those before it; try optim.learning_rate={self.optim.learning_rate / 10:g}, "
+            "or device.precision=fp32"
+        )
+        if scale is not None and scale < _SMALLEST_SCALE:
+            return NumericError(f"the loss scale collapsed to {scale:g} {where}: fp16 does not hold the gradient", hint)
+        if progress.nonfinite_in_a_row >= limit:
+            return NumericError(f"the loss or the gradient was not finite {limit} times in a row, last {where}", hint)
+        if scale is not None:  # how a scaler finds its scale
+            _log.info("the gradient overflowed %s; the loss scale is now %g", where, scale)
+            return None
+        if self.config.on_nonfinite == "stop":
+            return NumericError(f"the loss or the gradient is not finite {where}", hint)
+        if progress.nonfinite_in_a_row == 1:
+            _log.warning("the loss or the gradient is not finite %s: that batch is skipped", where)
+        return None
 
     # --- looking -----------------------------------------------------------------------------------
 
@@ -257,6 +307,7 @@ class Trainer(Generic[BatchT]):
         meter = self.evaluate("validation")
         metrics = meter.compute()
         progress, primary = self.progress, metrics[meter.primary]
+        progress.evaluated_step = progress.step
         better = primary.better_than(progress.best)
         if better:
             progress.best, progress.best_step, progress.evaluations_since_best = primary, progress.step, 0
@@ -267,7 +318,7 @@ class Trainer(Generic[BatchT]):
         return better
 
     def _log(self) -> None:
-        interval, self._interval = self._interval, Interval()
+        interval, self.interval = self.interval, Interval()
         norms = interval.gradient_norms
         scalars = {
             "train/loss": float(interval.nats) / interval.targets,
@@ -286,5 +337,7 @@ class Trainer(Generic[BatchT]):
 
     def _save(self) -> None:
         if self.folder is not None:
+            for observer in self.observers:
+                observer.saving(self.progress)
             save_snapshot(self, self.folder)
-            keep_snapshots(self.folder, last=2, best_step=self.progress.best_step)
+            self.saved_step = self.progress.step

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from seqlab.comparison.jobs import locked
+from seqlab.lock import locked
 from seqlab.errors import LockedError
 from tests.conftest import tiny_overrides
 from tests.test_cli import Capture, Patch, in_process, run

@@ -13,14 +13,9 @@ from torch import Tensor, nn
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import State
 from seqlab.layers.embedding import TokenEmbedding, token_head
-from seqlab.training.checkpoint import (
-    flatten_state,
-    load_checkpoint,
-    load_network,
-    network_tensors,
-    save_checkpoint,
-    unflatten_state,
-)
+from seqlab.training.checkpoint import load_checkpoint, save_checkpoint
+from seqlab.training.snapshot import flatten_state, unflatten_state
+from seqlab.training.weights import load_network, network_tensors
 
 _states: st.SearchStrategy[State] = st.recursive(
     st.integers(0, 9).map(lambda n: torch.tensor([n])), lambda inner: st.lists(inner, max_size=3).map(tuple)
@@ -46,7 +41,7 @@ def test_what_is_saved_is_loaded_and_nothing_else_stays(tmp_path: Path) -> None:
         save_checkpoint(tmp_path / "step-1", tensors, {"step": step, "name": "é"})
     loaded, state = load_checkpoint(tmp_path / "step-1")
     assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
-    assert state == {"step": 2, "name": "é"}
+    assert state == {"format": 2, "step": 2, "name": "é"}
     assert [path.name for path in tmp_path.iterdir()] == ["step-1"]
 
 

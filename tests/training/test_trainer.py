@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.data.vocabulary import PAD
-from seqlab.errors import ConfigError, Interrupted, NumericError
+from seqlab.errors import ConfigError, Interrupted
 from seqlab.interfaces import Metric, Network, State, StepOutput, detach
 from seqlab.tasks.translation import PairBatch
 from seqlab.training.device import Device
 from seqlab.training.progress import Progress
-from seqlab.training.snapshot import restore_snapshot, snapshot_path, snapshots
+from seqlab.training.retention import snapshot_path, snapshots
+from seqlab.training.snapshot import load_parts, restore
 from seqlab.training.trainer import Trainer
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
 
@@ -38,6 +39,20 @@ class Listener:
 
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
         self.evaluations.append(progress.step)
+
+    def saving(self, progress: Progress) -> None:
+        pass
+
+
+class Stopper(Listener):
+    """A signal that comes in the first step."""
+
+    def __init__(self, trainer: Trainer[Any]) -> None:
+        super().__init__()
+        self.trainer = trainer
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        self.trainer.stop_signal = 2
 
 
 def make_trainer(
@@ -173,14 +188,15 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(scaled: bool) -
     trainer.step([batches[0]])
     before = weights(trainer)
     poison = next(iter(trainer.network.parameters())).register_hook(lambda g: g * float("nan"))
-    trainer.step([batches[1]])
-    trainer.step([batches[2]])
+    assert trainer.advance([batches[1]]) is None
+    assert trainer.advance([batches[2]]) is None
     assert all(torch.equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
     assert trainer.progress.nonfinite_steps == 2
-    with pytest.raises(NumericError, match="not finite 3 times"):
-        trainer.step([batches[3]])
+    ended = trainer.advance([batches[3]])
+    assert ended is not None
+    assert "not finite 3 times in a row, last at step 4 (epoch 1, batch 0)" in ended.what
     poison.remove()
-    trainer.step([batches[4]])
+    assert trainer.advance([batches[4]]) is None
     assert all(bool(p.isfinite().all()) for p in trainer.network.parameters())
     assert trainer.progress.nonfinite_in_a_row == 0
 
@@ -286,13 +302,13 @@ def test_going_on_from_a_checkpoint_is_as_if_it_had_not_stopped(model: str, task
     whole = make_trainer(model, task, *overrides, folder=tmp_path / "whole")
     whole.fit()
     stopped = make_trainer(model, task, *overrides, folder=tmp_path / "stopped")
-    stopped.stop_signal = 2
+    stopped.observers = (Stopper(stopped),)
     with pytest.raises(Interrupted) as stop:
         stopped.fit()
     assert stop.value.exit_code == 130
     torch.manual_seed(99)
     resumed = make_trainer(model, task, *overrides, folder=tmp_path / "stopped")
-    restore_snapshot(resumed, snapshot_path(tmp_path / "stopped", 1))
+    restore(resumed, load_parts(snapshot_path(tmp_path / "stopped", 1)), "stopped")
     resumed.fit()
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
     mine, theirs = dataclasses.asdict(resumed.progress), dataclasses.asdict(whole.progress)

@@ -1,0 +1,50 @@
+"""One process at a time in one folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from seqlab.errors import LockedError, ResourceError
+
+
+@contextmanager
+def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int | None]:
+    """Hold `folder`/.lock. Yields its descriptor, which child processes may inherit. Raises LockedError, with `hint`,
+    if another process has it, and ResourceError where nothing can be written.
+
+    The lock is the kernel's: it goes when the last process that holds it ends, however that happens, so that none is
+    ever stale.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield None
+        return
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except OSError as error:
+        raise ResourceError(f"cannot write to {folder}: {error.strerror}", "try runs_dir=FOLDER") from error
+    held = False
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
+            raise LockedError(f"{folder} is locked by process {holder}", hint) from None
+        held = True
+        with suppress(OSError):  # who holds it is for people to know; on a full disk they do without
+            os.truncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield descriptor
+    finally:
+        if held and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
+            (folder / ".lock").unlink()
+            for made in new:
+                with suppress(OSError):  # somebody else has put something there
+                    made.rmdir()
+        os.close(descriptor)

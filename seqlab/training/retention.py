@@ -1,0 +1,74 @@
+"""The checkpoints of one run: which stay, which to go on from, which is the best."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from seqlab.errors import CheckpointError
+from seqlab.training.checkpoint import DamagedError, discard
+
+_log = logging.getLogger("seqlab")
+T = TypeVar("T")
+
+
+def snapshot_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step stands."""
+    return folder / f"step-{step:08d}"
+
+
+def step_of(checkpoint: Path) -> int:
+    """The inverse of snapshot_path. Raises CheckpointError for a folder with another name."""
+    digits = checkpoint.name.removeprefix("step-")
+    if not (digits.isascii() and digits.isdigit() and checkpoint.name.startswith("step-")):
+        raise CheckpointError(f"{checkpoint} is no checkpoint", "its name should be like step-00000120")
+    return int(digits)
+
+
+def snapshots(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    found = (path for path in folder.glob("step-*") if path.name[5:].isdecimal() and path.name.isascii())
+    return sorted(found, key=step_of)
+
+
+def keep_snapshots(folder: Path, *, last: int, best_step: int) -> None:
+    """Remove all but the `last` newest checkpoints and the best one."""
+    keep = {*snapshots(folder)[-last:], snapshot_path(folder, best_step)}
+    for checkpoint in snapshots(folder):
+        if checkpoint not in keep:
+            discard(checkpoint)
+
+
+def newest_whole(folder: Path, load: Callable[[Path], T]) -> tuple[Path, T] | None:
+    """The newest checkpoint that `load` finds undamaged, and what it made of it; None where there is none at all.
+
+    Warns for each damaged one that it passes over. Raises CheckpointError if all of them are damaged.
+    """
+    found = snapshots(folder)
+    for checkpoint in reversed(found):
+        try:
+            loaded = load(checkpoint)
+        except DamagedError as error:
+            _log.warning("%s; trying the one before", error.what)
+            continue
+        return checkpoint, loaded
+    if found:
+        raise CheckpointError(
+            f"all {len(found)} checkpoints in {folder} are damaged", "the run cannot go on; start it again"
+        )
+    return None
+
+
+def set_aside(folder: Path, step: int) -> list[Path]:
+    """Rename the checkpoints of later steps to aside-*: a run that goes on from `step` will make its own, and
+    must neither count nor discard by them."""
+    moved = []
+    for checkpoint in snapshots(folder):
+        if step_of(checkpoint) > step:
+            aside = folder / f"aside-{checkpoint.name}"
+            shutil.rmtree(aside, ignore_errors=True)
+            moved.append(checkpoint.rename(aside))
+    return moved
