@@ -38,6 +38,9 @@ class Silent:
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
         pass
 
+    def saving(self, progress: Progress) -> None:
+        pass
+
 
 class Bare:
     """The same training written as a plain loop, as one would in a notebook."""

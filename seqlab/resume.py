@@ -30,8 +30,8 @@ from seqlab.run_folder import find_run, fingerprint, read_environment, read_resu
 from seqlab.runs import differences, flat
 from seqlab.training.checkpoint import sweep
 from seqlab.training.device import resolve_device
-from seqlab.training.recorder import cut_back
 from seqlab.training.retention import newest_whole, set_aside, snapshots, step_of
+from seqlab.training.rewind import rewind_logs
 from seqlab.training.snapshot import Parts, capture, load_parts, restore
 from seqlab.training.trainer import Trainer
 
@@ -84,7 +84,7 @@ def resume(
         write_text(folder / "config.yaml", config.yaml)
         (folder / "result.json").unlink(missing_ok=True)
         set_aside(folder / "checkpoints", trainer.progress.step)
-        cut_back(folder, None if found is None else trainer.progress)
+        rewind_logs(folder, None if found is None else trainer.progress)
         return complete(trainer, config, folder, console, quiet=quiet, resumed=True)
 
 

@@ -17,7 +17,6 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seqlab.interfaces import Metric
-from seqlab.run_folder import write_text
 from seqlab.training.progress import Progress
 
 _log = logging.getLogger("seqlab")
@@ -30,26 +29,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def cut_back(folder: Path, progress: Progress | None) -> None:
-    """Leave in metrics.jsonl what stood there when the checkpoint of `progress` was written (None: the start)."""
-    path = folder / "metrics.jsonl"
-    if path.exists():
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        write_text(path, "".join(line for line in lines if progress is not None and _stood_there(line, progress)))
-
-
-def _stood_there(line: str, progress: Progress) -> bool:
-    try:
-        record = json.loads(line)
-        step = record["step"]
-        is_test, is_validation = (any(key.startswith(kind) for key in record) for kind in ("test/", "val/"))
-        # a validation that a signal put off is written after the checkpoint of its step
-        due = step == progress.step and is_validation and progress.evaluated_step != step
-        return bool(step <= progress.step) and not is_test and not due and line.endswith("\n")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # a kill cut the line short
-        return False
 
 
 class Recorder:

@@ -20,7 +20,7 @@ from seqlab.errors import CheckpointError, ResourceError
 from seqlab.interfaces import State
 from seqlab.training.checkpoint import load_checkpoint, save_checkpoint
 from seqlab.training.progress import Interval, Progress
-from seqlab.training.retention import keep_snapshots, newest_whole, snapshot_path, snapshots
+from seqlab.training.retention import keep_snapshots, newest_whole, snapshot_path
 from seqlab.training.seeds import random_states, set_random_states
 from seqlab.training.weights import check_weights, load_network, network_tensors
 
@@ -207,7 +207,7 @@ def unflatten_state(tensors: Mapping[str, Tensor], shape: Any) -> State:
 def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
     """Write the checkpoint of the trainer's current step, and remove those that are not kept.
 
-    Raises ResourceError, with what it needs and what is there, where the disk does not take it.
+    Raises ResourceError, with what it needs, where the disk does not take it.
     """
     tensors, state = capture(trainer)
     step = trainer.progress.step
@@ -215,11 +215,11 @@ def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
         save_checkpoint(snapshot_path(folder, step), tensors, state)
         keep_snapshots(folder, last=2, best_step=trainer.progress.best_step)
     except OSError as error:
-        size = sum(tensor.nbytes for tensor in tensors.values()) / 1e6
-        kept = snapshots(folder)
+        megabytes = sum(tensor.nbytes for tensor in tensors.values()) / 1e6
+        need = f"{megabytes:,.0f}" if megabytes >= 100 else f"{megabytes:.3g}"
         raise ResourceError(
-            f"cannot save step {step}, which needs {size:,.1f} MB: {error.strerror or error}",
-            f"kept {kept[-1] if kept else 'nothing: it is the first checkpoint'}; try again with room on that disk",
+            f"cannot save step {step}, which needs {need} MB: {error.strerror or error}",
+            f"make room on the disk of {folder}",
         ) from error
 
 

@@ -273,7 +273,8 @@ class Trainer(Generic[BatchT]):
         if scale is not None and scale < _SMALLEST_SCALE:
             return NumericError(f"the loss scale collapsed to {scale:g} {where}: fp16 does not hold the gradient", hint)
         if progress.nonfinite_in_a_row >= limit:
-            return NumericError(f"the loss or the gradient was not finite {limit} times in a row, last {where}", hint)
+            times = "once" if limit == 1 else f"{limit} times in a row, last"
+            return NumericError(f"the loss or the gradient was not finite {times} {where}", hint)
         if scale is not None:  # how a scaler finds its scale
             _log.info("the gradient overflowed %s; the loss scale is now %g", where, scale)
             return None

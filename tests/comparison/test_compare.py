@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from seqlab.lock import locked
 from seqlab.errors import LockedError
+from seqlab.lock import locked
 from tests.conftest import tiny_overrides
 from tests.test_cli import Capture, Patch, in_process, run
 
@@ -174,7 +174,7 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
     words.remove("trainer.max_steps=4")
     done = run(*words, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
-    assert "failed: bad, seed 0: the gradient was not finite" in done.stdout
+    assert "failed: bad, seed 0: the loss or the gradient was not finite once at step 2" in done.stdout
     assert "tries them again" in done.stderr
     (summary,) = tmp_path.rglob("summary.json")
     rows = {row["label"]: row for row in json.loads(summary.read_text())["rows"]}

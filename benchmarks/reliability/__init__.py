@@ -1,0 +1,1 @@
+"""What the project says about never losing work, measured: see __main__.py."""
