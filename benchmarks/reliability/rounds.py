@@ -156,7 +156,7 @@ def small_disks(here: Path, sizes: int) -> Count:
     disk.mkdir()
     for number in range(sizes):
         # from room for the first checkpoint to nearly enough
-        kilobytes = int(used * (0.45 + 0.5 * number / sizes)) // 1024 // 4 * 4
+        kilobytes = int(used * (0.95 + 0.35 * number / sizes)) // 1024 // 4 * 4
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", disk], check=True)
         try:
             ended = world.run(world.begin(disk / "run", words))
@@ -175,7 +175,7 @@ def _limited(body: Callable[[], object], limit: int) -> Callable[[], object]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     def limited() -> object:
-        with world.around_saves(limit_it, lambda number: None):
+        with world.around_saves(limit_it, lambda _: None):
             return body()
 
     return limited

@@ -146,7 +146,7 @@ def fork(body: Callable[[], object]) -> Child:
 
 def wait(child: Child) -> Ended:
     """Until it has ended."""
-    with open(child.pipe, "rb") as pipe:
+    with os.fdopen(child.pipe, "rb") as pipe:
         said = pipe.read().decode(errors="replace")
     return Ended(os.waitstatus_to_exitcode(os.waitpid(child.process, 0)[1]), said)
 
