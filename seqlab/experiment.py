@@ -186,7 +186,7 @@ def complete(
             finally:  # whatever becomes of the sample, what was measured is kept
                 recorder.finish(trainer.progress, result.metrics, sample)
                 write_json(folder / "result.json", result.as_json())
-    _log.info("finished: %s", result.as_json()["test"])
+    _log.info("finished: %s", ", ".join(f"test {name} {value:.5g}" for name, value in result.test.items()))
     return replace(result, sample=sample)
 
 

@@ -149,7 +149,7 @@ def _step(found: tuple[Path, Parts]) -> int:
 def _origin(found: tuple[Path, Parts] | None, folder: Path, config_dir: Path | None) -> dict[str, Any]:
     """What the checkpoint was made from; where there is none, or one that does not say (format 1), what the run's
     folder says."""
-    told = {} if found is None else found[1][1]["run"]
+    told = {} if found is None else found[1][1].get("run")
     if not isinstance(told, dict):
         raise CheckpointError(f"{folder}: its checkpoint does not say what it was made from")
     if not told:
@@ -259,7 +259,9 @@ def _differences(expected: Parts, got: Parts) -> list[str]:
         for name in sorted(tensors.keys() | own_tensors.keys())
         if name not in tensors or name not in own_tensors or not _same(tensors[name], own_tensors[name].cpu())
     ]
-    keys = ("progress", "interval", "optimizer", "scaler", "carried", "random")
+    keys = ["progress", "optimizer", "scaler", "carried", "random"]
+    if state["interval"]["targets"]:  # at its end a run logs what was left of its last interval
+        keys.append("interval")
     left, right = ({key: side[key] for key in keys} for side in (state, own))
     timed = ("progress.seconds", "interval.seconds")
     return found + [key for key in differences(_plain(left), _plain(right)) if key not in timed]

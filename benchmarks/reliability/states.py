@@ -204,6 +204,7 @@ def omissions(here: Path) -> Count:
             ends.append(signature(trainer, lines) | times | {"ended": ended})
         return ends
 
+    noticed: dict[str, bool] = {}
     # a state is carried at the first, a validation is just done at the second, two failed steps lie before the third
     for at, evaluated in ((13, False), (14, True), (22, False)):
         first, _ = make()
@@ -219,9 +220,11 @@ def omissions(here: Path) -> Count:
         for where, name in _items(parts):
             doctored = copy.deepcopy(parts)
             _holder(doctored, where).pop(name)
-            count.add(_refused(make()[0], doctored, here / "doctored"), f"{at}, without {where} {name}: taken up")
+            count.add(_refused(make()[0], doctored, here / "doctored"), f"without {where} {name}: taken up")
         for what, doctored in _as_fresh(parts, fresh):
-            count.add(_notices(finish, doctored, expected), f"{at}, {what} as in a fresh process: unnoticed")
+            noticed[what] = noticed.get(what, False) or _notices(finish, doctored, expected)
+    for what, is_noticed in noticed.items():
+        count.add(is_noticed, f"{what} as in a fresh process: unnoticed")
     return count
 
 

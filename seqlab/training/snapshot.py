@@ -74,7 +74,7 @@ def restore(trainer: Trainer[Any], parts: Parts, source: str) -> None:
         raise CheckpointError(f"the checkpoint at {source} is not one of this run: {error!r:.120}") from error
     try:
         apply()
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"the checkpoint at {source} cannot be taken up: {str(error)[:120]}") from error
 
 
@@ -226,10 +226,11 @@ def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
 def load_parts(checkpoint: Path) -> Parts:
     """A checkpoint's parts, those of an older format brought up to this one. Raises CheckpointError."""
     tensors, state = load_checkpoint(checkpoint)
-    if state["format"] > 1:
-        return tensors, state
+    progress = state.get("progress")
+    if not isinstance(progress, dict) or type(progress.get("step")) is not int:
+        raise CheckpointError(f"the checkpoint at {checkpoint} names no step")
     try:
-        return _from_format_1(tensors, state)
+        return _from_format_1(tensors, state) if state["format"] == 1 else (tensors, state)
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"the checkpoint at {checkpoint} is not one of format 1: {error!r}") from error
 

@@ -1,0 +1,353 @@
+"""`seqlab resume`: as if the run had never stopped; and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+from seqlab.config.run import load_run_config
+from seqlab.errors import CheckpointError, ConfigError, DataError, LockedError
+from seqlab.experiment import train
+from seqlab.lock import locked
+from seqlab.resume import Finished, resume, verify
+from seqlab.training.checkpoint import STATE, TENSORS, load_checkpoint, save_checkpoint
+from seqlab.training.retention import snapshots
+from tests.conftest import tiny_overrides
+from tests.test_cli import Capture, Patch, in_process, run
+
+FIXTURES = Path(__file__).parent / "fixtures"
+WORDS = (
+    "model.dropout=0.2", "trainer.max_steps=9", "trainer.eval_every_steps=4", "trainer.log_every_steps=2",
+    "trainer.save_every_steps=3", "device=cpu", "device.threads=1", "optim.learning_rate=0.01", "optim.warmup_steps=0",
+)  # fmt: skip
+
+
+@pytest.fixture
+def here(corpus: Path, monkeypatch: Patch) -> Path:
+    """The current folder, with corpus.txt in it."""
+    monkeypatch.chdir(corpus.parent)
+    return corpus.parent
+
+
+def begin(folder: Path, *more: str, model: str = "lstm") -> None:
+    """Train a run to its end."""
+    given = {word.partition("=")[0] for word in more}
+    words = [word for word in WORDS if word.partition("=")[0] not in given]
+    overrides = tiny_overrides(model, "char_lm", *words, "task.corpus=corpus.txt", *more)
+    train(load_run_config(overrides), Console(stderr=True), overrides=overrides, folder=folder, quiet=True)
+
+
+def go_on(folder: Path, *overrides: str) -> Any:
+    return resume(folder, overrides, Console(stderr=True, width=1000), quiet=True)
+
+
+def back_to(folder: Path, step: int) -> None:
+    """As if a kill had ended the run soon after this checkpoint."""
+    for checkpoint in snapshots(folder / "checkpoints"):
+        if int(checkpoint.name[5:]) > step:
+            shutil.rmtree(checkpoint)
+    (folder / "result.json").unlink(missing_ok=True)
+    assert snapshots(folder / "checkpoints")[-1].name == f"step-{step:08d}"
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl without times."""
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in r.items() if k != "seconds" and not k.startswith("speed/")} for r in records]
+
+
+def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
+    """What TensorBoard shows of a run."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    board.Reload()
+    tags = [tag for tag in board.Tags()["scalars"] if not tag.startswith("speed/")]
+    return {tag: [(event.step, event.value) for event in board.Scalars(tag)] for tag in tags}
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(snapshots(folder / "checkpoints")[-1])[0]
+
+
+def assert_same(a: Path, b: Path) -> None:
+    """All that must not depend on how often a run was stopped."""
+    assert lines(a) == lines(b)
+    assert curves(a) == curves(b)
+    left, right = weights(a), weights(b)
+    assert left.keys() == right.keys()
+    assert all(torch.equal(left[name], right[name]) for name in left)
+    assert (a / "samples.txt").read_text() == (b / "samples.txt").read_text()
+    results = [json.loads((folder / "result.json").read_text()) for folder in (a, b)]
+    for key in ("validation", "test", "test_interval", "best_step", "steps", "tokens"):
+        assert results[0][key] == results[1][key], key
+
+
+@pytest.mark.parametrize("model", ["gru", "transformer"])
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(here: Path, model: str) -> None:
+    begin(here / "whole", model=model)
+    begin(here / "killed", model=model)
+    back_to(here / "killed", 6 if (here / "killed/checkpoints/step-00000006").exists() else 8)
+    # what a kill leaves: half a line, half a checkpoint, one that was being removed
+    with (here / "killed" / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "tok')
+    for left in (".tmp-1", ".trash-step-00000003-1"):
+        (here / "killed" / "checkpoints" / left).mkdir()
+        (here / "killed" / "checkpoints" / left / STATE).write_text("{")
+    go_on(here / "killed")
+    assert_same(here / "whole", here / "killed")
+    assert not list((here / "killed" / "checkpoints").glob(".*"))
+
+
+def test_real_processes_killed_and_stopped_end_as_one_that_was_not(here: Path) -> None:
+    shared = [w for w in WORDS if not w.startswith(("trainer.max_steps", "trainer.save_every_steps"))]
+    more = ("task.corpus=corpus.txt", "trainer.max_steps=400", "trainer.save_every_steps=20")
+    words = tiny_overrides("lstm", "char_lm", *shared, *more)
+    assert run("train", *words, "--folder", "whole", cwd=here).returncode == 0
+    command = [sys.executable, "-m", "seqlab"]
+    log = here / "stopped" / "metrics.jsonl"
+    for number, what, until in (
+        (signal.SIGTERM, ["train", *words, "--folder", "stopped"], 60),
+        (signal.SIGKILL, ["resume", "stopped"], 120),
+    ):
+        with subprocess.Popen([*command, *what], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            while not (log.exists() and f'"step": {until},' in log.read_text()):
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(number)
+            said = process.communicate(timeout=60)[1].decode()
+        assert process.returncode == (143 if number == signal.SIGTERM else -9), said
+        assert "Traceback" not in said
+        if number == signal.SIGTERM:
+            assert "go on with: seqlab resume stopped" in said
+    done = run("resume", "stopped", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "going on from step" in done.stderr
+    assert "test bits_per_character" in done.stdout
+    assert_same(here / "whole", here / "stopped")
+
+
+def test_a_signal_in_a_step_that_would_validate_puts_the_validation_off(here: Path, monkeypatch: Patch) -> None:
+    from seqlab.errors import Interrupted
+    from seqlab.training.recorder import Recorder
+
+    begin(here / "whole")
+    plain = Recorder.logged
+
+    def stop(self: Recorder, progress: Any, scalars: dict[str, float]) -> None:
+        plain(self, progress, scalars)
+        if progress.step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "logged", stop)
+        with pytest.raises(Interrupted) as stopped:
+            begin(here / "stopped")
+    assert stopped.value.exit_code == 143
+    assert "kept step 4; go on with: seqlab resume" in stopped.value.allowed
+    assert not any("val/loss" in line for line in lines(here / "stopped"))
+    go_on(here / "stopped")
+    assert_same(here / "whole", here / "stopped")
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_starts_again(here: Path) -> None:
+    begin(here / "whole")
+    begin(here / "killed")
+    shutil.rmtree(here / "killed" / "checkpoints")
+    (here / "killed" / "result.json").unlink()
+    go_on(here / "killed")
+    assert_same(here / "whole", here / "killed")
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_checkpoints_of_every_format_ever_written_are_taken_up(number: int, tmp_path: Path, monkeypatch: Patch) -> None:
+    """Runs that this format's own version left at step 6 of 12; both went on to the same figures then."""
+    shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / f"format-{number}"
+    expected = lines(folder)
+    result = go_on(folder)
+    assert result.steps == 12
+    assert result.test["loss"] == pytest.approx(3.1290413465114, rel=1e-4)
+    written = lines(folder)
+    assert [line["step"] for line in written] == [line["step"] for line in expected]
+    for mine, theirs in zip(written, expected, strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-4)
+
+
+def test_a_finished_run_says_so_and_can_be_extended(here: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    begin(here / "a", "optim.schedule=cosine")
+    before = (here / "a" / "metrics.jsonl").read_text()
+    code, out, err = in_process(capsys, monkeypatch, "resume", "a")
+    assert (code, err) == (0, "")
+    assert "is finished, at step 9; to go on: seqlab resume a trainer.max_steps=18" in out
+    assert (here / "a" / "metrics.jsonl").read_text() == before
+    assert isinstance(go_on(here / "a"), Finished)
+    go_on(here / "a", "trainer.max_steps=14")
+    # the same as a run that knew its schedule's end from the start, but for the validation at the first end
+    begin(here / "b", "optim.schedule=cosine", "optim.horizon_steps=9", "trainer.max_steps=14")
+    left, right = weights(here / "a"), weights(here / "b")
+    assert all(torch.equal(left[name], right[name]) for name in left if name.startswith(("network", "optimizer")))
+    stored = yaml.safe_load((here / "a" / "config.yaml").read_text())
+    assert (stored["trainer"]["max_steps"], stored["optim"]["horizon_steps"]) == (14, 9)
+    assert isinstance(go_on(here / "a"), Finished)
+    assert json.loads((here / "a" / "result.json").read_text())["steps"] == 14
+    assert "trainer.max_steps=14" in (here / "a" / "overrides.txt").read_text()
+
+
+def test_verify_tells_equal_from_different(here: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    begin(here / "a")
+    before = {path: path.read_bytes() for path in (here / "a").rglob("*") if path.is_file()}
+    code, out, _ = in_process(capsys, monkeypatch, "resume", "a", "--verify")
+    assert (code, out) == (0, "steps 8 to 9 trained once more: every bit is the same\n")
+    assert {path: path.read_bytes() for path in (here / "a").rglob("*") if path.is_file()} == before
+    last = snapshots(here / "a" / "checkpoints")[-1]
+    tensors, state = load_checkpoint(last)
+    name = next(name for name in tensors if name.startswith("network."))
+    tensors[name].view(-1)[0] = torch.nextafter(tensors[name].view(-1)[0], torch.tensor(9.0))
+    save_checkpoint(last, tensors, state)
+    with pytest.raises(CheckpointError, match=f"step 8 to 9 gives other bits in 1 places, first {name}"):
+        verify(here / "a", Console())
+
+
+def test_only_what_extends_a_run_may_change(here: Path) -> None:
+    begin(here / "a")
+    back_to(here / "a", 8)
+    logged = (here / "a" / "metrics.jsonl").read_text()
+    for override, old in (
+        ("model.width=32", 16),
+        ("task.window=10", 12),
+        ("seed=3", 0),
+        ("trainer.clip_norm=9.0", 1.0),
+    ):
+        key, _, new = override.partition("=")
+        with pytest.raises(CheckpointError, match=f"cannot change {key} from {old} to {new}"):
+            go_on(here / "a", override)
+    with pytest.raises(ConfigError, match="has made 8 steps already"):
+        go_on(here / "a", "trainer.max_steps=5")
+    with pytest.raises(ConfigError, match="is not chosen again"):
+        go_on(here / "a", "model=gru")
+    with pytest.raises(ConfigError, match=r"no setting 'trainer.max_stesp'"):
+        go_on(here / "a", "trainer.max_stesp=20")
+    path = here / "a" / "config.yaml"
+    stored = path.read_text()
+    path.write_text(stored.replace("width: 16", "width: 24").replace("seed: 0", "seed: 1"))
+    with pytest.raises(CheckpointError, match=r"model\.width from 16 to 24; seed from 0 to 1") as refused:
+        go_on(here / "a")
+    assert "may change: trainer.max_steps" in refused.value.allowed
+    path.write_text(stored)
+    (here / "corpus.txt").write_text("another text of another length altogether\n" * 60)
+    with pytest.raises(DataError, match="other data and symbols"):
+        go_on(here / "a")
+    assert (here / "a" / "metrics.jsonl").read_text() == logged  # nothing that was refused has touched the run
+
+
+def test_another_machine_is_warned_of(here: Path, capsys: Capture) -> None:
+    begin(here / "a")
+    back_to(here / "a", 8)
+    checkpoint = here / "a" / "checkpoints" / "step-00000008"
+    tensors, state = load_checkpoint(checkpoint)
+    state["run"]["environment"] |= {"torch": "2.0.0", "cpu": "another"}
+    save_checkpoint(checkpoint, tensors, state)
+    go_on(here / "a", "device.threads=2")
+    torch.set_num_threads(1)
+    said = capsys.readouterr().err
+    assert "warning: not bit-exact from step 8 on: " in said
+    for part in ("cpu was another", "torch was 2.0.0", "threads was 1, is 2"):
+        assert part in said
+    resumed = json.loads((here / "a" / "environment.json").read_text())["resumed"]
+    assert resumed[0]["step"] == 8
+    assert resumed[0]["changed"]["threads"] == [1, 2]
+
+
+def test_a_damaged_checkpoint_is_passed_over_but_not_if_it_is_named(here: Path, capsys: Capture) -> None:
+    begin(here / "whole")
+    begin(here / "a")
+    (here / "a" / "result.json").unlink()
+    newest = here / "a" / "checkpoints" / "step-00000009"
+    data = bytearray((newest / TENSORS).read_bytes())
+    data[-1] ^= 1
+    (newest / TENSORS).write_bytes(data)
+    with pytest.raises(CheckpointError, match=r"step-00000009 is damaged: tensors\.safetensors is not"):
+        go_on(newest)
+    go_on(here / "a")
+    assert "is damaged" in capsys.readouterr().err
+    assert_same(here / "whole", here / "a")
+    assert (here / "a" / "checkpoints" / "aside-step-00000009").exists()
+    for checkpoint in snapshots(here / "a" / "checkpoints"):
+        (checkpoint / STATE).write_bytes(b"")
+    (here / "a" / "result.json").unlink()
+    with pytest.raises(CheckpointError, match=r"all 2 checkpoints in .* are damaged"):
+        go_on(here / "a")
+
+
+def test_going_back_to_an_earlier_checkpoint_sets_the_later_ones_aside(here: Path) -> None:
+    begin(here / "whole")
+    begin(here / "a")
+    go_on(here / "a" / "checkpoints" / "step-00000008")
+    assert_same(here / "whole", here / "a")
+    assert sorted(path.name for path in (here / "a" / "checkpoints").iterdir()) == [
+        "aside-step-00000009", "step-00000008", "step-00000009",
+    ]  # fmt: skip
+    with pytest.raises(CheckpointError, match="there is no checkpoint at"):
+        go_on(here / "a" / "checkpoints" / "step-00000005")
+
+
+def test_two_processes_cannot_resume_one_run(here: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    begin(here / "a")
+    with locked(here / "a"):
+        code, _, err = in_process(capsys, monkeypatch, "resume", "a")
+    assert code == 7
+    assert f"locked by process {os.getpid()}" in err
+    # the lock of a process that is gone is nobody's
+    (here / "a" / ".lock").write_text("999999\n")
+    assert isinstance(go_on(here / "a"), Finished)
+
+
+def test_a_lock_is_seen_by_another_process(here: Path) -> None:
+    holder = "import sys, time\nfrom pathlib import Path\nfrom seqlab.lock import locked\n"
+    holder += "with locked(Path('a')):\n    print('held', flush=True)\n    time.sleep(60)\n"
+    with subprocess.Popen([sys.executable, "-c", holder], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        with pytest.raises(LockedError, match=f"process {process.pid}"), locked(here / "a"):
+            pass
+        process.kill()
+    with locked(here / "a"):
+        pass
+
+
+@pytest.fixture
+def quiet_full_disk(monkeypatch: Patch) -> Iterator[None]:
+    """metrics.jsonl cannot be written: /dev/full takes the place of its file."""
+    plain = Path.open
+
+    def full(self: Path, *arguments: Any, **named: Any) -> Any:
+        target = Path("/dev/full") if self.name == "metrics.jsonl" else self
+        return plain(target, *arguments, **named)
+
+    monkeypatch.setattr(Path, "open", full)
+    yield
+    monkeypatch.undo()
+
+
+@pytest.mark.usefixtures("quiet_full_disk")
+def test_a_log_that_cannot_be_written_is_warned_of_once(here: Path, capsys: Capture) -> None:
+    begin(here / "a")
+    said = capsys.readouterr().err
+    assert said.count("cannot write metrics.jsonl: No space left on device; training goes on without") == 1
+    assert (here / "a" / "result.json").exists()
+    assert "Traceback" not in said
