@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, Self, TypeAlias, TypeVar
@@ -192,6 +193,17 @@ class Network(nn.Module, ABC, Generic[BatchT]):
     @abstractmethod
     def forward(self, batch: BatchT, state: State) -> StepOutput:
         """The summed loss of the batch, in nats and fp32 whatever the precision of the matmuls."""
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Without dropout, which would also draw from the generator that training goes on with; then as before."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 class GeneratingNetwork(Network[BatchT]):

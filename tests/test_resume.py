@@ -112,6 +112,7 @@ def test_a_run_that_was_killed_ends_as_if_it_had_not_been(here: Path, model: str
     assert not list((here / "killed" / "checkpoints").glob(".*"))
 
 
+@pytest.mark.slow
 def test_real_processes_killed_and_stopped_end_as_one_that_was_not(here: Path) -> None:
     shared = [w for w in WORDS if not w.startswith(("trainer.max_steps", "trainer.save_every_steps"))]
     more = ("task.corpus=corpus.txt", "trainer.max_steps=400", "trainer.save_every_steps=20")

@@ -228,15 +228,15 @@ def omissions(here: Path) -> Count:
     return count
 
 
+# names, what the run is made from, and the optimizer's settings, of which only the learning rate moves, with the step
+_NOT_ALONE = ("tensors", "run", "carried", "optimizer")
+
+
 def _as_fresh(parts: Parts, fresh: Parts) -> Iterator[tuple[str, Parts]]:
     """One item at a time as a fresh process has it, where that is something else."""
     for where, name in _items(parts):
         known = _holder(fresh, where)
-        if (
-            name in known
-            and name not in ("tensors", "run", "carried")
-            and not _equal(_holder(parts, where)[name], known[name])
-        ):
+        if name in known and name not in _NOT_ALONE and not _equal(_holder(parts, where)[name], known[name]):
             doctored = copy.deepcopy(parts)
             _holder(doctored, where)[name] = copy.deepcopy(known[name])
             yield f"{where} {name}", doctored

@@ -40,6 +40,7 @@ from seqlab.interfaces import (
     Task,
     TaskConfig,
     WholeNumber,
+    evaluating,
     last_valid,
 )
 from seqlab.layers.embedding import TokenEmbedding
@@ -248,7 +249,8 @@ class Sentiment(Task[TextBatch]):
         """For each text the probability of each label."""
         rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
         batch = TextBatch.of(rows, [0] * len(rows)).to(next(network.parameters()).device)
-        shares_BC = network(batch, network.initial_state(len(rows))).logits.float().softmax(-1)
+        with evaluating(network):
+            shares_BC = network(batch, network.initial_state(len(rows))).logits.float().softmax(-1)
         return [dict(zip(self.labels, row, strict=True)) for row in shares_BC.tolist()]
 
 

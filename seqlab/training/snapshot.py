@@ -6,6 +6,7 @@ from the step.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import logging
 from collections.abc import Callable, Mapping
@@ -112,7 +113,10 @@ def _checked(
     device = trainer.device.torch_device
     on_device = {name: tensor.to(device) for name, tensor in parts["carried"].items()}
     carried = None if state["carried"] is None else unflatten_state(on_device, state["carried"])
-    need(len({len(tensor) if tensor.ndim else 0 for tensor in on_device.values()}) <= 1, "rows of the carried state")
+    if carried is not None:
+        rows = {len(tensor) if tensor.ndim else 0 for tensor in on_device.values()} or {1}
+        fits = len(rows) == 1 and _resembles(carried, trainer.network.initial_state(max(rows)))
+        need(fits, "the carried state is not one of this network")
     drawn = parts["random"]
     for name in ("torch", "python", "numpy"):
         mine, theirs = own_tensors[f"random.{name}"], drawn.get(name)
@@ -149,8 +153,13 @@ def _param_groups(
     """The saved groups with tuples where JSON made lists; a setting that only this torch has keeps its value."""
     need([group["params"] for group in own] == [group["params"] for group in saved], "the optimizer's parameters")
 
+    def kind(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [kind(inner) for inner in value]
+        return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+
     def value(name: str, mine: Any, theirs: Any) -> Any:
-        need(isinstance(theirs, bool | int | float | str | list | None), f"the optimizer's {name}")
+        need(kind(mine) == kind(theirs), f"the optimizer's {name} is {theirs!r:.60}")
         return tuple(theirs) if isinstance(mine, tuple) else theirs
 
     return [
@@ -165,15 +174,32 @@ def _slots(
     loose: Mapping[str, Mapping[str, Any]],
     need: Callable[[bool, str], None],
 ) -> dict[int, dict[str, Any]]:
-    """The optimizer's slots by parameter: each a number, or of the parameter's shape."""
-    parameters = [p for group in trainer.optimizer.param_groups for p in group["params"]]
+    """The optimizer's slots by parameter. A fused kernel trusts their shapes, so each parameter must have just those
+    that a step of this optimizer gives it, or none."""
     slots: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in loose.items()}
     for name, tensor in tensors.items():
         index, _, slot = name.partition(".")
-        need(index.isdecimal() and int(index) < len(parameters), f"an unknown tensor optimizer.{name}")
-        shape = parameters[int(index)].shape
-        need(tensor.ndim == 0 or tensor.shape == shape, f"optimizer.{name} is {tuple(tensor.shape)}")
         slots.setdefault(int(index), {})[slot] = tensor
+    known = _slots_after_a_step(trainer.optimizer) if slots else {}
+    for number, found in slots.items():
+        need(number in known and found.keys() == known[number].keys(), f"the optimizer's slots of parameter {number}")
+        for slot, theirs in found.items():
+            mine = known[number][slot]
+            same = type(theirs) is type(mine)
+            if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
+                same = (theirs.shape, theirs.dtype) == (mine.shape, mine.dtype)
+            need(same, f"optimizer.{number}.{slot}")
+    return slots
+
+
+def _slots_after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+    """What slots look like, from a step of a copy on copies of the parameters."""
+    twin = copy.deepcopy(optimizer)
+    for group in twin.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    twin.step()
+    slots: dict[int, dict[str, Any]] = twin.state_dict()["state"]
     return slots
 
 
@@ -199,6 +225,17 @@ def unflatten_state(tensors: Mapping[str, Tensor], shape: Any) -> State:
     if isinstance(shape, str):
         return tensors[shape]
     return tuple(unflatten_state(tensors, inner) for inner in shape)
+
+
+def _resembles(state: State, initial: State) -> bool:
+    """Nested alike, and of the same sizes but where a network starts with nothing and grows."""
+    if isinstance(state, Tensor) and isinstance(initial, Tensor):
+        sizes = zip(state.shape, initial.shape, strict=False)
+        alike = state.ndim == initial.ndim and state.is_floating_point() == initial.is_floating_point()
+        return alike and all(mine == theirs or theirs == 0 for mine, theirs in sizes)
+    if isinstance(state, Tensor) or isinstance(initial, Tensor) or len(state) != len(initial):
+        return False
+    return all(_resembles(mine, theirs) for mine, theirs in zip(state, initial, strict=True))
 
 
 # --- in files ---------------------------------------------------------------------------------------

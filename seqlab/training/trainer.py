@@ -29,6 +29,7 @@ from seqlab.interfaces import (
     State,
     Task,
     detach,
+    evaluating,
 )
 from seqlab.training.device import Device, is_out_of_memory
 from seqlab.training.optim import OptimConfig
@@ -289,10 +290,8 @@ class Trainer(Generic[BatchT]):
     def evaluate(self, split: Split) -> Meter[BatchT]:
         """The whole split, in order, with a state of its own; training goes on as if it had not been."""
         meter = self.task.meter(split)
-        training = self.network.training
-        self.network.eval()
         state: State = ()
-        with torch.inference_mode():
+        with evaluating(self.network), torch.inference_mode():
             for window in self.task.batches(split, 0):
                 batch = window.to(self.device.torch_device)
                 state = state if window.continues else self.network.initial_state(window.size)
@@ -300,7 +299,6 @@ class Trainer(Generic[BatchT]):
                     output = self.network(batch, state)
                     meter.update(batch, output, self.network)
                 state = output.state
-        self.network.train(training)
         return meter
 
     def _validate(self) -> bool:

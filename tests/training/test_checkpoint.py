@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from torch import Tensor, nn
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import State
 from seqlab.layers.embedding import TokenEmbedding, token_head
-from seqlab.training.checkpoint import load_checkpoint, save_checkpoint
+from seqlab.training import checkpoint
+from seqlab.training.checkpoint import DamagedError, load_checkpoint, save_checkpoint, sweep
 from seqlab.training.snapshot import flatten_state, unflatten_state
 from seqlab.training.weights import load_network, network_tensors
 
@@ -65,7 +68,9 @@ def test_weights_that_do_not_fit_are_refused() -> None:
         load_network(nn.Linear(2, 4), network_tensors(nn.Linear(2, 4, bias=False)), "x")
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "text", "state"])
+@pytest.mark.parametrize(
+    "damage", ["missing", "empty", "cut", "text", "state", "manifest", "no manifest", "link", "pipe"]
+)
 def test_a_damaged_checkpoint_is_an_error_that_says_so(tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "step-1"
     save_checkpoint(folder, {"a": torch.zeros(100)}, {})
@@ -79,7 +84,67 @@ def test_a_damaged_checkpoint_is_an_error_that_says_so(tmp_path: Path, damage: s
             file.write_bytes(file.read_bytes()[:-50])
         case "text":
             file.write_bytes(b"not tensors at all, only text")
+        case "manifest":
+            (folder / "MANIFEST.json").write_bytes(b"")
+        case "no manifest":
+            (folder / "MANIFEST.json").unlink()
+        case "link":
+            file.rename(tmp_path / "elsewhere")
+            file.symlink_to(tmp_path / "elsewhere")
+        case "pipe":
+            file.unlink()
+            os.mkfifo(file)
         case _:
             (folder / "state.json").write_text("{")
-    with pytest.raises(CheckpointError):
+    with pytest.raises(DamagedError, match="is damaged: "):
         load_checkpoint(folder)
+
+
+@given(st.data())
+def test_no_flipped_bit_goes_unnoticed(data: st.DataObject) -> None:
+    """In a weight, in the state, or in the manifest itself, where a space could become another character."""
+    with tempfile.TemporaryDirectory() as where:
+        folder = Path(where) / "step-1"
+        save_checkpoint(folder, {"a": torch.arange(3.0), "b": torch.ones(2)}, {"step": 1})
+        file = data.draw(st.sampled_from(sorted(folder.iterdir())))
+        raw = bytearray(file.read_bytes())
+        bit = data.draw(st.integers(0, 8 * len(raw) - 1))
+        raw[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(raw)
+        with pytest.raises(DamagedError):
+            load_checkpoint(folder)
+
+
+def test_a_newer_format_is_not_taken_for_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "FORMAT", 3)
+    save_checkpoint(tmp_path / "step-1", {}, {})
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match="newer seqlab") as refused:
+        load_checkpoint(tmp_path / "step-1")
+    assert not isinstance(refused.value, DamagedError)
+
+
+def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_checkpoint(tmp_path / "step-1", {"a": torch.zeros(3)}, {"try": 1})
+    plain = Path.rename
+
+    def full(self: Path, target: Path) -> Path:
+        if self.name.startswith(".tmp-"):
+            raise OSError(28, "No space left on device")
+        return plain(self, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(OSError, match="No space"):
+        save_checkpoint(tmp_path / "step-1", {"a": torch.ones(3)}, {"try": 2})
+    assert [path.name for path in tmp_path.iterdir()] == ["step-1"]
+    assert load_checkpoint(tmp_path / "step-1")[1]["try"] == 1
+
+
+def test_sweeping_puts_right_what_kills_left(tmp_path: Path) -> None:
+    for name in ("step-1", ".old-step-1", ".old-step-2", ".tmp-77", ".trash-step-0-77"):
+        save_checkpoint(tmp_path / name, {}, {"from": name})
+    sweep(tmp_path)
+    # step 2 had been moved away for a newer one that never came
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-1", "step-2"]
+    assert load_checkpoint(tmp_path / "step-1")[1]["from"] == "step-1"
+    assert load_checkpoint(tmp_path / "step-2")[1]["from"] == ".old-step-2"

@@ -1,0 +1,57 @@
+"""Which checkpoints stay, and which one a run goes on from."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.errors import CheckpointError
+from seqlab.training.checkpoint import load_checkpoint, save_checkpoint
+from seqlab.training.retention import newest_whole, set_aside, snapshot_path, snapshots, step_of
+
+
+def make(folder: Path, *steps: int) -> None:
+    for step in steps:
+        save_checkpoint(snapshot_path(folder, step), {"a": torch.zeros(1)}, {"step": step})
+
+
+@given(st.integers(0, 10**12))
+def test_a_step_is_read_back_from_its_name(step: int) -> None:
+    assert step_of(snapshot_path(Path("x"), step)) == step
+
+
+def test_only_checkpoints_count_in_the_order_of_their_steps(tmp_path: Path) -> None:
+    make(tmp_path, 9, 10, 123456789)
+    for name in ("step-", "step-x", "step-１", "aside-step-00000001", ".tmp-1"):
+        (tmp_path / name).mkdir()
+    assert [step_of(path) for path in snapshots(tmp_path)] == [9, 10, 123456789]
+    with pytest.raises(CheckpointError, match="is no checkpoint"):
+        step_of(tmp_path / "latest")
+
+
+def test_the_newest_that_is_whole_is_found_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert newest_whole(tmp_path, load_checkpoint) is None
+    make(tmp_path, 1, 2, 3)
+    for step in (2, 3):
+        (snapshot_path(tmp_path, step) / "state.json").write_text("{}")
+    logging.getLogger("seqlab").propagate = True
+    found = newest_whole(tmp_path, load_checkpoint)
+    assert found is not None
+    assert found[0] == snapshot_path(tmp_path, 1)
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    (snapshot_path(tmp_path, 1) / "MANIFEST.json").unlink()
+    with pytest.raises(CheckpointError, match="all 3 checkpoints"):
+        newest_whole(tmp_path, load_checkpoint)
+
+
+def test_later_checkpoints_are_set_aside_not_deleted(tmp_path: Path) -> None:
+    make(tmp_path, 1, 2, 3)
+    set_aside(tmp_path, 2)
+    make(tmp_path, 3)
+    set_aside(tmp_path, 2)  # once more, over the first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["aside-step-00000003", "step-00000001", "step-00000002"]
