@@ -19,3 +19,30 @@ def test_no_work_is_lost_and_no_lie_is_told() -> None:
     counted = [line.split("|")[2:4] for line in done.stdout.splitlines() if line.startswith("| ")][2:]
     assert len(counted) >= 9
     assert all(int(right.replace(",", "")) == int(of.replace(",", "")) > 0 for right, of in counted)
+
+
+_STARVED = """
+import resource, sys
+import torch._dynamo
+from pathlib import Path
+from seqlab import experiment
+from seqlab.cli import main
+size = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmSize"))
+limit = int(size.split()[1]) * 1024 + 400 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+main()
+"""
+
+
+@pytest.mark.slow
+def test_running_out_of_memory_names_what_would_help(tmp_path: Path) -> None:
+    words = ["train", "model=lstm", "model.width=256", "task.batch_size=4000", "task.window=64", "device=cpu"]
+    done = subprocess.run(
+        [sys.executable, "-c", _STARVED, *words, "device.threads=1"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 6, done.stderr
+    last = [line for line in done.stderr.splitlines() if line][-3:]
+    assert last[0].startswith("error: out of memory at step 1, with a batch of inputs_BT (")
+    assert "task.batch_size" in last[1]
+    assert "nothing was saved yet; go on with: seqlab resume runs/char_lm/lstm/" in last[2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.data.vocabulary import PAD
-from seqlab.errors import ConfigError, Interrupted
+from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
 from seqlab.interfaces import Metric, Network, State, StepOutput, detach
 from seqlab.tasks.translation import PairBatch
 from seqlab.training.device import Device
@@ -201,6 +202,110 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(scaled: bool) -
     assert trainer.progress.nonfinite_in_a_row == 0
 
 
+class _Poison(Listener):
+    """Makes the gradient of the chosen steps nan, as a bad batch would."""
+
+    def __init__(self, trainer: Trainer[Any], *steps: int) -> None:
+        super().__init__()
+        plain = trainer.step
+
+        def step(group: list[Any]) -> tuple[Tensor, float]:
+            if trainer.progress.step + 1 not in steps:
+                return plain(group)
+            hook = next(trainer.network.parameters()).register_hook(lambda g: g * float("nan"))
+            try:
+                return plain(group)
+            finally:
+                hook.remove()
+
+        trainer.step = step  # type: ignore[method-assign]
+
+
+def test_on_nonfinite_skip_goes_on_and_says_which_batch(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("seqlab").propagate = True
+    trainer = make_trainer("lstm", "char_lm", "trainer.max_steps=6")
+    _Poison(trainer, 2, 3, 5)
+    trainer.fit()
+    assert (trainer.progress.step, trainer.progress.nonfinite_steps, trainer.progress.nonfinite_in_a_row) == (6, 3, 0)
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warned) == 2  # once for each row of them
+    assert "at step 2 (epoch 1, batch 2): that batch is skipped" in warned[0]
+
+
+def test_on_nonfinite_stop_saves_what_was_before_it(tmp_path: Path) -> None:
+    trainer = make_trainer("lstm", "char_lm", "trainer.max_steps=6", "trainer.on_nonfinite=stop", folder=tmp_path)
+    _Poison(trainer, 3)
+    untouched: list[list[Tensor]] = []
+    trainer.observers = (_Keeper(trainer, untouched),)
+    with pytest.raises(NumericError, match=r"not finite at step 3 \(epoch 1, batch 3\)"):
+        trainer.fit()
+    assert all(torch.equal(a, b) for a, b in zip(untouched[1], weights(trainer), strict=True))
+    resumed = make_trainer("lstm", "char_lm", "trainer.max_steps=6", "trainer.on_nonfinite=stop", folder=tmp_path)
+    restore(resumed, load_parts(snapshots(tmp_path)[-1]), "last")
+    assert resumed.progress.windows == 3  # it goes on past the batch that failed
+    resumed.fit()
+    assert resumed.progress.step == 6
+
+
+class _Keeper(Listener):
+    """Keeps the weights after each logged step."""
+
+    def __init__(self, trainer: Trainer[Any], kept: list[list[Tensor]]) -> None:
+        super().__init__()
+        self.trainer, self.kept = trainer, kept
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        self.kept.append(weights(self.trainer))
+
+
+class _InfiniteLoss(SpyNetwork):
+    """Its loss is infinite, its gradient is not."""
+
+    def forward(self, batch: Any, state: State) -> StepOutput:
+        output = super().forward(batch, state)
+        return StepOutput(output.loss_sum + float("inf"), output.state, output.logits)
+
+
+def test_a_loss_that_is_not_finite_moves_no_weight_even_if_its_gradient_is() -> None:
+    trainer = make_trainer("lstm", "char_lm")
+    network = _InfiniteLoss()
+    trainer.network, trainer.forward = network, network
+    trainer.optimizer = torch.optim.SGD(network.parameters(), 1.0)
+    assert trainer.advance([next(iter(trainer.task.batches("train", 0)))]) is None
+    assert network.weight.grad is not None
+    assert bool(network.weight.grad.isfinite().all())
+    assert network.weight.item() == 1.0
+    assert trainer.progress.nonfinite_steps == 1
+
+
+def test_a_scaler_that_finds_its_scale_warns_nobody_and_one_that_collapses_stops() -> None:
+    trainer = make_trainer("lstm", "char_lm", "trainer.nonfinite_limit=50", "trainer.on_nonfinite=stop")
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    _Poison(trainer, *range(2, 50))
+    batches = list(trainer.task.batches("train", 0))
+    assert [trainer.advance([batch]) for batch in batches[:3]] == [None, None, None]
+    assert trainer.scaler.get_scale() == 1.0
+    collapsed = trainer.advance([batches[3]])
+    assert collapsed is not None
+    assert "the loss scale collapsed to 0.5 at step 4" in collapsed.what
+    assert collapsed.exit_code == 5
+
+
+def test_out_of_memory_names_the_batch_and_what_would_help() -> None:
+    trainer = make_trainer("lstm", "char_lm")
+
+    def full(*_: Any) -> StepOutput:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes")
+
+    trainer.forward = full
+    with pytest.raises(
+        ResourceError, match=r"out of memory at step 1, with a batch of inputs_BT \(6, 12\)"
+    ) as full_memory:
+        trainer.advance([next(iter(trainer.task.batches("train", 0)))])
+    for setting in ("task.batch_size", "task.window", "model.width"):
+        assert setting in full_memory.value.hint
+
+
 def test_accumulating_equals_one_big_batch() -> None:
     """Rows of unequal target counts: a mean of means would fail this."""
     trainer = make_trainer("gru", "translation", "optim=sgd")
@@ -288,6 +393,19 @@ def test_only_the_last_two_checkpoints_and_the_best_stay(tmp_path: Path) -> None
     trainer.fit()
     assert [path.name[-1] for path in snapshots(tmp_path)] == ["2", "5", "6"]
     assert not list(tmp_path.glob(".t*"))
+
+
+def test_checkpoints_come_by_steps_and_by_seconds(tmp_path: Path) -> None:
+    for name, more, expected in (
+        ("steps", "trainer.save_every_steps=2", [2, 4, 5]),
+        ("seconds", "trainer.save_every_seconds=1e-9", [3, 4, 5]),
+    ):
+        trainer = make_trainer(
+            "rnn", "char_lm", "trainer.max_steps=5", "trainer.eval_every_steps=100", more, folder=tmp_path / name
+        )
+        trainer.progress.best, trainer.progress.best_step = Metric(0.0, "", higher_is_better=False), expected[0]
+        trainer.fit()
+        assert [int(path.name[5:]) for path in snapshots(tmp_path / name)] == expected
 
 
 @pytest.mark.parametrize("model", MODELS)

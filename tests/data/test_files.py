@@ -1,0 +1,142 @@
+"""A user's own files: what is wrong with them is said, and what is right comes through whole."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.data import files
+from seqlab.data.files import read_labelled, read_text
+from seqlab.data.pairs import read_pairs
+from seqlab.errors import DataError
+from tests.conftest import tiny_config
+
+# right to left, combining marks, a family of four joined by invisible characters, a flag, beyond the first plane
+_WORLD = "שלום עולם, مرحبا بالعالم! नमस्ते e\u0301a 👨‍👩‍👧‍👦 🇳🇴 𝔘𝔫𝔦 日本語\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b" \r\n\t\n", "is empty"),
+        (b"abc\0def", r"no text: it has a NUL byte at offset 3"),
+        ("naïve".encode("latin-1"), r"not UTF-8: byte 0xef at offset 2"),
+        ("text".encode("utf-16"), r"not UTF-8: byte 0xff at offset 0"),
+        ("text".encode("utf-16-le"), r"NUL byte at offset 1"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_place(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=said) as refused:
+        read_text(path, "task.corpus")
+    if b"t\0e" in content:
+        assert "iconv -f UTF-16" in refused.value.hint
+
+
+def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(10 * 10**9)
+    for name, said in (
+        ("pipe", "no plain file"),
+        ("sparse", "holds more than 1,074 MB"),
+        (".", "is a folder"),
+        ("nothing", "no such file"),
+        ("x" * 5000, "no such file"),
+    ):
+        with pytest.raises(DataError, match=said):
+            read_text(tmp_path / name, "task.corpus")
+    with pytest.raises(DataError, match="no plain file"):
+        read_text(Path("/dev/zero"), "task.corpus")
+
+
+def test_a_small_gzip_that_holds_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MOST_BYTES", 5_000_000)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"a" * 30_000_000))
+    (tmp_path / "fits.gz").write_bytes(gzip.compress(b"a" * 5_000_000))
+    with pytest.raises(DataError, match="holds more than 5 MB"):
+        read_text(tmp_path / "bomb.gz", "task.corpus")
+    assert len(read_text(tmp_path / "fits.gz", "task.corpus")) == 5_000_000
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_ends_and_marks_make_no_difference(tmp_path: Path, ends: str, mark: bytes) -> None:
+    path = tmp_path / "corpus.txt"
+    path.write_bytes(mark + _WORLD.replace("\n", ends).encode() * 3)
+    assert read_text(path, "task.corpus") == _WORLD * 3
+
+
+@pytest.mark.parametrize("task", ["char_lm", "translation"])
+def test_every_script_is_read_written_and_told_apart_whole(tmp_path: Path, task: str) -> None:
+    path = tmp_path / "corpus.tsv"
+    line = _WORLD.strip()
+    text = _WORLD * 40 if task == "char_lm" else "".join(f"{line} {n}\t{n} {line}\n" for n in range(60))
+    path.write_text(text, encoding="utf-8")
+    made: Any = tiny_config("lstm", task, f"task.corpus={path}").task.build()
+    vocabulary = made.vocabulary if task == "char_lm" else made.sources
+    assert "".join(vocabulary.decode(vocabulary.encode(line))) == line
+    if task == "translation":
+        source, target = made.pairs["train"][0]
+        assert source.removeprefix(line).strip() == target.removesuffix(line).strip()
+    else:
+        assert made.texts["train"] + made.texts["validation"] + made.texts["test"] == text
+
+
+def test_what_is_too_long_is_cut_or_left_out_and_counted(tmp_path: Path) -> None:
+    rows = "".join(f"{'word ' * (n + 1)},{'yes' if n % 2 else 'no'}\n" for n in range(40))
+    (tmp_path / "a.csv").write_text(f"text,label\n{rows}{'long ' * 60_000},yes\n")
+    sentiment: Any = tiny_config("lstm", "sentiment", f"task.corpus={tmp_path / 'a.csv'}", "task.max_length=10")
+    facts = sentiment.task.build().facts()
+    assert facts["texts cut at 10 words"] == 31
+    (tmp_path / "a.tsv").write_text("".join(f"{'a' * n}\t{'b' * n}\n" for n in range(1, 61)))
+    translation: Any = tiny_config("lstm", "translation", f"task.corpus={tmp_path / 'a.tsv'}", "task.max_length=41")
+    facts = translation.task.build().facts()
+    left_out, cut = (facts[f"{which} at 41 characters"] for which in ("training pairs left out", "other pairs cut"))
+    assert left_out + cut == 20
+    assert facts["train pairs"] + facts["validation pairs"] + facts["test pairs"] + left_out == 60
+
+
+_lines = st.lists(st.lists(st.text(max_size=6), max_size=4).map(",".join), max_size=8).map("\n".join)
+_bytes = st.binary(max_size=80) | st.text(max_size=40).map(str.encode) | _lines.map(str.encode)
+
+
+def _labelled(path: Path) -> object:
+    return read_labelled(path, "text", "label")
+
+
+def _pairs(path: Path) -> object:
+    return read_pairs(str(path), "task.corpus")
+
+
+def _text(path: Path) -> object:
+    return read_text(path, "task.corpus")
+
+
+@settings(max_examples=60, deadline=None)
+@given(content=_bytes, header=st.booleans(), suffix=st.sampled_from([".csv", ".tsv", ".txt", ".gz"]))
+@pytest.mark.parametrize("read", [_text, _labelled, _pairs])
+def test_any_bytes_are_read_or_refused(
+    read: Callable[[Path], object], content: bytes, header: bool, suffix: str
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"corpus{suffix}"
+        path.write_bytes((b"text,label\n" if header else b"") + content)
+        said: list[str] = []
+        try:
+            read(path)
+        except DataError as error:
+            said = error.lines()
+    assert len(said) <= 3
+    assert all(line.replace("\u200d", "").replace("\u200c", "").isprintable() for line in said)
