@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from seqlab.errors import CheckpointError, Interrupted
 from seqlab.faults import on_stop
-from seqlab.run_folder import read_result
+from seqlab.run_folder import read_json, read_result
 
 Status = Literal["waiting", "running", "done", "failed"]
 _POLL_SECONDS = 0.2
@@ -66,8 +66,16 @@ class Job:
         return True
 
     def is_begun(self) -> bool:
-        """Whether a run of these settings was stopped half-way and can go on."""
-        return (self.folder / "config.yaml").is_file() and self._is_same()
+        """Whether a run of these settings was stopped half-way and can go on. One that diverged is made anew: going on
+        past the batch at which it ended would make another run of it."""
+        if not (self.folder / "config.yaml").is_file() or not self._is_same():
+            return False
+        try:
+            newest = max((self.folder / "checkpoints").glob("step-*"), default=None)
+            progress = {} if newest is None else read_json(newest / "state.json")["progress"]
+            return not progress.get("nonfinite_in_a_row")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return True  # whether it can be read is for the run to say
 
     def _is_same(self) -> bool:
         try:

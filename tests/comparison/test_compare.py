@@ -287,6 +287,13 @@ def test_stopped_and_started_again_it_goes_on_with_what_is_missing(
     assert again.returncode == 0, again.stderr
     assert len(json.loads(again.stdout)["rows"][0]["test"]) == 2
     assert first.stat().st_mtime_ns == before
+    # what was stopped half-way went on from there, and logged no step twice
+    stopped = first.parents[1] / "seed-1"
+    assert json.loads((stopped / "environment.json").read_text())["resumed"][0]["step"] > 0
+    steps = [
+        json.loads(line)["step"] for line in (stopped / "metrics.jsonl").read_text().splitlines() if "train/" in line
+    ]
+    assert steps == list(range(1, 401))
 
 
 @pytest.mark.slow
