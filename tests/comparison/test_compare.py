@@ -76,6 +76,7 @@ def test_runs_differ_in_what_was_asked_for_and_in_nothing_else(made: tuple[Path,
         assert configs["wide", seed].replace("width: 24", "width: 16") == configs["rnn", seed]
 
 
+@pytest.mark.slow
 def test_a_second_start_makes_nothing_again_and_more_seeds_only_those(made: tuple[Path, dict[str, Any], str]) -> None:
     folder, said, _ = made
     cwd = folder.parents[2]
@@ -91,6 +92,7 @@ def test_a_second_start_makes_nothing_again_and_more_seeds_only_those(made: tupl
     assert {path: path.stat().st_mtime_ns for path in results} == results
 
 
+@pytest.mark.slow
 def test_runs_that_exist_are_compared_without_training(made: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
     folder, said, _ = made
     runs = [str(folder / label / f"seed-{seed}") for label in ("rnn", "wide") for seed in (0, 1)]
@@ -134,6 +136,7 @@ def test_mistakes_about_runs_that_exist(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_terminal_tables_fit_into_eighty_columns(made: tuple[Path, dict[str, Any], str]) -> None:
     folder, _, _ = made
     for width in ("80", "120"):
@@ -168,6 +171,7 @@ def test_tensorboard_overlays_the_runs_and_knows_the_final_metric(made: tuple[Pa
     assert "test/bits_per_character" in one.Tags()["scalars"]
 
 
+@pytest.mark.slow
 def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
     bad = "bad: rnn optim.learning_rate=1e38 optim.warmup_steps=0 trainer.clip_norm=null trainer.nonfinite_limit=1"
     words = ["compare", "rnn", bad, *WORDS, "trainer.max_steps=30", "--seeds", "1"]
