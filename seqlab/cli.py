@@ -101,7 +101,10 @@ def resume(
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]...", help="What extends the run: trainer.max_steps=2000", show_default=False
+            metavar="[KEY=VALUE]...",
+            help="What extends the run: trainer.max_steps=2000",
+            autocompletion=complete_override,
+            show_default=False,
         ),
     ] = None,
     verify: Annotated[
