@@ -18,6 +18,7 @@ import torch
 import yaml
 from rich.console import Console
 
+from benchmarks.reliability.world import curves, lines
 from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, DataError, LockedError
 from seqlab.experiment import train
@@ -61,22 +62,6 @@ def back_to(folder: Path, step: int) -> None:
             shutil.rmtree(checkpoint)
     (folder / "result.json").unlink(missing_ok=True)
     assert snapshots(folder / "checkpoints")[-1].name == f"step-{step:08d}"
-
-
-def lines(folder: Path) -> list[dict[str, Any]]:
-    """metrics.jsonl without times."""
-    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in r.items() if k != "seconds" and not k.startswith("speed/")} for r in records]
-
-
-def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """What TensorBoard shows of a run."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    board = EventAccumulator(str(folder), size_guidance={"scalars": 0})
-    board.Reload()
-    tags = [tag for tag in board.Tags()["scalars"] if not tag.startswith("speed/")]
-    return {tag: [(event.step, event.value) for event in board.Scalars(tag)] for tag in tags}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
+from benchmarks.reliability.world import curves
 from seqlab.training.progress import Progress
 from seqlab.training.rewind import rewind_logs
-from tests.test_resume import curves
 
 
 def write(folder: Path) -> None:
