@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,6 +121,7 @@ def resume(
         raise ConfigError(f"--verify and {overrides[0]}: nothing can change in what is verified", "leave one out")
     from seqlab import resume as resuming
     from seqlab.report import show_result
+    from seqlab.run_folder import read_overrides
 
     console = Console(stderr=True)
     if verify:
@@ -132,14 +134,13 @@ def resume(
         if as_json:
             typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)
         else:
-            more = f"seqlab resume {result.folder} trainer.max_steps={2 * result.step}"
+            where = [] if config_dir is None else ["--config-dir", str(config_dir)]
+            more = shlex.join(["seqlab", "resume", str(result.folder), result.more, *where])
             typer.echo(f"{result.folder} is finished, at step {result.step}; to go on: {more}")
     elif as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
-        typed = result.folder / "overrides.txt"
-        words = typed.read_text(encoding="utf-8").splitlines() if typed.exists() else []
-        show_result(result, Console(), words, config_dir)
+        show_result(result, Console(), read_overrides(result.folder), config_dir)
 
 
 @app.command()

@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from seqlab.errors import printable
 from seqlab.interfaces import Metric
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import TrainerConfig
@@ -108,7 +109,7 @@ class Display:
     def say(self, text: str) -> None:
         """One line that stays."""
         if not self.quiet:
-            self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+            self.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
         self._progress, self._scalars = progress, scalars

@@ -18,7 +18,7 @@ from torch import nn
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.data.files import sha256_of
 from seqlab.display import Display
-from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, NumericError, ResourceError
+from seqlab.errors import CheckpointError, ConfigError, DataError, NumericError, SeqlabError
 from seqlab.faults import disk, log_file, memory, signals
 from seqlab.interfaces import Metric, Network, SequenceModel, Task
 from seqlab.lock import locked
@@ -31,11 +31,11 @@ from seqlab.run_folder import (
     write_json,
     write_text,
 )
-from seqlab.training.device import Device, resolve_device
+from seqlab.training.device import Device, is_out_of_memory, resolve_device
 from seqlab.training.recorder import Recorder, finite
 from seqlab.training.retention import snapshots, step_of
 from seqlab.training.seeds import seed_global_generators, stream_seed
-from seqlab.training.snapshot import best_snapshot, load_weights
+from seqlab.training.snapshot import load_best
 from seqlab.training.trainer import Trainer
 
 _log = logging.getLogger("seqlab")
@@ -85,7 +85,7 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
     network = task.build_network(config.model)
     if config.init_from is not None:
         _check_symbols(config.init_from, task)
-        load_weights(network, best_snapshot(find_run(config.init_from) / "checkpoints"))
+        load_best(network, find_run(config.init_from) / "checkpoints")
     network.to(device.torch_device)
     # the global generators belong to dropout alone from here on
     seed_global_generators(config.seed, "dropout")
@@ -120,6 +120,8 @@ def train(
         # last: a folder with a config has all that it takes to go on
         write_text(folder / "config.yaml", config.yaml)
         trainer = make_trainer(config, task, network, device, folder, facts)
+        if config.init_from is not None:  # what it starts from may be another's tomorrow
+            trainer.save()
         return complete(trainer, config, folder, console, quiet=quiet)
 
 
@@ -174,20 +176,32 @@ def complete(
             recorder.describe(config.yaml, _settings(config, parameters), tags)
         else:
             display.say(f"going on from step {trainer.progress.step}")
-        with signals(trainer), _kept(folder, config.config_dir):
+        with signals(trainer), _kept(folder, config.config_dir), disk(folder), memory():
             trainer.fit()
             result = _conclude(trainer, config, folder, parameters)
-            sample = ""
-            try:
-                sample = task.samples(network, stream_seed(config.seed, "sampling"))
-                write_text(folder / "samples.txt", sample + "\n")
-            except NumericError as error:
-                _log.warning("%s; no samples.txt", error.what)
-            finally:  # whatever becomes of the sample, what was measured is kept
-                recorder.finish(trainer.progress, result.metrics, sample)
-                write_json(folder / "result.json", result.as_json())
+            sample, failure = _sample(trainer, config.seed)
+            write_text(folder / "samples.txt", sample + "\n")
+            recorder.finish(trainer.progress, result.metrics, sample)
+            write_json(folder / "result.json", result.as_json())
+            if failure is not None:  # only now: what was measured is kept
+                raise failure
     _log.info("finished: %s", ", ".join(f"test {name} {value:.5g}" for name, value in result.test.items()))
     return replace(result, sample=sample)
+
+
+def _sample(trainer: Trainer[Any], seed: int) -> tuple[str, Exception | None]:
+    """(what the network writes, what went wrong in a task's own code). What a resumed run can make good is raised."""
+    try:
+        return trainer.task.samples(trainer.network, stream_seed(seed, "sampling")), None
+    except NumericError as error:
+        _log.warning("%s", error.what)
+        return "", None
+    except SeqlabError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return "", error
 
 
 @contextmanager
@@ -195,7 +209,7 @@ def _kept(folder: Path, config_dir: Path | None) -> Iterator[None]:
     """Say with an error what is safe and how to go on."""
     try:
         yield
-    except (Interrupted, NumericError, ResourceError) as error:
+    except SeqlabError as error:
         words = ["seqlab", "resume", str(folder), *(["--config-dir", str(config_dir)] if config_dir else [])]
         there = snapshots(folder / "checkpoints")
         kept = f"kept step {step_of(there[-1])}" if there else "nothing was saved yet"
@@ -225,7 +239,7 @@ def prepare(config: RunConfig, device: Device, task: Task[Any] | None = None) ->
 def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters: int) -> Result:
     """The test split with the weights that validated best."""
     network, progress = trainer.network, trainer.progress
-    load_weights(network, best_snapshot(folder / "checkpoints"))
+    best_step = load_best(network, folder / "checkpoints", progress.best_step if progress.best else progress.step)
     network.eval()
     validation, meter = trainer.evaluate("validation").compute(), trainer.evaluate("test")
     metrics = meter.compute()
@@ -240,7 +254,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         seconds=progress.seconds,
         tokens_per_second=progress.tokens / max(progress.seconds, 1e-9),
         peak_memory_bytes=trainer.device.peak_memory_bytes(),
-        best_step=progress.best_step,
+        best_step=best_step,
         primary=meter.primary,
         validation={key: metric.value for key, metric in validation.items()},
         test={key: metric.value for key, metric in metrics.items()},
@@ -264,7 +278,7 @@ def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network
     task = build_task(config, folder)
     check_data(recorded(folder), task, folder)
     network = task.build_network(config.model)
-    load_weights(network, best_snapshot(folder / "checkpoints"))
+    load_best(network, folder / "checkpoints")
     return network.eval(), task
 
 

@@ -43,7 +43,12 @@ class _Warnings(logging.Handler):
 @contextmanager
 def log_file(folder: Path, console: Console) -> Iterator[None]:
     """train.log: what happened, with times, including the error that ended the run. Warnings go to `console` too."""
-    handlers = [_LogFile(folder / "train.log", encoding="utf-8"), _Warnings(console)]
+    try:
+        handlers = [_LogFile(folder / "train.log", encoding="utf-8"), _Warnings(console)]
+    except OSError as error:
+        raise ResourceError(
+            f"cannot write to {folder}: {error.strerror}", "is the disk full, or the folder not yours?"
+        ) from error
     handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for handler in handlers:
         _log.addHandler(handler)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seqlab.errors import LockedError, ResourceError
+
+_log = logging.getLogger("seqlab")
 
 
 @contextmanager
@@ -33,16 +37,22 @@ def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int 
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                _log.warning("%s cannot be locked (%s): start no second process on it", folder, error.strerror)
+                yield descriptor
+                return
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
             raise LockedError(f"{folder} is locked by process {holder}", hint) from None
+        if os.fstat(descriptor).st_nlink == 0:  # its last holder has just removed it
+            raise LockedError(f"{folder} was locked a moment ago", "try again")
         held = True
         with suppress(OSError):  # who holds it is for people to know; on a full disk they do without
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield descriptor
     finally:
-        if held and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
+        if held and folder.is_dir() and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
             (folder / ".lock").unlink()
             for made in new:
                 with suppress(OSError):  # somebody else has put something there

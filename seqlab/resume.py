@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from rich.console import Console
 
 from seqlab.config.run import RunConfig, read_run_config
@@ -26,10 +27,18 @@ from seqlab.experiment import (
 )
 from seqlab.faults import disk, log_file, memory
 from seqlab.lock import locked
-from seqlab.run_folder import find_run, fingerprint, read_environment, read_result, write_json, write_text
+from seqlab.run_folder import (
+    find_run,
+    fingerprint,
+    read_environment,
+    read_overrides,
+    read_result,
+    write_json,
+    write_text,
+)
 from seqlab.runs import differences, flat
 from seqlab.training.checkpoint import sweep
-from seqlab.training.device import resolve_device
+from seqlab.training.device import Device, resolve_device
 from seqlab.training.retention import newest_whole, set_aside, snapshots, step_of
 from seqlab.training.rewind import rewind_logs
 from seqlab.training.snapshot import Parts, capture, load_parts, restore
@@ -45,10 +54,11 @@ _PLACE = ("device.type", "device.precision", "device.threads", "device.compile")
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has nothing left to do."""
+    """A run that has nothing left to do. more: an override that would give it more to do."""
 
     folder: Path
     step: int
+    more: str
 
 
 def resume(
@@ -65,26 +75,31 @@ def resume(
     run. Raises CheckpointError for a change of anything else, DataError for another corpus.
     """
     folder, named = _find(run)
-    with locked(folder), log_file(folder, console), disk(folder), memory():
+    with locked(folder), log_file(folder, console), memory():
         sweep(folder / "checkpoints")
         found = _checkpoint(folder, named)
         origin = _origin(found, folder, config_dir)
         config = _extended(folder, config_dir, overrides, origin["config"])
         changed = _changes(origin["config"], config)
-        if found is not None and named is None and not changed and read_result(folder) is not None:
-            return Finished(folder, _step(found))
+        finished = read_result(folder) is not None
+        if finished and found is None:
+            raise CheckpointError(f"{folder} has a result and no checkpoints", "there is nothing left to go on from")
+        if finished and found is not None and named is None and not changed:
+            return Finished(folder, _step(found), _more(config, found[1][1]["progress"]))
         _refuse(changed, config, 0 if found is None else _step(found))
-        trainer = _trainer(folder, config, overrides, found, origin)
+        trainer = _trainer(folder, config, found, origin)
         # nothing above has touched the run; from here on it is under way again
-        _note(origin, trainer, folder)
-        if changed:
-            path = folder / "overrides.txt"
-            typed = path.read_text(encoding="utf-8") if path.exists() else ""
-            write_text(path, typed + "".join(f"{text}\n" for text in overrides))
-        write_text(folder / "config.yaml", config.yaml)
-        (folder / "result.json").unlink(missing_ok=True)
-        set_aside(folder / "checkpoints", trainer.progress.step)
-        rewind_logs(folder, None if found is None else trainer.progress)
+        with disk(folder):
+            _note(origin, trainer, folder)
+            if changed:
+                keys = {text.partition("=")[0] for text in overrides}
+                kept = [text for text in read_overrides(folder) if text.partition("=")[0] not in keys]
+                write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in (*kept, *overrides)))
+            write_text(folder / "config.yaml", config.yaml)
+            (folder / "result.json").unlink(missing_ok=True)
+            set_aside(folder / "checkpoints", trainer.progress.step)
+            progress = None if found is None else trainer.progress
+            rewind_logs(folder, progress, open_interval=trainer.interval.targets > 0)
         return complete(trainer, config, folder, console, quiet=quiet, resumed=True)
 
 
@@ -104,12 +119,16 @@ def verify(run: str | Path, console: Console, *, config_dir: Path | None = None)
         found = (earlier[-1], load_parts(earlier[-1])) if earlier else None
         origin = _origin((last, expected), folder, config_dir)
         config = _extended(folder, config_dir, (), origin["config"])
-        trainer = _trainer(folder, config, (), found, origin)
+        trainer = _trainer(folder, config, found, origin)
         trainer.folder = None
         for key, (before, here) in _moved(origin, trainer.origin).items():
             console.print(f"warning: {key} was {before}, is {here}", markup=False, highlight=False, soft_wrap=True)
         start, end = trainer.progress.step, expected[1]["progress"]["step"]
         trainer.replay(end, evaluated=expected[1]["progress"]["evaluated_step"] == end)
+        progress = expected[1]["progress"]
+        if (progress.get("epoch"), progress.get("windows")) == (trainer.progress.epoch + 1, 0):
+            # a run that ended with an epoch has looked for the next one
+            trainer.progress.epoch, trainer.progress.windows = trainer.progress.epoch + 1, 0
         different = _differences(expected, capture(trainer))
         if different:
             raise CheckpointError(
@@ -196,7 +215,7 @@ def _refuse(changed: Mapping[str, tuple[Any, Any]], config: RunConfig, done: int
         shown = "; ".join(f"{key} from {old} to {new}" for key, (old, new) in list(refused.items())[:6])
         raise CheckpointError(
             f"a resumed run cannot change {shown[:600]}",
-            "put it back in config.yaml, or start another run from its weights: seqlab train ... init_from=RUN",
+            "leave that as it was (in config.yaml too), or start another run from its weights: init_from=RUN",
             f"may change: {', '.join((*_FREE, *_PLACE))}",
         )
     limit = config.trainer.max_steps
@@ -209,17 +228,11 @@ def _refuse(changed: Mapping[str, tuple[Any, Any]], config: RunConfig, done: int
 def _trainer(
     folder: Path,
     config: RunConfig,
-    overrides: Sequence[str],
     found: tuple[Path, Parts] | None,
     origin: Mapping[str, Any],
 ) -> Trainer[Any]:
     """A trainer that stands where the checkpoint was written, or at the start. Writes nothing."""
-    before, typed = origin.get("environment"), {text.partition("=")[0] for text in overrides}
-    # what `auto` chose and how many threads there were is part of the run
-    names = {"type": "device", "precision": "precision", "threads": "threads"}
-    place = {key: before.get(name) for key, name in names.items()} if isinstance(before, dict) else {}
-    kept = {key: value for key, value in place.items() if value is not None and f"device.{key}" not in typed}
-    device = resolve_device(replace(config.device, **kept), deterministic=config.deterministic)
+    device = _device(config, origin)
     task = build_task(config, folder)
     check_data(origin, task, folder)
     # a checkpoint holds the weights that the run it was started from gave it
@@ -228,6 +241,35 @@ def _trainer(
     if found is not None:
         restore(trainer, found[1], str(found[0]))
     return trainer
+
+
+def _device(config: RunConfig, origin: Mapping[str, Any]) -> Device:
+    """What `auto` chose, and how many threads there were, is part of the run, unless it was set since."""
+    before, stored = origin.get("environment"), origin["config"].get("device")
+    kept: dict[str, Any] = {}
+    if isinstance(before, dict) and isinstance(stored, dict):
+        for key, name in {"type": "device", "precision": "precision", "threads": "threads"}.items():
+            if before.get(name) is not None and getattr(config.device, key) == stored.get(key):
+                kept[key] = before[name]
+    try:
+        return resolve_device(replace(config.device, **kept), deterministic=config.deterministic)
+    except ValidationError as error:
+        raise CheckpointError(f"the checkpoint names no device that there can be: {kept}") from error
+    except ConfigError as error:
+        error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"
+        raise
+
+
+def _more(config: RunConfig, progress: Mapping[str, Any]) -> str:
+    """An override that raises the budget which ended a run."""
+    limit = config.trainer
+    if limit.max_steps is not None and progress["step"] >= limit.max_steps:
+        return f"trainer.max_steps={2 * progress['step']}"
+    if limit.max_epochs is not None and progress.get("epoch", 0) >= limit.max_epochs:
+        return f"trainer.max_epochs={2 * limit.max_epochs}"
+    if limit.max_seconds is not None and progress.get("seconds", 0.0) >= limit.max_seconds:
+        return f"trainer.max_seconds={2 * limit.max_seconds:g}"
+    return "trainer.patience=null"
 
 
 def _moved(origin: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -243,12 +285,21 @@ def _note(origin: Mapping[str, Any], trainer: Trainer[Any], folder: Path) -> Non
         shown = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in moved.items())
         _log.warning("not bit-exact from step %d on: %s", trainer.progress.step, shown)
     facts = read_environment(folder)
+    if "data_sha256" not in facts:  # lost or damaged
+        facts = describe_environment(trainer.task, trainer.device)
     entry = {
         "step": trainer.progress.step,
         "time": f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z}",
         "changed": {key: list(values) for key, values in moved.items()},
     }
-    write_json(folder / "environment.json", {**facts, "resumed": [*facts.get("resumed", []), entry]})
+    earlier = facts.get("resumed", [])
+    facts = {**facts, "resumed": [*(earlier if isinstance(earlier, list) else []), entry]}
+    try:
+        write_json(folder / "environment.json", facts)
+    except ValueError:  # what no JSON can say stood in it
+        write_json(
+            folder / "environment.json", {**describe_environment(trainer.task, trainer.device), "resumed": [entry]}
+        )
 
 
 def _differences(expected: Parts, got: Parts) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,6 @@ from typing import Any
 
 from seqlab.errors import CheckpointError, ConfigError, ResourceError
 
-_MOST_JSON_BYTES = 64_000_000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 
 
@@ -56,21 +56,42 @@ def find_run(run: str | Path) -> Path:
     if not found:
         raise CheckpointError(f"{folder} is not the folder of a run", "give one such as runs/char_lm/lstm/NAME")
     for where, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            path = Path(where, name)
-            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+        for path in (Path(where, name) for name in (*folders, *files)):
+            try:
+                kind = path.lstat().st_mode
+            except FileNotFoundError:  # the run is at work
+                continue
+            if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
                 raise CheckpointError(f"{path} is a link or no plain file", "a run's folder must hold its own files")
     return folder
 
 
-def read_json(path: Path) -> Any:
+def read_plain(path: Path, most: int) -> bytes:
+    """A plain file whole, never a link, a device or a pipe. Raises OSError; ValueError for more than `most` bytes."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError(f"{path.name} is no plain file")
+        if facts.st_size > most:
+            raise ValueError(f"{path.name} has {facts.st_size:,} bytes and should have {most:,} at most")
+        return file.read()
+
+
+def read_json(path: Path, most: int = 8_000_000) -> Any:
     """A JSON file that should be small. Raises OSError or ValueError."""
-    if path.stat().st_size > _MOST_JSON_BYTES:
-        raise ValueError(f"{path} is too large")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_plain(path, most))
     except RecursionError as error:
-        raise ValueError(f"{path} is nested too deeply") from error
+        raise ValueError(f"{path.name} is nested too deeply") from error
+
+
+def read_overrides(folder: Path) -> list[str]:
+    """What the user typed to make a run; empty where that cannot be read."""
+    try:
+        return read_plain(folder / "overrides.txt", 1_000_000).decode("utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
@@ -134,11 +155,11 @@ def environment(data_sha256: str) -> dict[str, Any]:
 
 def fingerprint(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Of an environment, what the bits of a result depend on."""
-    packages = facts.get("packages", {})
+    packages, chosen = (facts.get(name) for name in ("packages", "chosen"))
     return {
         **{name: facts.get(name) for name in ("python", "cpu", "threads", "gpu", "cuda")},
-        **{name: packages.get(name) for name in ("seqlab", "torch", "numpy")},
-        **facts.get("chosen", {}),
+        **{name: packages.get(name) for name in ("seqlab", "torch", "numpy") if isinstance(packages, dict)},
+        **(chosen if isinstance(chosen, dict) else {}),
     }
 
 

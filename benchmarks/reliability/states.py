@@ -357,7 +357,7 @@ def save_times(here: Path, saves: int) -> dict[str, float]:
         trainer.advance(next(groups))
         steps.append(time.perf_counter() - started)
         started = time.perf_counter()
-        trainer._save()
+        trainer.save()
         times.append(time.perf_counter() - started)
     size = sum(path.stat().st_size for path in (here / "large" / f"step-{saves:08d}").iterdir())
     step, save = statistics.median(steps), statistics.median(times)

@@ -18,7 +18,10 @@ from typing import Any, Literal
 
 from seqlab.errors import CheckpointError, Interrupted
 from seqlab.faults import on_stop
-from seqlab.run_folder import read_json, read_result
+from seqlab.lock import locked
+from seqlab.run_folder import read_json, read_overrides, read_result
+from seqlab.training.checkpoint import STATE
+from seqlab.training.retention import snapshots
 
 Status = Literal["waiting", "running", "done", "failed"]
 _POLL_SECONDS = 0.2
@@ -71,24 +74,24 @@ class Job:
         if not (self.folder / "config.yaml").is_file() or not self._is_same():
             return False
         try:
-            newest = max((self.folder / "checkpoints").glob("step-*"), default=None)
-            progress = {} if newest is None else read_json(newest / "state.json")["progress"]
-            return not progress.get("nonfinite_in_a_row")
+            there = snapshots(self.folder / "checkpoints")
+            return not (there and read_json(there[-1] / STATE)["progress"].get("failed"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return True  # whether it can be read is for the run to say
 
     def _is_same(self) -> bool:
-        try:
-            return (self.folder / "overrides.txt").read_text(encoding="utf-8").splitlines() == self.words()
-        except (OSError, ValueError):
-            return False
+        return read_overrides(self.folder) == self.words()
+
+    def forget(self) -> None:
+        """What the run has logged, before it is started (again)."""
+        self._file, self._read, self.lines, self.step = 0, 0, [], 0
 
     def look(self) -> None:
         """Take in what the run has logged since the last look."""
         try:
             with (self.folder / "metrics.jsonl").open("rb") as file:
                 facts = os.fstat(file.fileno())
-                if facts.st_ino != self._file:  # a run that goes on cuts its log back first
+                if facts.st_ino != self._file or facts.st_size < self._read:  # a run that goes on cuts its log back
                     self._file, self._read, self.lines = facts.st_ino, 0, []
                 file.seek(self._read)
                 complete, newline, _ = file.read().rpartition(b"\n")
@@ -126,12 +129,7 @@ class Jobs:
         resumed = job.is_begun()
         if not resumed:
             _clear(job.folder)
-        self._start(job, resumed=resumed)
-        if resumed and job.status == "failed" and job.code == CheckpointError.exit_code:
-            _clear(job.folder)  # what was left of it is damaged
-            self._start(job, resumed=False)
-
-    def _start(self, job: Job, *, resumed: bool) -> None:
+        job.forget()
         job.status, started = "running", time.monotonic()
         with tempfile.TemporaryFile() as said:
             self.process = subprocess.Popen(
@@ -179,7 +177,8 @@ def _clear(folder: Path) -> None:
     """Remove what a stopped run left behind, renamed first, so that a kill half-way leaves nothing like a run."""
     if folder.exists():
         trash = folder.with_name(f".trash-{folder.name}-{os.getpid()}")
-        folder.rename(trash)
+        with locked(folder):  # not while somebody resumes it by hand
+            folder.rename(trash)
         shutil.rmtree(trash)
     folder.parent.mkdir(parents=True, exist_ok=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import inspect
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -59,6 +60,8 @@ def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) 
         ) from error
     if not (isinstance(schema, type) and issubclass(schema, base)):
         raise ConfigError(f"{where}._target_={target} is not a {base.__name__}")
+    if inspect.isabstract(schema):
+        raise ConfigError(f"{where}._target_={target} is only a base of such classes", "name one that can be built")
     return parse(schema, {key: value for key, value in node.items() if key != "_target_"}, where)
 
 

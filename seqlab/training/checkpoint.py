@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from seqlab.errors import CheckpointError
+from seqlab.run_folder import read_plain
 
 FORMAT = 2  # 1 had no manifest, no interval, and only torch's random state
 MANIFEST, TENSORS, STATE = "MANIFEST.json", "tensors.safetensors", "state.json"
-_MOST_JSON_BYTES = 64_000_000
+_MOST_MANIFEST_BYTES, _MOST_STATE_BYTES = 10_000, 64_000_000
 
 
 class DamagedError(CheckpointError):
@@ -87,11 +87,13 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises DamagedError if they are not, CheckpointError if there is none or a newer seqlab wrote it.
     """
+    if folder.exists() and not folder.is_dir():
+        raise _damaged(folder, "it is no folder")
     if not folder.is_dir():
         raise CheckpointError(f"there is no checkpoint at {folder}", "is this the folder of a run?")
     if not (folder / MANIFEST).is_file():
         return _load_without_manifest(folder)
-    raw = _read(folder, MANIFEST, _MOST_JSON_BYTES)
+    raw = _read(folder, MANIFEST, _MOST_MANIFEST_BYTES)
     facts = _decode(folder, MANIFEST, raw)
     # there is one way to write it: a flipped bit in a space would otherwise go unnoticed
     if not _is_manifest(facts) or _encode(facts) != raw:
@@ -99,7 +101,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     contents: dict[str, bytes] = {}
     for name in (STATE, TENSORS):
         size, digest = facts["files"][name]["bytes"], facts["files"][name]["sha256"]
-        contents[name] = _read(folder, name, size)
+        contents[name] = _read(folder, name, min(size, _MOST_STATE_BYTES) if name == STATE else size)
         if len(contents[name]) != size:
             raise _damaged(folder, f"{name} has {len(contents[name]):,} bytes and should have {size:,}")
         if hashlib.sha256(contents[name]).hexdigest() != digest:
@@ -112,10 +114,10 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def _load_without_manifest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Format 1. Nothing vouches for its bytes, so that only what is obviously wrong is noticed."""
-    state = _checked_format(folder, _decode(folder, STATE, _read(folder, STATE, _MOST_JSON_BYTES)))
+    state = _checked_format(folder, _decode(folder, STATE, _read(folder, STATE, _MOST_STATE_BYTES)))
     if state["format"] >= FORMAT:
         raise _damaged(folder, f"{MANIFEST} is missing")
-    return _tensors(folder, _read(folder, TENSORS, None)), state
+    return _tensors(folder, _read(folder, TENSORS, 2**62)), state
 
 
 def _checked_format(folder: Path, state: Any) -> dict[str, Any]:
@@ -162,19 +164,21 @@ def _decode(folder: Path, name: str, data: bytes) -> Any:
         raise _damaged(folder, f"{name} is no JSON: {str(error)[:120]}") from error
 
 
-def _read(folder: Path, name: str, most: int | None) -> bytes:
-    """A plain file whole, never a link, a device or a pipe. Raises DamagedError for more than `most` bytes."""
+def _read(folder: Path, name: str, most: int) -> bytes:
     try:
-        descriptor = os.open(folder / name, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode):
-                raise _damaged(folder, f"{name} is no plain file")
-            if most is not None and facts.st_size > most:
-                raise _damaged(folder, f"{name} has {facts.st_size:,} bytes and should have {most:,} at most")
-            return file.read()
+        return read_plain(folder / name, min(most, _memory()))
     except OSError as error:
         raise _damaged(folder, f"{name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise _damaged(folder, str(error)) from error
+
+
+def _memory() -> int:
+    """The bytes that this machine has: no file of more is read, whatever it says of itself."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**62
 
 
 def _write(path: Path, data: bytes) -> None:

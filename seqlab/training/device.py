@@ -7,9 +7,10 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.errors import ConfigError
@@ -25,7 +26,7 @@ class DeviceConfig:
     type: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     compile: Literal["never", "always"]
-    threads: Count | None
+    threads: Annotated[Count, Field(le=1024)] | None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ class Progress:
     """How far training has come. The position in the data is (epoch, windows of it already read).
 
     evaluated_step: of the last validation. A signal puts off a validation that is due; the run makes it first when
-    it goes on.
+    it goes on. failed: the last step ended the run, because its loss or gradient was not finite.
     """
 
     step: int = 0
@@ -29,6 +29,7 @@ class Progress:
     evaluated_step: int = 0
     nonfinite_in_a_row: int = 0
     nonfinite_steps: int = 0
+    failed: bool = False
 
 
 class Observer(Protocol):

@@ -31,6 +31,14 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 class Recorder:
     """An Observer that writes every scalar to both; use it in a `with` statement.
 
@@ -43,7 +51,7 @@ class Recorder:
         # what was said of the step itself stays, unless the run starts again from nothing
         purge = None if resumed is None else resumed.step + 1 if resumed.step else 0
         self._board = SummaryWriter(str(folder), flush_secs=30, purge_step=purge)
-        self._full: set[str] = set()
+        self._folder, self._full = folder, set[str]()
 
     def __enter__(self) -> Self:
         self._hook, threading.excepthook = threading.excepthook, self._heed
@@ -104,7 +112,10 @@ class Recorder:
         # what goes on from the checkpoint will not say again what came before it
         with self._warned("TensorBoard's events"):
             self._board.flush()
+            for path in self._folder.glob("events.out.tfevents.*"):
+                _fsync(path)
         with self._warned("metrics.jsonl"):
+            self._lines.flush()
             os.fsync(self._lines.fileno())
 
     def _scalars(self, progress: Progress, scalars: dict[str, float]) -> None:

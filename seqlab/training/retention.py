@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,9 +34,9 @@ def snapshots(folder: Path) -> list[Path]:
     return sorted(found, key=step_of)
 
 
-def keep_snapshots(folder: Path, *, last: int, best_step: int) -> None:
-    """Remove all but the `last` newest checkpoints and the best one."""
-    keep = {*snapshots(folder)[-last:], snapshot_path(folder, best_step)}
+def keep_snapshots(folder: Path, *, last: int, best_steps: Iterable[int]) -> None:
+    """Remove all but the `last` newest checkpoints and the best ones that each of them remembers."""
+    keep = {*snapshots(folder)[-last:], *(snapshot_path(folder, step) for step in best_steps)}
     for checkpoint in snapshots(folder):
         if checkpoint not in keep:
             discard(checkpoint)
@@ -66,7 +66,7 @@ def set_aside(folder: Path, step: int) -> list[Path]:
     """Rename the checkpoints of later steps to aside-*: a run that goes on from `step` will make its own, and
     must neither count nor discard by them."""
     moved = []
-    for checkpoint in snapshots(folder):
+    for checkpoint in reversed(snapshots(folder)):  # a kill half-way must not leave the newest without its best
         if step_of(checkpoint) > step:
             aside = folder / f"aside-{checkpoint.name}"
             shutil.rmtree(aside, ignore_errors=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -17,47 +19,62 @@ from seqlab.training.progress import Progress
 _OF_THE_END = ("test/", "sample", "_hparams_/session_end_info")
 
 
-def rewind_logs(folder: Path, progress: Progress | None) -> None:
-    """Leave in metrics.jsonl and in TensorBoard's events what stood there at `progress` (None: the start)."""
+def rewind_logs(folder: Path, progress: Progress | None, *, open_interval: bool = False) -> None:
+    """Leave in metrics.jsonl and in TensorBoard's events what stood there at `progress` (None: the start).
+
+    open_interval: the checkpoint holds sums that were not logged yet, so that its own step was not.
+    """
+    stood = None if progress is None else _Stood(progress, open_interval)
     path = folder / "metrics.jsonl"
     if path.exists():
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        write_text(path, "".join(line for line in lines if progress is not None and _line_stood(line, progress)))
+        write_text(path, "".join(line for line in lines if stood is not None and stood.line(line)))
     for events in sorted(folder.glob("events.out.tfevents.*")):
-        if progress is None:
+        if stood is None:
             events.unlink()
         else:
-            _rewind_events(events, progress)
+            _rewind_events(events, stood)
 
 
-def _stood(step: int, tags: Iterable[str], progress: Progress) -> bool:
-    tags = list(tags)
-    if step > progress.step or any(tag.startswith(_OF_THE_END) for tag in tags):
-        return False
-    # a validation that a signal put off is made, and written, after the checkpoint of its step
-    put_off = step == progress.step and progress.evaluated_step != step
-    return not (put_off and any(tag.startswith("val/") for tag in tags))
+@dataclass(frozen=True)
+class _Stood:
+    """Whether something was in the logs when the checkpoint of `progress` was written."""
+
+    progress: Progress
+    open_interval: bool
+
+    def record(self, step: int, tags: Iterable[str]) -> bool:
+        """Of a step, with these tags."""
+        tags, here = tuple(tags), step == self.progress.step
+        later: tuple[str, ...] = _OF_THE_END
+        if here and self.progress.evaluated_step != step:  # a signal put the validation off until after the checkpoint
+            later += ("val/",)
+        if here and self.open_interval:
+            later += ("train/", "optim/", "speed/")
+        return step <= self.progress.step and not any(tag.startswith(later) for tag in tags)
+
+    def line(self, text: str) -> bool:
+        """A line of metrics.jsonl."""
+        try:
+            record = json.loads(text)
+            return text.endswith("\n") and self.record(record["step"], record)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # a kill cut the line short
+            return False
 
 
-def _line_stood(line: str, progress: Progress) -> bool:
-    try:
-        record = json.loads(line)
-        return line.endswith("\n") and _stood(record["step"], record, progress)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # a kill cut the line short
-        return False
-
-
-def _rewind_events(path: Path, progress: Progress) -> None:
+def _rewind_events(path: Path, stood: _Stood) -> None:
     """Rewrite a file of events without what came later; untouched if there is nothing of the kind in it."""
-    temporary = path.with_name(f".{path.name}")
+    temporary = path.with_name(".rewound")
     dropped = 0
     with temporary.open("wb") as file:
         writer = RecordWriter(file)
         for raw, event in _events(path):
-            if _stood(event.step, (value.tag for value in event.summary.value), progress):
+            if stood.record(event.step, (value.tag for value in event.summary.value)):
                 writer.write(raw)
             else:
                 dropped += 1
+        file.flush()
+        os.fsync(file.fileno())
     if dropped:
         temporary.replace(path)
     else:
@@ -66,8 +83,8 @@ def _rewind_events(path: Path, progress: Progress) -> None:
 
 def _events(path: Path) -> Iterator[tuple[bytes, Event]]:
     """What can be read of a file; a kill may have cut its end."""
-    for raw in RawEventFileLoader(str(path)).Load():
-        try:
+    try:
+        for raw in RawEventFileLoader(str(path)).Load():
             yield raw, Event.FromString(raw)
-        except DecodeError:
-            return
+    except (DecodeError, OverflowError, ValueError, MemoryError):
+        return  # what follows is no event, whatever its length claims

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from seqlab.errors import CheckpointError, ResourceError
 from seqlab.interfaces import State
-from seqlab.training.checkpoint import load_checkpoint, save_checkpoint
+from seqlab.training.checkpoint import DamagedError, load_checkpoint, save_checkpoint
 from seqlab.training.progress import Interval, Progress
-from seqlab.training.retention import keep_snapshots, newest_whole, snapshot_path
+from seqlab.training.retention import keep_snapshots, newest_whole, snapshot_path, step_of
 from seqlab.training.seeds import random_states, set_random_states
 from seqlab.training.weights import check_weights, load_network, network_tensors
 
@@ -32,6 +32,7 @@ Parts = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by dotted name, and everything else as plain values."""
 
 _log = logging.getLogger("seqlab")
+_KERNELS = ("fused", "foreach", "capturable", "differentiable")
 _KINDS = ("network", "optimizer", "carried", "random")
 
 
@@ -105,17 +106,19 @@ def _checked(
         raise CheckpointError(
             f"the checkpoint at {source} does not fit: state.json: {error.errors()[0]['loc']}"
         ) from error
-    need(min(progress.step, progress.epoch, progress.windows) >= 0, "a negative position")
+    positions = (progress.step, progress.epoch, progress.windows)
+    need(min(positions) >= 0 and max(positions) < 2**62, f"a position of {positions}")
     groups = _param_groups(own["optimizer"]["param_groups"], state["optimizer"]["param_groups"], need)
     slots = _slots(trainer, parts["optimizer"], state["optimizer"]["state"], need)
     scaler, own_scaler = state["scaler"], own["scaler"]
     need(not scaler or not own_scaler or scaler.keys() == own_scaler.keys(), "the scaler's state")
     device = trainer.device.torch_device
-    on_device = {name: tensor.to(device) for name, tensor in parts["carried"].items()}
+    # copies: where a tensor lies in a file is not where torch would put it, and kernels round by alignment
+    on_device = {name: tensor.clone().to(device) for name, tensor in parts["carried"].items()}
     carried = None if state["carried"] is None else unflatten_state(on_device, state["carried"])
     if carried is not None:
-        rows = {len(tensor) if tensor.ndim else 0 for tensor in on_device.values()} or {1}
-        fits = len(rows) == 1 and _resembles(carried, trainer.network.initial_state(max(rows)))
+        rows = {len(tensor) if tensor.ndim else 0 for tensor in on_device.values()}
+        fits = len(rows) <= 1 and _resembles(carried, trainer.network.initial_state(1))
         need(fits, "the carried state is not one of this network")
     drawn = parts["random"]
     for name in ("torch", "python", "numpy"):
@@ -129,6 +132,7 @@ def _checked(
         if scaler and own_scaler:
             trainer.scaler.load_state_dict(scaler)
         trainer.progress, trainer.state, trainer.saved_step = progress, carried, progress.step
+        trainer.best_steps = [progress.best_step]
         # in fp32, as it was: the next addition must round as it would have
         trainer.interval = Interval(**{**vars(sums), "nats": torch.tensor(sums.nats, device=device)})
         set_random_states(trainer.device.name, drawn, state["random"])
@@ -163,7 +167,8 @@ def _param_groups(
         return tuple(theirs) if isinstance(mine, tuple) else theirs
 
     return [
-        {name: value(name, mine, theirs.get(name, mine)) for name, mine in group.items()}
+        # which kernel is used is for this device to say
+        {name: mine if name in _KERNELS else value(name, mine, theirs.get(name, mine)) for name, mine in group.items()}
         for group, theirs in zip(own, saved, strict=True)
     ]
 
@@ -179,7 +184,7 @@ def _slots(
     slots: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in loose.items()}
     for name, tensor in tensors.items():
         index, _, slot = name.partition(".")
-        slots.setdefault(int(index), {})[slot] = tensor
+        slots.setdefault(int(index), {})[slot] = tensor.clone()
     known = _slots_after_a_step(trainer.optimizer) if slots else {}
     for number, found in slots.items():
         need(number in known and found.keys() == known[number].keys(), f"the optimizer's slots of parameter {number}")
@@ -228,9 +233,9 @@ def unflatten_state(tensors: Mapping[str, Tensor], shape: Any) -> State:
 
 
 def _resembles(state: State, initial: State) -> bool:
-    """Nested alike, and of the same sizes but where a network starts with nothing and grows."""
+    """Nested alike, and of the same sizes but for rows, and where a network starts with nothing and grows."""
     if isinstance(state, Tensor) and isinstance(initial, Tensor):
-        sizes = zip(state.shape, initial.shape, strict=False)
+        sizes = zip(state.shape[1:], initial.shape[1:], strict=False)
         alike = state.ndim == initial.ndim and state.is_floating_point() == initial.is_floating_point()
         return alike and all(mine == theirs or theirs == 0 for mine, theirs in sizes)
     if isinstance(state, Tensor) or isinstance(initial, Tensor) or len(state) != len(initial):
@@ -250,7 +255,8 @@ def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
     step = trainer.progress.step
     try:
         save_checkpoint(snapshot_path(folder, step), tensors, state)
-        keep_snapshots(folder, last=2, best_step=trainer.progress.best_step)
+        trainer.best_steps = [*trainer.best_steps[-1:], trainer.progress.best_step]
+        keep_snapshots(folder, last=2, best_steps=trainer.best_steps)
     except OSError as error:
         megabytes = sum(tensor.nbytes for tensor in tensors.values()) / 1e6
         need = f"{megabytes:,.0f}" if megabytes >= 100 else f"{megabytes:.3g}"
@@ -281,7 +287,7 @@ def _from_format_1(tensors: dict[str, Tensor], state: dict[str, Any]) -> Parts:
     progress = state["progress"]
     return named, {
         "tensors": sorted(named),
-        "progress": {**progress, "evaluated_step": progress["step"]},
+        "progress": {**progress, "evaluated_step": progress["step"], "failed": False},
         "interval": {**dataclasses.asdict(Interval())},
         "optimizer": state["optimizer"],
         "scaler": state["scaler"],
@@ -299,16 +305,23 @@ def load_weights(network: torch.nn.Module, checkpoint: Path) -> None:
     load_network(network, weights, str(checkpoint))
 
 
-def best_snapshot(folder: Path) -> Path:
-    """The checkpoint with the best validation, as the newest whole one remembers it. Raises CheckpointError."""
-    found = newest_whole(folder, load_checkpoint)
+def load_best(network: torch.nn.Module, folder: Path, best_step: int | None = None) -> int:
+    """The weights that validated best, at `best_step` or at the step that the newest whole checkpoint remembers; of
+    the newest, with a warning, where those are gone or damaged. Returns the step. Raises CheckpointError."""
+    found = newest_whole(folder, load_parts)
     if found is None:
         raise CheckpointError(f"there is no checkpoint in {folder}", "is this the folder of a run?")
     newest, (_, state) = found
-    try:
-        best = snapshot_path(folder, int(state["progress"]["best_step"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"the checkpoint at {newest} names no best step") from error
-    if not best.exists():
-        _log.warning("the best checkpoint, %s, is gone; %s is used", best.name, newest.name)
-    return best if best.exists() else newest
+    if best_step is None and state["progress"].get("best") is not None:
+        best_step = state["progress"].get("best_step")
+    best = newest if type(best_step) is not int else snapshot_path(folder, best_step)
+    for checkpoint in (best, newest):
+        try:
+            load_weights(network, checkpoint)
+        except CheckpointError as error:
+            if checkpoint == newest or (checkpoint.exists() and not isinstance(error, DamagedError)):
+                raise
+            _log.warning("the best checkpoint is lost: %s; %s is used", error.what, newest.name)
+            continue
+        return step_of(checkpoint)
+    raise AssertionError("the newest was loaded or refused")

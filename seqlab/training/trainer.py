@@ -65,6 +65,10 @@ class TrainerConfig:
             raise ValueError("training needs an end; try trainer.max_steps=1000 (or max_epochs, or max_seconds)")
 
 
+class _PutOffError(Exception):
+    """A signal came during a validation, which may take minutes: the resumed run makes it."""
+
+
 class Trainer(Generic[BatchT]):
     """Trains `network` on `task`; call fit(). Checkpoints go to `folder` (None: nowhere) and carry `origin`, what the
     run is made from."""
@@ -94,6 +98,7 @@ class Trainer(Generic[BatchT]):
         self.interval = Interval()
         self.state: State | None = None  # None: nothing to carry on from
         self.saved_step: int | None = None
+        self.best_steps: list[int] = []  # that the last two checkpoints remember
         self.stop_signal: int | None = None
         self.fitting = False
 
@@ -107,48 +112,55 @@ class Trainer(Generic[BatchT]):
         self.fitting = True
         try:
             self.network.train()
-            self._steps(None)
+            self._steps()
             if self.stop_signal is None:
                 if self.interval.targets:
                     self._log()
+                    self.saved_step = None
                 if self.progress.evaluated_step != self.progress.step:
                     self._validate()
                     self.saved_step = None
             if self.saved_step != self.progress.step:
-                self._save()
+                self.save()
             if self.stop_signal is not None:
                 raise Interrupted(f"stopped at step {self.progress.step}", "", 128 + self.stop_signal)
         finally:
             self.fitting = False
 
     def replay(self, step: int, *, evaluated: bool) -> None:
-        """Train up to `step` as fit() would on its way, with a last evaluation there if it was `evaluated`."""
+        """Train up to `step` as fit() did on its way, wherever it ended, and save nothing. evaluated: whether there was
+        a validation at that step; one that was due may have been put off, one at the end of a run was not due."""
         self.network.train()
-        self._steps(step)
+        self._evaluate_if_due()
+        groups = self.groups()
+        while self.progress.step < step and (group := next(groups, None)) is not None:
+            self.advance(group)
+            self._log_if_due()
+            if self.progress.step < step:
+                self._evaluate_if_due()
         if evaluated and self.progress.evaluated_step != step:
             self._validate()
 
-    def _steps(self, until: int | None) -> None:
-        """Steps with their logs, validations and checkpoints, until the end, a signal, or this step."""
+    def _steps(self) -> None:
+        """Steps with their logs, validations and checkpoints, until the end or a signal."""
         if self._evaluate_if_due():  # a signal may have put it off
-            self._save()
+            self.save()
         saved_seconds = self.progress.seconds
         groups = self.groups()
-        while self.stop_signal is None and not self._finished() and self.progress.step != until:
-            group = next(groups, None)
-            if group is None:
-                break
+        while self.stop_signal is None and not self._finished() and (group := next(groups, None)) is not None:
             failed = self.advance(group)
-            step = self.progress.step
-            if step % self.config.log_every_steps == 0 and self.interval.targets:
-                self._log()
+            self._log_if_due()
             better = self.stop_signal is None and failed is None and self._evaluate_if_due()
             waited = self.progress.seconds - saved_seconds >= (self.config.save_every_seconds or math.inf)
-            if better or waited or failed is not None or step % self.config.save_every_steps == 0:
-                self._save()
+            if better or waited or failed is not None or self.progress.step % self.config.save_every_steps == 0:
+                self.save()
                 saved_seconds = self.progress.seconds
             if failed is not None:
                 raise failed
+
+    def _log_if_due(self) -> None:
+        if self.progress.step % self.config.log_every_steps == 0 and self.interval.targets:
+            self._log()
 
     def _evaluate_if_due(self) -> bool:
         """Validate where this step asks for it and has not had it. Whether it was the best so far."""
@@ -211,8 +223,8 @@ class Trainer(Generic[BatchT]):
         self.progress.seconds += seconds
         self.progress.tokens += tokens
         if not math.isfinite(norm):  # counted as such, and kept out of the means
-            return self._nonfinite(norm)
-        self.progress.nonfinite_in_a_row = 0
+            return self._nonfinite()
+        self.progress.nonfinite_in_a_row, self.progress.failed = 0, False
         interval = self.interval
         interval.nats += nats
         interval.targets += sum(w.target_count for w in group)
@@ -260,13 +272,24 @@ class Trainer(Generic[BatchT]):
         self.scaler.update()
         return norm
 
-    def _nonfinite(self, norm: float) -> NumericError | None:
+    def _nonfinite(self) -> NumericError | None:
         """Count a step that moved no weight; the error that ends the run, if this is enough."""
-        progress, limit = self.progress, self.config.nonfinite_limit
+        progress = self.progress
         progress.nonfinite_steps += 1
         progress.nonfinite_in_a_row += 1
-        where = f"at step {progress.step} (epoch {progress.epoch + 1}, batch {progress.windows})"
-        scale = self.scaler.get_scale() if self.scaler.is_enabled() else None
+        ended = self._end_of_patience()
+        progress.failed = ended is not None
+        if ended is None and not self.scaler.is_enabled() and progress.nonfinite_in_a_row == 1:
+            _log.warning("the loss or the gradient is not finite %s: that batch is skipped", self._where())
+        return ended
+
+    def _where(self) -> str:
+        return f"at step {self.progress.step} (epoch {self.progress.epoch + 1}, batch {self.progress.windows})"
+
+    def _end_of_patience(self) -> NumericError | None:
+        """The error that ends the run after a step that was not finite, if this one is enough."""
+        progress, limit = self.progress, self.config.nonfinite_limit
+        where, scale = self._where(), self.scaler.get_scale() if self.scaler.is_enabled() else None
         hint = (
             f"the weights are those before it; try optim.learning_rate={self.optim.learning_rate / 10:g}, "
             "or device.precision=fp32"
@@ -276,13 +299,9 @@ class Trainer(Generic[BatchT]):
         if progress.nonfinite_in_a_row >= limit:
             times = "once" if limit == 1 else f"{limit} times in a row, last"
             return NumericError(f"the loss or the gradient was not finite {times} {where}", hint)
-        if scale is not None:  # how a scaler finds its scale
-            _log.info("the gradient overflowed %s; the loss scale is now %g", where, scale)
-            return None
-        if self.config.on_nonfinite == "stop":
+        # an overflow is how a scaler finds its scale
+        if self.config.on_nonfinite == "stop" and scale is None:
             return NumericError(f"the loss or the gradient is not finite {where}", hint)
-        if progress.nonfinite_in_a_row == 1:
-            _log.warning("the loss or the gradient is not finite %s: that batch is skipped", where)
         return None
 
     # --- looking -----------------------------------------------------------------------------------
@@ -293,6 +312,8 @@ class Trainer(Generic[BatchT]):
         state: State = ()
         with evaluating(self.network), torch.inference_mode():
             for window in self.task.batches(split, 0):
+                if self.fitting and self.stop_signal is not None:
+                    raise _PutOffError
                 batch = window.to(self.device.torch_device)
                 state = state if window.continues else self.network.initial_state(window.size)
                 with self.device.autocast():
@@ -302,8 +323,11 @@ class Trainer(Generic[BatchT]):
         return meter
 
     def _validate(self) -> bool:
-        """Whether this validation is the best so far."""
-        meter = self.evaluate("validation")
+        """Whether this validation is the best so far. A signal puts it off."""
+        try:
+            meter = self.evaluate("validation")
+        except _PutOffError:
+            return False
         metrics = meter.compute()
         progress, primary = self.progress, metrics[meter.primary]
         progress.evaluated_step = progress.step
@@ -334,7 +358,8 @@ class Trainer(Generic[BatchT]):
         for observer in self.observers:
             observer.logged(self.progress, scalars)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Write a checkpoint of this step, after what was logged of it."""
         if self.folder is not None:
             for observer in self.observers:
                 observer.saving(self.progress)
