@@ -19,8 +19,9 @@ import yaml
 from rich.console import Console
 
 from benchmarks.reliability.world import curves, lines
+from seqlab import experiment
 from seqlab.config.run import load_run_config
-from seqlab.errors import CheckpointError, ConfigError, DataError, LockedError
+from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, LockedError, NumericError
 from seqlab.experiment import train
 from seqlab.lock import locked
 from seqlab.resume import Finished, resume, verify
@@ -127,7 +128,6 @@ def test_real_processes_killed_and_stopped_end_as_one_that_was_not(here: Path) -
 
 
 def test_a_signal_in_a_step_that_would_validate_puts_the_validation_off(here: Path, monkeypatch: Patch) -> None:
-    from seqlab.errors import Interrupted
     from seqlab.training.recorder import Recorder
 
     begin(here / "whole")
@@ -337,3 +337,138 @@ def test_a_log_that_cannot_be_written_is_warned_of_once(here: Path, capsys: Capt
     assert said.count("cannot write metrics.jsonl: No space left on device; training goes on without") == 1
     assert (here / "a" / "result.json").exists()
     assert "Traceback" not in said
+
+
+def test_a_result_without_checkpoints_is_not_trained_away(here: Path) -> None:
+    begin(here / "a")
+    shutil.rmtree(here / "a" / "checkpoints")
+    before = {
+        path: path.read_bytes() for path in (here / "a").rglob("*") if path.is_file() and path.name != "train.log"
+    }
+    with pytest.raises(CheckpointError, match="has a result and no checkpoints"):
+        go_on(here / "a")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        ("trainer.max_steps=null", "trainer.max_epochs=1", "trainer.save_every_steps=7"),
+        ("trainer.max_steps=null", "trainer.max_seconds=0.1", "trainer.save_every_steps=4"),
+        ("trainer.patience=1", "optim.learning_rate=1e-9", "trainer.max_steps=50"),
+    ],
+)
+def test_every_end_of_a_run_is_verified_and_gone_past(here: Path, end: tuple[str, ...]) -> None:
+    begin(here / "a", "optim.schedule=constant", *end)
+    start, last = verify(here / "a", Console())
+    assert start < last
+    finished = go_on(here / "a")
+    assert isinstance(finished, Finished)
+    assert finished.more.partition("=")[0] in {word.partition("=")[0] for word in end}
+    result = go_on(here / "a", finished.more)
+    assert result.steps > finished.step
+
+
+def test_a_run_that_ended_by_what_is_not_finite_is_verified_too(here: Path) -> None:
+    ruinous = ("optim.learning_rate=1e38", "trainer.clip_norm=null", "trainer.nonfinite_limit=2")
+    with pytest.raises(NumericError) as ended:
+        begin(here / "a", *ruinous, model="rnn")
+    assert "go on with: seqlab resume" in ended.value.allowed
+    newest = snapshots(here / "a" / "checkpoints")[-1]
+    assert load_checkpoint(newest)[1]["progress"]["failed"]
+    assert verify(here / "a", Console())[1] == int(newest.name[5:])
+
+
+def test_a_kill_in_the_last_evaluation_logs_no_line_twice(here: Path, monkeypatch: Patch) -> None:
+    """The best step is the last one, in the middle of an interval: its line is logged after its checkpoint."""
+    more = ("trainer.max_steps=8", "trainer.log_every_steps=3")
+    begin(here / "whole", *more)
+    assert [line["step"] for line in lines(here / "whole") if "train/loss" in line] == [3, 6, 8]
+
+    def killed(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "_conclude", killed)
+        with pytest.raises(KeyboardInterrupt):
+            begin(here / "a", *more)
+    go_on(here / "a")
+    assert_same(here / "whole", here / "a")
+
+
+def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatch: Patch) -> None:
+    from seqlab.tasks.char_lm import CharMeter
+
+    begin(here / "whole")
+    plain, updates = CharMeter.update, [0]
+
+    def stop(self: CharMeter, *arguments: Any) -> None:
+        plain(self, *arguments)
+        updates[0] += 1
+        if updates[0] == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CharMeter, "update", stop)
+        with pytest.raises(Interrupted) as stopped:
+            begin(here / "stopped")
+    assert stopped.value.exit_code == 130
+    assert updates[0] == 1
+    go_on(here / "stopped")
+    assert_same(here / "whole", here / "stopped")
+
+
+def test_a_lost_best_checkpoint_is_not_passed_off(here: Path, capsys: Capture) -> None:
+    begin(here / "a")
+    newest, best = (here / "a" / "checkpoints" / f"step-0000000{step}" for step in (9, 8))
+    tensors, state = load_checkpoint(newest)
+    state["progress"]["best_step"] = 8
+    save_checkpoint(newest, tensors, state)
+    (here / "a" / "result.json").unlink()
+    result = go_on(here / "a")
+    assert result.best_step == 8
+    (here / "a" / "result.json").unlink()
+    (best / TENSORS).write_bytes(b"")
+    again = go_on(here / "a")
+    assert again.best_step == 9
+    assert again.test != result.test
+    assert "the best checkpoint is lost" in capsys.readouterr().err
+
+
+def test_what_was_chosen_in_between_is_kept(here: Path) -> None:
+    """A device that was changed while resuming is not taken back by a checkpoint from before."""
+    begin(here / "a", "device.threads=null")
+    back_to(here / "a", 8)
+    checkpoint = here / "a" / "checkpoints" / "step-00000008"
+    tensors, state = load_checkpoint(checkpoint)
+    state["run"]["environment"]["device"], state["run"]["config"]["device"]["type"] = "mps", "auto"
+    save_checkpoint(checkpoint, tensors, state)
+    path = here / "a" / "config.yaml"
+    path.write_text(path.read_text().replace("type: cpu", "type: auto"))
+    with pytest.raises(ConfigError, match="device=mps") as missing:
+        go_on(here / "a")
+    assert "device.type=cpu" in missing.value.hint
+    path.write_text(path.read_text().replace("type: auto", "type: cpu"))
+    assert go_on(here / "a").steps == 9
+
+
+def test_a_run_that_starts_from_another_does_not_look_there_again(here: Path) -> None:
+    begin(here / "source")
+    begin(here / "a", f"init_from={here / 'source'}")
+    begin(here / "b", f"init_from={here / 'source'}", "trainer.save_every_steps=100", "trainer.eval_every_steps=100")
+    shutil.rmtree(here / "source")
+    assert snapshots(here / "b" / "checkpoints")[0].name == "step-00000000"
+    back_to(here / "b", 0)
+    go_on(here / "b")
+    left, right = weights(here / "a"), weights(here / "b")
+    assert all(torch.equal(left[name], right[name]) for name in left if name.startswith("network."))
+
+
+def test_what_cannot_be_read_of_a_runs_environment_is_written_again(here: Path) -> None:
+    from seqlab import load
+
+    begin(here / "a")
+    back_to(here / "a", 8)
+    (here / "a" / "environment.json").write_text('{"packages": [], "chosen": 3, "resumed": {}, "threads": NaN')
+    go_on(here / "a")
+    load(here / "a")

@@ -355,7 +355,7 @@ def _hostile(here: Path) -> Iterator[Case]:
     for target in (
         "os.system", "subprocess.Popen", "torch.utils.collect_env.run", "builtins.exec", "evil.Model", "evil",
         "seqlab.cli.main", "seqlab.__main__.main", "seqlab.experiment.train", "seqlab.cli.os.system",
-        "seqlab.training.trainer.Trainer", "torch.load",
+        "seqlab.training.trainer.Trainer", "torch.load", "seqlab.interfaces.ModelConfig",
     ):  # fmt: skip
         yield doctored(f"_target_ {target}", _on(_edit, "model._target_", target))
     yield doctored("_target_ in a checkpoint", lambda run: _doctor(run, _evil_origin))
@@ -366,6 +366,30 @@ def _hostile(here: Path) -> Iterator[Case]:
     yield doctored("a step beyond all", lambda run: _doctor(run, lambda t, s: s["progress"].update(step=10**30)))
     yield doctored("a step before all", lambda run: _doctor(run, lambda t, s: s["progress"].update(step=-3)))
     yield doctored("a state that points nowhere", lambda run: _doctor(run, lambda t, s: s.update(carried=[["7"]])))
+    yield doctored(
+        "a state of all memory", lambda run: _doctor(run, lambda t, s: t.update({"carried.0": torch.zeros(10**11, 0)}))
+    )
+    yield doctored("windows beyond all", lambda run: _doctor(run, lambda t, s: s["progress"].update(windows=2**70)))
+    yield doctored(
+        "NumPy's place far away", lambda run: _doctor(run, lambda t, s: s["random"].update(numpy_position=10**6))
+    )
+    for threads in (10**9, -1, "many", [1]):
+        yield doctored(f"{threads} threads", _on(_doctor, _on_state(["run", "environment", "threads"], threads)))
+    yield doctored("a config for threads", _on(_edit, "device.threads", 10**9))
+    yield doctored(
+        "text that is none, typed", lambda run: (run / "overrides.txt").write_bytes(b"\xff\xfe"), may_pass=True
+    )
+    yield doctored(
+        "an environment of other kinds",
+        lambda run: (run / "environment.json").write_text(
+            '{"packages": [], "chosen": 3, "resumed": {}, "data_sha256": NaN}'
+        ),
+        may_pass=True,
+    )
+    yield doctored("an event without end", lambda run: _endless_event(run), may_pass=True)
+    yield doctored(
+        "a file for a checkpoint", lambda run: (run / "checkpoints" / "step-00000099").write_text("x"), may_pass=True
+    )
     yield doctored("text for progress", lambda run: _doctor(run, lambda t, s: s.update(progress="all")))
     for name in ("metrics.jsonl", "train.log", "config.yaml", ".lock", "overrides.txt", "samples.txt", "result.json"):
         yield doctored(f"{name} links to a victim", _on(_link_in, name, here / "victim"))
@@ -468,6 +492,23 @@ def _doctor(run: Path, change: Callable[[dict[str, torch.Tensor], dict[str, Any]
         tensors, state = load_checkpoint(checkpoint)
         change(tensors, state)
         save_checkpoint(checkpoint, tensors, state)
+
+
+def _on_state(path: list[str], value: Any) -> Callable[[dict[str, torch.Tensor], dict[str, Any]], None]:
+    def change(tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
+        for name in path[:-1]:
+            state = state[name]
+        state[path[-1]] = value
+
+    return change
+
+
+def _endless_event(run: Path) -> None:
+    """A record whose header is right and claims all lengths there are."""
+    from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+    header = struct.pack("<Q", 2**64 - 1)
+    (run / "events.out.tfevents.1.x").write_bytes(header + struct.pack("<I", masked_crc32c(header)) + bytes(64))
 
 
 def _other_weights(tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
