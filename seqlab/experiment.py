@@ -117,11 +117,11 @@ def train(
         facts = describe_environment(task, device)
         write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in overrides))
         write_json(folder / "environment.json", facts)
-        # last: a folder with a config has all that it takes to go on
-        write_text(folder / "config.yaml", config.yaml)
         trainer = make_trainer(config, task, network, device, folder, facts)
         if config.init_from is not None:  # what it starts from may be another's tomorrow
             trainer.save()
+        # last: a folder with a config has all that it takes to go on
+        write_text(folder / "config.yaml", config.yaml)
         return complete(trainer, config, folder, console, quiet=quiet)
 
 
@@ -166,7 +166,13 @@ def complete(
     stands."""
     task, network = trainer.task, trainer.network
     start = trainer.progress if resumed else None
-    with Recorder(folder, resumed=start) as recorder, Display(console, config.trainer, quiet=quiet) as display:
+    with (
+        _kept(folder, config.config_dir),
+        disk(folder),
+        memory(),
+        Recorder(folder, resumed=start) as recorder,
+        Display(console, config.trainer, quiet=quiet) as display,
+    ):
         trainer.observers = (recorder, display)
         parameters = count_parameters(network)
         _introduce(display, config, task, trainer.device, parameters, folder)
@@ -176,15 +182,15 @@ def complete(
             recorder.describe(config.yaml, _settings(config, parameters), tags)
         else:
             display.say(f"going on from step {trainer.progress.step}")
-        with signals(trainer), _kept(folder, config.config_dir), disk(folder), memory():
+        with signals(trainer):
             trainer.fit()
             result = _conclude(trainer, config, folder, parameters)
             sample, failure = _sample(trainer, config.seed)
             write_text(folder / "samples.txt", sample + "\n")
             recorder.finish(trainer.progress, result.metrics, sample)
             write_json(folder / "result.json", result.as_json())
-            if failure is not None:  # only now: what was measured is kept
-                raise failure
+    if failure is not None:  # only now: what was measured is kept
+        raise failure
     _log.info("finished: %s", ", ".join(f"test {name} {value:.5g}" for name, value in result.test.items()))
     return replace(result, sample=sample)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import threading
@@ -18,6 +19,7 @@ from seqlab.training.device import is_out_of_memory
 from seqlab.training.trainer import Trainer
 
 _log = logging.getLogger("seqlab")
+_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 class _LogFile(logging.FileHandler):
@@ -91,7 +93,10 @@ def disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ResourceError(f"cannot write to {folder}: {error.strerror or error}", "is the disk full?") from error
+        if error.errno not in _OF_A_DISK:
+            raise
+        what = f"cannot write to {error.filename or folder}: {error.strerror or error}"
+        raise ResourceError(what, "is the disk full, or the folder not yours?") from error
 
 
 @contextmanager

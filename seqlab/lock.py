@@ -14,6 +14,13 @@ from seqlab.errors import LockedError, ResourceError
 _log = logging.getLogger("seqlab")
 
 
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
 @contextmanager
 def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int | None]:
     """Hold `folder`/.lock. Yields its descriptor, which child processes may inherit. Raises LockedError, with `hint`,
@@ -44,7 +51,7 @@ def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int 
                 return
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
             raise LockedError(f"{folder} is locked by process {holder}", hint) from None
-        if os.fstat(descriptor).st_nlink == 0:  # its last holder has just removed it
+        if not _is_still(folder / ".lock", descriptor):  # its last holder has just removed it, or the folder
             raise LockedError(f"{folder} was locked a moment ago", "try again")
         held = True
         with suppress(OSError):  # who holds it is for people to know; on a full disk they do without

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -76,7 +77,8 @@ def resume(
     """
     folder, named = _find(run)
     with locked(folder), log_file(folder, console), memory():
-        sweep(folder / "checkpoints")
+        with disk(folder):
+            sweep(folder / "checkpoints")
         found = _checkpoint(folder, named)
         origin = _origin(found, folder, config_dir)
         config = _extended(folder, config_dir, overrides, origin["config"])
@@ -265,10 +267,10 @@ def _more(config: RunConfig, progress: Mapping[str, Any]) -> str:
     limit = config.trainer
     if limit.max_steps is not None and progress["step"] >= limit.max_steps:
         return f"trainer.max_steps={2 * progress['step']}"
-    if limit.max_epochs is not None and progress.get("epoch", 0) >= limit.max_epochs:
-        return f"trainer.max_epochs={2 * limit.max_epochs}"
-    if limit.max_seconds is not None and progress.get("seconds", 0.0) >= limit.max_seconds:
-        return f"trainer.max_seconds={2 * limit.max_seconds:g}"
+    if limit.max_epochs is not None and progress["epoch"] >= limit.max_epochs:
+        return f"trainer.max_epochs={2 * progress['epoch']}"
+    if limit.max_seconds is not None and progress["seconds"] >= limit.max_seconds:
+        return f"trainer.max_seconds={math.ceil(2 * progress['seconds'])}"
     return "trainer.patience=null"
 
 
@@ -296,7 +298,7 @@ def _note(origin: Mapping[str, Any], trainer: Trainer[Any], folder: Path) -> Non
     facts = {**facts, "resumed": [*(earlier if isinstance(earlier, list) else []), entry]}
     try:
         write_json(folder / "environment.json", facts)
-    except ValueError:  # what no JSON can say stood in it
+    except (ValueError, RecursionError):  # what no JSON can say stood in it
         write_json(
             folder / "environment.json", {**describe_environment(trainer.task, trainer.device), "resumed": [entry]}
         )

@@ -16,6 +16,7 @@ from typing import Any
 
 from seqlab.errors import CheckpointError, ConfigError, ResourceError
 
+_DEEPEST_JSON = 50
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 
 
@@ -80,10 +81,26 @@ def read_plain(path: Path, most: int) -> bytes:
 
 def read_json(path: Path, most: int = 8_000_000) -> Any:
     """A JSON file that should be small. Raises OSError or ValueError."""
+    return parse_json(read_plain(path, most))
+
+
+def parse_json(data: bytes) -> Any:
+    """What JSON says, if it is not so deep that walking through it could fail. Raises ValueError."""
     try:
-        return json.loads(read_plain(path, most))
+        content = json.loads(data)
     except RecursionError as error:
-        raise ValueError(f"{path.name} is nested too deeply") from error
+        raise ValueError("it is nested too deeply") from error
+    level = [content]
+    for _ in range(_DEEPEST_JSON):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, dict | list)
+            for inner in (node.values() if isinstance(node, dict) else node)
+        ]
+    if level:
+        raise ValueError("it is nested too deeply")
+    return content
 
 
 def read_overrides(folder: Path) -> list[str]:

@@ -127,10 +127,15 @@ def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_loads_and_another_starts_from_it(tmp_path: Path) -> None:
+def test_a_run_loads_and_another_starts_from_it(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     from seqlab import load
 
-    assert run("train", *TINY, "--name", "a", cwd=tmp_path).returncode == 0
+    monkeypatch.chdir(tmp_path)
+
+    def trained(*words: str) -> tuple[int, str, str]:
+        return in_process(capsys, monkeypatch, "train", *words)
+
+    assert trained(*TINY, "--name", "a")[0] == 0
     folder = tmp_path / "runs" / "char_lm" / "rnn" / "a"
     network, task = load(folder)
     assert not network.training
@@ -145,19 +150,18 @@ def test_a_run_loads_and_another_starts_from_it(tmp_path: Path) -> None:
             state = output.state
             meter.update(batch, output, network)
     assert meter.compute()["loss"].value == pytest.approx(stored["test"]["loss"], rel=1e-5)
-    again = run("train", *TINY, "init_from=runs/char_lm/rnn/a", "optim.learning_rate=1e-9", "--json", cwd=tmp_path)
-    assert json.loads(again.stdout)["test"]["loss"] == pytest.approx(stored["test"]["loss"], rel=1e-4)
-    words = [w.replace("model.width=16", "model.width=32") for w in TINY]
-    wider = run("train", *words, "init_from=runs/char_lm/rnn/a", cwd=tmp_path)
-    assert wider.returncode == 4
-    assert "do not fit" in wider.stderr
+    _, again, _ = trained(*TINY, "init_from=runs/char_lm/rnn/a", "optim.learning_rate=1e-9", "--json")
+    assert json.loads(again)["test"]["loss"] == pytest.approx(stored["test"]["loss"], rel=1e-4)
     (tmp_path / "other.txt").write_text("another alphabet\n" * 200)
-    other = run("train", *TINY, "task.corpus=other.txt", "init_from=runs/char_lm/rnn/a", cwd=tmp_path)
-    assert other.returncode == 4
-    assert "another vocabulary" in other.stderr
-    nothing = run("train", *TINY, "init_from=runs/nowhere", cwd=tmp_path)
-    assert nothing.returncode == 4
-    assert "is not the folder of a run" in nothing.stderr
+    wider = [w.replace("model.width=16", "model.width=32") for w in TINY]
+    for words, said in (
+        ([*wider, "init_from=runs/char_lm/rnn/a"], "do not fit"),
+        ([*TINY, "task.corpus=other.txt", "init_from=runs/char_lm/rnn/a"], "another vocabulary"),
+        ([*TINY, "init_from=runs/nowhere"], "is not the folder of a run"),
+    ):
+        code, _, err = trained(*words)
+        assert code == 4
+        assert said in err
 
 
 def test_starts_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None:

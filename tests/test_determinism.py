@@ -59,12 +59,13 @@ def test_two_processes_say_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
 @pytest.mark.parametrize("task", TASKS)
-def test_how_often_one_looks_changes_no_number(model: str, task: str) -> None:
+def test_how_often_one_looks_changes_no_number(model: str, task: str, tmp_path: Path) -> None:
     """Validation, logging, checkpoints and their retention read what training writes, and never the other way."""
     found = []
-    for evaluate, log in ((1, 1), (100, 100)):
-        cadence = (f"trainer.eval_every_steps={evaluate}", f"trainer.log_every_steps={log}")
-        trainer = make_trainer(model, task, "model.dropout=0.3", "trainer.max_steps=6", *cadence)
+    for log in (1, 100):
+        cadence = tuple(f"trainer.{what}_every_steps={log}" for what in ("eval", "log", "save"))
+        folder = tmp_path / str(log)
+        trainer = make_trainer(model, task, "model.dropout=0.3", "trainer.max_steps=6", *cadence, folder=folder)
         trainer.fit()
         found.append((weights(trainer), torch.get_rng_state(), trainer.progress.tokens))
     for other, state, tokens in found[1:]:

@@ -19,12 +19,12 @@ import yaml
 from rich.console import Console
 
 from benchmarks.reliability.world import curves, lines
-from seqlab import experiment
 from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, LockedError, NumericError
 from seqlab.experiment import train
 from seqlab.lock import locked
 from seqlab.resume import Finished, resume, verify
+from seqlab.training import trainer
 from seqlab.training.checkpoint import STATE, TENSORS, load_checkpoint, save_checkpoint
 from seqlab.training.retention import snapshots
 from tests.conftest import tiny_overrides
@@ -385,13 +385,21 @@ def test_a_kill_in_the_last_evaluation_logs_no_line_twice(here: Path, monkeypatc
     begin(here / "whole", *more)
     assert [line["step"] for line in lines(here / "whole") if "train/loss" in line] == [3, 6, 8]
 
-    def killed(*_: Any) -> Any:
-        raise KeyboardInterrupt
+    plain, saved = trainer.save_snapshot, [0]
+
+    def killed(which: Any, folder: Path) -> None:
+        saved[0] += which.progress.step == 8
+        if saved[0] == 2:  # after the line was logged, before the checkpoint that knows of it
+            raise KeyboardInterrupt
+        plain(which, folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "_conclude", killed)
+        patch.setattr(trainer, "save_snapshot", killed)
         with pytest.raises(KeyboardInterrupt):
             begin(here / "a", *more)
+    newest = load_checkpoint(here / "a" / "checkpoints" / "step-00000008")[1]
+    assert newest["interval"]["targets"] > 0
+    assert [line["step"] for line in lines(here / "a") if "train/loss" in line] == [3, 6, 8]
     go_on(here / "a")
     assert_same(here / "whole", here / "a")
 

@@ -25,6 +25,7 @@ from seqlab.interfaces import Metric, Network, StepOutput, Task
 from seqlab.training.checkpoint import MANIFEST, STATE, TENSORS, load_checkpoint, save_checkpoint
 from seqlab.training.device import resolve_device
 from seqlab.training.progress import Progress
+from seqlab.training.retention import snapshot_path
 from seqlab.training.snapshot import Parts, capture, load_parts, restore, save_snapshot
 from seqlab.training.trainer import Trainer
 
@@ -152,6 +153,7 @@ def omissions(here: Path) -> Count:
     more = (
         "trainer.max_steps=40", "trainer.eval_every_steps=7", "trainer.log_every_steps=6", "trainer.patience=3",
         "optim.learning_rate=0.05", "trainer.nonfinite_limit=3", "model.dropout=0.3", "task.batch_size=3",
+        "task.train_share=0.12", "task.validation_share=0.4",
     )  # fmt: skip
     config = load_run_config(world.overrides("lstm", "char_lm", *more))
     task, count, at = config.task.build(), Count(), 22
@@ -216,6 +218,7 @@ def omissions(here: Path) -> Count:
         parts[1]["progress"]["seconds"] = parts[1]["interval"]["seconds"] = 1e6
         parts[1]["interval"]["tokens"] = 10**13
         parts[1]["progress"]["best"]["value"] = 0.0  # never to be beaten: patience will end the run
+        parts[1]["progress"]["evaluations_since_best"] = 1
         expected, fresh = finish(parts), capture(make()[0])
         for where, name in _items(parts):
             doctored = copy.deepcopy(parts)
@@ -223,11 +226,22 @@ def omissions(here: Path) -> Count:
             count.add(_refused(make()[0], doctored, here / "doctored"), f"without {where} {name}: taken up")
         for what, doctored in _as_fresh(parts, fresh):
             noticed[what] = noticed.get(what, False) or _notices(finish, doctored, expected)
+    untried = {what for what in _names(parts) if what not in noticed} - _SAME_EVERYWHERE
+    count.add(not untried, f"never other than in a fresh process, so that nothing was tried: {untried}", 0)
     for what, is_noticed in noticed.items():
         count.add(is_noticed, f"{what} as in a fresh process: unnoticed")
     return count
 
 
+def _names(parts: Parts) -> set[str]:
+    return {f"{where} {name}" for where, name in _items(parts) if where == ("state", "progress") or len(where) > 1}
+
+
+# the scaler's settings are those of its making, and that a step ended the run is for a comparison to read
+_SAME_EVERYWHERE = {
+    *(f"('state', 'scaler') {name}" for name in ("growth_factor", "backoff_factor", "growth_interval")),
+    "('state', 'progress') failed",
+}
 # names, what the run is made from, and the optimizer's settings, of which only the learning rate moves, with the step
 _NOT_ALONE = ("tensors", "run", "carried", "optimizer")
 
@@ -284,10 +298,12 @@ def _holder(parts: Parts, where: tuple[str, ...]) -> dict[str, Any]:
 def _refused(trainer: Trainer[Any], parts: Parts, folder: Path) -> bool:
     """Written as a checkpoint whose hashes are right, and offered."""
     shutil.rmtree(folder, ignore_errors=True)
-    save_checkpoint(folder / "step-1", parts[0], parts[1])
+    progress = parts[1].get("progress", {})
+    place = snapshot_path(folder, progress.get("step", 1))
+    save_checkpoint(place, parts[0], parts[1])
     before = capture(trainer)
     try:
-        restore(trainer, load_parts(folder / "step-1"), "doctored")
+        restore(trainer, load_parts(place), "doctored")
     except CheckpointError:
         return _equal_parts(before, capture(trainer))  # and nothing was touched
     return False

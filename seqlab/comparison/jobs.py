@@ -62,25 +62,26 @@ class Job:
         """Whether its result is there. Raises CheckpointError if it is that of other settings."""
         if read_result(self.folder) is None:
             return False
-        if not self._is_same():
-            raise CheckpointError(
-                f"{self.folder} was made with other settings", "choose another --name, or move that folder away"
-            )
+        self._check_same()
         return True
 
     def is_begun(self) -> bool:
         """Whether a run of these settings was stopped half-way and can go on. One that diverged is made anew: going on
         past the batch at which it ended would make another run of it."""
-        if not (self.folder / "config.yaml").is_file() or not self._is_same():
+        if not (self.folder / "config.yaml").is_file():
             return False
+        self._check_same()
         try:
             there = snapshots(self.folder / "checkpoints")
             return not (there and read_json(there[-1] / STATE)["progress"].get("failed"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return True  # whether it can be read is for the run to say
 
-    def _is_same(self) -> bool:
-        return read_overrides(self.folder) == self.words()
+    def _check_same(self) -> None:
+        if read_overrides(self.folder) != self.words():
+            raise CheckpointError(
+                f"{self.folder} was made with other settings", "choose another --name, or move that folder away"
+            )
 
     def forget(self) -> None:
         """What the run has logged, before it is started (again)."""

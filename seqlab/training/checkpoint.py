@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from seqlab.errors import CheckpointError
-from seqlab.run_folder import read_plain
+from seqlab.run_folder import parse_json, read_plain
 
 FORMAT = 2  # 1 had no manifest, no interval, and only torch's random state
 MANIFEST, TENSORS, STATE = "MANIFEST.json", "tensors.safetensors", "state.json"
@@ -159,8 +159,8 @@ def _encode(content: Any) -> bytes:
 
 def _decode(folder: Path, name: str, data: bytes) -> Any:
     try:
-        return json.loads(data)
-    except (ValueError, RecursionError) as error:
+        return parse_json(data)
+    except ValueError as error:
         raise _damaged(folder, f"{name} is no JSON: {str(error)[:120]}") from error
 
 

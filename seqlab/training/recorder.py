@@ -6,7 +6,9 @@ import json
 import logging
 import math
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +33,15 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def _wait_for_later_name(folder: Path) -> None:
+    """TensorBoard reads files in the order of their names: second, host, process. Within one second a higher process
+    number can sort before a lower one."""
+    newest = max((path.name for path in folder.glob("events.out.tfevents.*")), default="")
+    mine = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}."
+    if newest >= mine:
+        time.sleep(1.0)
+
+
 def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -50,6 +61,7 @@ class Recorder:
         self._lines = (folder / "metrics.jsonl").open("a", encoding="utf-8")
         # what was said of the step itself stays, unless the run starts again from nothing
         purge = None if resumed is None else resumed.step + 1 if resumed.step else 0
+        _wait_for_later_name(folder)
         self._board = SummaryWriter(str(folder), flush_secs=30, purge_step=purge)
         self._folder, self._full = folder, set[str]()
 
@@ -96,6 +108,7 @@ class Recorder:
         with self._warned("TensorBoard's events"):
             self._board.add_text("sample", f"```\n{sample}\n```", progress.step)
             self._board._get_file_writer().add_summary(hparams({}, {})[2])
+        self._settle()  # the result, once it is written, says that all of this is there
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
         self._scalars(progress, scalars)
@@ -110,6 +123,10 @@ class Recorder:
 
     def saving(self, progress: Progress) -> None:
         # what goes on from the checkpoint will not say again what came before it
+        self._settle()
+
+    def _settle(self) -> None:
+        """Bring to the disk what was said so far."""
         with self._warned("TensorBoard's events"):
             self._board.flush()
             for path in self._folder.glob("events.out.tfevents.*"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
@@ -57,7 +56,7 @@ def newest_whole(folder: Path, load: Callable[[Path], T]) -> tuple[Path, T] | No
         return checkpoint, loaded
     if found:
         raise CheckpointError(
-            f"all {len(found)} checkpoints in {folder} are damaged", "the run cannot go on; start it again"
+            f"all {len(found)} checkpoints in {folder} are damaged", "move the run's folder away and start it again"
         )
     return None
 
@@ -68,7 +67,6 @@ def set_aside(folder: Path, step: int) -> list[Path]:
     moved = []
     for checkpoint in reversed(snapshots(folder)):  # a kill half-way must not leave the newest without its best
         if step_of(checkpoint) > step:
-            aside = folder / f"aside-{checkpoint.name}"
-            shutil.rmtree(aside, ignore_errors=True)
-            moved.append(checkpoint.rename(aside))
+            names = (f"aside-{checkpoint.name}{number}" for number in ("", *(f"-{n}" for n in range(2, 10_000))))
+            moved.append(checkpoint.rename(next(folder / name for name in names if not (folder / name).exists())))
     return moved

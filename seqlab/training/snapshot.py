@@ -11,7 +11,7 @@ import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +32,8 @@ Parts = tuple[dict[str, Tensor], dict[str, Any]]
 """Tensors by dotted name, and everything else as plain values."""
 
 _log = logging.getLogger("seqlab")
+T = TypeVar("T")
+_STATE = ("tensors", "progress", "interval", "optimizer", "scaler", "carried", "random", "run")
 _KERNELS = ("fused", "foreach", "capturable", "differentiable")
 _KINDS = ("network", "optimizer", "carried", "random")
 
@@ -88,8 +90,6 @@ def _checked(
             raise CheckpointError(f"the checkpoint at {source} does not fit: {what}")
 
     own_tensors, own = capture(trainer)
-    missing = sorted(own.keys() - state.keys())
-    need(not missing, f"state.json has no {', '.join(missing)}")
     need(state["tensors"] == sorted(tensors), "its tensors are not those that state.json names")
     parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in _KINDS}
     for name, tensor in tensors.items():
@@ -97,15 +97,8 @@ def _checked(
         need(kind in parts, f"an unknown tensor {name}")
         parts[kind][rest] = tensor
     check_weights(trainer.network, parts["network"], source)
-    for name, known in (("progress", own["progress"]), ("interval", own["interval"]), ("random", own["random"])):
-        need(state[name].keys() == known.keys(), f"{name} should have {', '.join(known)}")
-    try:
-        progress = TypeAdapter(Progress).validate_python(state["progress"])
-        sums = TypeAdapter(_Sums).validate_python(state["interval"])
-    except ValidationError as error:
-        raise CheckpointError(
-            f"the checkpoint at {source} does not fit: state.json: {error.errors()[0]['loc']}"
-        ) from error
+    need(state["random"].keys() == own["random"].keys(), f"random should have {', '.join(own['random'])}")
+    progress, sums = _as(Progress, state["progress"]), _as(_Sums, state["interval"])
     positions = (progress.step, progress.epoch, progress.windows)
     need(min(positions) >= 0 and max(positions) < 2**62, f"a position of {positions}")
     groups = _param_groups(own["optimizer"]["param_groups"], state["optimizer"]["param_groups"], need)
@@ -132,12 +125,20 @@ def _checked(
         if scaler and own_scaler:
             trainer.scaler.load_state_dict(scaler)
         trainer.progress, trainer.state, trainer.saved_step = progress, carried, progress.step
-        trainer.best_steps = [progress.best_step]
+        trainer.best_steps = {progress.step: progress.best_step}
         # in fp32, as it was: the next addition must round as it would have
         trainer.interval = Interval(**{**vars(sums), "nats": torch.tensor(sums.nats, device=device)})
         set_random_states(trainer.device.name, drawn, state["random"])
 
     return apply
+
+
+def _as(kind: type[T], values: Any) -> T:
+    """A dataclass from just its fields. Raises TypeError or ValidationError (a ValueError)."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(values, dict) or values.keys() != set(names):
+        raise TypeError(f"{kind.__name__.strip('_').lower()} should have {', '.join(names)}")
+    return TypeAdapter(kind).validate_python(values)
 
 
 @dataclasses.dataclass
@@ -255,8 +256,9 @@ def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
     step = trainer.progress.step
     try:
         save_checkpoint(snapshot_path(folder, step), tensors, state)
-        trainer.best_steps = [*trainer.best_steps[-1:], trainer.progress.best_step]
-        keep_snapshots(folder, last=2, best_steps=trainer.best_steps)
+        known = {**trainer.best_steps, step: trainer.progress.best_step}
+        trainer.best_steps = {saved: known[saved] for saved in sorted(known)[-2:]}
+        keep_snapshots(folder, last=2, best_steps=trainer.best_steps.values())
     except OSError as error:
         megabytes = sum(tensor.nbytes for tensor in tensors.values()) / 1e6
         need = f"{megabytes:,.0f}" if megabytes >= 100 else f"{megabytes:.3g}"
@@ -269,13 +271,20 @@ def save_snapshot(trainer: Trainer[Any], folder: Path) -> None:
 def load_parts(checkpoint: Path) -> Parts:
     """A checkpoint's parts, those of an older format brought up to this one. Raises CheckpointError."""
     tensors, state = load_checkpoint(checkpoint)
-    progress = state.get("progress")
-    if not isinstance(progress, dict) or type(progress.get("step")) is not int:
-        raise CheckpointError(f"the checkpoint at {checkpoint} names no step")
     try:
-        return _from_format_1(tensors, state) if state["format"] == 1 else (tensors, state)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"the checkpoint at {checkpoint} is not one of format 1: {error!r}") from error
+        parts = _from_format_1(tensors, state) if state["format"] == 1 else (tensors, state)
+        missing = [name for name in _STATE if name not in parts[1]]
+        if missing:
+            raise CheckpointError(
+                f"the checkpoint at {checkpoint} does not fit: state.json has no {', '.join(missing)}"
+            )
+        progress = _as(Progress, parts[1]["progress"])
+        _as(_Sums, parts[1]["interval"])
+    except (KeyError, TypeError, AttributeError, ValidationError) as error:
+        raise CheckpointError(f"the checkpoint at {checkpoint} does not fit: {str(error)[:160]}") from error
+    if progress.step != step_of(checkpoint):
+        raise CheckpointError(f"the checkpoint at {checkpoint} is that of step {progress.step}")
+    return parts
 
 
 def _from_format_1(tensors: dict[str, Tensor], state: dict[str, Any]) -> Parts:

@@ -34,7 +34,7 @@ from seqlab.interfaces import (
 from seqlab.training.device import Device, is_out_of_memory
 from seqlab.training.optim import OptimConfig
 from seqlab.training.progress import Interval, Observer, Progress
-from seqlab.training.seeds import stream_seed
+from seqlab.training.seeds import random_states, set_random_states, stream_seed
 from seqlab.training.snapshot import save_snapshot
 
 _log = logging.getLogger("seqlab")
@@ -98,7 +98,7 @@ class Trainer(Generic[BatchT]):
         self.interval = Interval()
         self.state: State | None = None  # None: nothing to carry on from
         self.saved_step: int | None = None
-        self.best_steps: list[int] = []  # that the last two checkpoints remember
+        self.best_steps: dict[int, int] = {}  # what each of the last two checkpoints remembers as best
         self.stop_signal: int | None = None
         self.fitting = False
 
@@ -324,9 +324,11 @@ class Trainer(Generic[BatchT]):
 
     def _validate(self) -> bool:
         """Whether this validation is the best so far. A signal puts it off."""
+        drawn = random_states(self.device.name)
         try:
             meter = self.evaluate("validation")
         except _PutOffError:
+            set_random_states(self.device.name, *drawn)  # a user's own network may draw in evaluation too
             return False
         metrics = meter.compute()
         progress, primary = self.progress, metrics[meter.primary]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -100,6 +100,7 @@ def test_a_damaged_checkpoint_is_an_error_that_says_so(tmp_path: Path, damage: s
         load_checkpoint(folder)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_no_flipped_bit_goes_unnoticed(data: st.DataObject) -> None:
     """In a weight, in the state, or in the manifest itself, where a space could become another character."""

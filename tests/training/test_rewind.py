@@ -51,6 +51,13 @@ def test_a_validation_that_was_put_off_goes_too(tmp_path: Path) -> None:
     assert [step for step, _ in curves(tmp_path)["val/loss"]] == [2]
 
 
+def test_a_line_of_an_interval_that_was_still_open_goes_too(tmp_path: Path) -> None:
+    write(tmp_path)
+    rewind_logs(tmp_path, Progress(step=4, evaluated_step=4), open_interval=True)
+    assert steps(tmp_path)[-2:] == [(3, "train/loss"), (4, "val/loss")]
+    assert [step for step, _ in curves(tmp_path)["train/loss"]] == [1, 2, 3]
+
+
 def test_the_end_of_a_run_is_said_again(tmp_path: Path) -> None:
     write(tmp_path)
     rewind_logs(tmp_path, Progress(step=6, evaluated_step=6))
