@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, 
 from seqlab.experiment import train
 from seqlab.lock import locked
 from seqlab.resume import Finished, resume, verify
-from seqlab.training import trainer
 from seqlab.training.checkpoint import STATE, TENSORS, load_checkpoint, save_checkpoint
 from seqlab.training.retention import snapshots
 from tests.conftest import tiny_overrides
@@ -385,6 +385,7 @@ def test_a_kill_in_the_last_evaluation_logs_no_line_twice(here: Path, monkeypatc
     begin(here / "whole", *more)
     assert [line["step"] for line in lines(here / "whole") if "train/loss" in line] == [3, 6, 8]
 
+    trainer: Any = import_module("seqlab.training.trainer")
     plain, saved = trainer.save_snapshot, [0]
 
     def killed(which: Any, folder: Path) -> None:

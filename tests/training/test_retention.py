@@ -54,5 +54,7 @@ def test_later_checkpoints_are_set_aside_not_deleted(tmp_path: Path) -> None:
     make(tmp_path, 1, 2, 3)
     set_aside(tmp_path, 2)
     make(tmp_path, 3)
-    set_aside(tmp_path, 2)  # once more, over the first
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["aside-step-00000003", "step-00000001", "step-00000002"]
+    set_aside(tmp_path, 2)  # once more, beside the first
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "aside-step-00000003", "aside-step-00000003-2", "step-00000001", "step-00000002",
+    ]  # fmt: skip
