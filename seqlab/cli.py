@@ -120,12 +120,13 @@ def resume(
     if verify and overrides:
         raise ConfigError(f"--verify and {overrides[0]}: nothing can change in what is verified", "leave one out")
     from seqlab import resume as resuming
+    from seqlab import verify as verifying
     from seqlab.report import show_result
     from seqlab.run_folder import read_overrides
 
     console = Console(stderr=True)
     if verify:
-        start, end = resuming.verify(run, console, config_dir=config_dir)
+        start, end = verifying.verify(run, console, config_dir=config_dir)
         said: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
         typer.echo(json.dumps(said) if as_json else f"steps {start} to {end} trained once more: every bit is the same")
         return

@@ -24,9 +24,10 @@ from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, LockedError, NumericError
 from seqlab.experiment import train
 from seqlab.lock import locked
-from seqlab.resume import Finished, resume, verify
+from seqlab.resume import Finished, resume
 from seqlab.training.checkpoint import STATE, TENSORS, load_checkpoint, save_checkpoint
 from seqlab.training.retention import snapshots
+from seqlab.verify import verify
 from tests.conftest import tiny_overrides
 from tests.test_cli import Capture, Patch, in_process, run
 

@@ -1,0 +1,120 @@
+"""A run that was stored, and a trainer that stands where one of its checkpoints was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from seqlab.config.run import RunConfig, read_run_config
+from seqlab.errors import CheckpointError, ConfigError
+from seqlab.experiment import build_task, check_data, describe_environment, make_trainer, prepare, recorded
+from seqlab.run_folder import find_run, fingerprint
+from seqlab.runs import differences
+from seqlab.training.device import Device, resolve_device
+from seqlab.training.retention import newest_whole, snapshots, step_of
+from seqlab.training.snapshot import Parts, load_parts, restore
+from seqlab.training.trainer import Trainer
+
+
+def find_stored(run: str | Path) -> tuple[Path, Path | None]:
+    """(the run's folder, the checkpoint that was named, if one was)."""
+    path = Path(run)
+    if path.parent.name == "checkpoints" and not (path / "config.yaml").exists():
+        step_of(path)
+        folder = find_run(path.parent.parent)
+        if not path.is_dir():
+            names = ", ".join(checkpoint.name for checkpoint in snapshots(path.parent)) or "none"
+            raise CheckpointError(f"there is no checkpoint at {path}", "", f"there: {names}")
+        return folder, path
+    return find_run(path), None
+
+
+def checkpoint_of(folder: Path, named: Path | None) -> tuple[Path, Parts] | None:
+    """The one to go on from; None where the run was stopped before its first."""
+    if named is not None:
+        return named, load_parts(named)
+    return newest_whole(folder / "checkpoints", load_parts)
+
+
+def step_in(found: tuple[Path, Parts]) -> int:
+    """The step of a checkpoint that was read."""
+    step: int = found[1][1]["progress"]["step"]
+    return step
+
+
+def origin_of(found: tuple[Path, Parts] | None, folder: Path, config_dir: Path | None) -> dict[str, Any]:
+    """What the checkpoint was made from; where there is none, or one that does not say (format 1), what the run's
+    folder says."""
+    told = {} if found is None else found[1][1].get("run")
+    if not isinstance(told, dict):
+        raise CheckpointError(f"{folder}: its checkpoint does not say what it was made from")
+    if not told:
+        stored, facts = read_run_config(folder / "config.yaml", config_dir), recorded(folder)
+        told = {name: facts[name] for name in ("data_sha256", "symbols_sha256") if name in facts}
+        told |= {"config": {"names": stored.names, **stored.tree}, "environment": fingerprint(facts)}
+    tree = told.get("config")
+    if not (isinstance(tree, dict) and all(isinstance(tree.get(part), dict) for part in ("optim", "trainer"))):
+        raise CheckpointError(f"{folder}: its checkpoint's config is not that of a run")
+    return told
+
+
+def extended(folder: Path, config_dir: Path | None, overrides: Sequence[str], stored: Mapping[str, Any]) -> RunConfig:
+    """The run's config with these overrides. The learning rate's schedule keeps its end: extending a run must not
+    change what the steps already made should have been."""
+    path = folder / "config.yaml"
+    config = read_run_config(path, config_dir, overrides)
+    horizon = horizon_of(stored)
+    if config.optim.horizon_steps is None and horizon not in (None, config.trainer.max_steps):
+        config = read_run_config(path, config_dir, [*overrides, f"optim.horizon_steps={horizon}"])
+    return config
+
+
+def horizon_of(stored: Mapping[str, Any]) -> int | None:
+    """Where the learning rate's schedule of a stored config ends."""
+    horizon: int | None = stored["optim"].get("horizon_steps") or stored["trainer"].get("max_steps")
+    return horizon
+
+
+def trainer_at(
+    folder: Path,
+    config: RunConfig,
+    found: tuple[Path, Parts] | None,
+    origin: Mapping[str, Any],
+) -> Trainer[Any]:
+    """A trainer that stands where the checkpoint was written, or at the start. Writes nothing."""
+    device = _device(config, origin)
+    task = build_task(config, folder)
+    check_data(origin, task, folder)
+    # a checkpoint holds the weights that the run it was started from gave it
+    _, network = prepare(config if found is None else replace(config, init_from=None), device, task)
+    trainer = make_trainer(config, task, network, device, folder, describe_environment(task, device))
+    if found is not None:
+        restore(trainer, found[1], str(found[0]))
+    return trainer
+
+
+def _device(config: RunConfig, origin: Mapping[str, Any]) -> Device:
+    """What `auto` chose, and how many threads there were, is part of the run, unless it was set since."""
+    before, stored = origin.get("environment"), origin["config"].get("device")
+    kept: dict[str, Any] = {}
+    if isinstance(before, dict) and isinstance(stored, dict):
+        for key, name in {"type": "device", "precision": "precision", "threads": "threads"}.items():
+            if before.get(name) is not None and getattr(config.device, key) == stored.get(key):
+                kept[key] = before[name]
+    try:
+        return resolve_device(replace(config.device, **kept), deterministic=config.deterministic)
+    except ValidationError as error:
+        raise CheckpointError(f"the checkpoint names no device that there can be: {kept}") from error
+    except ConfigError as error:
+        error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"
+        raise
+
+
+def moved(origin: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """In what the machine, its versions and its threads are not what they were: before and now."""
+    before = origin.get("environment")
+    return differences(before, now["environment"]) if isinstance(before, dict) else {}
