@@ -2,7 +2,7 @@
 
     python -m benchmarks.reliability            # the sizes of the test suite, some minutes
     python -m benchmarks.reliability --long     # those of docs/reliability.md, about half an hour
-    python -m benchmarks.reliability --only crash_points
+    python -m benchmarks.reliability --only crash_points --only save_times
 
 Needs Linux and a C compiler; small disks are mounted where it may. Prints a table in Markdown; exits 1 if anything was
 not as it should be.
@@ -98,13 +98,13 @@ def main() -> int:
     print(f"Python {machine['python']}, torch {machine['packages']['torch']}, seed {_SEED}\n")
     print("| figure | right | of | seconds |\n| --- | ---: | ---: | ---: |", flush=True)
     known = measurements(here, long=arguments.long)
-    for name in arguments.only or known:
+    for name in (name for name in arguments.only or known if name != "save_times"):
         about, measure = known[name]
         started = time.monotonic()
         count = measure()
         print(f"| {about} | {count.right:,} | {count.of:,} | {time.monotonic() - started:.0f} |", flush=True)
         wrong += [f"{name}: {what}" for what in count.wrong]
-    if arguments.saves and not arguments.only:
+    if arguments.saves and (not arguments.only or "save_times" in arguments.only):
         times = states.save_times(here, arguments.saves)
         print(
             f"\nA save of {times['parameters'] / 1e6:.1f} M parameters ({times['megabytes']:.0f} MB): median "

@@ -357,7 +357,7 @@ def damages(here: Path, number: int, seed: int) -> Count:
 def save_times(here: Path, saves: int) -> dict[str, float]:
     """Seconds of saving a model of ten million parameters with its optimizer's state, and of training between two
     saves at the default cadence."""
-    words = ["model=transformer", "task=char_lm", "model.width=384", "model.layers=6", "model.heads=6"]
+    words = ["model=transformer", "task=char_lm", "model.width=396", "model.layers=6", "model.heads=6"]
     words += [
         "model.feed_forward=1344",
         "device=cpu",
