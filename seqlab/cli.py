@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,7 +121,7 @@ def resume(
     from seqlab import resume as resuming
     from seqlab import verify as verifying
     from seqlab.report import show_result
-    from seqlab.run_folder import read_overrides
+    from seqlab.run_folder import read_overrides, resume_command
 
     console = Console(stderr=True)
     if verify:
@@ -135,8 +134,7 @@ def resume(
         if as_json:
             typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)
         else:
-            where = [] if config_dir is None else ["--config-dir", str(config_dir)]
-            more = shlex.join(["seqlab", "resume", str(result.folder), result.more, *where])
+            more = resume_command(result.folder, config_dir, result.more)
             typer.echo(f"{result.folder} is finished, at step {result.step}; to go on: {more}")
     elif as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -28,6 +27,7 @@ from seqlab.run_folder import (
     fingerprint,
     make_run_folder,
     read_environment,
+    resume_command,
     write_json,
     write_text,
 )
@@ -216,10 +216,9 @@ def _kept(folder: Path, config_dir: Path | None) -> Iterator[None]:
     try:
         yield
     except SeqlabError as error:
-        words = ["seqlab", "resume", str(folder), *(["--config-dir", str(config_dir)] if config_dir else [])]
         there = snapshots(folder / "checkpoints")
         kept = f"kept step {step_of(there[-1])}" if there else "nothing was saved yet"
-        error.allowed = f"{kept}; go on with: {shlex.join(words)}"
+        error.allowed = f"{kept}; go on with: {resume_command(folder, config_dir)}"
         raise
 
 

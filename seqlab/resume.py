@@ -26,9 +26,11 @@ from seqlab.training.rewind import rewind_logs
 from seqlab.training.trainer import Trainer
 
 _log = logging.getLogger("seqlab")
-_BUDGETS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
 # what may differ from the run that is resumed: when it ends, how often it saves, and, with a warning, where it runs
-_FREE = (*_BUDGETS, "trainer.patience", "trainer.save_every_steps", "trainer.save_every_seconds", "runs_dir")
+_FREE = (
+    "trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds", "trainer.patience", "trainer.save_every_steps",
+    "trainer.save_every_seconds", "runs_dir",
+)  # fmt: skip
 # where it runs; anything but this machine, these versions and this many threads may round differently
 _PLACE = ("device.type", "device.precision", "device.threads", "device.compile")
 

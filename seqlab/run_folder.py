@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -147,6 +148,23 @@ def write_text(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def flush(path: Path) -> None:
+    """Bring what was written to a file or a folder to the disk."""
+    if os.name == "nt":  # Windows cannot open folders, nor flush what is open for reading
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def resume_command(folder: Path, config_dir: Path | None, *overrides: str) -> str:
+    """What to type to go on with a run."""
+    where = [] if config_dir is None else ["--config-dir", str(config_dir)]
+    return shlex.join(["seqlab", "resume", str(folder), *overrides, *where])
 
 
 def environment(data_sha256: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
-from seqlab.run_folder import read_environment
+from seqlab.run_folder import read_environment, read_overrides
 from seqlab.runs import RunFiles, differences
 
 
@@ -66,8 +66,9 @@ def show_run(run: RunFiles, console: Console) -> None:
     """One run: what it was, how it went, what it reached and wrote."""
     console.print(Text(f"{run.model} on {run.task}, seed {run.config.get('seed')}", style="bold"))
     console.print(f"  {run.folder}", highlight=False, markup=False, soft_wrap=True)
-    overrides = _text(run.folder / "overrides.txt").split("\n")
-    console.print(f"  seqlab train {' '.join(filter(None, overrides))}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"  seqlab train {' '.join(read_overrides(run.folder))}", highlight=False, markup=False, soft_wrap=True
+    )
     facts = read_environment(run.folder)
     packages = facts.get("packages", {})
     machine = [f"torch {packages.get('torch')}", f"python {facts.get('python')}", facts.get("cpu"), facts.get("gpu")]
@@ -96,11 +97,10 @@ def show_run(run: RunFiles, console: Console) -> None:
 
 def run_as_json(run: RunFiles) -> dict[str, Any]:
     """Everything that `runs show` knows."""
-    overrides = [line for line in _text(run.folder / "overrides.txt").split("\n") if line]
     return {
         **run.as_json(),
         "config": dict(run.config),
-        "overrides": overrides,
+        "overrides": read_overrides(run.folder),
         "environment": read_environment(run.folder),
     }
 

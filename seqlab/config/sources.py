@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from seqlab.errors import ConfigError
+from seqlab.run_folder import read_plain
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_YAML_BYTES, _DEEPEST_YAML = 1_000_000, 30
@@ -59,9 +60,7 @@ def named_targets(config_dir: Path | None) -> set[str]:
 def checked_yaml(path: Path) -> str:
     """The text of a YAML file that a run stored, fit to be parsed: not large, not deep, and without references to
     itself, with which ten lines can mean a billion values. Raises OSError, ValueError or YAMLError."""
-    if path.stat().st_size > _MOST_YAML_BYTES:
-        raise ValueError("it is too large for a config")
-    text = path.read_text(encoding="utf-8")
+    text = read_plain(path, _MOST_YAML_BYTES).decode("utf-8")
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.AliasEvent):

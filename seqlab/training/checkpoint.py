@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from seqlab.errors import CheckpointError
-from seqlab.run_folder import parse_json, read_plain
+from seqlab.run_folder import flush, parse_json, read_plain
 
 FORMAT = 2  # 1 had no manifest, no interval, and only torch's random state
 MANIFEST, TENSORS, STATE = "MANIFEST.json", "tensors.safetensors", "state.json"
@@ -49,11 +49,11 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[
         temporary.mkdir()
         for name, data in contents.items():
             _write(temporary / name, data)
-        _flush(temporary)
+        flush(temporary)
         if folder.exists():
             folder.rename(displaced)  # sweep() brings it back if a kill leaves nothing in its place
         temporary.rename(folder)
-        _flush(folder.parent)
+        flush(folder.parent)
     except BaseException:
         if displaced.exists() and not folder.exists():
             displaced.rename(folder)
@@ -188,13 +188,3 @@ def _write(path: Path, data: bytes) -> None:
         while left:
             left = left[file.write(left) :]
         os.fsync(file.fileno())
-
-
-def _flush(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open folders
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -19,6 +19,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seqlab.interfaces import Metric
+from seqlab.run_folder import flush
 from seqlab.training.progress import Progress
 
 _log = logging.getLogger("seqlab")
@@ -40,14 +41,6 @@ def _wait_for_later_name(folder: Path) -> None:
     mine = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}."
     if newest >= mine:
         time.sleep(1.0)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class Recorder:
@@ -130,7 +123,7 @@ class Recorder:
         with self._warned("TensorBoard's events"):
             self._board.flush()
             for path in self._folder.glob("events.out.tfevents.*"):
-                _fsync(path)
+                flush(path)
         with self._warned("metrics.jsonl"):
             self._lines.flush()
             os.fsync(self._lines.fileno())

@@ -306,31 +306,37 @@ def _from_format_1(tensors: dict[str, Tensor], state: dict[str, Any]) -> Parts:
     }
 
 
-def load_weights(network: torch.nn.Module, checkpoint: Path) -> None:
-    """Only the network's weights of a checkpoint."""
-    tensors, _ = load_checkpoint(checkpoint)
-    prefix = "network."
-    weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-    load_network(network, weights, str(checkpoint))
-
-
 def load_best(network: torch.nn.Module, folder: Path, best_step: int | None = None) -> int:
     """The weights that validated best, at `best_step` or at the step that the newest whole checkpoint remembers; of
     the newest, with a warning, where those are gone or damaged. Returns the step. Raises CheckpointError."""
+    newest: tuple[Path, Parts] | None = None
+    if best_step is None:
+        newest = _newest(folder)
+        progress = _as(Progress, newest[1][1]["progress"])
+        best_step = progress.best_step if progress.best is not None else progress.step
+    best = snapshot_path(folder, best_step)
+    if newest is None or newest[0] != best:
+        try:
+            tensors, _ = load_checkpoint(best)
+            _load_weights(network, tensors, best)
+            return best_step
+        except CheckpointError as error:
+            if best.exists() and not isinstance(error, DamagedError):
+                raise
+            newest = newest or _newest(folder)
+            _log.warning("the best checkpoint is lost: %s; %s is used", error.what, newest[0].name)
+    _load_weights(network, newest[1][0], newest[0])
+    return step_of(newest[0])
+
+
+def _newest(folder: Path) -> tuple[Path, Parts]:
     found = newest_whole(folder, load_parts)
     if found is None:
         raise CheckpointError(f"there is no checkpoint in {folder}", "is this the folder of a run?")
-    newest, (_, state) = found
-    if best_step is None and state["progress"].get("best") is not None:
-        best_step = state["progress"].get("best_step")
-    best = newest if type(best_step) is not int else snapshot_path(folder, best_step)
-    for checkpoint in (best, newest):
-        try:
-            load_weights(network, checkpoint)
-        except CheckpointError as error:
-            if checkpoint == newest or (checkpoint.exists() and not isinstance(error, DamagedError)):
-                raise
-            _log.warning("the best checkpoint is lost: %s; %s is used", error.what, newest.name)
-            continue
-        return step_of(checkpoint)
-    raise AssertionError("the newest was loaded or refused")
+    return found
+
+
+def _load_weights(network: torch.nn.Module, tensors: Mapping[str, Tensor], checkpoint: Path) -> None:
+    prefix = "network."
+    weights = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+    load_network(network, weights, str(checkpoint))
