@@ -1,0 +1,33 @@
+"""`python -m benchmarks NAME [OPTIONS]` asks one question; without a name it lists them."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+_PARTS = ("__init__", "__main__", "harness", "loops", "ours")
+
+
+def main() -> None:
+    """Run the benchmark that is named."""
+    here = Path(__file__).parent
+    names = sorted({path.stem for path in here.iterdir() if path.suffix == ".py" or (path / "__main__.py").exists()})
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name not in names or name in _PARTS:
+        if name and name not in ("-h", "--help"):
+            print(f"there is no benchmark called {name}")
+        print(__doc__)
+        for found in names:
+            if found not in _PARTS:
+                spec = find_spec(f"benchmarks.{found}")
+                text = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+                print(f"  {found:16}{text.splitlines()[0].strip(chr(34))}")
+        sys.exit(0 if name in ("", "-h", "--help") else 2)
+    sys.argv[:2] = [f"python -m benchmarks {name}"]
+    runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=False)
+
+
+if __name__ == "__main__":
+    main()

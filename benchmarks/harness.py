@@ -1,0 +1,213 @@
+"""Measuring A against B: in turns, warmed up, medians, and how busy the machine was.
+
+Each contender is a function in a process of its own, which waits while another's turn is on: allocator, threads and
+caches are a process's, and one must not lend them to the other. A ratio is made inside each round, where both saw the
+same machine, and the median of those is reported: machines are shared, and the same step may take twice as long an
+hour later.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import torch
+
+from seqlab.training.device import Device
+
+Pace: TypeAlias = "Callable[[], None]"
+"""What a contender calls after each step; it returns when the next step may begin."""
+
+Contender: TypeAlias = "Callable[[Pace, Facts], None]"
+"""Trains for ever. Must be a function of a module (or functools.partial of one), so that a process can import it."""
+
+
+class Facts(dict[str, Any]):
+    """What a contender wants to say of itself (tokens_per_step, flops_per_step) before its first step."""
+
+
+class _DoneError(BaseException):
+    """The measurement is over; no `except Exception` of a framework is to catch it."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Of one contender: medians over the rounds in milliseconds a step, and what it said of itself."""
+
+    wall: float
+    cpu: float
+    rounds: tuple[float, ...]
+    peak_bytes: int
+    facts: Mapping[str, Any]
+
+    @property
+    def tokens_per_second(self) -> float:
+        return 1000 * float(self.facts["tokens_per_step"]) / self.wall
+
+
+def interleave(contenders: Mapping[str, Contender], *, rounds: int, seconds: float, threads: int) -> dict[str, Timing]:
+    """Time `contenders` in turns of about `seconds`; who begins changes from round to round."""
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    processes = []
+    facts: dict[str, Any] = {}
+    for name, contender in contenders.items():
+        pipes[name], there = context.Pipe()
+        processes.append(context.Process(target=_serve, args=(there, contender, threads), daemon=True))
+        processes[-1].start()
+        there.close()
+        facts[name] = pipes[name].recv()  # one after the other: a start takes both cores
+    results: dict[str, list[tuple[float, float, int]]] = {name: [] for name in contenders}
+    steps = {name: _steps_in(pipes[name], seconds) for name in contenders}
+    for turn in range(rounds):
+        for name in list(contenders)[:: 1 if turn % 2 else -1]:
+            results[name].append(_turn(pipes[name], steps[name]))
+    for name, process in zip(contenders, processes, strict=True):
+        pipes[name].send(0)
+        process.join()
+    return {
+        name: Timing(
+            statistics.median(wall for wall, _, _ in found),
+            statistics.median(cpu for _, cpu, _ in found),
+            tuple(wall for wall, _, _ in found),
+            max(peak for _, _, peak in found),
+            facts[name],
+        )
+        for name, found in results.items()
+    }
+
+
+def _turn(pipe: Connection, steps: int) -> tuple[float, float, int]:
+    pipe.send(steps)
+    wall, cpu, peak = pipe.recv()
+    return 1000 * wall / steps, 1000 * cpu / steps, peak
+
+
+def _steps_in(pipe: Connection, seconds: float) -> int:
+    """How many steps take about `seconds`; also the warm-up."""
+    steps, taken = 3, 0.0
+    while True:
+        taken = _turn(pipe, steps)[0] / 1000
+        if taken * steps >= seconds / 2:
+            return max(1, round(seconds / taken))
+        steps = min(10 * steps, max(1, round(seconds / taken)))
+
+
+def _serve(pipe: Connection, contender: Contender, threads: int) -> None:
+    torch.set_num_threads(threads)
+    device = Device(torch.device("cuda" if torch.cuda.is_available() else "cpu"), "fp32", compile=False)
+    facts, left, begun = Facts(), 0, (0.0, 0.0)
+
+    def wait() -> None:
+        nonlocal left, begun
+        left = pipe.recv()
+        if left == 0:
+            raise _DoneError
+        begun = time.perf_counter(), time.process_time()
+
+    def pace() -> None:
+        nonlocal left
+        if left == 0:  # the first step is behind us: whatever is made late is made
+            pipe.send(dict(facts))
+            wait()
+            return
+        left -= 1
+        if left == 0:
+            device.synchronise()
+            taken = time.perf_counter() - begun[0], time.process_time() - begun[1]
+            pipe.send((*taken, device.peak_memory_bytes()))
+            wait()
+
+    try:
+        contender(pace, facts)
+    except _DoneError:
+        pipe.close()
+
+
+def speed_ratio(mine: Timing, theirs: Timing) -> float:
+    """How many times as many tokens a second mine does, round by round; the median."""
+    share = mine.facts.get("tokens_per_step", 1) / theirs.facts.get("tokens_per_step", 1)
+    return statistics.median(share * b / a for a, b in zip(mine.rounds, theirs.rounds, strict=True))
+
+
+def matrix_product(pace: Pace, facts: Facts) -> None:
+    """A contender whose step is one large fp32 product: what this machine can do at all."""
+    size = 2048
+    left, right = torch.randn(size, size), torch.randn(size, size)
+    facts["flops_per_step"] = 2 * size**3
+    while True:
+        left @ right
+        pace()
+
+
+def gigaflops(timing: Timing) -> float:
+    """What it does a second."""
+    return float(timing.facts["flops_per_step"]) / timing.wall / 1e6
+
+
+# --- what comes out ---------------------------------------------------------------------------------
+
+
+def machine(threads: int) -> dict[str, Any]:
+    """What the figures were measured on."""
+    name = platform.processor()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="ascii").splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        pass
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "cpu": name, "cores": os.cpu_count(), "gpu": gpu, "threads": threads,
+        "torch": torch.__version__, "python": platform.python_version(), "time": f"{datetime.now():%Y-%m-%d %H:%M}",
+    }  # fmt: skip
+
+
+class Report:
+    """Rows of one question: a Markdown table as they come, and JSON at the end."""
+
+    def __init__(self, name: str, columns: Sequence[str], options: argparse.Namespace) -> None:
+        self.name, self.columns, self.options = name, columns, options
+        self.rows: list[dict[str, Any]] = []
+        self.load_before = os.getloadavg()[0]
+        print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns), flush=True)
+
+    def add(self, *cells: Any) -> None:
+        self.rows.append(dict(zip(self.columns, cells, strict=True)))
+        print("| " + " | ".join(_shown(cell) for cell in cells) + " |", flush=True)
+
+    def finish(self) -> None:
+        facts = machine(self.options.threads)
+        facts |= {"load_before": self.load_before, "load_after": os.getloadavg()[0]}
+        print(f"\nload {facts['load_before']:.1f} before, {facts['load_after']:.1f} after; {facts['threads']} threads")
+        self.options.out.mkdir(parents=True, exist_ok=True)
+        whole = json.dumps({"name": self.name, "machine": facts, "rows": self.rows}, indent=1)
+        (self.options.out / f"{self.name}.json").write_text(whole + "\n", encoding="utf-8")
+
+
+def _shown(cell: Any) -> str:
+    if isinstance(cell, float):
+        return f"{cell:.3g}" if abs(cell) < 100 else f"{cell:,.0f}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def parser(about: str | None) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    made = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--rounds", type=int, default=15, help="turns of each contender")
+    made.add_argument("--seconds", type=float, default=1.0, help="of one turn, about")
+    made.add_argument("--threads", type=int, default=torch.get_num_threads())
+    made.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="where NAME.json goes")
+    made.add_argument("--only", default="", help="rows whose name contains this")
+    return made
