@@ -6,7 +6,7 @@ GPT-2 has them, or without).
 word_model: a recurrent language model as PyTorch's word_language_model trains it (time first, a stack of layers in one
 nn.LSTM, nn.GRU or nn.RNN, plain SGD by hand, clipping at 0.25, state carried from window to window).
 
-Shape letters: B batch, T time, D width, V vocabulary, N tokens of the corpus, N heads where a K (width of a head) follows.
+Shape letters: B batch, T time, D width, V vocabulary, N tokens of the corpus (and heads, before a K: the width of one).
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.errors import ConfigError
 from seqlab.interfaces import Count
+from seqlab.training.allocator import keep_memory
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -90,6 +91,7 @@ def _peak_of_process() -> int:
 
 def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
     """Choose, check and prepare the device. Raises ConfigError for one that this machine lacks."""
+    keep_memory()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     if deterministic:
