@@ -137,7 +137,7 @@ def _serve(pipe: Connection, contender: Contender, threads: int) -> None:
 
 def speed_ratio(mine: Timing, theirs: Timing) -> float:
     """How many times as many tokens a second mine does, round by round; the median."""
-    share = mine.facts.get("tokens_per_step", 1) / theirs.facts.get("tokens_per_step", 1)
+    share = float(mine.facts.get("tokens_per_step", 1)) / float(theirs.facts.get("tokens_per_step", 1))
     return statistics.median(share * b / a for a, b in zip(mine.rounds, theirs.rounds, strict=True))
 
 

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 
 from benchmarks.harness import Facts, Pace
 from seqlab.config.run import load_run_config
+from seqlab.tasks.char_lm import CharLM
 
 
 @dataclass(frozen=True)
@@ -188,4 +189,5 @@ def word_model(pace: Pace, facts: Facts, size: WordSize) -> None:
 def _corpus() -> tuple[Tensor, int]:
     """Ids of the training text of char_lm, and how many characters there are."""
     task = load_run_config([]).task.build()
+    assert isinstance(task, CharLM)
     return task.ids["train"], len(task.vocabulary)

@@ -59,7 +59,7 @@ def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = ()) -> None:
     trainer.progress = Progress()
     tokens = sum(window.positions for window in windows)
     state = torch.random.get_rng_state()
-    flops = training_flops(trainer.task.build_network(load_run_config(overrides).model), windows[:2])
+    flops = training_flops(trainer.task.build_network(load_run_config([*overrides]).model), windows[:2])
     torch.random.set_rng_state(state)
     facts["tokens_per_step"] = tokens / len(windows)
     facts["flops_per_step"] = flops / sum(window.positions for window in windows[:2]) * facts["tokens_per_step"]

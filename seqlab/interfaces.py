@@ -39,6 +39,13 @@ def select_rows(state: State, rows_R: Tensor) -> State:
     return tuple(select_rows(part, rows_R) for part in state)
 
 
+def where(condition: Tensor, state: State, other: State) -> State:
+    """`state` if the condition () holds, else `other`, which is nested alike; decided on the device."""
+    if isinstance(state, Tensor) and isinstance(other, Tensor):
+        return torch.where(condition, state, other)
+    return tuple(where(condition, mine, theirs) for mine, theirs in zip(state, other, strict=True))
+
+
 # --- what a task feeds --------------------------------------------------------------------------
 
 Split = Literal["train", "validation", "test"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -20,8 +20,11 @@ class OptimConfig(ABC):
 
     schedule: what follows warm-up: constant, linear, cosine (Loshchilov & Hutter 2017) or inverse_sqrt
     (Vaswani 2017). final_share: of the learning rate, where linear and cosine end. horizon_steps: where
-    they end; null stands for trainer.max_steps.
+    they end; null stands for trainer.max_steps. skips_on_device: whether a step does nothing where the optimizer's
+    `found_inf` is 1, a tensor that the host need not have read.
     """
+
+    skips_on_device: ClassVar[bool] = False
 
     learning_rate: Positive
     weight_decay: NonNegative
@@ -71,6 +74,8 @@ class OptimConfig(ABC):
 @config_dataclass(frozen=True, kw_only=True)
 class AdamWConfig(OptimConfig):
     """AdamW (Loshchilov & Hutter 2019), in torch's fused form where the device has it."""
+
+    skips_on_device = True
 
     betas: tuple[Probability, Probability]
     epsilon: Positive

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from torch import Tensor
-
 from seqlab.interfaces import Metric
 
 
@@ -49,7 +47,7 @@ class Observer(Protocol):
 class Interval:
     """Sums since the last log line; a checkpoint keeps them, so that the next line is what it would have been."""
 
-    nats: Tensor | float = 0.0
+    nats: float = 0.0
     targets: int = 0
     tokens: int = 0
     seconds: float = 0.0

@@ -53,11 +53,10 @@ def capture(trainer: Trainer[Any]) -> Parts:
     tensors |= {f"carried.{name}": tensor for name, tensor in carried.items()}
     drawn, rest = random_states(trainer.device.name)
     tensors |= {f"random.{name}": tensor for name, tensor in drawn.items()}
-    interval = trainer.interval
     return tensors, {
         "tensors": sorted(tensors),
         "progress": dataclasses.asdict(trainer.progress),
-        "interval": {**dataclasses.asdict(interval), "nats": float(interval.nats)},
+        "interval": dataclasses.asdict(trainer.interval),
         "optimizer": {"param_groups": optimizer["param_groups"], "state": loose},
         "scaler": trainer.scaler.state_dict(),
         "carried": nesting,
@@ -98,7 +97,7 @@ def _checked(
         parts[kind][rest] = tensor
     check_weights(trainer.network, parts["network"], source)
     need(state["random"].keys() == own["random"].keys(), f"random should have {', '.join(own['random'])}")
-    progress, sums = _as(Progress, state["progress"]), _as(_Sums, state["interval"])
+    progress, sums = _as(Progress, state["progress"]), _as(Interval, state["interval"])
     positions = (progress.step, progress.epoch, progress.windows)
     need(min(positions) >= 0 and max(positions) < 2**62, f"a position of {positions}")
     groups = _param_groups(own["optimizer"]["param_groups"], state["optimizer"]["param_groups"], need)
@@ -126,8 +125,7 @@ def _checked(
             trainer.scaler.load_state_dict(scaler)
         trainer.progress, trainer.state, trainer.saved_step = progress, carried, progress.step
         trainer.best_steps = {progress.step: progress.best_step}
-        # in fp32, as it was: the next addition must round as it would have
-        trainer.interval = Interval(**{**vars(sums), "nats": torch.tensor(sums.nats, device=device)})
+        trainer.interval, trainer.pending = sums, []
         set_random_states(trainer.device.name, drawn, state["random"])
 
     return apply
@@ -139,17 +137,6 @@ def _as(kind: type[T], values: Any) -> T:
     if not isinstance(values, dict) or values.keys() != set(names):
         raise TypeError(f"{kind.__name__.strip('_').lower()} should have {', '.join(names)}")
     return TypeAdapter(kind).validate_python(values)
-
-
-@dataclasses.dataclass
-class _Sums:
-    """An Interval as JSON has it."""
-
-    nats: float
-    targets: int
-    tokens: int
-    seconds: float
-    gradient_norms: list[float]
 
 
 def _param_groups(
@@ -279,7 +266,7 @@ def load_parts(checkpoint: Path) -> Parts:
                 f"the checkpoint at {checkpoint} does not fit: state.json has no {', '.join(missing)}"
             )
         progress = _as(Progress, parts[1]["progress"])
-        _as(_Sums, parts[1]["interval"])
+        _as(Interval, parts[1]["interval"])
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise CheckpointError(f"the checkpoint at {checkpoint} does not fit: {str(error)[:160]}") from error
     if progress.step != step_of(checkpoint):

@@ -6,7 +6,6 @@ starts from the last state, detached; any other starts from the network's initia
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -30,15 +29,14 @@ from seqlab.interfaces import (
     Task,
     detach,
     evaluating,
+    where,
 )
 from seqlab.training.device import Device, is_out_of_memory
+from seqlab.training.nonfinite import Outcome, count_nonfinite, read
 from seqlab.training.optim import OptimConfig
 from seqlab.training.progress import Interval, Observer, Progress
 from seqlab.training.seeds import random_states, set_random_states, stream_seed
 from seqlab.training.snapshot import save_snapshot
-
-_log = logging.getLogger("seqlab")
-_SMALLEST_SCALE = 1.0  # below it gradients overflow fp16 by themselves
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -93,6 +91,14 @@ class Trainer(Generic[BatchT]):
         self.horizon = optim.horizon(config.max_steps)
         self.optimizer = optim.build(network)
         self.scaler = device.scaler()
+        # a GPU works on its own: it is asked what the steps came to only now and then
+        self.deferred = (
+            device.name == "cuda"
+            and config.on_nonfinite == "skip"
+            and optim.skips_on_device
+            and not self.scaler.is_enabled()
+        )
+        self.pending: list[Outcome] = []  # steps that it was not asked about yet
         self.forward = torch.compile(network) if device.compile else network
         self.progress = Progress()
         self.interval = Interval()
@@ -138,6 +144,7 @@ class Trainer(Generic[BatchT]):
             self._log_if_due()
             if self.progress.step < step:
                 self._evaluate_if_due()
+        self.settle()
         if evaluated and self.progress.evaluated_step != step:
             self._validate()
 
@@ -152,11 +159,15 @@ class Trainer(Generic[BatchT]):
             self._log_if_due()
             better = self.stop_signal is None and failed is None and self._evaluate_if_due()
             waited = self.progress.seconds - saved_seconds >= (self.config.save_every_seconds or math.inf)
+            waited = waited and not self.pending
             if better or waited or failed is not None or self.progress.step % self.config.save_every_steps == 0:
                 self.save()
                 saved_seconds = self.progress.seconds
             if failed is not None:
                 raise failed
+        if self.pending and (failed := self.settle()) is not None:  # the data ended
+            self.save()
+            raise failed
 
     def _log_if_due(self) -> None:
         if self.progress.step % self.config.log_every_steps == 0 and self.interval.targets:
@@ -206,8 +217,9 @@ class Trainer(Generic[BatchT]):
     # --- one optimizer step ----------------------------------------------------------------------
 
     def advance(self, group: list[BatchT]) -> NumericError | None:
-        """One step and its bookkeeping. Returns the error that is to end the run once it is saved."""
-        started = time.perf_counter()
+        """One step and its bookkeeping. Returns the error that is to end the run once it is saved: this step's, or that
+        of an earlier one which was not looked at before."""
+        progress, started = self.progress, time.perf_counter()
         try:
             nats, norm = self.step(group)
         except (RuntimeError, MemoryError) as error:
@@ -215,28 +227,61 @@ class Trainer(Generic[BatchT]):
                 raise
             shapes = (f"{name} {tuple(v.shape)}" for name, v in vars(group[-1]).items() if isinstance(v, Tensor))
             raise ResourceError(
-                f"out of memory at step {self.progress.step + 1}, with a batch of {next(shapes)}",
+                f"out of memory at step {progress.step + 1}, with a batch of {next(shapes)}",
                 "try a smaller task.batch_size (and trainer.accumulate to make up for it), shorter sequences "
                 "(task.window, task.max_length or trainer.bptt_steps), or a smaller model.width",
             ) from error
-        seconds, tokens = time.perf_counter() - started, sum(window.positions for window in group)
-        self.progress.seconds += seconds
-        self.progress.tokens += tokens
-        if not math.isfinite(norm):  # counted as such, and kept out of the means
-            return self._nonfinite()
-        self.progress.nonfinite_in_a_row, self.progress.failed = 0, False
-        interval = self.interval
-        interval.nats += nats
-        interval.targets += sum(w.target_count for w in group)
-        interval.tokens, interval.seconds = interval.tokens + tokens, interval.seconds + seconds
-        interval.gradient_norms.append(norm)
-        return None
+        seconds = time.perf_counter() - started
+        targets, tokens = sum(w.target_count for w in group), sum(w.positions for w in group)
+        progress.seconds, progress.tokens = progress.seconds + seconds, progress.tokens + tokens
+        self.pending.append(
+            Outcome(progress.step, progress.epoch, progress.windows, targets, tokens, seconds, nats, norm)
+        )
+        return self.settle() if self._looks() else None
 
-    def step(self, group: list[BatchT]) -> tuple[Tensor, float]:
-        """One update from the mean loss over all targets of the group: (summed nats, gradient norm). The norm is not
-        finite, and no weight has moved, where the loss or the gradient is not."""
+    def _looks(self) -> bool:
+        """Whether the host needs to know now what the steps came to."""
+        every = (self.config.log_every_steps, self.config.eval_every_steps, self.config.save_every_steps)
+        return (
+            not self.deferred
+            or any(self.progress.step % steps == 0 for steps in every)
+            or self.stop_signal is not None
+            or self._finished()
+        )
+
+    def settle(self) -> NumericError | None:
+        """Take in what the steps since the last look came to. Returns the error that is to end the run, if one is."""
+        pending, self.pending = self.pending, []
+        if not pending:
+            return None
+        started = time.perf_counter()
+        values = read(pending)
+        waited = time.perf_counter() - started
+        progress, interval, ended = self.progress, self.interval, None
+        progress.seconds, interval.seconds = progress.seconds + waited, interval.seconds + waited
+        for outcome, (nats, norm) in zip(pending, values, strict=True):
+            if math.isfinite(norm):
+                progress.nonfinite_in_a_row, progress.failed = 0, False
+                interval.nats, interval.targets = interval.nats + nats, interval.targets + outcome.targets
+                interval.tokens, interval.seconds = interval.tokens + outcome.tokens, interval.seconds + outcome.seconds
+                interval.gradient_norms.append(norm)
+            else:  # counted as such, and kept out of the means
+                ended = ended or count_nonfinite(
+                    progress,
+                    outcome,
+                    policy=self.config.on_nonfinite,
+                    limit=self.config.nonfinite_limit,
+                    scale=self.scaler.get_scale() if self.scaler.is_enabled() else None,
+                    learning_rate=self.optim.learning_rate,
+                )
+        return ended
+
+    def step(self, group: list[BatchT]) -> tuple[Tensor, Tensor]:
+        """One update from the mean loss over all targets of the group: (summed nats, gradient norm), on the device. The
+        norm is not finite, and no weight has moved, where the loss or the gradient is not."""
+        learning_rate = self.optim.learning_rate_at(self.progress.step, self.horizon)
         for parameters in self.optimizer.param_groups:
-            parameters["lr"] = self.optim.learning_rate_at(self.progress.step, self.horizon)
+            parameters["lr"] = learning_rate
         self.optimizer.zero_grad(set_to_none=True)
         targets = sum(window.target_count for window in group)
         nats = torch.zeros((), device=self.device.torch_device)
@@ -249,60 +294,33 @@ class Trainer(Generic[BatchT]):
             self.state = output.state
             if window.target_count:
                 self.scaler.scale(output.loss_sum / targets).backward()
-                nats += output.loss_sum.detach()
-        norm = self._update(nats)
+                nats = nats + output.loss_sum.detach()
+        norm = self._update(nats, group[-1].size)
         self.progress.step += 1
         return nats, norm
 
-    def _update(self, nats: Tensor) -> float:
+    def _update(self, nats: Tensor, rows: int) -> Tensor:
         """Clip and apply the gradient, unless it or the loss is not finite. Returns its norm before clipping."""
         self.scaler.unscale_(self.optimizer)
-        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-        total_norm = nn.utils.get_total_norm(gradients)
-        norm = float(total_norm + 0.0 * nats)  # one look at the device for both: 0 times what is not finite is nan
-        finite = math.isfinite(norm)
-        if finite and self.config.clip_value is not None:
-            nn.utils.clip_grad_value_(self.network.parameters(), self.config.clip_value)
-        if finite and self.config.clip_norm is not None and norm > self.config.clip_norm:
-            nn.utils.clip_grads_with_norm_(self.network.parameters(), self.config.clip_norm, total_norm)
-        if finite:
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        total_norm = nn.utils.get_total_norm([p.grad for p in parameters])
+        norm = total_norm + 0.0 * nats  # one number for both: 0 times what is not finite is nan
+        finite = norm.isfinite()
+        if self.deferred:
+            # the kernel moves nothing where this is 1
+            self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+            assert self.state is not None
+            self.state = where(finite, self.state, self.network.initial_state(rows))
+        if self.deferred or finite:
+            if self.config.clip_value is not None:
+                nn.utils.clip_grad_value_(parameters, self.config.clip_value)
+            if self.config.clip_norm is not None and (self.deferred or norm > self.config.clip_norm):
+                nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, total_norm)
             self.scaler.step(self.optimizer)
         else:
             self.state = None  # it may hold what is not finite either
         self.scaler.update()
         return norm
-
-    def _nonfinite(self) -> NumericError | None:
-        """Count a step that moved no weight; the error that ends the run, if this is enough."""
-        progress = self.progress
-        progress.nonfinite_steps += 1
-        progress.nonfinite_in_a_row += 1
-        ended = self._end_of_patience()
-        progress.failed = ended is not None
-        if ended is None and not self.scaler.is_enabled() and progress.nonfinite_in_a_row == 1:
-            _log.warning("the loss or the gradient is not finite %s: that batch is skipped", self._where())
-        return ended
-
-    def _where(self) -> str:
-        return f"at step {self.progress.step} (epoch {self.progress.epoch + 1}, batch {self.progress.windows})"
-
-    def _end_of_patience(self) -> NumericError | None:
-        """The error that ends the run after a step that was not finite, if this one is enough."""
-        progress, limit = self.progress, self.config.nonfinite_limit
-        where, scale = self._where(), self.scaler.get_scale() if self.scaler.is_enabled() else None
-        hint = (
-            f"the weights are those before it; try optim.learning_rate={self.optim.learning_rate / 10:g}, "
-            "or device.precision=fp32"
-        )
-        if scale is not None and scale < _SMALLEST_SCALE:
-            return NumericError(f"the loss scale collapsed to {scale:g} {where}: fp16 does not hold the gradient", hint)
-        if progress.nonfinite_in_a_row >= limit:
-            times = "once" if limit == 1 else f"{limit} times in a row, last"
-            return NumericError(f"the loss or the gradient was not finite {times} {where}", hint)
-        # an overflow is how a scaler finds its scale
-        if self.config.on_nonfinite == "stop" and scale is None:
-            return NumericError(f"the loss or the gradient is not finite {where}", hint)
-        return None
 
     # --- looking -----------------------------------------------------------------------------------
 
@@ -346,7 +364,7 @@ class Trainer(Generic[BatchT]):
         interval, self.interval = self.interval, Interval()
         norms = interval.gradient_norms
         scalars = {
-            "train/loss": float(interval.nats) / interval.targets,
+            "train/loss": interval.nats / interval.targets,
             "optim/learning_rate": self.optimizer.param_groups[0]["lr"],
             "optim/gradient_norm": sum(norms) / len(norms),
             "optim/gradient_norm_max": max(norms),

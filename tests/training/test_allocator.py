@@ -30,7 +30,9 @@ def test_pages_are_kept() -> None:
     # as users have it, whatever this process was started with
     plain = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
     faults = {
-        how: int(subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, check=True, env=plain).stdout)
+        how: int(
+            subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, check=True, env=plain).stdout
+        )
         for how in ("keep", "leave")
     }
     pages = 16_000_000 * 4 // os.sysconf("SC_PAGE_SIZE")

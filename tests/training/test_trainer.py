@@ -19,7 +19,7 @@ from seqlab.tasks.translation import PairBatch
 from seqlab.training.device import Device
 from seqlab.training.progress import Progress
 from seqlab.training.retention import snapshot_path, snapshots
-from seqlab.training.snapshot import load_parts, restore
+from seqlab.training.snapshot import capture, load_parts, restore
 from seqlab.training.trainer import Trainer
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
@@ -146,7 +146,7 @@ def test_clipping_comes_after_unscaling() -> None:
         if scale is not None:
             trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
         _, norm = trainer.step([next(iter(trainer.task.batches("train", 0)))])
-        return weights(trainer), norm
+        return weights(trainer), float(norm)
 
     plain, norm = after(None)
     scaled, scaled_norm = after(4096.0)
@@ -209,7 +209,7 @@ class _Poison(Listener):
         super().__init__()
         plain = trainer.step
 
-        def step(group: list[Any]) -> tuple[Tensor, float]:
+        def step(group: list[Any]) -> tuple[Tensor, Tensor]:
             if trainer.progress.step + 1 not in steps:
                 return plain(group)
             hook = next(trainer.network.parameters()).register_hook(lambda g: g * float("nan"))
@@ -219,6 +219,59 @@ class _Poison(Listener):
                 hook.remove()
 
         trainer.step = step  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("model", ["lstm", "transformer"])
+@pytest.mark.parametrize("poisoned", [(), (1, 2, 6), (9, 10)])
+def test_looking_at_the_device_later_changes_nothing(model: str, poisoned: tuple[int, ...]) -> None:
+    """A GPU is asked only now and then what its steps came to: same weights, moments, state and log lines."""
+
+    def trained(*, deferred: bool) -> tuple[Trainer[Any], Listener]:
+        listener = Listener()
+        trainer = make_trainer(
+            model, "char_lm", "trainer.max_steps=14", "trainer.log_every_steps=4", "trainer.clip_norm=0.5",
+            "trainer.eval_every_steps=5", "task.batch_size=3", listener=listener,
+        )  # fmt: skip
+        _Poison(trainer, *poisoned)
+        trainer.deferred = deferred
+        trainer.fit()
+        return trainer, listener
+
+    (now, told_now), (later, told_later) = trained(deferred=False), trained(deferred=True)
+    for name, tensor in capture(now)[0].items():
+        assert torch.equal(tensor, capture(later)[0][name]), name
+    assert told_now.steps == told_later.steps
+    for mine, theirs in zip(told_now.scalars, told_later.scalars, strict=True):
+        assert {k: v for k, v in mine.items() if "speed" not in k} == {
+            k: v for k, v in theirs.items() if "speed" not in k
+        }
+    progress, other = vars(now.progress), vars(later.progress)
+    assert {k: v for k, v in progress.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
+    assert now.progress.nonfinite_steps == len(poisoned)
+
+
+@pytest.mark.parametrize("end", [("trainer.max_steps=40",), ("trainer.max_steps=null", "trainer.max_epochs=1")])
+def test_too_many_that_are_not_finite_end_a_run_that_looks_later(end: tuple[str, ...], tmp_path: Path) -> None:
+    trainer = make_trainer(
+        "lstm", "char_lm", *end, "optim.schedule=constant", "trainer.log_every_steps=1000", "trainer.nonfinite_limit=3",
+        "trainer.eval_every_steps=1000", "trainer.save_every_steps=1000", folder=tmp_path,
+    )  # fmt: skip
+    trainer.deferred = True
+    _Poison(trainer, *range(5, 100_000))
+    before: list[Tensor] = []
+    plain = trainer.step
+
+    def step(group: list[Any]) -> tuple[Tensor, Tensor]:
+        done = plain(group)
+        if trainer.progress.step == 4:
+            before.extend(weights(trainer))
+        return done
+
+    trainer.step = step  # type: ignore[method-assign]
+    with pytest.raises(NumericError, match="not finite 3 times in a row, last at step 7"):
+        trainer.fit()
+    assert all(torch.equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
+    assert snapshots(tmp_path)
 
 
 def test_on_nonfinite_skip_goes_on_and_says_which_batch(caplog: pytest.LogCaptureFixture) -> None:
