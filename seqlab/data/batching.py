@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,24 +21,81 @@ def pad(rows: Sequence[Sequence[int]]) -> Tensor:
     return torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows], dtype=torch.long)
 
 
-def bucketed(lengths: Sequence[int], batch_size: int, seed: int | None, pool: int = 50) -> list[list[int]]:
-    """Indices in batches of similar length, so that little padding is read.
+class Rows:
+    """Rows of ids of any lengths, in one tensor, so that a padded batch of them is gathered in one go."""
 
-    With a seed: shuffled, sorted by length inside pools of `pool` batches, and the batches shuffled again.
-    Without: sorted by length throughout, the same every time.
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        self.ids_N = torch.tensor([token for row in rows for token in row], dtype=torch.long)
+        self.length_R = torch.tensor([len(row) for row in rows], dtype=torch.long)
+        self.start_R = self.length_R.cumsum(0) - self.length_R
+
+    def take(self, rows_B: Tensor) -> tuple[Tensor, Tensor]:
+        """(ids_BT, valid_BT) of the rows with these indices, filled up at their right with PAD."""
+        length_B1 = self.length_R[rows_B, None]
+        at_T = torch.arange(int(length_B1.max()))
+        valid_BT = at_T < length_B1
+        # where a row has ended any id will do
+        at_BT = (self.start_R[rows_B, None] + at_T).clamp(max=len(self.ids_N) - 1)
+        return self.ids_N[at_BT].masked_fill(~valid_BT, PAD), valid_BT
+
+
+def bucketed(
+    sizes: Sequence[tuple[int, ...]],
+    batch_size: int,
+    seed: int | None,
+    *,
+    batch_tokens: int | None = None,
+    pool: int = 50,
+) -> list[list[int]]:
+    """Indices in batches of similar length, so that little padding is read. sizes: of each item, the lengths of its
+    sequences, e.g. (source, target).
+
+    A batch has `batch_size` items or, with `batch_tokens`, as many as make at most so many positions with their
+    padding (an item that is longer has a batch of its own). With a seed: shuffled, sorted by length inside pools of
+    about `pool` batches, and the batches shuffled again. Without: sorted by length throughout, the same every time.
     """
-    order = list(range(len(lengths)))
+    order = list(range(len(sizes)))
+
+    def cut(items: list[int]) -> list[list[int]]:
+        items = sorted(items, key=lambda i: sum(sizes[i]))
+        if batch_tokens is not None:
+            return _cut_by_tokens(items, sizes, batch_tokens)
+        return [items[i : i + batch_size] for i in range(0, len(items), batch_size)]
+
     if seed is None:
-        order.sort(key=lambda i: lengths[i])
-        return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        return cut(order)
     rng = random.Random(seed)
     rng.shuffle(order)
+    in_batch = batch_size
+    if batch_tokens is not None:
+        in_batch = max(1, batch_tokens * len(sizes) // max(1, sum(map(sum, sizes))))
     batches: list[list[int]] = []
-    for start in range(0, len(order), pool * batch_size):
-        chosen = sorted(order[start : start + pool * batch_size], key=lambda i: lengths[i])
-        batches += [chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)]
+    for start in range(0, len(order), pool * in_batch):
+        batches += cut(order[start : start + pool * in_batch])
     rng.shuffle(batches)
     return batches
+
+
+def _cut_by_tokens(items: Sequence[int], sizes: Sequence[tuple[int, ...]], tokens: int) -> list[list[int]]:
+    batches: list[list[int]] = []
+    longest: tuple[int, ...] = ()
+    for item in items:
+        wider = tuple(map(max, longest, sizes[item])) if longest else sizes[item]
+        if batches and (len(batches[-1]) + 1) * sum(wider) <= tokens:
+            batches[-1].append(item)
+            longest = wider
+        else:
+            batches.append([item])
+            longest = sizes[item]
+    return batches
+
+
+def python_draws(seed: str) -> np.random.RandomState:
+    """A generator whose random_sample draws what random.Random(seed).random() draws, many at a time."""
+    _, words, _ = random.Random(seed).getstate()
+    generator = np.random.RandomState()
+    generator.set_state(("MT19937", np.array(words[:-1], dtype=np.uint32), words[-1], 0, 0.0))
+    return generator
 
 
 def split_items(items: Sequence[Item], shares: tuple[float, float, float], seed: int) -> dict[str, list[Item]]:

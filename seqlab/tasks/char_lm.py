@@ -140,8 +140,10 @@ class CharLM(Task[CharBatch]):
         Evaluation: in order; each stream but the first warms up on the characters before its own."""
         rows = self._training_streams(seed) if split == "train" else self._evaluation_streams(split)
         window = self.config.window if split == "train" else max(1, self.config.window // 2)
-        for index, (inputs_BT, targets_BT) in enumerate(zip(*(r.split(window, 1) for r in rows), strict=True)):
-            scored = int((targets_BT != _UNSCORED).sum())
+        scored_T = (rows[1] != _UNSCORED).sum(0)
+        pieces = zip(*(part.split(window, -1) for part in (*rows, scored_T)), strict=True)
+        for index, (inputs_BT, targets_BT, counts_T) in enumerate(pieces):
+            scored = int(counts_T.sum())
             yield CharBatch(
                 inputs_BT=inputs_BT,
                 targets_BT=targets_BT,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.bag_of_words import best_bag_of_words, majority
-from seqlab.data.batching import bucketed, pad, split_items
+from seqlab.data.batching import Rows, bucketed, python_draws, split_items
 from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary, VocabularySize
@@ -66,16 +66,15 @@ class TextBatch(Batch):
     ends_B: Tensor  # bool: the row's last word stands in this window
 
     @classmethod
-    def of(cls, rows: list[list[int]], labels: list[int]) -> Self:
+    def of(cls, tokens_BT: Tensor, valid_BT: Tensor, labels_B: Tensor) -> Self:
         """A batch of whole texts."""
-        tokens_BT, lengths_B = pad(rows), torch.tensor([len(row) for row in rows])
         return cls(
             tokens_BT=tokens_BT,
-            valid_BT=torch.arange(tokens_BT.shape[1]) < lengths_B[:, None],
-            labels_B=torch.tensor(labels),
-            ends_B=torch.ones(len(rows), dtype=torch.bool),
-            target_count=len(rows),
-            positions=int(lengths_B.sum()),
+            valid_BT=valid_BT,
+            labels_B=labels_B,
+            ends_B=torch.ones(len(labels_B), dtype=torch.bool),
+            target_count=len(labels_B),
+            positions=int(valid_BT.sum()),
         )
 
     def windows(self, steps: int) -> Iterator[Self]:
@@ -99,6 +98,7 @@ class SentimentConfig(TaskConfig):
     """Settings of `task=sentiment`.
 
     corpus: `movie_reviews`, or the path of a CSV or TSV file whose header names the two columns.
+    batch_tokens: words of a training batch, padding counted; null: batch_size texts.
     bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
     vocabulary_size, min_count: words kept from the training split. word_dropout: probability that a
     training word is read as unknown. max_length: words read of a text; longer ones are counted and cut.
@@ -106,13 +106,15 @@ class SentimentConfig(TaskConfig):
     """
 
     training_settings = (
-        "batch_size", "bidirectional", "pooling", "vocabulary_size", "min_count", "word_dropout", "max_length",
+        "batch_size", "batch_tokens", "bidirectional", "pooling", "vocabulary_size", "min_count", "word_dropout",
+        "max_length",
     )  # fmt: skip
 
     corpus: str
     text_column: str
     label_column: str
     batch_size: Count
+    batch_tokens: Count | None
     bidirectional: bool
     pooling: Literal["max", "mean", "last"]
     vocabulary_size: VocabularySize
@@ -150,6 +152,7 @@ class Sentiment(Task[TextBatch]):
             split: [(self.vocabulary.encode(row) or [UNKNOWN])[: config.max_length] for row in rows]
             for split, rows in tokens.items()
         }
+        self.rows = {split: Rows(rows) for split, rows in self.ids.items()}
         self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
 
     def _split(self, items: list[tuple[str, str]]) -> dict[Split, list[tuple[str, str]]]:
@@ -170,17 +173,21 @@ class Sentiment(Task[TextBatch]):
         return parts
 
     def batches(self, split: Split, seed: int) -> Iterator[TextBatch]:
-        training = split == "train"
-        drop = random.Random(f"word dropout {seed}") if training and self.config.word_dropout else None
-        rows = self.ids[split]
-        for chosen in bucketed([len(row) for row in rows], self.config.batch_size, seed if training else None):
-            texts = [self._with_dropout(rows[i], drop) for i in chosen]
-            yield TextBatch.of(texts, [self.answers[split][i] for i in chosen])
-
-    def _with_dropout(self, row: list[int], rng: random.Random | None) -> list[int]:
-        if rng is None:
-            return row
-        return [UNKNOWN if rng.random() < self.config.word_dropout else token for token in row]
+        training, config = split == "train", self.config
+        drop = python_draws(f"word dropout {seed}") if training and config.word_dropout else None
+        rows, answers = self.rows[split], torch.tensor(self.answers[split])
+        order = bucketed(
+            [(len(row),) for row in self.ids[split]],
+            config.batch_size,
+            seed if training else None,
+            batch_tokens=config.batch_tokens if training else None,
+        )
+        for chosen in map(torch.tensor, order):
+            tokens_BT, valid_BT = rows.take(chosen)
+            if drop is not None:
+                dropped_N = torch.from_numpy(drop.random_sample(int(valid_BT.sum())) < config.word_dropout)
+                tokens_BT = tokens_BT.masked_scatter(valid_BT, tokens_BT[valid_BT].masked_fill(dropped_N, UNKNOWN))
+            yield TextBatch.of(tokens_BT, valid_BT, answers[chosen])
 
     def build_network(self, model: ModelConfig) -> SentimentNetwork:
         return SentimentNetwork(len(self.vocabulary), len(self.labels), model, self.config)
@@ -248,7 +255,8 @@ class Sentiment(Task[TextBatch]):
     def classify(self, network: Network[TextBatch], texts: list[str]) -> list[dict[str, float]]:
         """For each text the probability of each label."""
         rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
-        batch = TextBatch.of(rows, [0] * len(rows)).to(next(network.parameters()).device)
+        everything = torch.arange(len(rows))
+        batch = TextBatch.of(*Rows(rows).take(everything), everything * 0).to(next(network.parameters()).device)
         with evaluating(network):
             shares_BC = network(batch, network.initial_state(len(rows))).logits.float().softmax(-1)
         return [dict(zip(self.labels, row, strict=True)) for row in shares_BC.tolist()]

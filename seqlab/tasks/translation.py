@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.neighbours import nearest
-from seqlab.data.batching import bucketed, pad, split_items
+from seqlab.data.batching import Rows, bucketed, pad, split_items
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pairs import read_pairs
@@ -73,11 +73,12 @@ class TranslationConfig(TaskConfig):
     the corpus for each. target: Babel's name of the language to translate into (cldr). pairs: how many
     phrases to make (cldr). unit: what a token is. vocabulary_size: tokens kept of each side.
     max_length: tokens of a source or a target; longer training pairs are counted and left out.
+    batch_tokens: positions of a training batch, source and target, padding counted; null: batch_size pairs.
     metric: what chooses the best checkpoint.
     """
 
     training_settings = (
-        "batch_size", "eval_batch_size", "unit", "vocabulary_size", "max_length", "label_smoothing",
+        "batch_size", "batch_tokens", "eval_batch_size", "unit", "vocabulary_size", "max_length", "label_smoothing",
     )  # fmt: skip
 
     corpus: str
@@ -89,6 +90,7 @@ class TranslationConfig(TaskConfig):
     vocabulary_size: VocabularySize
     max_length: Count
     batch_size: Count
+    batch_tokens: Count | None
     eval_batch_size: Count
     label_smoothing: Probability
     metric: Literal["exact_match", "bleu"]
@@ -157,19 +159,27 @@ class Translation(Task[PairBatch]):
             split: [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in rows]
             for split, rows in held.items()
         }
+        self.rows = {split: tuple(Rows(side) for side in zip(*pairs, strict=True)) for split, pairs in self.ids.items()}
 
     def batches(self, split: Split, seed: int) -> Iterator[PairBatch]:
-        rows, training = self.ids[split], split == "train"
-        size = self.config.batch_size if training else self.config.eval_batch_size
-        for chosen in bucketed([len(a) + len(b) for a, b in rows], size, seed if training else None):
-            sources, targets = zip(*(rows[i] for i in chosen), strict=True)
-            count = sum(len(row) for row in targets)
+        training, config = split == "train", self.config
+        sources, targets = self.rows[split]
+        order = bucketed(
+            [(len(a), len(b)) for a, b in self.ids[split]],
+            config.batch_size if training else config.eval_batch_size,
+            seed if training else None,
+            batch_tokens=config.batch_tokens if training else None,
+        )
+        for items_B in map(torch.tensor, order):
+            source_BS, read_BS = sources.take(items_B)
+            target_BT, scored_BT = targets.take(items_B)
+            count = int(scored_BT.sum())
             yield PairBatch(
-                source_BS=pad(sources),
-                target_BT=pad(targets),
-                items_B=torch.tensor(chosen),
+                source_BS=source_BS,
+                target_BT=target_BT,
+                items_B=items_B,
                 target_count=count,
-                positions=count + sum(len(row) for row in sources),
+                positions=count + int(read_BS.sum()),
             )
 
     def build_network(self, model: ModelConfig) -> TranslationNetwork:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import random
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.data.batching import bucketed, pad, split_items
+from seqlab.data.batching import Rows, bucketed, pad, python_draws, split_items
 from seqlab.data.files import read_table, read_text
 from seqlab.data.python_docs import python_docs
 from seqlab.data.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
@@ -49,31 +50,68 @@ def test_a_vocabulary_is_ranked_cut_and_knows_what_it_does_not_know() -> None:
     assert Vocabulary.of([["b", "a", "b"]], min_count=2).tokens[4:] == ("b",)
 
 
-@given(
-    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=200),
-    size=st.integers(1, 20),
-    seed=st.one_of(st.none(), st.integers(0, 9)),
-)
-def test_every_item_is_in_one_batch(lengths: list[int], size: int, seed: int | None) -> None:
-    batches = bucketed(lengths, size, seed, pool=3)
-    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+LENGTHS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 30)), min_size=1, max_size=200)
+
+
+def _positions(batch: list[int], sizes: list[tuple[int, int]]) -> int:
+    """With padding."""
+    return len(batch) * sum(max(sizes[i][side] for i in batch) for side in (0, 1))
+
+
+@given(sizes=LENGTHS, size=st.integers(1, 20), seed=st.one_of(st.none(), st.integers(0, 9)))
+def test_every_item_is_in_one_batch(sizes: list[tuple[int, int]], size: int, seed: int | None) -> None:
+    batches = bucketed(sizes, size, seed, pool=3)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(sizes)))
     assert all(0 < len(batch) <= size for batch in batches)
-    assert batches == bucketed(lengths, size, seed, pool=3)
+    assert batches == bucketed(sizes, size, seed, pool=3)
+
+
+@given(sizes=LENGTHS, tokens=st.integers(1, 300), seed=st.one_of(st.none(), st.integers(0, 9)))
+def test_batches_by_tokens_hold_every_item_once_and_no_more_than_they_may(
+    sizes: list[tuple[int, int]], tokens: int, seed: int | None
+) -> None:
+    batches = bucketed(sizes, 1, seed, batch_tokens=tokens, pool=3)
+    assert sorted(i for batch in batches for i in batch) == list(range(len(sizes)))
+    assert all(len(batch) == 1 or _positions(batch, sizes) <= tokens for batch in batches)
+    assert batches == bucketed(sizes, 1, seed, batch_tokens=tokens, pool=3)
 
 
 def test_buckets_save_padding() -> None:
-    lengths = [1 + (i * 7919) % 50 for i in range(2000)]
+    sizes = [(1 + (i * 7919) % 50, 1 + (i * 7919) % 50) for i in range(2000)]
 
     def padded(batches: list[list[int]]) -> int:
-        return sum(len(batch) * max(lengths[i] for i in batch) for batch in batches)
+        return sum(_positions(batch, sizes) for batch in batches)
 
+    needed = sum(map(sum, sizes))
     unsorted = [list(range(start, start + 20)) for start in range(0, 2000, 20)]
-    assert padded(bucketed(lengths, 20, 0)) < 1.1 * sum(lengths)
-    assert padded(unsorted) > 1.7 * sum(lengths)
-    assert bucketed(lengths, 20, 0) != bucketed(lengths, 20, 1)
+    assert padded(bucketed(sizes, 20, 0)) < 1.1 * needed
+    assert padded(unsorted) > 1.7 * needed
+    assert bucketed(sizes, 20, 0) != bucketed(sizes, 20, 1)
+    by_tokens = bucketed(sizes, 20, 0, batch_tokens=1000)
+    assert padded(by_tokens) < 1.1 * needed
+    assert sum(_positions(batch, sizes) > 800 for batch in by_tokens) > 0.9 * len(by_tokens)
+    assert bucketed(sizes, 20, 1, batch_tokens=1000) != by_tokens
 
 
-@given(st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=9), min_size=1, max_size=9))
+ROWS = st.lists(st.lists(st.integers(1, 99), min_size=1, max_size=9), min_size=1, max_size=9)
+
+
+@given(ROWS, st.data())
+def test_rows_gathered_at_once_are_those_padded_one_by_one(rows: list[list[int]], data: st.DataObject) -> None:
+    chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=12))
+    ids_BT, valid_BT = Rows(rows).take(torch.tensor(chosen))
+    assert ids_BT.tolist() == pad([rows[i] for i in chosen]).tolist()
+    assert valid_BT.sum(1).tolist() == [len(rows[i]) for i in chosen]
+    assert not valid_BT[ids_BT == PAD].any()
+
+
+def test_draws_many_at_a_time_are_python_s_own() -> None:
+    one_by_one, at_once = random.Random("word dropout 3"), python_draws("word dropout 3")
+    for count in (1, 7, 1000):
+        assert at_once.random_sample(count).tolist() == [one_by_one.random() for _ in range(count)]
+
+
+@given(ROWS)
 def test_padding_stands_at_the_right(rows: list[list[int]]) -> None:
     for row, ids in zip(rows, pad(rows).tolist(), strict=True):
         assert ids == row + [PAD] * (len(ids) - len(row))
