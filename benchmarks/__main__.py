@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import runpy
+import importlib
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,9 @@ def main() -> None:
                 print(f"  {found:16}{text.splitlines()[0].strip(chr(34))}")
         sys.exit(0 if name in ("", "-h", "--help") else 2)
     sys.argv[:2] = [f"python -m benchmarks {name}"]
-    runpy.run_module(f"benchmarks.{name}", run_name="__main__", alter_sys=False)
+    # imported under its own name: contenders' processes look their function up there
+    module = f"benchmarks.{name}.__main__" if (here / name).is_dir() else f"benchmarks.{name}"
+    importlib.import_module(module).main()
 
 
 if __name__ == "__main__":
