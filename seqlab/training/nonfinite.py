@@ -33,6 +33,8 @@ class Outcome:
 
 def read(outcomes: list[Outcome]) -> list[tuple[float, float]]:
     """(nats, norm) of each, in one look at the device, which waits until it has made them."""
+    if len(outcomes) == 1:
+        return [(float(outcomes[0].nats), float(outcomes[0].norm))]
     pairs: list[list[float]] = torch.stack([torch.stack((o.nats, o.norm)) for o in outcomes]).tolist()
     return [(nats, norm) for nats, norm in pairs]
 

@@ -282,7 +282,8 @@ class Trainer(Generic[BatchT]):
         learning_rate = self.optim.learning_rate_at(self.progress.step, self.horizon)
         for parameters in self.optimizer.param_groups:
             parameters["lr"] = learning_rate
-        self.optimizer.zero_grad(set_to_none=True)
+            for parameter in parameters["params"]:
+                parameter.grad = None  # zero_grad() does the same and more, for a twentieth of a small step
         targets = sum(window.target_count for window in group)
         nats = torch.zeros((), device=self.device.torch_device)
         for window in group:
@@ -305,16 +306,17 @@ class Trainer(Generic[BatchT]):
         parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         total_norm = nn.utils.get_total_norm([p.grad for p in parameters])
         norm = total_norm + 0.0 * nats  # one number for both: 0 times what is not finite is nan
-        finite = norm.isfinite()
+        known = math.nan if self.deferred else float(norm)
         if self.deferred:
+            finite = norm.isfinite()
             # the kernel moves nothing where this is 1
             self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
             assert self.state is not None
             self.state = where(finite, self.state, self.network.initial_state(rows))
-        if self.deferred or finite:
+        if self.deferred or math.isfinite(known):
             if self.config.clip_value is not None:
                 nn.utils.clip_grad_value_(parameters, self.config.clip_value)
-            if self.config.clip_norm is not None and (self.deferred or norm > self.config.clip_norm):
+            if self.config.clip_norm is not None and not known <= self.config.clip_norm:
                 nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, total_norm)
             self.scaler.step(self.optimizer)
         else:
