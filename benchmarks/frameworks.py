@@ -8,7 +8,6 @@ Lightning is measured as it comes (logger, progress bar, checkpoints, summary) a
 from __future__ import annotations
 
 import logging
-import math
 import os
 import tempfile
 import warnings
@@ -119,7 +118,7 @@ def lightning(pace: Pace, facts: Facts, size: str, *, everything: bool) -> None:
             self.model = Model(parts.network)
 
         def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-            loss = self.model(*batch)["loss"]
+            loss: Tensor = self.model(*batch)["loss"]
             self.log("train_loss", loss)
             return loss
 

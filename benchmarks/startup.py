@@ -47,7 +47,8 @@ sys.argv = ["seqlab", "train", "model=lstm", "model.width=64", f"task.corpus={sy
             f"runs_dir={sys.argv[2]}"]
 main()
 """,
-    "Lightning": _COMMON + """
+    "Lightning": _COMMON
+    + """
 import lightning
 class Module(lightning.LightningModule):
     def __init__(self):
@@ -62,9 +63,11 @@ class Module(lightning.LightningModule):
     def on_train_batch_end(self, *_):
         os._exit(0)
 loader = torch.utils.data.DataLoader(pairs, batch_size=32)
-lightning.Trainer(max_steps=10, gradient_clip_val=1.0, accelerator="cpu", default_root_dir=sys.argv[2]).fit(Module(), loader)
+trainer = lightning.Trainer(max_steps=10, gradient_clip_val=1.0, accelerator="cpu", default_root_dir=sys.argv[2])
+trainer.fit(Module(), loader)
 """,
-    "Hugging Face Trainer": _COMMON + """
+    "Hugging Face Trainer": _COMMON
+    + """
 import transformers
 class First(transformers.TrainerCallback):
     def on_step_end(self, *_, **__):
@@ -74,7 +77,8 @@ arguments = transformers.TrainingArguments(output_dir=sys.argv[2], max_steps=10,
                                            report_to=[], use_cpu=True)
 transformers.Trainer(model=Model(), args=arguments, train_dataset=rows, callbacks=[First()]).train()
 """,
-    "torch alone": _COMMON + """
+    "torch alone": _COMMON
+    + """
 model = Model()
 optimizer = torch.optim.AdamW(model.parameters(), 2e-3)
 batch = [torch.stack(part) for part in zip(*pairs[:32])]

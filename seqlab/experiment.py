@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,10 +32,11 @@ from seqlab.run_folder import (
     write_json,
     write_text,
 )
-from seqlab.training.device import Device, is_out_of_memory, resolve_device
+from seqlab.training.auto import choose, note_compiled, undecided
+from seqlab.training.device import Device, is_out_of_memory, resolve_device, without_slow_parts
 from seqlab.training.recorder import Recorder, finite
 from seqlab.training.retention import snapshots, step_of
-from seqlab.training.seeds import seed_global_generators, stream_seed
+from seqlab.training.seeds import random_states, seed_global_generators, set_random_states, stream_seed
 from seqlab.training.snapshot import load_best
 from seqlab.training.trainer import Trainer
 
@@ -108,13 +110,14 @@ def train(
     """
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
+    device, reasons = decide(config, task, network, device)
     folder = make_run_folder(
         config.runs_dir / config.names["task"] / config.names["model"] if folder is None else folder.parent,
         f"{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}",
         name if folder is None else folder.name,
     )
     with locked(folder), log_file(folder, console), disk(folder), memory():
-        facts = describe_environment(task, device)
+        facts = describe_environment(task, device, reasons)
         write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in overrides))
         write_json(folder / "environment.json", facts)
         trainer = make_trainer(config, task, network, device, folder, facts)
@@ -122,13 +125,32 @@ def train(
             trainer.save()
         # last: a folder with a config has all that it takes to go on
         write_text(folder / "config.yaml", config.yaml)
-        return complete(trainer, config, folder, console, quiet=quiet)
+        return complete(trainer, config, folder, console, quiet=quiet, reasons=reasons)
 
 
-def describe_environment(task: Task[Any], device: Device) -> dict[str, Any]:
-    """What a run depends on beside its config, for environment.json."""
+def decide(config: RunConfig, task: Task[Any], network: Network[Any], device: Device) -> tuple[Device, tuple[str, ...]]:
+    """The device with everything that was left to `auto` decided for this network, and why, in words."""
+    device = without_slow_parts(device, config.device, network)
+    if not undecided(config.device):
+        return device, ()
+    drawn = random_states(device.name)
+    twin = copy.deepcopy(network)
+    trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
+    try:
+        with memory():
+            return choose(config.device, trainer)
+    finally:
+        set_random_states(device.name, *drawn)
+
+
+def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str] = ()) -> dict[str, Any]:
+    """What a run depends on beside its config, for environment.json. reasons: for what `auto` chose."""
     chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
-    return environment(task.data_sha256) | {"symbols_sha256": sha256_of(task.symbols()), "chosen": chosen}
+    return environment(task.data_sha256) | {
+        "symbols_sha256": sha256_of(task.symbols()),
+        "chosen": chosen,
+        "reasons": list(reasons),
+    }
 
 
 def make_trainer(
@@ -161,9 +183,10 @@ def complete(
     *,
     quiet: bool,
     resumed: bool = False,
+    reasons: Sequence[str] = (),
 ) -> Result:
     """Train to the end, evaluate and write everything down. resumed: logs are there already, up to where the trainer
-    stands."""
+    stands. reasons: for what `auto` chose, to be shown."""
     task, network = trainer.task, trainer.network
     start = trainer.progress if resumed else None
     with (
@@ -176,6 +199,9 @@ def complete(
         trainer.observers = (recorder, display)
         parameters = count_parameters(network)
         _introduce(display, config, task, trainer.device, parameters, folder)
+        for reason in reasons:
+            display.say(reason)
+            _log.info("%s", reason)
         if trainer.progress.step == 0:
             primary = task.meter("validation").primary
             tags = [f"test/{primary}", f"val/{primary}", "val/loss"]
@@ -184,6 +210,7 @@ def complete(
             display.say(f"going on from step {trainer.progress.step}")
         with signals(trainer):
             trainer.fit()
+            note_compiled(trainer)
             result = _conclude(trainer, config, folder, parameters)
             sample, failure = _sample(trainer, config.seed)
             write_text(folder / "samples.txt", sample + "\n")
@@ -334,10 +361,11 @@ def _introduce(
     facts = ", ".join(
         f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in task.facts().items()
     )
-    threads = f", {torch.get_num_threads()} threads" if device.name == "cpu" else ""
+    count = torch.get_num_threads()
+    threads = f", {count} thread{'s' * (count > 1)}" if device.name == "cpu" else ""
     display.say(
         f"{config.names['model']} on {config.names['task']}: {parameters:,} parameters, "
-        f"{device.name} {device.precision}{threads}"
+        f"{device.name} {device.precision}{threads}{', compiled' if device.compile else ''}"
     )
     display.say(facts)
     display.say(f"run: {folder}")

@@ -105,6 +105,8 @@ def _device(config: RunConfig, origin: Mapping[str, Any]) -> Device:
         for key, name in {"type": "device", "precision": "precision", "threads": "threads"}.items():
             if before.get(name) is not None and getattr(config.device, key) == stored.get(key):
                 kept[key] = before[name]
+        if isinstance(before.get("compile"), bool) and config.device.compile == stored.get("compile") == "auto":
+            kept["compile"] = "always" if before["compile"] else "never"
     try:
         return resolve_device(replace(config.device, **kept), deterministic=config.deterministic)
     except ValidationError as error:

@@ -17,7 +17,7 @@ from seqlab.comparison.request import Asked, Budget, Request, Tune, key_of, merg
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
-from seqlab.experiment import prepare
+from seqlab.experiment import build_network, decide, prepare
 from seqlab.faults import memory
 from seqlab.interfaces import Task
 from seqlab.run_folder import read_environment
@@ -123,8 +123,14 @@ def _complete(
                 return replace(variant, probe=probe(config, task, device)), ""
         except SeqlabError as error:
             return variant, error.what
+    device, _ = decide(config, task, build_network(config, task, device), device)
     # chosen once: a restart on another machine must not go on with another device
-    overrides = merged(variant.overrides, (f"device.type={device.name}", f"device.precision={device.precision}"))
+    chosen = [f"device.type={device.name}", f"device.precision={device.precision}"]
+    if config.device.compile == "auto":
+        chosen.append(f"device.compile={'always' if device.compile else 'never'}")
+    if config.device.threads == "auto":
+        chosen.append(f"device.threads={torch.get_num_threads()}")
+    overrides = merged(variant.overrides, tuple(chosen))
     if request.match is not None:
         matched = match_size(task, config.model, request.match.part, request.match.target)
         solved = tuple(changes(config.model, matched))

@@ -101,7 +101,11 @@ def unknown_key(key: str, value: Any, known: Iterable[str]) -> ConfigError:
 
 def _explain(error: ValidationError, where: str) -> ConfigError:
     """pydantic's first complaint in the words of the command line."""
-    first = error.errors()[0]
+    first, *others = error.errors()
+    word = ""
+    if first["type"] == "literal_error" and others and others[0]["loc"][:1] == first["loc"][:1]:
+        # a word or a number: the number's rule says more
+        word, first = f", or {first['ctx']['expected']}".replace("'", ""), others[0]
     # for a value that may also be null, pydantic adds the type that it tried to the location
     path = [str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()]
     key = ".".join(part for part in (where, *path[:1]) if part)
@@ -124,7 +128,7 @@ def _explain(error: ValidationError, where: str) -> ConfigError:
         case kind:
             message = str(context["error"]) if kind == "value_error" else first["msg"].removeprefix("Input ")
             shown = "null" if value is None else value
-            return ConfigError(f"{key}={shown}: {message}", _remedy(key, context))
+            return ConfigError(f"{key}={shown}: {message}{word}", _remedy(key, context))
 
 
 def _remedy(key: str, context: Mapping[str, Any]) -> str:

@@ -19,14 +19,28 @@ from seqlab.layers.positions import rotate
 
 
 def attention_formula(
-    query_BNTK: Tensor, key_BNSK: Tensor, value_BNSK: Tensor, visible: Tensor | None = None
+    query_BNTK: Tensor, key_BNSK: Tensor, value_BNSK: Tensor, visible: Tensor | None = None, dropout: float = 0.0
 ) -> Tensor:
-    """softmax(Q K^T / sqrt(d_k)) V (Vaswani 2017, equation 1), written out; `visible` is False where a
-    query must not look. The modules below call torch's fused kernel, which a test holds equal to this."""
+    """softmax(Q K^T / sqrt(d_k)) V (Vaswani 2017, equation 1), written out; `visible` is False where a query must not
+    look, dropout the probability of not using a weight."""
     score_BNTS = query_BNTK @ key_BNSK.mT / math.sqrt(query_BNTK.shape[-1])
     if visible is not None:
         score_BNTS = score_BNTS.masked_fill(~visible, float("-inf"))
-    return score_BNTS.softmax(-1) @ value_BNSK
+    return F.dropout(score_BNTS.softmax(-1), dropout).to(value_BNSK.dtype) @ value_BNSK
+
+
+def _attend(
+    query_BNTK: Tensor, key_BNSK: Tensor, value_BNSK: Tensor, visible: Tensor | None, *, causal: bool, dropout: float
+) -> Tensor:
+    """attention_formula by torch's fused kernel, but on a CPU in bf16, where that kernel's backward takes half a step:
+    there plain products, which AMX makes fast, are the faster arrangement. causal: query t sees keys up to t."""
+    if query_BNTK.dtype != torch.bfloat16 or query_BNTK.device.type != "cpu":
+        return F.scaled_dot_product_attention(
+            query_BNTK, key_BNSK, value_BNSK, attn_mask=visible, dropout_p=dropout, is_causal=causal
+        )
+    if causal:
+        visible = torch.ones(query_BNTK.shape[-2], key_BNSK.shape[-2], dtype=torch.bool).tril()
+    return attention_formula(query_BNTK, key_BNSK, value_BNSK, visible, dropout)
 
 
 def _split_heads(x_BTD: Tensor, heads: int) -> Tensor:
@@ -70,13 +84,13 @@ class SelfAttention(nn.Module):
             mask = valid_BT[:, None, None, :]
         elif self.causal and start > 0 and steps > 1:
             mask = x_BTD.new_ones(steps, end, dtype=torch.bool).tril(start)
-        y_BNTK = F.scaled_dot_product_attention(
+        y_BNTK = _attend(
             query_BNTK,
             key_BNSK,
             value_BNSK,
-            attn_mask=mask,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=self.causal and start == 0 and steps > 1,
+            mask,
+            causal=self.causal and start == 0 and steps > 1,
+            dropout=self.dropout if self.training else 0.0,
         )
         y_BTD: Tensor = self.output(_join_heads(y_BNTK))
         return y_BTD
@@ -98,11 +112,12 @@ class CrossAttention(nn.Module):
         return _split_heads(key_BSD, self.heads), _split_heads(value_BSD, self.heads)
 
     def forward(self, x_BTD: Tensor, source: tuple[Tensor, Tensor], valid_BS: Tensor) -> Tensor:
-        y_BNTK = F.scaled_dot_product_attention(
+        y_BNTK = _attend(
             _split_heads(self.query(x_BTD), self.heads),
             *source,
-            attn_mask=valid_BS[:, None, None, :],
-            dropout_p=self.dropout if self.training else 0.0,
+            valid_BS[:, None, None, :],
+            causal=False,
+            dropout=self.dropout if self.training else 0.0,
         )
         y_BTD: Tensor = self.output(_join_heads(y_BNTK))
         return y_BTD

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass as config_dataclass
+from torch import nn
 
 from seqlab.errors import ConfigError
 from seqlab.interfaces import Count
@@ -22,17 +24,21 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 @config_dataclass(frozen=True, kw_only=True)
 class DeviceConfig:
-    """Settings of `device=...`. threads: of the CPU; null leaves them as torch takes them."""
+    """Settings of `device=...`.
+
+    compile, threads: `auto` measures some steps first (see auto.py). threads: of the CPU; null leaves them as torch
+    takes them.
+    """
 
     type: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
-    compile: Literal["never", "always"]
-    threads: Annotated[Count, Field(le=1024)] | None
+    compile: Literal["never", "always", "auto"]
+    threads: Literal["auto"] | Annotated[Count, Field(le=1024)] | None
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a DeviceConfig came to on this machine."""
+    """What a DeviceConfig came to on this machine; `auto` for compile is False until steps were measured."""
 
     torch_device: torch.device
     precision: Precision
@@ -92,7 +98,7 @@ def _peak_of_process() -> int:
 def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
     """Choose, check and prepare the device. Raises ConfigError for one that this machine lacks."""
     keep_memory()
-    if config.threads is not None:
+    if isinstance(config.threads, int):
         torch.set_num_threads(config.threads)
     if deterministic:
         # cuBLAS reads this when CUDA starts
@@ -112,6 +118,8 @@ def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
     precision = _precision(config, chosen)
     if precision == "fp16" and chosen == "cpu":
         raise ConfigError("device.precision=fp16 needs a GPU", "try device.precision=bf16, or fp32")
+    if config.compile == "always" and chosen == "cpu" and cpp_compiler() is None:
+        raise ConfigError("device.compile=always needs a C++ compiler on a CPU", "install one, or device.compile=never")
     return Device(torch.device(chosen), precision, config.compile == "always")
 
 
@@ -120,4 +128,23 @@ def _precision(config: DeviceConfig, chosen: str) -> Precision:
         return config.precision
     if chosen == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "fp32"
+    return "bf16" if chosen == "cpu" and has_amx() else "fp32"
+
+
+def has_amx() -> bool:
+    """Whether this CPU multiplies bf16 matrices in tiles, twice as fast as fp32 ones and more."""
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def without_slow_parts(device: Device, config: DeviceConfig, network: nn.Module) -> Device:
+    """`device` with fp32 in place of a bf16 that `auto` chose on a CPU, where the network has kernels that have no
+    bf16 form there: torch's nn.GRU and nn.RNN."""
+    slow = any(isinstance(module, nn.GRU | nn.RNN) for module in network.modules())
+    automatic = config.precision == "auto" and device.name == "cpu"
+    return replace(device, precision="fp32") if automatic and slow else device
+
+
+def cpp_compiler() -> str | None:
+    """The C++ compiler that torch.compile would find for a CPU."""
+    named = os.environ.get("CXX")
+    return next((found for name in (named, "g++", "clang++", "c++") if name and (found := shutil.which(name))), None)
