@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from itertools import islice
 from typing import Any
 
@@ -10,7 +12,7 @@ import torch
 from benchmarks.harness import Facts, Pace
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import load_run_config
-from seqlab.experiment import prepare
+from seqlab.experiment import decide, prepare
 from seqlab.interfaces import Metric
 from seqlab.training.device import resolve_device
 from seqlab.training.progress import Progress
@@ -37,9 +39,13 @@ class PacedTrainer(Trainer[Any]):
     """The trainer itself, which waits after each step."""
 
     pace: Pace
+    facts: Facts
+    began: float
 
     def _log_if_due(self) -> None:
         super()._log_if_due()
+        if self.progress.step == 1:
+            self.facts["first_step_seconds"] = time.perf_counter() - self.began
         self.pace()
 
 
@@ -48,13 +54,16 @@ def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
     config = load_run_config([*NEVER, *overrides])
     device = resolve_device(config.device, deterministic=False)
     task, network = prepare(config, device)
+    device, _ = decide(config, task, network, device)
     return PacedTrainer(task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),))
 
 
-def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = ()) -> None:
+def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = (), compiler_cache: str | None = None) -> None:
     """A contender: fit(), with everything that it does between two validations."""
+    if compiler_cache is not None:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiler_cache
     trainer = make_trainer(overrides)
-    trainer.pace = pace
+    trainer.pace, trainer.facts = pace, facts
     windows = [window for group in islice(trainer.groups(), 30) for window in group]
     trainer.progress = Progress()
     tokens = sum(window.positions for window in windows)
@@ -64,4 +73,5 @@ def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = ()) -> None:
     facts["tokens_per_step"] = tokens / len(windows)
     facts["flops_per_step"] = flops / sum(window.positions for window in windows[:2]) * facts["tokens_per_step"]
     facts["device"] = f"{trainer.device.name} {trainer.device.precision}"
+    trainer.began = time.perf_counter()
     trainer.fit()

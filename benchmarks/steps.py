@@ -13,8 +13,8 @@ from benchmarks.harness import Contender, Report, gigaflops, interleave, matrix_
 from benchmarks.loops import GPTSize, WordSize, gpt, word_model
 from benchmarks.ours import seqlab
 
-_GPT = {"gpt small": GPTSize(4, 4, 128, 12, 64), "gpt large": GPTSize(6, 6, 384, 64, 256)}
-_WORD = {
+GPT_SIZES = {"gpt small": GPTSize(4, 4, 128, 12, 64), "gpt large": GPTSize(6, 6, 384, 64, 256)}
+WORD_SIZES = {
     f"{kind} {name}": WordSize(kind, layers, width, batch, window, dropout=0.2)
     for kind in ("lstm", "gru", "rnn")
     for name, layers, width, batch, window in (("small", 2, 200, 20, 35), ("large", 2, 512, 64, 64))
@@ -48,10 +48,10 @@ def main() -> None:
     columns = ("row", "against", "ours ms", "theirs ms", "ratio", "ours cpu ms", "theirs cpu ms", "GFLOP/s", "of peak")
     report = Report("steps", columns, options)
     rows: dict[str, tuple[tuple[str, ...], dict[str, Contender]]] = {}
-    for name, size in _GPT.items():
+    for name, size in GPT_SIZES.items():
         bare = GPTSize(size.layers, size.heads, size.width, size.batch, size.window, bias=False)
         rows[name] = gpt_overrides(size), {"plain loop": partial(gpt, size=size), "no biases": partial(gpt, size=bare)}
-    for name, shape in _WORD.items():
+    for name, shape in WORD_SIZES.items():
         rows[name] = word_overrides(shape), {"plain loop": partial(word_model, size=shape)}
     for name, (overrides, rivals) in rows.items():
         if options.only in name:

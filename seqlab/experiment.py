@@ -110,7 +110,7 @@ def train(
     """
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
-    device, reasons = decide(config, task, network, device)
+    device, reasons = decide(config, task, network, device, None if quiet else console)
     folder = make_run_folder(
         config.runs_dir / config.names["task"] / config.names["model"] if folder is None else folder.parent,
         f"{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}",
@@ -128,17 +128,25 @@ def train(
         return complete(trainer, config, folder, console, quiet=quiet, reasons=reasons)
 
 
-def decide(config: RunConfig, task: Task[Any], network: Network[Any], device: Device) -> tuple[Device, tuple[str, ...]]:
-    """The device with everything that was left to `auto` decided for this network, and why, in words."""
+def decide(
+    config: RunConfig, task: Task[Any], network: Network[Any], device: Device, console: Console | None = None
+) -> tuple[Device, tuple[str, ...]]:
+    """The device with everything that was left to `auto` decided for this network, and why, in words. The console is
+    told what takes more than a moment."""
     device = without_slow_parts(device, config.device, network)
     if not undecided(config.device):
         return device, ()
+
+    def say(text: str) -> None:
+        if console is not None:
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     drawn = random_states(device.name)
     twin = copy.deepcopy(network)
     trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
     try:
         with memory():
-            return choose(config.device, trainer)
+            return choose(config.device, trainer, say)
     finally:
         set_random_states(device.name, *drawn)
 

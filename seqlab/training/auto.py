@@ -13,12 +13,13 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -27,11 +28,13 @@ from seqlab.training.device import Device, DeviceConfig, cpp_compiler
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
-# measured by `python -m benchmarks compiling` on a CPU (docs/performance.md); not measured on a GPU yet
-_SAVED = {"cpu": 0.08, "cuda": 0.2}
-_COLD_SECONDS, _WARM_SECONDS = 30.0, 8.0
+T = TypeVar("T")
+# of compiling a small network, measured by `python -m benchmarks compiling` (docs/performance.md)
+_COLD_SECONDS, _WARM_SECONDS = 25.0, 2.5
+_MOST_SHARE = 0.02  # of the training time that a trial may take
+_COMPILED = ("cpu", "cuda")
 _ROUNDS, _ROUND_SECONDS = 3, 0.25
-_WORTH = 0.95  # more threads are taken if a step then takes less than this share of its time
+_WORTH = 0.95  # more threads, or compilation, are taken if a step then takes less than this share of its time
 
 
 def undecided(config: DeviceConfig) -> bool:
@@ -39,64 +42,78 @@ def undecided(config: DeviceConfig) -> bool:
     return config.threads == "auto" or config.compile == "auto"
 
 
-def choose(config: DeviceConfig, trainer: Trainer[Any]) -> tuple[Device, tuple[str, ...]]:
+def choose(config: DeviceConfig, trainer: Trainer[Any], say: Callable[[str], None]) -> tuple[Device, tuple[str, ...]]:
     """The trainer's device with everything chosen, and a sentence on each choice. This process then has the threads
-    that were chosen. The trainer is used up: it trains some steps."""
-    device, reasons, step_seconds = trainer.device, list[str](), None
+    that were chosen. The trainer is used up: it trains some steps. say: is told what takes more than a moment."""
+    device, reasons = trainer.device, list[str]()
     trainer.network.train()
-    for group in islice(_steps(trainer), 2):
-        trainer.advance(group)  # the first steps make the optimizer's moments
+    _step_seconds(trainer)  # the first steps make the optimizer's moments
     if config.threads == "auto" and device.name == "cpu":
-        step_seconds, reason = _choose_threads(trainer)
-        reasons.append(f"device.threads=auto: {reason}")
+        reasons.append(f"device.threads=auto: {_choose_threads(trainer)}")
     if config.compile == "auto":
-        compiled, reason = _choose_compilation(trainer, step_seconds)
+        compiled, reason = _choose_compilation(trainer, say)
         device = replace(device, compile=compiled)
-        reasons.append(f"device.compile=auto: {reason}")
+        reasons.append(f"device.compile=auto: {'yes' if compiled else 'no'}, {reason}")
     return device, tuple(reasons)
 
 
-def _choose_threads(trainer: Trainer[Any]) -> tuple[float, str]:
-    """(seconds of a step with the threads that are best, why)."""
+def _choose_threads(trainer: Trainer[Any]) -> str:
+    """Set the threads that are best. Returns how many and why."""
     most = torch.get_num_threads()
     counts = sorted({1, max(1, most // 2), most})
-    if len(counts) == 1:
-        return _step_seconds(trainer), "1 thread, there is no more"
-    taken: dict[int, list[float]] = {count: [] for count in counts}
-    for turn in range(_ROUNDS):
-        for count in counts[:: 1 if turn % 2 else -1]:
-            torch.set_num_threads(count)
-            taken[count].append(_step_seconds(trainer))
-    seconds = {count: statistics.median(times) for count, times in taken.items()}
+
+    def measure(count: int) -> float:
+        torch.set_num_threads(count)
+        return _step_seconds(trainer)
+
+    seconds = _in_turns({count: partial(measure, count) for count in counts})
     best = counts[0]
     for count in counts[1:]:
         if seconds[count] < _WORTH * seconds[best]:
             best = count
     torch.set_num_threads(best)
     others = ", ".join(f"{count}: {1000 * seconds[count]:.3g} ms" for count in counts if count != best)
-    return seconds[best], f"{best} thread{'s' * (best > 1)}, {1000 * seconds[best]:.3g} ms a step ({others})"
+    against = f" ({others})" if others else ""
+    return f"{best} thread{'s' * (best > 1)}, {1000 * seconds[best]:.3g} ms a step{against}"
 
 
-def _choose_compilation(trainer: Trainer[Any], step_seconds: float | None) -> tuple[bool, str]:
-    """(whether to compile, why)."""
+def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tuple[bool, str]:
+    """(whether to compile, why). Where training is long enough it is tried."""
     device = trainer.device
     if any(isinstance(module, nn.RNNBase) for module in trainer.network.modules()):
-        return False, "no, a recurrent kernel is fused already and is slower compiled"
-    if device.name not in _SAVED:
-        return False, f"no, it is not tried on {device.name}"
+        return False, "a recurrent kernel is fused already and is slower compiled"
+    if device.name not in _COMPILED:
+        return False, f"it is not tried on {device.name}"
     if device.name == "cpu" and cpp_compiler() is None:
-        return False, "no, there is no C++ compiler"
+        return False, "there is no C++ compiler"
     shapes = {tuple(_shapes(window)) for group in islice(_steps(trainer), 6) for window in group}
     if len(shapes) > 1:
-        return False, "no, batches differ in length, and each length would be compiled by itself"
-    seconds = planned_seconds(trainer, step_seconds or _step_seconds(trainer))
+        return False, "batches differ in length, and each length would be compiled by itself"
+    planned = planned_seconds(trainer, _step_seconds(trainer))
     warm = marker(trainer).exists()
-    saved, cost = _SAVED[device.name] * seconds, _WARM_SECONDS if warm else _COLD_SECONDS
-    sum_up = (
-        f"it would save about {saved:.0f} s of the {seconds:.0f} s that training takes and cost about {cost:.0f} s "
-        f"({'its cache is warm' if warm else 'nothing is cached yet'})"
-    )
-    return saved > cost, f"{'yes' if saved > cost else 'no'}, {sum_up}"
+    cost = _WARM_SECONDS if warm else _COLD_SECONDS
+    sum_up = f"training takes about {planned:.0f} s and compiling {cost:g} s{' (its cache is warm)' if warm else ''}"
+    if cost > _MOST_SHARE * planned:
+        return False, f"{sum_up}, too much to try it"
+    say(f"device.compile=auto: {sum_up}, so it is tried")
+    compiled = Trainer(
+        trainer.task, trainer.network, trainer.optim, trainer.config, replace(device, compile=True),
+        seed=trainer.seed, folder=None,
+    )  # fmt: skip
+    _step_seconds(compiled)
+    note_compiled(compiled)
+    seconds = _in_turns({False: partial(_step_seconds, trainer), True: partial(_step_seconds, compiled)})
+    figures = f"{1000 * seconds[True]:.3g} ms a step compiled, {1000 * seconds[False]:.3g} ms as it is"
+    return seconds[True] < _WORTH * seconds[False], figures
+
+
+def _in_turns(measured: Mapping[T, Callable[[], float]]) -> dict[T, float]:
+    """The median of each, measured in turns: a machine that is busy for a moment is so for all of them."""
+    taken: dict[T, list[float]] = {name: [] for name in measured}
+    for turn in range(_ROUNDS):
+        for name in list(measured)[:: 1 if turn % 2 else -1]:
+            taken[name].append(measured[name]())
+    return {name: statistics.median(times) for name, times in taken.items()}
 
 
 def planned_seconds(trainer: Trainer[Any], step_seconds: float) -> float:
