@@ -462,6 +462,24 @@ def test_what_was_chosen_in_between_is_kept(here: Path) -> None:
     assert go_on(here / "a").steps == 9
 
 
+def test_what_was_measured_is_not_measured_again(here: Path, monkeypatch: Patch) -> None:
+    begin(here / "a", "device.threads=auto", "device.compile=auto")
+    chosen = json.loads((here / "a" / "environment.json").read_text())
+    assert [reason.partition("=")[0] for reason in chosen["reasons"]] == ["device.threads", "device.compile"]
+    assert chosen["chosen"]["compile"] is False
+    back_to(here / "a", 8)
+    monkeypatch.setattr("seqlab.experiment.choose", None)
+    torch.set_num_threads(chosen["threads"] + 1)
+    try:
+        go_on(here / "a")
+        assert torch.get_num_threads() == chosen["threads"]
+    finally:
+        torch.set_num_threads(1)
+    resumed = json.loads((here / "a" / "environment.json").read_text())
+    assert resumed["resumed"][0]["changed"] == {}
+    assert resumed["reasons"] == chosen["reasons"]
+
+
 def test_a_run_that_starts_from_another_does_not_look_there_again(here: Path) -> None:
     begin(here / "source")
     begin(here / "a", f"init_from={here / 'source'}")

@@ -87,6 +87,15 @@ def test_what_auto_chose_is_kept() -> None:
     assert (config.device.type, config.device.precision) == (chosen.name, chosen.precision)
 
 
+def test_what_is_measured_is_chosen_once_for_all_runs_of_a_variant() -> None:
+    try:
+        config = load_run_config(_plan("rnn device.threads=auto device.compile=auto").variants[0].command(0))
+        assert config.device.threads in (1, 2)
+        assert config.device.compile == "never"
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_own_overrides_win_and_what_breaks_the_pairing_is_said() -> None:
     plan = _plan("rnn", "rnn task.window=8 trainer.max_steps=6")
     first, second = (load_run_config(list(variant.overrides)) for variant in plan.variants)

@@ -51,6 +51,8 @@ MISTAKES = {
     ("seed=-1",): ("seed=-1", "at least 0", ""),
     ("trainer.max_steps=null",): ("training needs an end", "try trainer.max_steps=1000", ""),
     ("trainer.clip_norm=.inf",): ("trainer.clip_norm", "", ""),
+    ("device.threads=foo",): ("as an integer, or auto", "", ""),
+    ("device.threads=0",): ("device.threads=0: should be greater than 0, or auto", "greater than 0", ""),
     ("device.precision=fp23",): ("device.precision=fp23 is not allowed", "fp32", "auto, fp32, bf16, fp16"),
     ("device.compile=maybe",): ("device.compile=maybe is not allowed", "", "never, always"),
     ("optim.schedule=cosin",): (

@@ -50,6 +50,35 @@ def test_cross_attention_is_the_formula() -> None:
     torch.testing.assert_close(y_BTD, attention.output(expected_BNTK.transpose(1, 2).reshape(B, T, D)))
 
 
+@pytest.mark.parametrize("causal", [True, False])
+def test_attention_in_bf16_is_that_in_fp32_rounded(causal: bool) -> None:
+    """On a CPU it is arranged otherwise: same values, same gradients, nothing from the future or from padding."""
+    torch.manual_seed(0)
+    attention, x_BTD = SelfAttention(D, N, 0.0, causal=causal), torch.randn(B, T, D)
+    valid_BT = torch.tensor([[True] * T, [True, True, False, False, False]])
+    results = []
+    for bf16 in (False, True):
+        given_BTD = x_BTD.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            y_BTD = attention(given_BTD, (), 0, None, valid_BT)
+        assert y_BTD.dtype == (torch.bfloat16 if bf16 else torch.float32)
+        gradients = torch.autograd.grad(y_BTD[:, 1].float().sum(), [given_BTD, *attention.parameters()])
+        results.append((y_BTD.float(), *gradients))
+        unseen_BTD = gradients[0][:, 2:] if causal else gradients[0][1, 2:]
+        assert unseen_BTD.abs().max() == 0
+    for exact, rounded in zip(*results, strict=True):
+        torch.testing.assert_close(rounded, exact, rtol=0.05, atol=0.02)
+
+
+def test_dropped_attention_weights_are_scaled_up() -> None:
+    torch.manual_seed(0)
+    query, key, value = (torch.randn(B, N, T, D // N) for _ in range(3))
+    whole = attention_formula(query, key, value)
+    thinned = torch.stack([attention_formula(query, key, value, dropout=0.5) for _ in range(2000)])
+    assert not torch.allclose(thinned[0], whole)
+    torch.testing.assert_close(thinned.mean(0), whole, rtol=0.1, atol=0.1)
+
+
 def test_the_scores_of_recurrent_attention_are_those_of_the_papers() -> None:
     torch.manual_seed(0)
     query_BTD, values_BSD = torch.randn(B, T, D), torch.randn(B, S, D)

@@ -1,0 +1,155 @@
+"""What `auto` chooses: by steps of the run itself, said in words, and with no trace in what is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqlab.experiment import decide
+from seqlab.training.auto import _in_turns, choose, marker, planned_seconds
+from seqlab.training.device import Device, resolve_device, without_slow_parts
+from seqlab.training.seeds import random_states
+from seqlab.training.trainer import Trainer
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
+
+CPU = Device(torch.device("cpu"), "fp32", compile=False)
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
+def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
+    config = tiny_config(model, task, *overrides)
+    return Trainer(tiny_task(config), tiny_network(config), config.optim, config.trainer, CPU, seed=0, folder=None)
+
+
+def _chosen(model: str, task: str, *overrides: str) -> tuple[Device, tuple[str, ...], list[str]]:
+    said: list[str] = []
+    trainer = _trainer(model, task, *overrides)
+    device, reasons = choose(tiny_config(model, task, *overrides).device, trainer, said.append)
+    return device, reasons, said
+
+
+def test_threads_are_measured_set_and_said() -> None:
+    _, (reason,), _ = _chosen("lstm", "char_lm", "device.threads=auto")
+    chosen, other = torch.get_num_threads(), 3 - torch.get_num_threads()
+    assert reason.startswith(f"device.threads=auto: {chosen} thread")
+    assert f"({other}: " in reason
+
+
+def test_measuring_leaves_no_trace() -> None:
+    """Neither in the network nor in the generators: the run is that of the same choice made by hand."""
+    config = tiny_config("lstm", "char_lm", "device.threads=auto", "model.dropout=0.3")
+    network, task = tiny_network(config), tiny_task(config)
+    before = [parameter.clone() for parameter in network.parameters()]
+    drawn, rest = random_states("cpu")
+    decide(config, task, network, CPU)
+    after, rest_after = random_states("cpu")
+    assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert network.training
+    assert rest == rest_after
+    assert all(torch.equal(drawn[name], after[name]) for name in drawn)
+
+
+def test_nothing_is_measured_that_nobody_left_open() -> None:
+    config = tiny_config("lstm", "char_lm", "device.threads=2")
+    network = tiny_network(config)
+    network.forward = None  # type: ignore[method-assign,assignment]
+    assert decide(config, tiny_task(config), network, CPU) == (CPU, ())
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "why"),
+    [
+        ("lstm", "char_lm", "no, a recurrent kernel is fused already"),
+        ("gru", "translation", "no, a recurrent kernel is fused already"),
+        ("transformer", "translation", "no, batches differ in length"),
+        ("transformer", "char_lm", "too much to try it"),
+    ],
+)
+def test_compilation_is_declined_with_a_reason(model: str, task: str, why: str) -> None:
+    device, (reason,), said = _chosen(model, task, "device.compile=auto")
+    assert not device.compile
+    assert reason.startswith("device.compile=auto: no, ")
+    assert why in reason
+    assert said == []
+
+
+def test_without_a_compiler_there_is_nothing_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CXX", raising=False)
+    _, (reason,), _ = _chosen("transformer", "char_lm", "device.compile=auto", "trainer.max_steps=1000000000")
+    assert "no C++ compiler" in reason
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch.compile's own
+def test_a_long_run_tries_and_says_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    settings = ("device.compile=auto", "trainer.max_steps=1000000000")
+    cold = _chosen("transformer", "char_lm", *settings)
+    assert "and compiling 25 s, so it is tried" in cold[2][0]
+    assert marker(_trainer("transformer", "char_lm", *settings)).exists()
+    warm = _chosen("transformer", "char_lm", *settings)
+    assert "compiling 2.5 s (its cache is warm), so it is tried" in warm[2][0]
+    for device, (reason,), _ in (cold, warm):
+        assert reason.startswith(f"device.compile=auto: {'yes' if device.compile else 'no'}, ")
+        assert "ms a step compiled" in reason
+
+
+def test_the_first_budget_that_is_used_up_is_what_is_planned() -> None:
+    endless = ("trainer.max_steps=null", "optim.schedule=constant")
+    windows = sum(1 for _ in _trainer("rnn", "sentiment").task.batches("train", 0))
+    for overrides, seconds in (
+        (("trainer.max_steps=50",), 100.0),
+        (("trainer.max_steps=50", "trainer.max_seconds=30"), 30.0),
+        ((*endless, "trainer.max_epochs=3"), 3 * windows * 2.0),
+        ((*endless, "trainer.max_epochs=3", "trainer.accumulate=2"), 3 * windows / 2 * 2.0),
+    ):
+        assert planned_seconds(_trainer("rnn", "sentiment", *overrides), 2.0) == pytest.approx(seconds)
+
+
+def test_a_moment_of_load_falls_on_all_alike() -> None:
+    """Turns, not one after the other: the middle one of three is that of a quiet machine for both."""
+    clock = iter([1.0, 2.0, 30.0, 30.0, 1.0, 2.0])
+    order: list[str] = []
+
+    def measure(name: str) -> float:
+        order.append(name)
+        return next(clock) if name in "ab" else 0.0
+
+    taken = _in_turns({"b": lambda: measure("b"), "a": lambda: measure("a")})
+    assert order == ["a", "b", "b", "a", "a", "b"]
+    assert taken == {"a": 1.0, "b": 2.0}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_step_of_a_transformer_breaks_the_graph(task: str) -> None:
+    """Each break is a return to Python in the middle of a compiled step. (Of torch's recurrent kernels each is one.)"""
+    config = tiny_config("transformer", task)
+    network, batch = tiny_network(config), next(tiny_task(config).batches("train", 0))
+    torch._dynamo.reset()
+    found = torch._dynamo.explain(network)(batch, network.initial_state(batch.size))
+    assert found.graph_break_count == 0, found.break_reasons
+    assert found.graph_count == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "precision"), [("lstm", "bf16"), ("transformer", "bf16"), ("gru", "fp32"), ("rnn", "fp32")]
+)
+def test_bf16_on_a_cpu_that_has_tiles_for_it(model: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """nn.GRU and nn.RNN have no bf16 kernel there; what the user asks for is left as it is."""
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
+    for asked, got in (("auto", precision), ("bf16", "bf16"), ("fp32", "fp32")):
+        config = tiny_config(model, "char_lm", f"device.precision={asked}", "device.type=cpu")
+        device = resolve_device(config.device, deterministic=False)
+        assert without_slow_parts(device, config.device, tiny_network(config)).precision == got
