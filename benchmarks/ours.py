@@ -13,7 +13,7 @@ from benchmarks.harness import Facts, Pace
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import load_run_config
 from seqlab.experiment import decide, prepare
-from seqlab.interfaces import Metric
+from seqlab.interfaces import Metric, ModelConfig
 from seqlab.training.device import resolve_device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
@@ -40,6 +40,7 @@ class PacedTrainer(Trainer[Any]):
 
     pace: Pace
     facts: Facts
+    model: ModelConfig
     began: float
 
     def _log_if_due(self) -> None:
@@ -68,7 +69,7 @@ def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = (), compiler_c
     trainer.progress = Progress()
     tokens = sum(window.positions for window in windows)
     state = torch.random.get_rng_state()
-    flops = training_flops(trainer.task.build_network(load_run_config([*overrides]).model), windows[:2])
+    flops = training_flops(trainer.task.build_network(trainer.model), windows[:2])
     torch.random.set_rng_state(state)
     facts["tokens_per_step"] = tokens / len(windows)
     facts["flops_per_step"] = flops / sum(window.positions for window in windows[:2]) * facts["tokens_per_step"]

@@ -1,0 +1,82 @@
+"""What batches of similar length save: the encoder-decoder Transformer on translation, in tokens that are no padding.
+
+The same network on the same pairs in batches of a fixed size in random order, in batches of a fixed size bucketed by
+length, and in batches bucketed by length that hold as many positions as those (task.batch_tokens).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+
+from benchmarks.harness import Contender, Facts, Pace, Report, interleave, parser, speed_ratio
+from benchmarks.ours import make_trainer
+from seqlab.interfaces import Split
+from seqlab.tasks.translation import PairBatch, Translation
+
+
+def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], unbucketed: bool = False) -> None:
+    """A contender; a step is an epoch's share of one batch, so that rows are compared by tokens a second."""
+    trainer = make_trainer(("model=transformer", "task=translation", *overrides))
+    task = trainer.task
+    assert isinstance(task, Translation)
+    if unbucketed:
+        task.batches = partial(unbucketed_batches, task)  # type: ignore[method-assign]
+    trainer.pace, trainer.facts = pace, facts
+    batches = list(trainer.task.batches("train", 0))
+    facts["tokens_per_step"] = sum(batch.positions for batch in batches) / len(batches)
+    facts["padded"] = 1 - sum(b.positions for b in batches) / sum(
+        b.source_BS.numel() + b.target_BT.numel() for b in batches
+    )
+    facts["rows"] = sum(batch.size for batch in batches) / len(batches)
+    trainer.began = 0.0
+    trainer.fit()
+
+
+def unbucketed_batches(task: Translation, _: Split, seed: int) -> Iterator[PairBatch]:
+    """Training batches cut from a shuffled corpus as it is."""
+    sources, targets = task.rows["train"]
+    order = list(range(len(task.ids["train"])))
+    random.Random(seed).shuffle(order)
+    for items_B in torch.tensor(order).split(task.config.batch_size):
+        source_BS, read_BS = sources.take(items_B)
+        target_BT, scored_BT = targets.take(items_B)
+        count = int(scored_BT.sum())
+        yield PairBatch(
+            source_BS=source_BS, target_BT=target_BT, items_B=items_B, target_count=count,
+            positions=count + int(read_BS.sum()),
+        )  # fmt: skip
+
+
+def main() -> None:
+    """Print one row for each way of making batches."""
+    made = parser(__doc__)
+    made.add_argument("--corpus", default="", help="'task.corpus=...' of another corpus, e.g. two line-aligned files")
+    made.add_argument("--tokens", type=int, default=2600, help="task.batch_tokens")
+    options = made.parse_args()
+    columns = ("batches", "rows", "padding", "ms a step", "tokens/s", "against unbucketed", "least", "most")
+    report = Report("bucketing", columns, options)
+    shared = ("task.unit=word", f"task.corpus='{options.corpus}'") if options.corpus else ()
+    tokens = options.tokens
+    contenders: dict[str, Contender] = {
+        "fixed size, unbucketed": partial(train, overrides=shared, unbucketed=True),
+        "fixed size, bucketed": partial(train, overrides=shared),
+        f"task.batch_tokens={tokens}": partial(train, overrides=(*shared, f"task.batch_tokens={tokens}")),
+    }
+    found = interleave(contenders, rounds=options.rounds, seconds=options.seconds, threads=options.threads)
+    plain = found["fixed size, unbucketed"]
+    for name, took in found.items():
+        share = took.facts["tokens_per_step"] / plain.facts["tokens_per_step"]
+        each = [share * b / a for a, b in zip(took.rounds, plain.rounds, strict=True)]
+        report.add(
+            name, took.facts["rows"], took.facts["padded"], took.wall, round(took.tokens_per_second),
+            speed_ratio(took, plain), min(each), max(each),
+        )  # fmt: skip
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

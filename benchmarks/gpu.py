@@ -1,0 +1,154 @@
+"""Everything that only a GPU can tell, in ten minutes and one table: `python -m benchmarks gpu --corpus input.txt`.
+
+MFU is the share of the FLOPs of the model's matrix products, forward and backward, in what one large bf16 product
+reaches here. The corpus is a text of a megabyte or so: 1.47 nats, the target for 5,000 steps, is for tiny Shakespeare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from itertools import islice
+from typing import Any
+
+import torch
+
+from benchmarks.harness import Report, parser
+from benchmarks.ours import PacedTrainer, make_trainer
+from seqlab.comparison.flops import training_flops
+from seqlab.interfaces import detach
+from seqlab.training.progress import Progress
+
+_GPT = ("model=transformer", "experiment=char_gpt")
+_LSTM = (
+    "model=lstm",
+    "model.width=1024",
+    "model.layers=2",
+    "model.dropout=0.0",
+    "task.batch_size=256",
+    "task.window=128",
+)
+_SMALL = (
+    "model=lstm",
+    "model.width=128",
+    "model.layers=1",
+    "model.dropout=0.0",
+    "task.batch_size=16",
+    "task.window=64",
+)
+
+
+def peak_flops(dtype: torch.dtype) -> float:
+    """FLOPs a second of one large product."""
+    left, right = (torch.randn(8192, 8192, device="cuda", dtype=dtype) for _ in range(2))
+    for _ in range(3):
+        left @ right
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    for _ in range(20):
+        left @ right
+    torch.cuda.synchronize()
+    return 20 * 2 * 8192**3 / (time.perf_counter() - started)
+
+
+def trainer_of(overrides: tuple[str, ...], *more: str) -> PacedTrainer:
+    """A trainer on the GPU that does not wait."""
+    trainer = make_trainer((*overrides, "device=cuda", *more))
+    trainer.pace, trainer.facts, trainer.began = (lambda: None), {}, 0.0  # type: ignore[assignment]
+    trainer.network.train()
+    return trainer
+
+
+def steps(trainer: PacedTrainer, count: int) -> tuple[float, float]:
+    """(seconds, FLOPs) of so many steps after a warm-up."""
+    groups = trainer.groups()
+    windows = next(groups)
+    on_cpu = trainer.task.build_network(trainer.model)
+    flops = training_flops(on_cpu, windows[:1])
+    for group in islice(groups, 20):
+        trainer.advance(group)
+    trainer.device.synchronise()
+    started = time.perf_counter()
+    for group in islice(groups, count):
+        trainer.advance(group)
+    trainer.settle()
+    trainer.device.synchronise()
+    return time.perf_counter() - started, float(flops * count)
+
+
+def bare_steps(trainer: PacedTrainer, count: int) -> float:
+    """Seconds of a plain loop over the same network, optimizer and batches."""
+    network, optimizer, state = trainer.network, trainer.optimizer, None
+
+    def step(batch: Any) -> None:
+        nonlocal state
+        batch = batch.to(trainer.device.torch_device)
+        before = detach(state) if batch.continues and state is not None else network.initial_state(batch.size)
+        optimizer.zero_grad(set_to_none=True)
+        with trainer.device.autocast():
+            output = network(batch, before)
+        (output.loss_sum / batch.target_count).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        state = output.state
+
+    batches = [group[0] for group in islice(trainer.groups(), count + 20)]
+    for batch in batches[:20]:
+        step(batch)
+    trainer.device.synchronise()
+    started = time.perf_counter()
+    for batch in batches[20:]:
+        step(batch)
+    trainer.device.synchronise()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    """Print one table; says so and stops where there is no GPU."""
+    made = parser(__doc__)
+    made.add_argument("--corpus", required=True)
+    options: argparse.Namespace = made.parse_args()
+    if not torch.cuda.is_available():
+        print("no CUDA device: nothing was measured")
+        sys.exit(1)
+    peak = peak_flops(torch.bfloat16)
+    report = Report("gpu", ("what", "seconds", "tokens/s", "of the bf16 peak", "result"), options)
+    report.add("bf16 product 8192", "", "", 1.0, f"{peak / 1e12:.0f} TFLOP/s")
+    corpus = f"task.corpus='{options.corpus}'"
+    for compile_ in ("never", "always"):
+        trainer = trainer_of(_GPT, corpus, f"device.compile={compile_}")
+        took, flops = steps(trainer, 200)
+        tokens = round(200 * 64 * 256 / took)
+        report.add(f"GPT 6 x 384, compile={compile_}", took, tokens, flops / took / peak, "200 steps")
+    trainer = trainer_of(_GPT, corpus, "trainer.max_steps=5000", "optim.horizon_steps=5000")
+    started = time.perf_counter()
+    best = float("inf")
+    for group in islice(trainer.groups(), 5000):
+        trainer.advance(group)
+        if trainer.progress.step % 250 == 0:
+            best = min(best, trainer.evaluate("validation").compute()["loss"].value)
+    report.add("GPT 6 x 384, 5,000 steps", time.perf_counter() - started, "", "", f"{best:.4f} nats, best validation")
+    trainer = trainer_of(_LSTM)
+    took, flops = steps(trainer, 100)
+    report.add("LSTM 2 x 1024", took, round(100 * 256 * 128 / took), flops / took / peak, "100 steps")
+    for name, overrides in (("LSTM 1 x 128", _SMALL), ("transformer (default)", ("model=transformer",))):
+        trainer = trainer_of(overrides)
+        ratios = []
+        for _ in range(5):
+            plain = bare_steps(trainer, 200)
+            trainer.progress, trainer.state = Progress(), None
+            ratios.append(plain / steps(trainer, 200)[0])
+        report.add(f"trainer against a bare loop, {name}", "", "", "", f"x{sorted(ratios)[2]:.3f} its speed")
+    losses = {}
+    for precision in ("fp32", "bf16", "fp16"):
+        trainer = trainer_of(("model=transformer",), f"device.precision={precision}")
+        for group in islice(trainer.groups(), 700):
+            trainer.advance(group)
+        losses[precision] = trainer.evaluate("validation").compute()["loss"].value
+    report.add("700 steps in each precision", "", "", "", ", ".join(f"{k} {v:.4f} nats" for k, v in losses.items()))
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What only a GPU can show: `pytest -m gpu` on a machine that has one; deselected otherwise."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+import pytest
+import torch
+
+from seqlab.training.device import resolve_device
+from seqlab.training.trainer import Trainer
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+
+pytestmark = pytest.mark.gpu
+
+
+def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
+    config = tiny_config(model, task, "device=cuda", "trainer.log_every_steps=100", *overrides)
+    device = resolve_device(config.device, deterministic=False)
+    network = tiny_network(config).to(device.torch_device)
+    network.train()
+    return Trainer(tiny_task(config), network, config.optim, config.trainer, device, seed=0, folder=None)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_no_step_waits_for_the_gpu(model: str, task: str) -> None:
+    """Between two looks nothing is read back: torch raises where something is."""
+    trainer = _trainer(model, task, "trainer.max_steps=1000", "trainer.eval_every_steps=1000")
+    assert trainer.deferred
+    groups = trainer.groups()
+    for group in islice(groups, 3):
+        trainer.advance(group)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for group in islice(groups, 5):
+            trainer.advance(group)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert len(trainer.pending) == 8
+    assert trainer.settle() is None
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_gpu_trains_like_a_cpu(model: str, task: str, precision: str) -> None:
+    """The same first loss in any precision, to what that precision has."""
+    batch = next(tiny_task(tiny_config(model, task)).batches("train", 0))
+    exact = _trainer(model, task, "device.precision=fp32")
+    mixed = _trainer(model, task, f"device.precision={precision}")
+    config = tiny_config(model, task, "device=cpu")
+    device = resolve_device(config.device, deterministic=False)
+    on_cpu: Trainer[Any] = Trainer(
+        tiny_task(config), tiny_network(config), config.optim, config.trainer, device, seed=0, folder=None
+    )
+    nats, _ = on_cpu.step([batch])
+    assert float(exact.step([batch])[0]) == pytest.approx(float(nats), rel=1e-4)
+    assert float(mixed.step([batch])[0]) == pytest.approx(float(nats), rel=0.02)
+
+
+@pytest.mark.parametrize("model", ["rnn", "lstm", "gru"])
+def test_cudnn_gets_weights_in_one_piece(model: str) -> None:
+    """Otherwise torch warns and copies them in each step; warnings are errors here."""
+    trainer = _trainer(model, "char_lm")
+    for group in islice(trainer.groups(), 2):
+        trainer.advance(group)
+
+
+def test_flash_attention_takes_what_a_transformer_gives_it() -> None:
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    trainer = _trainer("transformer", "char_lm", "device.precision=bf16")
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION):  # raises where that kernel cannot be used
+        trainer.advance(next(trainer.groups()))
