@@ -56,14 +56,22 @@ def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
     device = resolve_device(config.device, deterministic=False)
     task, network = prepare(config, device)
     device, _ = decide(config, task, network, device)
-    return PacedTrainer(task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),))
+    trainer = PacedTrainer(
+        task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),)
+    )
+    trainer.model = config.model
+    return trainer
 
 
 def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = (), compiler_cache: str | None = None) -> None:
     """A contender: fit(), with everything that it does between two validations."""
     if compiler_cache is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiler_cache
-    trainer = make_trainer(overrides)
+    run(make_trainer(overrides), pace, facts)
+
+
+def run(trainer: PacedTrainer, pace: Pace, facts: Facts) -> None:
+    """Train at the harness's pace."""
     trainer.pace, trainer.facts = pace, facts
     windows = [window for group in islice(trainer.groups(), 30) for window in group]
     trainer.progress = Progress()

@@ -17,29 +17,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.ours import Silent
 from seqlab.config.run import RunConfig, load_run_config
-from seqlab.interfaces import Metric, State, detach
+from seqlab.interfaces import State, detach
 from seqlab.training.device import resolve_device
-from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
 SETTINGS = [
     "model=lstm", "model.width=128", "model.layers=1", "model.dropout=0.0", "task.batch_size=16", "task.window=64",
     "device=cpu", "trainer.eval_every_steps=1000000", "trainer.save_every_steps=1000000", "trainer.max_steps=1000000",
 ]  # fmt: skip
-
-
-class Silent:
-    """An Observer that is told everything and does nothing."""
-
-    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
-        pass
-
-    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
-        pass
-
-    def saving(self, progress: Progress) -> None:
-        pass
 
 
 class Bare:

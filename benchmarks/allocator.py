@@ -1,0 +1,41 @@
+"""What it saves that glibc keeps what tensors free: a step of each family with its defaults, with and without."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import seqlab.training.device
+from benchmarks.harness import Facts, Pace, Report, interleave, parser, speed_ratio
+from benchmarks.ours import seqlab as train
+
+
+def without(pace: Pace, facts: Facts, overrides: tuple[str, ...]) -> None:
+    """A contender: seqlab with glibc as it comes."""
+    seqlab.training.device.keep_memory = lambda: None
+    train(pace, facts, overrides)
+
+
+def main() -> None:
+    """Print one row for each family and task."""
+    options = parser(__doc__).parse_args()
+    columns = ("task", "model", "kept ms", "as it comes ms", "ratio", "kept peak MB", "as it comes peak MB")
+    report = Report("allocator", columns, options)
+    for task in ("char_lm", "translation"):
+        for model in ("rnn", "lstm", "gru", "transformer"):
+            if options.only not in f"{task} {model}":
+                continue
+            overrides = (f"model={model}", f"task={task}", "device=cpu")
+            found = interleave(
+                {"kept": partial(train, overrides=overrides), "plain": partial(without, overrides=overrides)},
+                rounds=options.rounds, seconds=options.seconds, threads=options.threads,
+            )  # fmt: skip
+            kept, plain = found["kept"], found["plain"]
+            report.add(
+                task, model, kept.wall, plain.wall, speed_ratio(kept, plain), round(kept.peak_bytes / 1e6),
+                round(plain.peak_bytes / 1e6),
+            )  # fmt: skip
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
