@@ -12,14 +12,14 @@ from functools import partial
 
 import torch
 
-from benchmarks.harness import Contender, Facts, Pace, Report, interleave, parser, speed_ratio
+from benchmarks.harness import Contender, Facts, Pace, Report, interleave, parser, ratios, speed_ratio
 from benchmarks.ours import make_trainer
 from seqlab.interfaces import Split
 from seqlab.tasks.translation import PairBatch, Translation
 
 
 def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], unbucketed: bool = False) -> None:
-    """A contender; a step is an epoch's share of one batch, so that rows are compared by tokens a second."""
+    """A contender; its tokens are those that are no padding."""
     trainer = make_trainer(("model=transformer", "task=translation", *overrides))
     task = trainer.task
     assert isinstance(task, Translation)
@@ -27,7 +27,6 @@ def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], unbucketed: bool
         task.batches = partial(unbucketed_batches, task)  # type: ignore[method-assign]
     trainer.pace, trainer.facts = pace, facts
     batches = list(trainer.task.batches("train", 0))
-    facts["tokens_per_step"] = sum(batch.positions for batch in batches) / len(batches)
     facts["padded"] = 1 - sum(b.positions for b in batches) / sum(
         b.source_BS.numel() + b.target_BT.numel() for b in batches
     )
@@ -69,10 +68,9 @@ def main() -> None:
     found = interleave(contenders, rounds=options.rounds, seconds=options.seconds, threads=options.threads)
     plain = found["fixed size, unbucketed"]
     for name, took in found.items():
-        share = took.facts["tokens_per_step"] / plain.facts["tokens_per_step"]
-        each = [share * b / a for a, b in zip(took.rounds, plain.rounds, strict=True)]
+        each = ratios(took, plain)
         report.add(
-            name, took.facts["rows"], took.facts["padded"], took.wall, round(took.tokens_per_second),
+            name, took.facts["rows"], took.facts["padded"], took.wall, round(took.speed),
             speed_ratio(took, plain), min(each), max(each),
         )  # fmt: skip
     report.finish()

@@ -29,12 +29,14 @@ from seqlab.training.device import Device
 Pace: TypeAlias = "Callable[[], None]"
 """What a contender calls after each step; it returns when the next step may begin."""
 
+
 Contender: TypeAlias = "Callable[[Pace, Facts], None]"
 """Trains for ever. Must be a function of a module (or functools.partial of one), so that a process can import it."""
 
 
 class Facts(dict[str, Any]):
-    """What a contender wants to say of itself (tokens_per_step, flops_per_step) before its first step."""
+    """What a contender wants to say of itself before its first step: flops_per_token, or flops_per_step, and
+    tokens_per_step; where steps differ in tokens, it counts tokens_done instead as it goes."""
 
 
 class _DoneError(BaseException):
@@ -47,13 +49,14 @@ class Timing:
 
     wall: float
     cpu: float
-    rounds: tuple[float, ...]
+    speeds: tuple[float, ...]  # of each round, tokens (or steps) a second
     peak_bytes: int
     facts: Mapping[str, Any]
 
     @property
-    def tokens_per_second(self) -> float:
-        return 1000 * float(self.facts["tokens_per_step"]) / self.wall
+    def speed(self) -> float:
+        """Tokens a second, or steps where a contender knows of no tokens."""
+        return statistics.median(self.speeds)
 
 
 def interleave(contenders: Mapping[str, Contender], *, rounds: int, seconds: float, threads: int) -> dict[str, Timing]:
@@ -68,7 +71,7 @@ def interleave(contenders: Mapping[str, Contender], *, rounds: int, seconds: flo
         processes[-1].start()
         there.close()
         facts[name] = pipes[name].recv()  # one after the other: a start takes both cores
-    results: dict[str, list[tuple[float, float, int]]] = {name: [] for name in contenders}
+    results: dict[str, list[tuple[float, float, float, int]]] = {name: [] for name in contenders}
     steps = {name: _steps_in(pipes[name], seconds) for name in contenders}
     for turn in range(rounds):
         for name in list(contenders)[:: 1 if turn % 2 else -1]:
@@ -78,20 +81,21 @@ def interleave(contenders: Mapping[str, Contender], *, rounds: int, seconds: flo
         process.join()
     return {
         name: Timing(
-            statistics.median(wall for wall, _, _ in found),
-            statistics.median(cpu for _, cpu, _ in found),
-            tuple(wall for wall, _, _ in found),
-            max(peak for _, _, peak in found),
+            statistics.median(wall for wall, _, _, _ in found),
+            statistics.median(cpu for _, cpu, _, _ in found),
+            tuple(speed for _, _, speed, _ in found),
+            max(peak for _, _, _, peak in found),
             facts[name],
         )
         for name, found in results.items()
     }
 
 
-def _turn(pipe: Connection, steps: int) -> tuple[float, float, int]:
+def _turn(pipe: Connection, steps: int) -> tuple[float, float, float, int]:
+    """(milliseconds a step, of CPU time a step, tokens a second, peak bytes)."""
     pipe.send(steps)
-    wall, cpu, peak = pipe.recv()
-    return 1000 * wall / steps, 1000 * cpu / steps, peak
+    wall, cpu, tokens, peak = pipe.recv()
+    return 1000 * wall / steps, 1000 * cpu / steps, tokens / wall, peak
 
 
 def _steps_in(pipe: Connection, seconds: float) -> int:
@@ -107,14 +111,16 @@ def _steps_in(pipe: Connection, seconds: float) -> int:
 def _serve(pipe: Connection, contender: Contender, threads: int) -> None:
     torch.set_num_threads(threads)
     device = Device(torch.device("cuda" if torch.cuda.is_available() else "cpu"), "fp32", compile=False)
-    facts, left, begun = Facts(), 0, (0.0, 0.0)
+    facts, left, begun = Facts(), 0, (0.0, 0.0, 0.0)
 
     def wait() -> None:
         nonlocal left, begun
         left = pipe.recv()
         if left == 0:
             raise _DoneError
-        begun = time.perf_counter(), time.process_time()
+        # where nobody counts tokens, they are those of the steps of this turn
+        tokens = facts.get("tokens_done", -left * facts.get("tokens_per_step", 1))
+        begun = time.perf_counter(), time.process_time(), tokens
 
     def pace() -> None:
         nonlocal left
@@ -126,7 +132,7 @@ def _serve(pipe: Connection, contender: Contender, threads: int) -> None:
         if left == 0:
             device.synchronise()
             taken = time.perf_counter() - begun[0], time.process_time() - begun[1]
-            pipe.send((*taken, device.peak_memory_bytes()))
+            pipe.send((*taken, facts.get("tokens_done", 0) - begun[2], device.peak_memory_bytes()))
             wait()
 
     try:
@@ -135,10 +141,14 @@ def _serve(pipe: Connection, contender: Contender, threads: int) -> None:
         pipe.close()
 
 
+def ratios(mine: Timing, theirs: Timing) -> list[float]:
+    """How many times as many tokens a second mine does, round by round."""
+    return [a / b for a, b in zip(mine.speeds, theirs.speeds, strict=True)]
+
+
 def speed_ratio(mine: Timing, theirs: Timing) -> float:
-    """How many times as many tokens a second mine does, round by round; the median."""
-    share = float(mine.facts.get("tokens_per_step", 1)) / float(theirs.facts.get("tokens_per_step", 1))
-    return statistics.median(share * b / a for a, b in zip(mine.rounds, theirs.rounds, strict=True))
+    """The median of `ratios`."""
+    return statistics.median(ratios(mine, theirs))
 
 
 def matrix_product(pace: Pace, facts: Facts) -> None:
@@ -153,7 +163,8 @@ def matrix_product(pace: Pace, facts: Facts) -> None:
 
 def gigaflops(timing: Timing) -> float:
     """What it does a second."""
-    return float(timing.facts["flops_per_step"]) / timing.wall / 1e6
+    each = timing.facts.get("flops_per_token", timing.facts.get("flops_per_step", 0))
+    return float(each) * timing.speed / 1e9
 
 
 # --- what comes out ---------------------------------------------------------------------------------
@@ -191,6 +202,8 @@ class Report:
         facts = machine(self.options.threads)
         facts |= {"load_before": self.load_before, "load_after": os.getloadavg()[0]}
         print(f"\nload {facts['load_before']:.1f} before, {facts['load_after']:.1f} after; {facts['threads']} threads")
+        if self.options.only:  # some rows are no table to keep
+            return
         self.options.out.mkdir(parents=True, exist_ok=True)
         whole = json.dumps({"name": self.name, "machine": facts, "rows": self.rows}, indent=1)
         (self.options.out / f"{self.name}.json").write_text(whole + "\n", encoding="utf-8")

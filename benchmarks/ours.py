@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
+from rich.console import Console
 
 from benchmarks.harness import Facts, Pace
+from seqlab import experiment
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import load_run_config
 from seqlab.experiment import decide, prepare
@@ -47,12 +52,13 @@ class PacedTrainer(Trainer[Any]):
         super()._log_if_due()
         if self.progress.step == 1:
             self.facts["first_step_seconds"] = time.perf_counter() - self.began
+        self.facts["tokens_done"] = self.progress.tokens
         self.pace()
 
 
 def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
-    """As `seqlab train` makes it, but that it writes nothing and never validates."""
-    config = load_run_config([*NEVER, *overrides])
+    """As `seqlab train` makes it, but that it writes nothing and never validates. A later override wins."""
+    config = load_run_config([*{text.partition("=")[0]: text for text in (*NEVER, *overrides)}.values()])
     device = resolve_device(config.device, deterministic=False)
     task, network = prepare(config, device)
     device, _ = decide(config, task, network, device)
@@ -64,7 +70,7 @@ def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
 
 
 def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = (), compiler_cache: str | None = None) -> None:
-    """A contender: fit(), with everything that it does between two validations."""
+    """A contender: fit(), with everything that it does between two validations but showing and writing logs."""
     if compiler_cache is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiler_cache
     run(make_trainer(overrides), pace, facts)
@@ -75,12 +81,21 @@ def run(trainer: PacedTrainer, pace: Pace, facts: Facts) -> None:
     trainer.pace, trainer.facts = pace, facts
     windows = [window for group in islice(trainer.groups(), 30) for window in group]
     trainer.progress = Progress()
-    tokens = sum(window.positions for window in windows)
     state = torch.random.get_rng_state()
     flops = training_flops(trainer.task.build_network(trainer.model), windows[:2])
     torch.random.set_rng_state(state)
-    facts["tokens_per_step"] = tokens / len(windows)
-    facts["flops_per_step"] = flops / sum(window.positions for window in windows[:2]) * facts["tokens_per_step"]
+    facts["flops_per_token"] = flops / sum(window.positions for window in windows[:2])
     facts["device"] = f"{trainer.device.name} {trainer.device.precision}"
     trainer.began = time.perf_counter()
     trainer.fit()
+
+
+def seqlab_as_it_comes(pace: Pace, facts: Facts, overrides: tuple[str, ...] = ()) -> None:
+    """A contender: all of `seqlab train`, with its run folder, log files, TensorBoard, checkpoints and display."""
+    config = load_run_config([*NEVER, *overrides])
+    PacedTrainer.pace, PacedTrainer.facts = staticmethod(pace), facts
+    PacedTrainer.began = time.perf_counter()
+    vars(experiment)["Trainer"] = PacedTrainer
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
+        config = replace(config, runs_dir=Path(folder))
+        experiment.train(config, Console(file=nowhere, force_terminal=True, width=100))

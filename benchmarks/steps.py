@@ -1,7 +1,8 @@
 """One training step of each family and size, beside plain loops that train the same.
 
 gpt rows: a plain Transformer loop (see benchmarks/loops.py), with and without biases; seqlab's has them. RNN rows: a
-plain loop over nn.LSTM, nn.GRU or nn.RNN. GFLOP/s are those of the model (FLOPs of matrix products, forward and
+plain loop over nn.LSTM, nn.GRU or nn.RNN, without dropout, which the two place otherwise. On the CPU, in fp32 unless an
+override says otherwise. GFLOP/s are those of the model (FLOPs of matrix products, forward and
 backward) and their share in what one large matrix product reaches in the same rounds.
 """
 
@@ -15,7 +16,7 @@ from benchmarks.ours import seqlab
 
 GPT_SIZES = {"gpt small": GPTSize(4, 4, 128, 12, 64), "gpt large": GPTSize(6, 6, 384, 64, 256)}
 WORD_SIZES = {
-    f"{kind} {name}": WordSize(kind, layers, width, batch, window, dropout=0.2)
+    f"{kind} {name}": WordSize(kind, layers, width, batch, window, dropout=0.0)
     for kind in ("lstm", "gru", "rnn")
     for name, layers, width, batch, window in (("small", 2, 200, 20, 35), ("large", 2, 512, 64, 64))
 }
@@ -55,7 +56,8 @@ def main() -> None:
         rows[name] = word_overrides(shape), {"plain loop": partial(word_model, size=shape)}
     for name, (overrides, rivals) in rows.items():
         if options.only in name:
-            ours = partial(seqlab, overrides=(*overrides, *options.overrides))
+            fixed = ("device.type=cpu", "device.precision=fp32")
+            ours = partial(seqlab, overrides=(*overrides, *fixed, *options.overrides))
             found = interleave(
                 {"ours": ours, **rivals, "peak": matrix_product},
                 rounds=options.rounds, seconds=options.seconds, threads=options.threads,

@@ -27,8 +27,9 @@ def main() -> None:
             model: partial(
                 seqlab,
                 overrides=(
-                    f"model={model}", "model.width=128", "model.layers=2", "model.dropout=0.0", f"task.window={window}",
-                    f"task.batch_size={rows}", *((f"model.context={window}",) if model == "transformer" else ()),
+                    f"model={model}", "model.width=128", "model.layers=2", "model.dropout=0.0",
+                    f"task.window={window}", f"task.batch_size={rows}", "device.type=cpu", "device.precision=fp32",
+                    *((f"model.context={window}",) if model == "transformer" else ()),
                 ),
             )
             for model in _MODELS
@@ -42,7 +43,7 @@ def main() -> None:
         for model in contenders:
             took = found[model]
             report.add(
-                model, window, rows, took.wall, round(took.tokens_per_second), gigaflops(took),
+                model, window, rows, took.wall, round(took.speed), gigaflops(took),
                 gigaflops(took) / peak, round(took.peak_bytes / 1e6),
             )  # fmt: skip
     report.finish()

@@ -96,7 +96,8 @@ class Display:
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self.quiet:
-            self._live = Live(self._panel(), console=self.console, refresh_per_second=4)
+            # made anew when it is shown, not at each log line, which may come a hundred times a second
+            self._live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=4)
             self._live.start()
         return self
 
@@ -114,9 +115,7 @@ class Display:
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
         self._progress, self._scalars = progress, scalars
         self._losses.append(scalars["train/loss"])
-        if self._live is not None:
-            self._live.update(self._panel())
-        elif time.monotonic() - self._last_line >= self.every_seconds:
+        if self._live is None and time.monotonic() - self._last_line >= self.every_seconds:
             self._last_line = time.monotonic()
             self.say(self._line())
 
@@ -127,7 +126,6 @@ class Display:
         text += "  (best)" if better else ""
         if self._live is not None:
             self._validations.append(text)
-            self._live.update(self._panel())
         else:
             self.say(text)
 

@@ -32,7 +32,7 @@ from seqlab.run_folder import (
     write_json,
     write_text,
 )
-from seqlab.training.auto import choose, note_compiled, undecided
+from seqlab.training.auto import choose, left_open, note_compiled
 from seqlab.training.device import Device, is_out_of_memory, resolve_device, without_slow_parts
 from seqlab.training.recorder import Recorder, finite
 from seqlab.training.retention import snapshots, step_of
@@ -134,7 +134,7 @@ def decide(
     """The device with everything that was left to `auto` decided for this network, and why, in words. The console is
     told what takes more than a moment."""
     device = without_slow_parts(device, config.device, network)
-    if not undecided(config.device):
+    if not left_open(config.device):
         return device, ()
 
     def say(text: str) -> None:
@@ -143,11 +143,16 @@ def decide(
 
     drawn = random_states(device.name)
     twin = copy.deepcopy(network)
+    for module in twin.modules():
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters()  # copies lie apart, and cuDNN wants them in one piece
     trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
     try:
         with memory():
             return choose(config.device, trainer, say)
     finally:
+        if device.name == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         set_random_states(device.name, *drawn)
 
 

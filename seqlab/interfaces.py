@@ -39,6 +39,13 @@ def select_rows(state: State, rows_R: Tensor) -> State:
     return tuple(select_rows(part, rows_R) for part in state)
 
 
+def same_shapes(state: State, other: State) -> bool:
+    """Whether two states are nested alike, with tensors of the same shapes."""
+    if isinstance(state, Tensor) or isinstance(other, Tensor):
+        return isinstance(state, Tensor) and isinstance(other, Tensor) and state.shape == other.shape
+    return len(state) == len(other) and all(map(same_shapes, state, other))
+
+
 def where(condition: Tensor, state: State, other: State) -> State:
     """`state` if the condition () holds, else `other`, which is nested alike; decided on the device."""
     if isinstance(state, Tensor) and isinstance(other, Tensor):
@@ -73,12 +80,13 @@ class Batch:
         """The same batch with every tensor on `device`; to CUDA from pinned memory, so that nobody waits."""
         if device.type == "cpu":
             return self
-        pinned = device.type == "cuda"
+        pinned = device.type == "cuda" and next(v for v in vars(self).values() if isinstance(v, Tensor)).is_cpu
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         moved: dict[str, Any] = {
-            name: (value.pin_memory() if pinned else value).to(device, non_blocking=pinned)
+            # a view of a longer text would be pinned with all that lies between its rows
+            name: (value.contiguous().pin_memory() if pinned else value).to(device, non_blocking=pinned)
             for name, value in values.items()
-            if isinstance(value, Tensor)
+            if isinstance(value, Tensor) and value.device != device
         }
         return replace(self, **moved)
 

@@ -15,13 +15,14 @@ from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
 from seqlab.display import clock, compact, figure
 from seqlab.experiment import Result, count_parameters, prepare
-from seqlab.training.device import resolve_device
+from seqlab.training.device import resolve_device, without_slow_parts
 
 
 def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
     """What a run would be: the config checked, the corpus read, the network built and counted."""
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
+    device = without_slow_parts(device, config.device, network)
     parts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         parts[name.partition(".")[0]] += parameter.numel()

@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import CheckpointError, ConfigError
-from seqlab.experiment import build_task, check_data, describe_environment, make_trainer, prepare, recorded
+from seqlab.experiment import build_task, check_data, decide, describe_environment, make_trainer, prepare, recorded
 from seqlab.run_folder import find_run, fingerprint
 from seqlab.runs import differences
-from seqlab.training.device import Device, resolve_device
+from seqlab.training.device import Device, DeviceConfig, resolve_device
 from seqlab.training.retention import newest_whole, snapshots, step_of
 from seqlab.training.snapshot import Parts, load_parts, restore
 from seqlab.training.trainer import Trainer
@@ -86,19 +86,22 @@ def trainer_at(
     origin: Mapping[str, Any],
 ) -> Trainer[Any]:
     """A trainer that stands where the checkpoint was written, or at the start. Writes nothing."""
-    device = _device(config, origin)
+    # what `auto` came to, and how many threads there were, is part of the run
+    settled = replace(config, device=_kept_device(config, origin))
+    device = _device(settled)
     task = build_task(config, folder)
     check_data(origin, task, folder)
     # a checkpoint holds the weights that the run it was started from gave it
     _, network = prepare(config if found is None else replace(config, init_from=None), device, task)
+    device, _ = decide(settled, task, network, device)
     trainer = make_trainer(config, task, network, device, folder, describe_environment(task, device))
     if found is not None:
         restore(trainer, found[1], str(found[0]))
     return trainer
 
 
-def _device(config: RunConfig, origin: Mapping[str, Any]) -> Device:
-    """What `auto` chose, and how many threads there were, is part of the run, unless it was set since."""
+def _kept_device(config: RunConfig, origin: Mapping[str, Any]) -> DeviceConfig:
+    """The device's settings with what was chosen for them when the run was made, unless they were set since."""
     before, stored = origin.get("environment"), origin["config"].get("device")
     kept: dict[str, Any] = {}
     if isinstance(before, dict) and isinstance(stored, dict):
@@ -108,11 +111,17 @@ def _device(config: RunConfig, origin: Mapping[str, Any]) -> Device:
         if isinstance(before.get("compile"), bool) and config.device.compile == stored.get("compile") == "auto":
             kept["compile"] = "always" if before["compile"] else "never"
     try:
-        return resolve_device(replace(config.device, **kept), deterministic=config.deterministic)
+        return replace(config.device, **kept)
     except ValidationError as error:
         raise CheckpointError(f"the checkpoint names no device that there can be: {kept}") from error
+
+
+def _device(config: RunConfig) -> Device:
+    try:
+        return resolve_device(config.device, deterministic=config.deterministic)
     except ConfigError as error:
-        error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"
+        if error.what.startswith("device="):
+            error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"
         raise
 
 

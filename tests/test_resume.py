@@ -462,6 +462,14 @@ def test_what_was_chosen_in_between_is_kept(here: Path) -> None:
     assert go_on(here / "a").steps == 9
 
 
+def test_auto_in_a_resumed_run_is_measured_then(here: Path) -> None:
+    begin(here / "a")
+    back_to(here / "a", 8)
+    go_on(here / "a", "device.compile=auto")
+    facts = json.loads((here / "a" / "environment.json").read_text())
+    assert facts["chosen"]["compile"] is False
+
+
 def test_what_was_measured_is_not_measured_again(here: Path, monkeypatch: Patch) -> None:
     begin(here / "a", "device.threads=auto", "device.compile=auto")
     chosen = json.loads((here / "a" / "environment.json").read_text())

@@ -118,24 +118,25 @@ def _complete(
     device = resolve_device(config.device, deterministic=config.deterministic)
     if variant.existing:
         variant = replace(variant, sizes=sizes_of(task, config.model))
+        device = _decided(config, task, device, compilation=False)
         try:
             with memory():
                 return replace(variant, probe=probe(config, task, device)), ""
         except SeqlabError as error:
             return variant, error.what
-    device, _ = decide(config, task, build_network(config, task, device), device)
-    # chosen once: a restart on another machine must not go on with another device
-    chosen = [f"device.type={device.name}", f"device.precision={device.precision}"]
-    if config.device.compile == "auto":
-        chosen.append(f"device.compile={'always' if device.compile else 'never'}")
-    if config.device.threads == "auto":
-        chosen.append(f"device.threads={torch.get_num_threads()}")
-    overrides = merged(variant.overrides, tuple(chosen))
+    overrides = variant.overrides
     if request.match is not None:
         matched = match_size(task, config.model, request.match.part, request.match.target)
         solved = tuple(changes(config.model, matched))
         _check_solved(variant, solved, request.match.part)
         overrides = merged(overrides, solved)
+        config = load_run_config(list(overrides), config_dir)
+    # chosen once: a restart on another machine must not go on with another device, nor a seed with other threads
+    device = _decided(config, task, device, compilation=False)
+    chosen = [f"device.type={device.name}", f"device.precision={device.precision}"]
+    if config.device.threads == "auto":
+        chosen.append(f"device.threads={torch.get_num_threads()}")
+    overrides = merged(overrides, tuple(chosen))
     config = load_run_config(list(overrides), config_dir)
     measured, why = _measure(config, task, device)
     if request.budget is not None:
@@ -143,8 +144,23 @@ def _complete(
             raise ConfigError(f"{variant.label} cannot be given a budget, for it cannot be measured", why)
         overrides = merged(overrides, _limits(request.budget, measured, variant))
         config = load_run_config(list(overrides), config_dir)
+    if config.device.compile == "auto":  # only now is it known how long training takes
+        compiled = _decided(config, task, device, compilation=True).compile
+        overrides = merged(overrides, (f"device.compile={'always' if compiled else 'never'}",))
+        config = load_run_config(list(overrides), config_dir)
     decided = undecided(variant.label, config, overrides, {})
     return replace(decided, sizes=sizes_of(task, config.model), probe=measured), why
+
+
+def _decided(config: RunConfig, task: Task[Any], device: Device, *, compilation: bool) -> Device:
+    """The device with what was left to `auto`; as it is where the model cannot be tried, which its runs will find."""
+    if not compilation:
+        config = replace(config, device=replace(config.device, compile="never"))
+    try:
+        with memory():
+            return decide(config, task, build_network(config, task, device), device)[0]
+    except (NumericError, ResourceError):
+        return device
 
 
 def _measure(config: RunConfig, task: Task[Any], device: Device) -> tuple[Probe | None, str]:

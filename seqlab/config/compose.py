@@ -78,17 +78,24 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
         composed = _plain(config, {str(k): str(v) for k, v in names.items()}, resolve=False)
     except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
-    _fill(composed.tree)
+    _fill(composed.tree, composed.names)
     for override in _check(list(overrides)):
         _replace(composed.tree, override)
     return _composed(composed.tree, composed.names)
 
 
-def _fill(tree: dict[str, Any]) -> None:
-    """Settings of the loop that did not exist when the run was stored take their default, which is what it had."""
-    shipped: Any = OmegaConf.to_container(OmegaConf.load(shipped_folder() / "train.yaml"))
-    if isinstance(tree.get("trainer"), dict):
-        tree["trainer"] = {**shipped["trainer"], **tree["trainer"]}
+def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
+    """Settings that did not exist when the run was stored take their default, which is what it had."""
+
+    def fill(part: str, path: Path) -> None:
+        shipped: Any = OmegaConf.to_container(OmegaConf.load(path))
+        stored, defaults = tree.get(part), shipped.get(part)
+        if isinstance(stored, dict) and stored.get("_target_") == defaults.get("_target_"):
+            tree[part] = {**defaults, **stored}
+
+    fill("trainer", shipped_folder() / "train.yaml")
+    if (path := shipped_folder() / "task" / f"{names.get('task')}.yaml").is_file():
+        fill("task", path)
 
 
 def _replace(tree: dict[str, Any], override: Override) -> None:

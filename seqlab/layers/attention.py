@@ -26,7 +26,8 @@ def attention_formula(
     score_BNTS = query_BNTK @ key_BNSK.mT / math.sqrt(query_BNTK.shape[-1])
     if visible is not None:
         score_BNTS = score_BNTS.masked_fill(~visible, float("-inf"))
-    return F.dropout(score_BNTS.softmax(-1), dropout).to(value_BNSK.dtype) @ value_BNSK
+    weight_BNTS = score_BNTS.softmax(-1, dtype=torch.promote_types(score_BNTS.dtype, torch.float32))
+    return F.dropout(weight_BNTS, dropout).to(value_BNSK.dtype) @ value_BNSK
 
 
 def _attend(

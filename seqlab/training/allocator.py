@@ -6,7 +6,9 @@ import ctypes
 import os
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
-_MOST = 2**30  # bytes: what is larger still comes from the system, and goes back to it
+# bytes: what is larger still comes from the system, and goes back to it
+_MOST = 2**30
+_MOST_OF_OLD = 2**25  # all that older ones take
 
 
 def keep_memory() -> None:
@@ -21,5 +23,5 @@ def keep_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, ValueError, OSError):  # no confstr, no such name, no mallopt
         return
-    mallopt(_M_MMAP_THRESHOLD, _MOST)
-    mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    if mallopt(_M_MMAP_THRESHOLD, _MOST) or mallopt(_M_MMAP_THRESHOLD, _MOST_OF_OLD):
+        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

@@ -29,7 +29,7 @@ from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
 T = TypeVar("T")
-# of compiling a small network, measured by `python -m benchmarks compiling` (docs/performance.md)
+# of compiling a small network on a CPU, measured by `python -m benchmarks compiling` (docs/performance.md)
 _COLD_SECONDS, _WARM_SECONDS = 25.0, 2.5
 _MOST_SHARE = 0.02  # of the training time that a trial may take
 _COMPILED = ("cpu", "cuda")
@@ -37,7 +37,7 @@ _ROUNDS, _ROUND_SECONDS = 3, 0.25
 _WORTH = 0.95  # more threads, or compilation, are taken if a step then takes less than this share of its time
 
 
-def undecided(config: DeviceConfig) -> bool:
+def left_open(config: DeviceConfig) -> bool:
     """Whether there is something that only steps can decide."""
     return config.threads == "auto" or config.compile == "auto"
 
@@ -90,7 +90,8 @@ def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tu
     if len(shapes) > 1:
         return False, "batches differ in length, and each length would be compiled by itself"
     planned = planned_seconds(trainer, _step_seconds(trainer))
-    warm = marker(trainer).exists()
+    place = marker(trainer)
+    warm = place is not None and place.exists()
     cost = _WARM_SECONDS if warm else _COLD_SECONDS
     sum_up = f"training takes about {planned:.0f} s and compiling {cost:g} s{' (its cache is warm)' if warm else ''}"
     if cost > _MOST_SHARE * planned:
@@ -100,7 +101,10 @@ def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tu
         trainer.task, trainer.network, trainer.optim, trainer.config, replace(device, compile=True),
         seed=trainer.seed, folder=None,
     )  # fmt: skip
-    _step_seconds(compiled)
+    try:
+        _step_seconds(compiled)
+    except Exception as error:  # whatever a compiler cannot do is no reason not to train
+        return False, f"compiling failed: {' '.join(str(error).split())[:120]}"
     note_compiled(compiled)
     seconds = _in_turns({False: partial(_step_seconds, trainer), True: partial(_step_seconds, compiled)})
     figures = f"{1000 * seconds[True]:.3g} ms a step compiled, {1000 * seconds[False]:.3g} ms as it is"
@@ -124,26 +128,34 @@ def planned_seconds(trainer: Trainer[Any], step_seconds: float) -> float:
     if limit.max_steps is not None:
         seconds = min(seconds, limit.max_steps * step_seconds)
     if limit.max_epochs is not None:
-        windows = sum(1 for _ in trainer.task.batches("train", 0))
+        batches, steps = trainer.task.batches("train", 0), limit.bptt_steps
+        windows = sum(1 if steps is None else sum(1 for _ in batch.windows(steps)) for batch in batches)
         seconds = min(seconds, limit.max_epochs * windows / limit.accumulate * step_seconds)
     return seconds
 
 
-def marker(trainer: Trainer[Any]) -> Path:
-    """A file beside the compiler's cache that says that these steps were compiled before, by this torch."""
+def marker(trainer: Trainer[Any]) -> Path | None:
+    """A file beside the compiler's cache that says that these steps were compiled before, by this torch; None where
+    the cache has no place that is known."""
+    try:
+        default = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
+    except (KeyError, OSError, ImportError):  # a user without a name, as in some containers
+        default = None
+    folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR", default)
+    if folder is None:
+        return None
     shapes = sorted(_shapes(next(trainer.task.batches("train", 0))))
     place = (trainer.device.name, trainer.device.precision)
     what = (torch.__version__, place, repr(trainer.network), shapes, trainer.config.bptt_steps)
     digest = hashlib.sha256(repr(what).encode()).hexdigest()[:24]
-    default = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
-    return Path(os.environ.get("TORCHINDUCTOR_CACHE_DIR", default)) / f"seqlab-{digest}"
+    return Path(folder) / f"seqlab-{digest}"
 
 
 def note_compiled(trainer: Trainer[Any]) -> None:
     """Leave the marker of a run that was compiled; without it the next one only believes that it costs more."""
-    if trainer.device.compile:
+    if trainer.device.compile and (place := marker(trainer)) is not None:
         with suppress(OSError):
-            marker(trainer).touch()
+            place.touch()
 
 
 def _shapes(window: Any) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -58,8 +58,7 @@ def count_nonfinite(
     if what is not None:
         return NumericError(
             what,
-            f"the weights are those before it; try optim.learning_rate={learning_rate / 10:g}, "
-            "or device.precision=fp32",
+            f"it moved no weight; try optim.learning_rate={learning_rate / 10:g}, or device.precision=fp32",
         )
     if scale is None and progress.nonfinite_in_a_row == 1:
         _log.warning("the loss or the gradient is not finite %s: that batch is skipped", where)

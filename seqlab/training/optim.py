@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -20,11 +20,8 @@ class OptimConfig(ABC):
 
     schedule: what follows warm-up: constant, linear, cosine (Loshchilov & Hutter 2017) or inverse_sqrt
     (Vaswani 2017). final_share: of the learning rate, where linear and cosine end. horizon_steps: where
-    they end; null stands for trainer.max_steps. skips_on_device: whether a step does nothing where the optimizer's
-    `found_inf` is 1, a tensor that the host need not have read.
+    they end; null stands for trainer.max_steps.
     """
-
-    skips_on_device: ClassVar[bool] = False
 
     learning_rate: Positive
     weight_decay: NonNegative
@@ -75,8 +72,6 @@ class OptimConfig(ABC):
 class AdamWConfig(OptimConfig):
     """AdamW (Loshchilov & Hutter 2019), in torch's fused form where the device has it."""
 
-    skips_on_device = True
-
     betas: tuple[Probability, Probability]
     epsilon: Positive
 
@@ -104,6 +99,12 @@ class RMSpropConfig(OptimConfig):
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(groups, self.learning_rate, self.decay, self.epsilon, momentum=self.momentum)
+
+
+def skips_on_device(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step does nothing where the optimizer's `found_inf` is 1, a tensor that the host need not have read.
+    (Fused SGD does so too, but its first step would leave momentum unset.)"""
+    return type(optimizer) is torch.optim.AdamW and all(group["fused"] for group in optimizer.param_groups)
 
 
 def _can_fuse(groups: list[dict[str, Any]]) -> bool:

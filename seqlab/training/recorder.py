@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
@@ -130,8 +131,9 @@ class Recorder:
 
     def _scalars(self, progress: Progress, scalars: dict[str, float]) -> None:
         with self._warned("TensorBoard's events"):
-            for tag, value in scalars.items():
-                self._board.add_scalar(tag, value, progress.step)
+            # one event for all of them
+            values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+            self._board._get_file_writer().add_summary(Summary(value=values), progress.step)
         record: dict[str, Any] = {
             "step": progress.step,
             "tokens": progress.tokens,

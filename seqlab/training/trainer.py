@@ -29,11 +29,12 @@ from seqlab.interfaces import (
     Task,
     detach,
     evaluating,
+    same_shapes,
     where,
 )
 from seqlab.training.device import Device, is_out_of_memory
 from seqlab.training.nonfinite import Outcome, count_nonfinite, read
-from seqlab.training.optim import OptimConfig
+from seqlab.training.optim import OptimConfig, skips_on_device
 from seqlab.training.progress import Interval, Observer, Progress
 from seqlab.training.seeds import random_states, set_random_states, stream_seed
 from seqlab.training.snapshot import save_snapshot
@@ -95,10 +96,12 @@ class Trainer(Generic[BatchT]):
         self.deferred = (
             device.name == "cuda"
             and config.on_nonfinite == "skip"
-            and optim.skips_on_device
+            and skips_on_device(self.optimizer)
             and not self.scaler.is_enabled()
         )
         self.pending: list[Outcome] = []  # steps that it was not asked about yet
+        self.pending_since = 0.0
+        self.parameters = list(network.parameters())
         self.forward = torch.compile(network) if device.compile else network
         self.progress = Progress()
         self.interval = Interval()
@@ -159,13 +162,14 @@ class Trainer(Generic[BatchT]):
             self._log_if_due()
             better = self.stop_signal is None and failed is None and self._evaluate_if_due()
             waited = self.progress.seconds - saved_seconds >= (self.config.save_every_seconds or math.inf)
-            waited = waited and not self.pending
+            if waited and self.pending:
+                failed = self.settle()
             if better or waited or failed is not None or self.progress.step % self.config.save_every_steps == 0:
                 self.save()
                 saved_seconds = self.progress.seconds
             if failed is not None:
                 raise failed
-        if self.pending and (failed := self.settle()) is not None:  # the data ended
+        if self.pending and (failed := self.settle()) is not None:  # the data ended, or a signal came
             self.save()
             raise failed
 
@@ -237,9 +241,11 @@ class Trainer(Generic[BatchT]):
         self.pending.append(
             Outcome(progress.step, progress.epoch, progress.windows, targets, tokens, seconds, nats, norm)
         )
-        return self.settle() if self._looks() else None
+        if len(self.pending) == 1:
+            self.pending_since = started
+        return self.settle() if self._must_look() else None
 
-    def _looks(self) -> bool:
+    def _must_look(self) -> bool:
         """Whether the host needs to know now what the steps came to."""
         every = (self.config.log_every_steps, self.config.eval_every_steps, self.config.save_every_steps)
         return (
@@ -254,19 +260,20 @@ class Trainer(Generic[BatchT]):
         pending, self.pending = self.pending, []
         if not pending:
             return None
-        started = time.perf_counter()
         values = read(pending)
-        waited = time.perf_counter() - started
+        # a GPU goes on while the host is elsewhere: what counts is the time from the first of these steps to this look
+        waited = time.perf_counter() - self.pending_since - sum(outcome.seconds for outcome in pending)
         progress, interval, ended = self.progress, self.interval, None
         progress.seconds, interval.seconds = progress.seconds + waited, interval.seconds + waited
         for outcome, (nats, norm) in zip(pending, values, strict=True):
             if math.isfinite(norm):
-                progress.nonfinite_in_a_row, progress.failed = 0, False
+                if ended is None:
+                    progress.nonfinite_in_a_row, progress.failed = 0, False
                 interval.nats, interval.targets = interval.nats + nats, interval.targets + outcome.targets
                 interval.tokens, interval.seconds = interval.tokens + outcome.tokens, interval.seconds + outcome.seconds
                 interval.gradient_norms.append(norm)
             else:  # counted as such, and kept out of the means
-                ended = ended or count_nonfinite(
+                error = count_nonfinite(
                     progress,
                     outcome,
                     policy=self.config.on_nonfinite,
@@ -274,6 +281,7 @@ class Trainer(Generic[BatchT]):
                     scale=self.scaler.get_scale() if self.scaler.is_enabled() else None,
                     learning_rate=self.optim.learning_rate,
                 )
+                ended = ended or error
         return ended
 
     def step(self, group: list[BatchT]) -> tuple[Tensor, Tensor]:
@@ -303,21 +311,23 @@ class Trainer(Generic[BatchT]):
     def _update(self, nats: Tensor, rows: int) -> Tensor:
         """Clip and apply the gradient, unless it or the loss is not finite. Returns its norm before clipping."""
         self.scaler.unscale_(self.optimizer)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
-        total_norm = nn.utils.get_total_norm([p.grad for p in parameters])
+        total_norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
         norm = total_norm + 0.0 * nats  # one number for both: 0 times what is not finite is nan
+        assert self.state is not None
+        if self.deferred:
+            initial = self.network.initial_state(rows)
+            self.deferred = same_shapes(self.state, initial)  # a state that grows cannot be chosen on the device
         known = math.nan if self.deferred else float(norm)
         if self.deferred:
             finite = norm.isfinite()
             # the kernel moves nothing where this is 1
             self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
-            assert self.state is not None
-            self.state = where(finite, self.state, self.network.initial_state(rows))
+            self.state = where(finite, self.state, initial)
         if self.deferred or math.isfinite(known):
             if self.config.clip_value is not None:
-                nn.utils.clip_grad_value_(parameters, self.config.clip_value)
+                nn.utils.clip_grad_value_(self.parameters, self.config.clip_value)
             if self.config.clip_norm is not None and not known <= self.config.clip_norm:
-                nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, total_norm)
+                nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip_norm, total_norm)
             self.scaler.step(self.optimizer)
         else:
             self.state = None  # it may hold what is not finite either

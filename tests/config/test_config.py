@@ -157,3 +157,14 @@ def test_a_broken_yaml_of_the_user_is_an_error_not_a_crash(tmp_path: Path) -> No
 def test_no_word_crashes(word: str) -> None:
     with contextlib.suppress(ConfigError):
         assert isinstance(load_run_config([word]), RunConfig)
+
+
+@pytest.mark.parametrize("task", ["sentiment", "translation"])
+def test_a_stored_config_from_before_a_setting_was_there_has_its_default(task: str, tmp_path: Path) -> None:
+    config = load_run_config([f"task={task}", "task.batch_size=7", "trainer.max_steps=3"])
+    kept = [
+        line for line in config.yaml.splitlines() if "batch_tokens" not in line and "save_every_seconds" not in line
+    ]
+    assert len(kept) == len(config.yaml.splitlines()) - 2
+    (tmp_path / "config.yaml").write_text("\n".join(kept), encoding="utf-8")
+    assert read_run_config(tmp_path / "config.yaml", None) == config

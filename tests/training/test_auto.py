@@ -98,7 +98,9 @@ def test_a_long_run_tries_and_says_what_it_found(tmp_path: Path, monkeypatch: py
     settings = ("device.compile=auto", "trainer.max_steps=1000000000")
     cold = _chosen("transformer", "char_lm", *settings)
     assert "and compiling 25 s, so it is tried" in cold[2][0]
-    assert marker(_trainer("transformer", "char_lm", *settings)).exists()
+    place = marker(_trainer("transformer", "char_lm", *settings))
+    assert place is not None
+    assert place.exists()
     warm = _chosen("transformer", "char_lm", *settings)
     assert "compiling 2.5 s (its cache is warm), so it is tried" in warm[2][0]
     for device, (reason,), _ in (cold, warm):

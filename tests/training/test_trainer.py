@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -248,6 +249,65 @@ def test_looking_at_the_device_later_changes_nothing(model: str, poisoned: tuple
     progress, other = vars(now.progress), vars(later.progress)
     assert {k: v for k, v in progress.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
     assert now.progress.nonfinite_steps == len(poisoned)
+
+
+def test_steps_after_the_one_that_ends_a_run_are_counted_and_change_no_verdict() -> None:
+    """A GPU may have gone on for some steps before it was asked."""
+    trainer = make_trainer(
+        "lstm", "char_lm", "trainer.max_steps=9", "trainer.log_every_steps=9", "trainer.nonfinite_limit=3",
+        "trainer.eval_every_steps=9",
+    )  # fmt: skip
+    trainer.deferred = True
+    _Poison(trainer, 2, 3, 4, 6)
+    groups = trainer.groups()
+    ended = [trainer.advance(next(groups)) for _ in range(9)]
+    assert ended[:8] == [None] * 8
+    assert ended[8] is not None
+    assert "not finite 3 times in a row, last at step 4" in ended[8].what
+    assert trainer.progress.nonfinite_steps == 4
+    assert trainer.progress.failed
+    assert len(trainer.interval.gradient_norms) == 5
+
+
+class GrowingNetwork(SpyNetwork):
+    """Its state starts with nothing and has one more column after each window."""
+
+    def initial_state(self, batch_size: int) -> State:
+        return torch.zeros(batch_size, 0)
+
+    def forward(self, batch: Any, state: State) -> StepOutput:
+        assert isinstance(state, Tensor)
+        longer = torch.cat((state, self.weight.expand(batch.size, 1)), 1)
+        return StepOutput(self.weight.sum(), longer, batch.inputs_BT[..., None].float())
+
+
+def test_a_state_that_grows_is_looked_at_step_by_step() -> None:
+    trainer = make_trainer("lstm", "char_lm")
+    network = GrowingNetwork()
+    trainer.network, trainer.forward, trainer.deferred = network, network, True
+    trainer.optimizer = torch.optim.SGD(network.parameters(), 1e-9)
+    for group in islice(trainer.groups(), 3):
+        assert trainer.advance(group) is None
+    assert not trainer.deferred
+    assert isinstance(trainer.state, Tensor)
+    assert trainer.state.shape[1] == 3
+
+
+def test_time_saves_also_while_nobody_has_asked(tmp_path: Path) -> None:
+    listener = Listener()
+    trainer = make_trainer(
+        "lstm", "char_lm", "trainer.max_steps=5", "trainer.save_every_seconds=1e-9", "trainer.save_every_steps=1000",
+        "trainer.log_every_steps=1000", "trainer.eval_every_steps=1000", folder=tmp_path, listener=listener,
+    )  # fmt: skip
+    trainer.deferred = True
+    saved: list[tuple[int, int]] = []
+
+    def saving(progress: Progress) -> None:
+        saved.append((progress.step, len(trainer.pending)))
+
+    listener.saving = saving  # type: ignore[method-assign]
+    trainer.fit()
+    assert saved == [(step, 0) for step in (1, 2, 3, 4, 5, 5)]  # the last time with its validation
 
 
 @pytest.mark.parametrize("end", [("trainer.max_steps=40",), ("trainer.max_steps=null", "trainer.max_epochs=1")])
