@@ -2,9 +2,9 @@
 
 gpt rows: a plain Transformer loop (see benchmarks/loops.py), with and without biases; seqlab's has them. RNN rows: a
 plain loop over nn.LSTM, nn.GRU or nn.RNN, without dropout and with word_language_model's, which seqlab draws once a
-sequence and the plain loop at each position. On the CPU, in fp32 unless an override says otherwise. GFLOP/s are those of
-the model (FLOPs of matrix products, forward and backward) and their share in what one large matrix product reaches in
-the same rounds.
+sequence and the plain loop at each position. On the CPU, in fp32 unless an override says otherwise. GFLOP/s are those
+of the model (FLOPs of matrix products, forward and backward), and their share in what one large matrix product reaches
+in the same rounds.
 """
 
 from __future__ import annotations
