@@ -16,7 +16,7 @@ from torch import Tensor
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import RunConfig
 from seqlab.data.vocabulary import START
-from seqlab.decoding.sampling import sample
+from seqlab.decoding.sampling import Sampling, sample
 from seqlab.experiment import build_network
 from seqlab.interfaces import GeneratingNetwork, Network, State, Task
 from seqlab.training.device import Device
@@ -148,7 +148,8 @@ def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple
     taken: list[float] = []
     for _ in range(3):
         started = time.perf_counter()
-        sample(network, alone, rows, length, 1.0, torch.Generator().manual_seed(0), forbid_specials=True)
+        how = Sampling(forbid_specials=True)
+        sample(network, alone, rows, length, how, torch.Generator().manual_seed(0))
         device.synchronise()
         taken.append(time.perf_counter() - started)
     return state_bytes, length / min(taken)

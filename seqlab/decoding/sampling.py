@@ -2,45 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from seqlab.data.vocabulary import END, PAD, SPECIALS
-from seqlab.errors import NumericError
+from seqlab.errors import ConfigError, NumericError
 from seqlab.interfaces import BatchT, GeneratingNetwork, evaluating
 
 
-@torch.inference_mode()
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How the next token is drawn from scores.
+
+    temperature: scores are divided by it; below 1 likely tokens become likelier. top_k: only that many of the likeliest
+    are drawn (Fan 2018). top_p: only the likeliest that together have at least this probability (Holtzman 2020). Both
+    come after the temperature, top_k first. forbid_specials: padding, unknown, start and end are never drawn.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    forbid_specials: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ConfigError(f"a temperature of {self.temperature:g} draws nothing", "give it more than 0, e.g. 0.8")
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError(f"top-k of {self.top_k} leaves nothing to draw", "give it 1 or more")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigError(f"top-p of {self.top_p:g} is no probability", "give it more than 0 and at most 1")
+
+    def shares(self, logits_BV: Tensor) -> Tensor:
+        """share_BV: the probability with which each token is drawn."""
+        if self.forbid_specials:
+            logits_BV = logits_BV.clone()
+            logits_BV[:, : len(SPECIALS)] = float("-inf")
+        share_BV = (logits_BV / self.temperature).softmax(-1)
+        if self.top_k is not None and self.top_k < share_BV.shape[-1]:
+            least_B1 = share_BV.topk(self.top_k).values[:, -1:]
+            share_BV = share_BV.masked_fill(share_BV < least_B1, 0.0)
+            share_BV = share_BV / share_BV.sum(-1, keepdim=True)
+        if self.top_p is not None:
+            sorted_BV, order_BV = share_BV.sort(descending=True, stable=True)
+            # the token with which the sum reaches top_p is still in
+            out_BV = sorted_BV.cumsum(-1) - sorted_BV >= self.top_p
+            share_BV = torch.zeros_like(share_BV).scatter(-1, order_BV, sorted_BV.masked_fill(out_BV, 0.0))
+            share_BV = share_BV / share_BV.sum(-1, keepdim=True)
+        return share_BV
+
+
+def stream(
+    network: GeneratingNetwork[BatchT],
+    batch: BatchT,
+    first_B: Tensor,
+    length: int,
+    how: Sampling,
+    generator: torch.Generator,
+) -> Iterator[Tensor]:
+    """`length` times the next token_B after `first_B`, each as soon as it is drawn.
+
+    The draw is made on the host by `generator`, so that it is the same on every device. Raises NumericError where the
+    scores are not finite.
+    """
+    with evaluating(network), torch.inference_mode():
+        token_B, state = first_B, network.start(batch, length)
+        for _ in range(length):
+            logits_BV, state = network.next(token_B, state)
+            share_BV = how.shares(logits_BV.float().cpu())
+            if not share_BV.isfinite().all():
+                what = "the network's scores are not finite: it cannot write"
+                raise NumericError(what, "its weights may have diverged")
+            token_B = torch.multinomial(share_BV, 1, generator=generator)[:, 0].to(first_B.device)
+            yield token_B
+
+
 def sample(
     network: GeneratingNetwork[BatchT],
     batch: BatchT,
     first_B: Tensor,
     length: int,
-    temperature: float,
+    how: Sampling,
     generator: torch.Generator,
-    *,
-    forbid_specials: bool = False,
 ) -> Tensor:
-    """`length` tokens a row after `first_B`, drawn from softmax(logits / temperature).
-
-    The draw is made on the host by `generator`, so that it is the same on every device. With
-    `forbid_specials` padding, unknown, start and end are never drawn. Raises NumericError where the scores are not
-    finite.
-    """
-    tokens: list[Tensor] = []
-    with evaluating(network):
-        token_B, state = first_B, network.start(batch, length)
-        for _ in range(length):
-            logits_BV, state = network.next(token_B, state)
-            if forbid_specials:
-                logits_BV[:, : len(SPECIALS)] = float("-inf")
-            share_BV = (logits_BV.float().cpu() / temperature).softmax(-1)
-            if not share_BV.isfinite().all():
-                what = "the network's scores are not finite: it cannot write"
-                raise NumericError(what, "its weights may have diverged")
-            token_B = torch.multinomial(share_BV, 1, generator=generator)[:, 0].to(first_B.device)
-            tokens.append(token_B)
-    return torch.stack(tokens, 1)
+    """All of a `stream`, (B, T)."""
+    return torch.stack(list(stream(network, batch, first_B, length, how, generator)), 1)
 
 
 @torch.inference_mode()

@@ -19,7 +19,7 @@ from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.data.files import find_corpus, read_text, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
-from seqlab.decoding.sampling import sample
+from seqlab.decoding.sampling import Sampling, sample
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
     Baseline,
@@ -231,7 +231,8 @@ class CharLM(Task[CharBatch]):
         generator = torch.Generator().manual_seed(seed)
         ids_BT = torch.tensor([self.vocabulary.encode(prompt)], device=next(network.parameters()).device)
         batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
-        written = sample(network, batch, ids_BT[:, -1], length, temperature, generator, forbid_specials=True)
+        how = Sampling(temperature=temperature, forbid_specials=True)
+        written = sample(network, batch, ids_BT[:, -1], length, how, generator)
         return "".join(self.vocabulary.decode(written[0].tolist()))
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from seqlab.data.vocabulary import END, PAD
-from seqlab.decoding.sampling import greedy, sample
+from seqlab.decoding.sampling import Sampling, greedy, sample, stream
+from seqlab.errors import ConfigError
 from seqlab.interfaces import GeneratingNetwork, State, StepOutput
 from seqlab.tasks.char_lm import CharBatch
 
@@ -43,7 +46,8 @@ def _batch(rows: int) -> CharBatch:
 def test_tokens_are_drawn_from_the_tempered_distribution(temperature: float) -> None:
     generator = torch.Generator().manual_seed(0)
     # rows end late enough that END's boost is never seen
-    drawn = sample(Known(), _batch(20_000), torch.zeros(20_000, dtype=torch.long), 1, temperature, generator)
+    first_B = torch.zeros(20_000, dtype=torch.long)
+    drawn = sample(Known(), _batch(20_000), first_B, 1, Sampling(temperature=temperature), generator)
     frequencies = torch.bincount(drawn.flatten(), minlength=V) / drawn.numel()
     expected = (SHARES.log() / temperature).softmax(0)
     torch.testing.assert_close(frequencies, expected, rtol=0, atol=0.012)
@@ -52,7 +56,7 @@ def test_tokens_are_drawn_from_the_tempered_distribution(temperature: float) -> 
 def test_specials_can_be_forbidden() -> None:
     generator = torch.Generator().manual_seed(0)
     first_B = torch.zeros(500, dtype=torch.long)
-    drawn = sample(Known(), _batch(500), first_B, 4, 1.0, generator, forbid_specials=True)
+    drawn = sample(Known(), _batch(500), first_B, 4, Sampling(forbid_specials=True), generator)
     assert int(drawn.min()) > END
 
 
@@ -64,3 +68,50 @@ def test_greedy_rows_end_each_on_its_own_and_the_search_with_the_last() -> None:
         [likeliest, likeliest, END, PAD],
         [likeliest, likeliest, likeliest, END],
     ]
+
+
+SCORES = st.lists(st.floats(-8, 8, width=32), min_size=5, max_size=12)
+
+
+@given(SCORES, st.integers(1, 14), st.floats(0.2, 3.0))
+def test_top_k_keeps_the_likeliest_in_proportion(scores: list[float], k: int, temperature: float) -> None:
+    logits_BV = torch.tensor([scores])
+    plain_V = Sampling(temperature=temperature).shares(logits_BV)[0]
+    kept_V = Sampling(temperature=temperature, top_k=k).shares(logits_BV)[0]
+    in_V = kept_V > 0
+    assert int(in_V.sum()) >= min(k, len(scores))  # what is as likely as the last one is in as well
+    assert float(plain_V[~in_V].max() if bool((~in_V).any()) else 0.0) <= float(plain_V[in_V].min())
+    torch.testing.assert_close(kept_V[in_V], plain_V[in_V] / plain_V[in_V].sum(), rtol=1e-4, atol=1e-6)
+
+
+@given(SCORES, st.floats(0.01, 1.0))
+def test_top_p_keeps_the_fewest_that_reach_it(scores: list[float], p: float) -> None:
+    logits_BV = torch.tensor([scores])
+    plain_V = Sampling().shares(logits_BV)[0]
+    kept_V = Sampling(top_p=p).shares(logits_BV)[0]
+    in_V = kept_V > 0
+    assert float(plain_V[in_V].sum()) >= p - 1e-5
+    assert float(plain_V[in_V].sum() - plain_V[in_V].min()) < p + 1e-5
+    torch.testing.assert_close(kept_V.sum(), torch.tensor(1.0))
+
+
+def test_top_k_of_one_is_the_greedy_search() -> None:
+    first_B = torch.zeros(3, dtype=torch.long)
+    drawn = sample(Known(), _batch(3), first_B, 2, Sampling(top_k=1), torch.Generator().manual_seed(0))
+    assert drawn.tolist()[2] == greedy(Known(), _batch(3), first_B, 2).tolist()[2]
+
+
+def test_what_is_streamed_is_what_is_sampled() -> None:
+    first_B = torch.zeros(4, dtype=torch.long)
+    whole = sample(Known(), _batch(4), first_B, 6, Sampling(), torch.Generator().manual_seed(3))
+    pieces = stream(Known(), _batch(4), first_B, 6, Sampling(), torch.Generator().manual_seed(3))
+    assert torch.equal(next(pieces), whole[:, 0])  # before the rest is drawn
+    assert torch.equal(torch.stack(list(pieces), 1), whole[:, 1:])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": 0.0}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 1.5}, {"top_p": 0.0}]
+)
+def test_what_draws_nothing_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        Sampling(**wrong)  # type: ignore[arg-type]
