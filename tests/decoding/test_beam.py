@@ -122,7 +122,7 @@ def test_a_state_that_is_carried_is_a_past_that_is_read_anew(model: str, beams: 
     config = tiny_config(model, "translation")
     network = tiny_network(config)
     assert isinstance(network, GeneratingNetwork)
-    batch = next(tiny_task(config).batches("test", 0))
+    batch: PairBatch = next(tiny_task(config).batches("test", 0))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(2)  # scores that differ more, so that beams do
