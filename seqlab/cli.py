@@ -36,6 +36,7 @@ ConfigDir = Annotated[
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where to look.")]
 
 
 def _show_version(wanted: bool) -> None:
@@ -230,7 +231,7 @@ def runs(
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="KEY", help="time, model, seconds, parameters, or a metric.")
     ] = None,
-    runs_dir: Annotated[Path, typer.Option("--runs-dir", help="Where to look.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -284,6 +285,49 @@ def runs_diff(
         typer.echo(json.dumps(changed, indent=2, ensure_ascii=False))
     else:
         show_differences(first, second, Console())
+
+
+@app.command()
+def predict(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run's folder, `last`, or the best on a task: best:char_lm.", show_default=False
+        ),
+    ],
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without any, lines are read.", show_default=False)
+    ] = None,
+    length: Annotated[int, typer.Option("--length", min=1, help="Characters that a language model writes.")] = 200,
+    temperature: Annotated[float, typer.Option("--temperature", help="Below 1: likelier, above: wilder.")] = 0.8,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from that many of the likeliest.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Draw from the likeliest with this share.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
+    beams: Annotated[int, typer.Option("--beam", help="Translations that are followed at once.")] = 1,
+    length_penalty: Annotated[
+        float, typer.Option("--length-penalty", help="Above 0 a beam search likes longer translations.")
+    ] = 0.0,
+    runs_dir: RunsDir = Path("runs"),
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Ask a trained network. Example: seqlab predict last "The "
+
+    A language model goes on with the text, a classifier names its label, a translator translates it.
+    """
+    from seqlab.runs import named_run
+
+    folder = named_run(run, runs_dir)
+    from seqlab import predict as predicting
+    from seqlab.interfaces import Asking
+
+    how = Asking(
+        length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
+        length_penalty=length_penalty,
+    )  # fmt: skip
+    given = texts if texts is not None and texts else predicting.asked(sys.stdin.isatty())
+    predicting.predict(folder, given, how, config_dir=config_dir, as_json=as_json)
 
 
 @app.command()

@@ -284,11 +284,39 @@ class Baseline:
     metrics: Mapping[str, Metric]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How a network is asked: each task takes what concerns it.
+
+    length: tokens to write. temperature, top_k, top_p, seed: how they are drawn (decoding/sampling.py). beams,
+    length_penalty: how the best sequence is searched (decoding/beam.py).
+    """
+
+    length: int = 200
+    temperature: float = 0.8
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 0
+    beams: int = 1
+    length_penalty: float = 0.0
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a network says of one text. said: for people. details: for tools."""
+
+    said: str
+    details: Mapping[str, Any]
+
+
 class Task(ABC, Generic[BatchT]):
     """A corpus with its splits, the network that fits it, and its metrics."""
 
     data_sha256: str
     """Digest of what the task read, for environment.json."""
+
+    continues_texts: ClassVar[bool] = False
+    """Whether what a network says goes on where the text that it was given ends."""
 
     @abstractmethod
     def batches(self, split: Split, seed: int) -> Iterator[BatchT]:
@@ -317,6 +345,18 @@ class Task(ABC, Generic[BatchT]):
     @abstractmethod
     def samples(self, network: Network[BatchT], seed: int) -> str:
         """A passage that shows what the network has learned, for people."""
+
+    def predict(self, network: Network[BatchT], text: str, how: Asking) -> Prediction:
+        """What the network says of a text of the user's own. Raises ConfigError where a task cannot be asked."""
+        raise ConfigError(f"{type(self).__name__} has no predictions", "a task offers them by its method predict")
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        """What of a text training did not know, each once, in its order."""
+        return ()
+
+    def stream(self, network: Network[BatchT], text: str, how: Asking) -> Iterator[str]:
+        """The same in pieces for people, as they come."""
+        yield self.predict(network, text, how).said
 
     def baselines(self) -> Iterator[Baseline]:
         """What simple methods reach on the test split, knowing the training split; none by default."""

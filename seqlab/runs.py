@@ -83,6 +83,25 @@ def find_runs(root: Path, task: str | None = None) -> tuple[list[RunFiles], list
     return found, damaged
 
 
+def named_run(name: str, runs_dir: Path) -> Path:
+    """A run's folder; or `last`, the one below `runs_dir` that changed last; or `best:TASK`, the one with the best
+    primary metric on test. Raises CheckpointError where there is none."""
+    word, _, task = name.partition(":")
+    if Path(name).exists() or (word, bool(task)) not in (("last", False), ("best", True)):
+        return find_run(name)
+    found, _ = find_runs(runs_dir)
+    if word == "last":
+        if not found:
+            raise CheckpointError(f"last: there is no run in {runs_dir}", "train one: seqlab train")
+        return max(found, key=lambda run: run.changed).folder
+    on_task = [run for run in found if run.task == task]
+    done = [run for run in sort_runs(on_task, None) if run.result is not None]
+    if not done:
+        tasks = ", ".join(sorted({run.task for run in found if run.result is not None}))
+        raise CheckpointError(f"{name}: no finished run in {runs_dir} is on {task}", "", f"tasks: {tasks or 'none'}")
+    return done[0].folder
+
+
 def sort_runs(runs: list[RunFiles], key: str | None) -> list[RunFiles]:
     """Best first by `key`: the primary metric (None), any metric of the task, or what SORTS names. Those without a
     result stand last. Raises ConfigError for a key that no run has."""

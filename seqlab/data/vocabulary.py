@@ -45,6 +45,10 @@ class Vocabulary:
         ids = self._ids
         return [ids.get(token, UNKNOWN) for token in tokens]
 
+    def unknown(self, tokens: Iterable[str]) -> tuple[str, ...]:
+        """Those that have no id of their own, each once, in their order."""
+        return tuple(dict.fromkeys(token for token in tokens if token not in self._ids))
+
     def decode(self, ids: Iterable[int]) -> list[str]:
         """Their tokens, up to the first END; padding and START leave no trace."""
         tokens: list[str] = []

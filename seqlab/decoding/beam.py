@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from seqlab.data.vocabulary import END, PAD
+from seqlab.errors import ConfigError
 from seqlab.interfaces import BatchT, GeneratingNetwork, evaluating, select_rows
 
 
@@ -26,6 +27,8 @@ def beam_search(
     greedy search; with as many as there are sequences it is exhaustive. Rows do not see each other.
     """
     rows, device = len(first_B), first_B.device
+    if beams < 1:
+        raise ConfigError(f"a beam of {beams} follows nothing", "give it 1 or more")
     tokens_BKT = torch.full((rows, beams, 0), PAD, device=device)
     # at first all beams of a row are the same one: only the first may go on
     score_BK = torch.full((rows, beams), float("-inf"), device=device)

@@ -19,9 +19,10 @@ from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.data.files import find_corpus, read_text, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
-from seqlab.decoding.sampling import Sampling, sample
+from seqlab.decoding.sampling import Sampling, stream
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
+    Asking,
     Baseline,
     Batch,
     Count,
@@ -31,6 +32,7 @@ from seqlab.interfaces import (
     ModelConfig,
     Network,
     Positive,
+    Prediction,
     Role,
     Share,
     Split,
@@ -111,6 +113,8 @@ class CharLMConfig(TaskConfig):
 
 class CharLM(Task[CharBatch]):
     """A text, its characters as ids, and three splits in order."""
+
+    continues_texts = True
 
     def __init__(self, text: str, config: CharLMConfig) -> None:
         self.config = config
@@ -226,14 +230,27 @@ class CharLM(Task[CharBatch]):
         seed: int = 0,
     ) -> str:
         """`length` characters that the network puts after `prompt` (which must not be empty)."""
-        if not isinstance(network, GeneratingNetwork) or not prompt:
-            raise ValueError("a generating network and a prompt of one character or more are needed")
-        generator = torch.Generator().manual_seed(seed)
-        ids_BT = torch.tensor([self.vocabulary.encode(prompt)], device=next(network.parameters()).device)
+        return "".join(self.stream(network, prompt, Asking(length=length, temperature=temperature, seed=seed)))
+
+    def stream(self, network: Network[CharBatch], text: str, how: Asking) -> Iterator[str]:
+        """The characters that the network puts after `text`, one by one."""
+        if not isinstance(network, GeneratingNetwork):
+            raise TypeError("a network that can write is needed")
+        if not text:
+            raise DataError("there is nothing to continue", "give a prompt of one character or more")
+        ids_BT = torch.tensor([self.vocabulary.encode(text)], device=next(network.parameters()).device)
         batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
-        how = Sampling(temperature=temperature, forbid_specials=True)
-        written = sample(network, batch, ids_BT[:, -1], length, how, generator)
-        return "".join(self.vocabulary.decode(written[0].tolist()))
+        sampling = Sampling(temperature=how.temperature, top_k=how.top_k, top_p=how.top_p, forbid_specials=True)
+        generator = torch.Generator().manual_seed(how.seed)
+        for token_B in stream(network, batch, ids_BT[:, -1], how.length, sampling, generator):
+            yield from self.vocabulary.decode(token_B.tolist())
+
+    def predict(self, network: Network[CharBatch], text: str, how: Asking) -> Prediction:
+        said = "".join(self.stream(network, text, how))
+        return Prediction(said, {"continuation": said})
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        return self.vocabulary.unknown(text)
 
 
 class CharNetwork(GeneratingNetwork[CharBatch]):

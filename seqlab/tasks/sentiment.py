@@ -25,6 +25,7 @@ from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary, VocabularySize
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
+    Asking,
     Baseline,
     Batch,
     Count,
@@ -32,6 +33,7 @@ from seqlab.interfaces import (
     Metric,
     ModelConfig,
     Network,
+    Prediction,
     Probability,
     Role,
     Split,
@@ -250,6 +252,15 @@ class Sentiment(Task[TextBatch]):
         yield Baseline("majority", f"always says {self.labels[most[0]]}", figures(most))
         said = best_bag_of_words(train, validation, self.ids["test"], len(self.vocabulary), classes)
         yield Baseline("bag of words", "logistic regression on which words occur", figures(said))
+
+    def predict(self, network: Network[TextBatch], text: str, how: Asking) -> Prediction:
+        (shares,) = self.classify(network, [text])
+        ranked = sorted(shares, key=lambda label: -shares[label])
+        said = ", ".join(f"{label} {shares[label]:.1%}" for label in ranked)
+        return Prediction(said, {"label": ranked[0], "probabilities": shares})
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        return self.vocabulary.unknown(words(text))
 
     @torch.inference_mode()
     def classify(self, network: Network[TextBatch], texts: list[str]) -> list[dict[str, float]]:

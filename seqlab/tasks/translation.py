@@ -23,9 +23,11 @@ from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pairs import read_pairs
 from seqlab.data.vocabulary import END, PAD, START, Vocabulary, VocabularySize
+from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
 from seqlab.interfaces import (
+    Asking,
     Baseline,
     Batch,
     Count,
@@ -35,6 +37,7 @@ from seqlab.interfaces import (
     Metric,
     ModelConfig,
     Network,
+    Prediction,
     Probability,
     Role,
     Split,
@@ -226,8 +229,17 @@ class Translation(Task[PairBatch]):
             "nearest", "the translation of the most similar source of train", _figures(said, truth, BLEU(), CHRF())
         )
 
-    def translate(self, network: Network[PairBatch], texts: list[str]) -> list[str]:
-        """The network's greedy translations."""
+    def predict(self, network: Network[PairBatch], text: str, how: Asking) -> Prediction:
+        (said,) = self.translate(network, [text], how.beams, how.length_penalty)
+        return Prediction(said, {"translation": said})
+
+    def unknown(self, text: str) -> tuple[str, ...]:
+        return self.sources.unknown(self.tokens(text))
+
+    def translate(
+        self, network: Network[PairBatch], texts: list[str], beams: int = 1, length_penalty: float = 0.0
+    ) -> list[str]:
+        """The network's translations: greedy, or the best of some beams."""
         sources = [self.sources.encode(self.tokens(text))[: self.config.max_length - 1] or [END] for text in texts]
         source_BS = pad(sources).to(next(network.parameters()).device)
         batch = PairBatch(
@@ -237,14 +249,19 @@ class Translation(Task[PairBatch]):
             target_count=0,
             positions=0,
         )
-        return self.decode(network, batch)
+        return self.decode(network, batch, beams, length_penalty)
 
-    def decode(self, network: Network[PairBatch], batch: PairBatch) -> list[str]:
-        """Greedy translations of a batch's sources, as text."""
+    def decode(
+        self, network: Network[PairBatch], batch: PairBatch, beams: int = 1, length_penalty: float = 0.0
+    ) -> list[str]:
+        """Translations of a batch's sources, as text."""
         assert isinstance(network, TranslationNetwork)
         first_B = torch.full((batch.size,), START, device=batch.source_BS.device)
         longest = min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
-        written_BT = greedy(network, batch, first_B, longest)
+        if beams == 1:
+            written_BT = greedy(network, batch, first_B, longest)
+        else:
+            written_BT = beam_search(network, batch, first_B, longest, beams, length_penalty)
         return [self.joint.join(self.targets.decode(row)) for row in written_BT.tolist()]
 
 
