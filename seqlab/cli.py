@@ -331,6 +331,18 @@ def predict(
 
 
 @app.command()
+def board(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Whose runs to show.")] = Path("runs"),
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
+    debug: Debug = False,
+) -> None:
+    """Start TensorBoard on the runs and print its address."""
+    from seqlab.board import show_board
+
+    show_board(folder, port)
+
+
+@app.command()
 def config(overrides: Overrides = None, config_dir: ConfigDir = None, debug: Debug = False) -> None:
     """Print the composed config: every setting with its value."""
     from seqlab.config.run import load_run_config

@@ -1,0 +1,29 @@
+"""TensorBoard on the runs, on this machine alone."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import typer
+
+from seqlab.errors import ConfigError, ResourceError
+
+
+def show_board(folder: Path, port: int) -> None:
+    """Serve TensorBoard for `folder` on loopback until Ctrl-C; port 0 takes a free one. Prints the address."""
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is no folder", "train a run first, or name where your runs are")
+    from tensorboard import program
+
+    server = program.TensorBoard()
+    server.configure(argv=["tensorboard", "--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port)])
+    try:
+        address = server.launch()
+    except program.TensorBoardServerException as error:
+        raise ResourceError(f"TensorBoard cannot start: {str(error).splitlines()[0]}", "try --port 0") from error
+    typer.echo(f"{address}   (Ctrl-C ends it)")
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        typer.echo()
