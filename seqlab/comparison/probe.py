@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
@@ -16,11 +15,11 @@ from torch import Tensor
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import RunConfig
 from seqlab.data.vocabulary import START
-from seqlab.decoding.sampling import Sampling, sample
+from seqlab.decoding.sampling import Sampling, stream
 from seqlab.experiment import build_network
 from seqlab.interfaces import GeneratingNetwork, Network, State, Task
+from seqlab.training.auto import first_steps, timed_steps
 from seqlab.training.device import Device
-from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
 _WARM_UP, _STEPS, _SECONDS = 3, (8, 60), 3.0
@@ -62,17 +61,18 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     network = build_network(config, task, device)
     trainer: Trainer[Any] = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
     network.train()
-    for group in islice(_groups(trainer), _WARM_UP):
-        _advance(trainer, group)
+    for group in islice(first_steps(trainer), _WARM_UP):
+        if (failed := trainer.advance(group)) is not None:
+            raise failed
     step_seconds = _step_seconds(trainer)
-    windows = [window for group in islice(_groups(trainer), 4) for window in group if window.target_count]
+    windows = [window for group in islice(first_steps(trainer), 4) for window in group if window.target_count]
     flops = training_flops(task.build_network(config.model), windows) / sum(window.positions for window in windows)
     state_bytes, speed = _generation(network, task, device)
     return Probe(
         device=device.name,
         precision=device.precision,
         step_seconds=step_seconds,
-        tokens_per_step=fmean(_tokens([group]) for group in islice(_groups(trainer), 300)),
+        tokens_per_step=fmean(_tokens([group]) for group in islice(first_steps(trainer), 300)),
         flops_per_token=flops,
         validation_seconds=_validation_seconds(trainer),
         state_bytes=state_bytes,
@@ -84,29 +84,13 @@ def _tokens(groups: list[list[Any]]) -> int:
     return sum(window.positions for group in groups for window in group)
 
 
-def _groups(trainer: Trainer[Any]) -> Iterator[list[Any]]:
-    """The steps of the run, from its first one on."""
-    trainer.progress, trainer.state = Progress(), None
-    return trainer.groups()
-
-
-def _advance(trainer: Trainer[Any], group: list[Any]) -> None:
-    failed = trainer.advance(group)
-    if failed is not None:
-        raise failed
-
-
 def _step_seconds(trainer: Trainer[Any]) -> float:
     """The mean over some seconds of steps: batches differ in length, so that a median would not add up."""
     taken: list[float] = []
-    for group in islice(_groups(trainer), _STEPS[1]):
-        trainer.device.synchronise()
-        started = time.perf_counter()
-        _advance(trainer, group)
-        trainer.device.synchronise()
-        taken.append(time.perf_counter() - started)
-        if sum(taken) > _SECONDS and len(taken) >= _STEPS[0]:
-            break
+    for seconds, failed in timed_steps(trainer, least=_STEPS[0], most=_STEPS[1], seconds=_SECONDS):
+        if failed is not None:
+            raise failed
+        taken.append(seconds)
     return fmean(taken)
 
 
@@ -149,7 +133,8 @@ def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple
     for _ in range(3):
         started = time.perf_counter()
         how = Sampling(forbid_specials=True)
-        sample(network, alone, rows, length, how, torch.Generator().manual_seed(0))
+        for _ in stream(network, alone, rows, length, how, torch.Generator().manual_seed(0)):
+            pass
         device.synchronise()
         taken.append(time.perf_counter() - started)
     return state_bytes, length / min(taken)

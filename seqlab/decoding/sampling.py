@@ -54,6 +54,7 @@ class Sampling:
         return share_BV
 
 
+@torch.inference_mode()
 def stream(
     network: GeneratingNetwork[BatchT],
     batch: BatchT,
@@ -67,7 +68,7 @@ def stream(
     The draw is made on the host by `generator`, so that it is the same on every device. Raises NumericError where the
     scores are not finite.
     """
-    with evaluating(network), torch.inference_mode():
+    with evaluating(network):
         token_B, state = first_B, network.start(batch, length)
         for _ in range(length):
             logits_BV, state = network.next(token_B, state)
@@ -77,18 +78,6 @@ def stream(
                 raise NumericError(what, "its weights may have diverged")
             token_B = torch.multinomial(share_BV, 1, generator=generator)[:, 0].to(first_B.device)
             yield token_B
-
-
-def sample(
-    network: GeneratingNetwork[BatchT],
-    batch: BatchT,
-    first_B: Tensor,
-    length: int,
-    how: Sampling,
-    generator: torch.Generator,
-) -> Tensor:
-    """All of a `stream`, (B, T)."""
-    return torch.stack(list(stream(network, batch, first_B, length, how, generator)), 1)
 
 
 @torch.inference_mode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqlab.data.vocabulary import END, PAD
-from seqlab.decoding.sampling import Sampling, greedy, sample, stream
+from seqlab.decoding.sampling import Sampling, greedy, stream
 from seqlab.errors import ConfigError
 from seqlab.interfaces import GeneratingNetwork, State, StepOutput
 from seqlab.tasks.char_lm import CharBatch
@@ -40,6 +42,11 @@ class Known(GeneratingNetwork[CharBatch]):
 def _batch(rows: int) -> CharBatch:
     ids_BT = torch.zeros(rows, 1, dtype=torch.long)
     return CharBatch(inputs_BT=ids_BT, targets_BT=ids_BT, target_count=0, positions=0)
+
+
+def sample(*arguments: Any) -> Tensor:
+    """All of a stream, (B, T)."""
+    return torch.stack(list(stream(*arguments)), 1)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
@@ -106,6 +113,7 @@ def test_what_is_streamed_is_what_is_sampled() -> None:
     whole = sample(Known(), _batch(4), first_B, 6, Sampling(), torch.Generator().manual_seed(3))
     pieces = stream(Known(), _batch(4), first_B, 6, Sampling(), torch.Generator().manual_seed(3))
     assert torch.equal(next(pieces), whole[:, 0])  # before the rest is drawn
+    assert not torch.is_inference_mode_enabled()  # whoever takes the pieces may be training something else
     assert torch.equal(torch.stack(list(pieces), 1), whole[:, 1:])
 
 
