@@ -13,7 +13,7 @@ from functools import partial
 import torch
 
 from benchmarks.harness import Contender, Facts, Pace, Report, interleave, parser, ratios, speed_ratio
-from benchmarks.ours import make_trainer
+from benchmarks.ours import make_trainer, run
 from seqlab.interfaces import Split
 from seqlab.tasks.translation import PairBatch, Translation
 
@@ -25,29 +25,20 @@ def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], unbucketed: bool
     assert isinstance(task, Translation)
     if unbucketed:
         task.batches = partial(unbucketed_batches, task)  # type: ignore[method-assign]
-    trainer.pace, trainer.facts = pace, facts
     batches = list(trainer.task.batches("train", 0))
     facts["padded"] = 1 - sum(b.positions for b in batches) / sum(
         b.source_BS.numel() + b.target_BT.numel() for b in batches
     )
     facts["rows"] = sum(batch.size for batch in batches) / len(batches)
-    trainer.began = 0.0
-    trainer.fit()
+    run(trainer, pace, facts)
 
 
 def unbucketed_batches(task: Translation, _: Split, seed: int) -> Iterator[PairBatch]:
     """Training batches cut from a shuffled corpus as it is."""
-    sources, targets = task.rows["train"]
     order = list(range(len(task.ids["train"])))
     random.Random(seed).shuffle(order)
     for items_B in torch.tensor(order).split(task.config.batch_size):
-        source_BS, read_BS = sources.take(items_B)
-        target_BT, scored_BT = targets.take(items_B)
-        count = int(scored_BT.sum())
-        yield PairBatch(
-            source_BS=source_BS, target_BT=target_BT, items_B=items_B, target_count=count,
-            positions=count + int(read_BS.sum()),
-        )  # fmt: skip
+        yield task.gather("train", items_B)
 
 
 def main() -> None:

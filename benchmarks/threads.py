@@ -5,14 +5,14 @@ from __future__ import annotations
 import multiprocessing
 from functools import partial
 
+import torch
+
 from benchmarks.harness import Facts, Pace, Report, interleave, parser
 from benchmarks.ours import make_trainer, run
 
 
 def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], threads: str) -> None:
     """A contender with so many threads, or with those that auto takes."""
-    import torch
-
     torch.set_num_threads(max(2, torch.get_num_threads()))
     trainer = make_trainer((*overrides, f"device.threads={threads}"))
     facts["threads"] = torch.get_num_threads()

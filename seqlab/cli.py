@@ -326,7 +326,7 @@ def predict(
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
         length_penalty=length_penalty,
     )  # fmt: skip
-    given = texts if texts is not None and texts else predicting.asked(sys.stdin.isatty())
+    given = texts or predicting.asked(sys.stdin.isatty())
     predicting.predict(folder, given, how, config_dir=config_dir, as_json=as_json)
 
 

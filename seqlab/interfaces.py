@@ -80,15 +80,16 @@ class Batch:
         """The same batch with every tensor on `device`; to CUDA from pinned memory, so that nobody waits."""
         if device.type == "cpu":
             return self
-        pinned = device.type == "cuda" and next(v for v in vars(self).values() if isinstance(v, Tensor)).is_cpu
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        moved: dict[str, Any] = {
+
+        def moved(value: Tensor) -> Tensor:
+            if device.type != "cuda" or not value.is_cpu:
+                return value.to(device)
             # a view of a longer text would be pinned with all that lies between its rows
-            name: (value.contiguous().pin_memory() if pinned else value).to(device, non_blocking=pinned)
-            for name, value in values.items()
-            if isinstance(value, Tensor) and value.device != device
-        }
-        return replace(self, **moved)
+            return value.contiguous().pin_memory().to(device, non_blocking=True)
+
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors: dict[str, Any] = {name: moved(value) for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **tensors)
 
     def windows(self, steps: int) -> Iterator[Self]:
         """This batch cut along time into windows of at most `steps` positions, each continuing the last."""

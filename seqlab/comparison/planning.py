@@ -19,7 +19,7 @@ from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
 from seqlab.experiment import build_network, decide, prepare
 from seqlab.faults import memory
-from seqlab.interfaces import Task
+from seqlab.interfaces import Network, Task
 from seqlab.run_folder import read_environment
 from seqlab.training.device import Device, resolve_device
 
@@ -118,9 +118,10 @@ def _complete(
     device = resolve_device(config.device, deterministic=config.deterministic)
     if variant.existing:
         variant = replace(variant, sizes=sizes_of(task, config.model))
-        device = _decided(config, task, device, compilation=False)
         try:
             with memory():
+                network = build_network(config, task, device)
+                device = _decided(config, task, network, device, compilation=False)
                 return replace(variant, probe=probe(config, task, device)), ""
         except SeqlabError as error:
             return variant, error.what
@@ -131,8 +132,9 @@ def _complete(
         _check_solved(variant, solved, request.match.part)
         overrides = merged(overrides, solved)
         config = load_run_config(list(overrides), config_dir)
+    _, network = prepare(config, device, task)
     # chosen once: a restart on another machine must not go on with another device, nor a seed with other threads
-    device = _decided(config, task, device, compilation=False)
+    device = _decided(config, task, network, device, compilation=False)
     chosen = [f"device.type={device.name}", f"device.precision={device.precision}"]
     if config.device.threads == "auto":
         chosen.append(f"device.threads={torch.get_num_threads()}")
@@ -145,27 +147,26 @@ def _complete(
         overrides = merged(overrides, _limits(request.budget, measured, variant))
         config = load_run_config(list(overrides), config_dir)
     if config.device.compile == "auto":  # only now is it known how long training takes
-        compiled = _decided(config, task, device, compilation=True).compile
+        compiled = _decided(config, task, network, device, compilation=True).compile
         overrides = merged(overrides, (f"device.compile={'always' if compiled else 'never'}",))
         config = load_run_config(list(overrides), config_dir)
     decided = undecided(variant.label, config, overrides, {})
     return replace(decided, sizes=sizes_of(task, config.model), probe=measured), why
 
 
-def _decided(config: RunConfig, task: Task[Any], device: Device, *, compilation: bool) -> Device:
+def _decided(config: RunConfig, task: Task[Any], network: Network[Any], device: Device, *, compilation: bool) -> Device:
     """The device with what was left to `auto`; as it is where the model cannot be tried, which its runs will find."""
     if not compilation:
         config = replace(config, device=replace(config.device, compile="never"))
     try:
         with memory():
-            return decide(config, task, build_network(config, task, device), device)[0]
+            return decide(config, task, network, device)[0]
     except (NumericError, ResourceError):
         return device
 
 
 def _measure(config: RunConfig, task: Task[Any], device: Device) -> tuple[Probe | None, str]:
     """The probe, or why there is none: what only this model cannot do is left to its runs to find out."""
-    prepare(config, device, task)
     try:
         with memory():
             return probe(config, task, device), ""

@@ -166,7 +166,6 @@ class Translation(Task[PairBatch]):
 
     def batches(self, split: Split, seed: int) -> Iterator[PairBatch]:
         training, config = split == "train", self.config
-        sources, targets = self.rows[split]
         order = bucketed(
             [(len(a), len(b)) for a, b in self.ids[split]],
             config.batch_size if training else config.eval_batch_size,
@@ -174,16 +173,21 @@ class Translation(Task[PairBatch]):
             batch_tokens=config.batch_tokens if training else None,
         )
         for items_B in map(torch.tensor, order):
-            source_BS, read_BS = sources.take(items_B)
-            target_BT, scored_BT = targets.take(items_B)
-            count = int(scored_BT.sum())
-            yield PairBatch(
-                source_BS=source_BS,
-                target_BT=target_BT,
-                items_B=items_B,
-                target_count=count,
-                positions=count + int(read_BS.sum()),
-            )
+            yield self.gather(split, items_B)
+
+    def gather(self, split: Split, items_B: Tensor) -> PairBatch:
+        """The batch of the pairs that stand at these places of a split."""
+        sources, targets = self.rows[split]
+        source_BS, read_BS = sources.take(items_B)
+        target_BT, scored_BT = targets.take(items_B)
+        count = int(scored_BT.sum())
+        return PairBatch(
+            source_BS=source_BS,
+            target_BT=target_BT,
+            items_B=items_B,
+            target_count=count,
+            positions=count + int(read_BS.sum()),
+        )
 
     def build_network(self, model: ModelConfig) -> TranslationNetwork:
         return TranslationNetwork(len(self.sources), len(self.targets), model, self.config.label_smoothing)

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from seqlab.errors import NumericError
 from seqlab.training.device import Device, DeviceConfig, cpp_compiler
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
@@ -86,7 +87,7 @@ def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tu
         return False, f"it is not tried on {device.name}"
     if device.name == "cpu" and cpp_compiler() is None:
         return False, "there is no C++ compiler"
-    shapes = {tuple(_shapes(window)) for group in islice(_steps(trainer), 6) for window in group}
+    shapes = {tuple(_shapes(window)) for group in islice(first_steps(trainer), 6) for window in group}
     if len(shapes) > 1:
         return False, "batches differ in length, and each length would be compiled by itself"
     planned = planned_seconds(trainer, _step_seconds(trainer))
@@ -164,21 +165,30 @@ def _shapes(window: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield name, tuple(value.shape)
 
 
-def _steps(trainer: Trainer[Any]) -> Iterator[list[Any]]:
-    """The steps of the run, from its first one on."""
+def first_steps(trainer: Trainer[Any]) -> Iterator[list[Any]]:
+    """The windows of the run's steps, from its first one on."""
     trainer.progress, trainer.state = Progress(), None
     return trainer.groups()
 
 
-def _step_seconds(trainer: Trainer[Any]) -> float:
-    """The mean over about a quarter of a second of the run's first steps: batches may differ in length."""
-    groups, done = _steps(trainer), 0
-    trainer.device.synchronise()
-    started = time.perf_counter()
-    for group in islice(groups, 40):
-        trainer.advance(group)
-        done += 1
+def timed_steps(
+    trainer: Trainer[Any], *, least: int, most: int, seconds: float
+) -> Iterator[tuple[float, NumericError | None]]:
+    """Make the run's first steps until they took so many seconds. For each: how long it took, and the error by which
+    it would have ended the run."""
+    taken = 0.0
+    for done, group in enumerate(islice(first_steps(trainer), most), start=1):
         trainer.device.synchronise()
-        if time.perf_counter() - started > _ROUND_SECONDS:
+        started = time.perf_counter()
+        failed = trainer.advance(group)
+        trainer.device.synchronise()
+        step = time.perf_counter() - started
+        yield step, failed
+        taken += step
+        if taken > seconds and done >= least:
             break
-    return (time.perf_counter() - started) / done
+
+
+def _step_seconds(trainer: Trainer[Any]) -> float:
+    """The mean of some steps: batches may differ in length. One that is not finite is for the run to find."""
+    return statistics.fmean(step for step, _ in timed_steps(trainer, least=1, most=40, seconds=_ROUND_SECONDS))
