@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -287,14 +288,17 @@ def runs_diff(
         show_differences(first, second, Console())
 
 
+KnownRun = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's folder, `last`, or the best on a task: best:char_lm.", show_default=False
+    ),
+]
+
+
 @app.command()
 def predict(
-    run: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN", help="A run's folder, `last`, or the best on a task: best:char_lm.", show_default=False
-        ),
-    ],
+    run: KnownRun,
     texts: Annotated[
         list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without any, lines are read.", show_default=False)
     ] = None,
@@ -328,6 +332,35 @@ def predict(
     )  # fmt: skip
     given = texts or predicting.asked(sys.stdin.isatty())
     predicting.predict(folder, given, how, config_dir=config_dir, as_json=as_json)
+
+
+class Heldout(StrEnum):
+    """The splits that a network was not trained on."""
+
+    validation = "validation"
+    test = "test"
+
+
+@app.command()
+def evaluate(
+    run: KnownRun,
+    split: Annotated[Heldout, typer.Option("--split", help="The part of the corpus.")] = Heldout.test,
+    runs_dir: RunsDir = Path("runs"),
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Every metric of a trained network on a whole split, and a file with each item. Example: seqlab evaluate last"""
+    from seqlab.runs import named_run
+
+    folder = named_run(run, runs_dir)
+    from seqlab.evaluate import evaluate_run, show_evaluation
+
+    found = evaluate_run(folder, split.value, config_dir)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        show_evaluation(found, Console())
 
 
 @app.command()

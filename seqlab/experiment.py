@@ -312,19 +312,35 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
     )
 
 
-def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network[Any], Task[Any]]:
-    """A trained network, with its best weights and ready to use, and its task, from a run's folder.
+@dataclass(frozen=True)
+class Trained:
+    """A stored run with its best weights, which are those of step `step`, on the CPU and ready to use."""
 
-    `config_dir` is needed for a model or task of your own, as on the command line. Raises CheckpointError
-    if `run` is no run, DataError if its corpus has changed since.
-    """
+    folder: Path
+    config: RunConfig
+    task: Task[Any]
+    network: Network[Any]
+    step: int
+
+
+def open_run(run: str | Path, config_dir: str | Path | None = None) -> Trained:
+    """What a run's folder holds. Raises CheckpointError if `run` is no run, DataError if its corpus has changed."""
     folder = find_run(run)
     config = read_run_config(folder / "config.yaml", Path(config_dir) if config_dir is not None else None)
     task = build_task(config, folder)
     check_data(recorded(folder), task, folder)
     network = task.build_network(config.model)
-    load_best(network, folder / "checkpoints")
-    return network.eval(), task
+    step = load_best(network, folder / "checkpoints")
+    return Trained(folder, config, task, network.eval(), step)
+
+
+def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network[Any], Task[Any]]:
+    """A trained network, with its best weights and ready to use, and its task, from a run's folder.
+
+    `config_dir` is needed for a model or task of your own, as on the command line. Raises as open_run.
+    """
+    trained = open_run(run, config_dir)
+    return trained.network, trained.task
 
 
 def recorded(folder: Path) -> dict[str, Any]:

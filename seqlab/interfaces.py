@@ -275,6 +275,24 @@ class Meter(ABC, Generic[BatchT]):
         """What belongs to the result but is no single figure: confusion counts, a metric's signature."""
         return {}
 
+    def items(self) -> Iterator[dict[str, Any]]:
+        """What was found for each item (a text, a pair, a stretch of characters), in the split's order: plain values
+        for tools."""
+        return iter(())
+
+    def tables(self) -> Iterator[Table]:
+        """What a person wants to see beside the metrics."""
+        return iter(())
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people. The first column is text, and so is any cell that is a str."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str | int | float, ...], ...]
+
 
 @dataclass(frozen=True)
 class Baseline:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from rich.console import Console
 
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.config.sources import group_files
+from seqlab.experiment import train
 from seqlab.interfaces import Network, Task
 
 torch.set_num_threads(1)
@@ -78,3 +80,13 @@ def corpus(tmp_path: Path) -> Path:
     path = tmp_path / "corpus.txt"
     path.write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one tiny run of each task in runs/. Tests may add files to a run, and change none."""
+    root = tmp_path_factory.mktemp("trained")
+    for task in TASKS:
+        overrides = tiny_overrides("gru", task, "device=cpu", f"runs_dir={root / 'runs'}")
+        train(load_run_config(overrides), Console(stderr=True), name="a", quiet=True)
+    return root

@@ -9,30 +9,16 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError
-from seqlab.experiment import train
 from seqlab.runs import named_run
-from tests.conftest import TASKS, tiny_overrides
 from tests.test_cli import Capture, Patch, in_process
 from tests.test_runs import _run
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one tiny run of each task."""
-    root = tmp_path_factory.mktemp("predict")
-    for task in TASKS:
-        overrides = tiny_overrides("gru", task, "device=cpu", f"runs_dir={root / 'runs'}")
-        train(load_run_config(overrides), Console(stderr=True), name="a", quiet=True)
-    return root
-
-
 @pytest.fixture
-def here(runs: Path, monkeypatch: Patch) -> None:
-    monkeypatch.chdir(runs)
+def here(trained_runs: Path, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(trained_runs)
 
 
 @pytest.mark.usefixtures("here")

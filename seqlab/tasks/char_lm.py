@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -195,7 +195,7 @@ class CharLM(Task[CharBatch]):
         return self.vocabulary.tokens
 
     def meter(self, split: Split) -> CharMeter:
-        return CharMeter()
+        return CharMeter(self.vocabulary)
 
     def facts(self) -> Mapping[str, int | str]:
         unknown = {split: int((ids == UNKNOWN).sum()) for split, ids in self.ids.items() if split != "train"}
@@ -298,14 +298,17 @@ class CharMeter(Meter[CharBatch]):
 
     primary = "bits_per_character"
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
         self.nats: list[Tensor] = []
         self.counts: list[Tensor] = []
+        self.targets: list[Tensor] = []
 
     def update(self, batch: CharBatch, output: StepOutput, network: Network[CharBatch]) -> None:
         nats_BT = F.cross_entropy(output.logits.float().mT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none")
         self.nats.append(nats_BT.sum(1))
         self.counts.append((batch.targets_BT != _UNSCORED).sum(1))
+        self.targets.append(batch.targets_BT)
 
     def compute(self) -> dict[str, Metric]:
         return _figures(gather(self.nats).sum(), int(gather(self.counts).sum()))
@@ -316,6 +319,24 @@ class CharMeter(Meter[CharBatch]):
         statistics_NK = np.stack((gather(self.nats), gather(self.counts)), 1)
         kept_NK = statistics_NK[statistics_NK[:, 1] > 0]
         return bootstrap_interval(kept_NK, lambda sums: float(sums[0] / sums[1] / math.log(2)), seed)
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        """Stretches of text, stream by stream: rows of the batches."""
+        streams = max((len(nats_B) for nats_B in self.nats), default=0)
+        for stream_index in range(streams):
+            for batch_index, (nats_B, targets_BT) in enumerate(zip(self.nats, self.targets, strict=True)):
+                scored = [token for token in targets_BT[stream_index].tolist() if token != _UNSCORED]
+                if not scored:
+                    continue
+                nats = float(nats_B[stream_index])
+                yield {
+                    "stream": stream_index,
+                    "window": batch_index,
+                    "characters": len(scored),
+                    "nats": nats,
+                    "bits_per_character": nats / len(scored) / math.log(2),
+                    "text": "".join(self.vocabulary.tokens[token] for token in scored),
+                }
 
 
 def _figures(nats: float, characters: int) -> dict[str, Metric]:

@@ -39,6 +39,7 @@ from seqlab.interfaces import (
     Split,
     State,
     StepOutput,
+    Table,
     Task,
     TaskConfig,
     WholeNumber,
@@ -50,6 +51,7 @@ from seqlab.metrics import Floats, bootstrap_interval, gather
 
 CORPORA = {"movie_reviews": movie_reviews}
 _SHARES = (0.8, 0.1, 0.1)
+_MISTAKES = 8  # shown to people
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+|[^\w\s]")
 
 
@@ -66,15 +68,17 @@ class TextBatch(Batch):
     valid_BT: Tensor
     labels_B: Tensor
     ends_B: Tensor  # bool: the row's last word stands in this window
+    items_B: Tensor  # each row's place in its split, where its text stands
 
     @classmethod
-    def of(cls, tokens_BT: Tensor, valid_BT: Tensor, labels_B: Tensor) -> Self:
+    def of(cls, tokens_BT: Tensor, valid_BT: Tensor, labels_B: Tensor, items_B: Tensor) -> Self:
         """A batch of whole texts."""
         return cls(
             tokens_BT=tokens_BT,
             valid_BT=valid_BT,
             labels_B=labels_B,
             ends_B=torch.ones(len(labels_B), dtype=torch.bool),
+            items_B=items_B,
             target_count=len(labels_B),
             positions=int(valid_BT.sum()),
         )
@@ -189,7 +193,7 @@ class Sentiment(Task[TextBatch]):
             if drop is not None:
                 dropped_N = torch.from_numpy(drop.random_sample(int(valid_BT.sum())) < config.word_dropout)
                 tokens_BT = tokens_BT.masked_scatter(valid_BT, tokens_BT[valid_BT].masked_fill(dropped_N, UNKNOWN))
-            yield TextBatch.of(tokens_BT, valid_BT, answers[chosen])
+            yield TextBatch.of(tokens_BT, valid_BT, answers[chosen], chosen)
 
     def build_network(self, model: ModelConfig) -> SentimentNetwork:
         return SentimentNetwork(len(self.vocabulary), len(self.labels), model, self.config)
@@ -220,7 +224,7 @@ class Sentiment(Task[TextBatch]):
         return (*self.vocabulary.tokens, *self.labels)
 
     def meter(self, split: Split) -> SentimentMeter:
-        return SentimentMeter(self.labels)
+        return SentimentMeter(self.labels, self.texts[split])
 
     def facts(self) -> Mapping[str, int | str]:
         return {
@@ -267,7 +271,9 @@ class Sentiment(Task[TextBatch]):
         """For each text the probability of each label."""
         rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
         everything = torch.arange(len(rows))
-        batch = TextBatch.of(*Rows(rows).take(everything), everything * 0).to(next(network.parameters()).device)
+        batch = TextBatch.of(*Rows(rows).take(everything), everything * 0, everything).to(
+            next(network.parameters()).device
+        )
         with evaluating(network):
             shares_BC = network(batch, network.initial_state(len(rows))).logits.float().softmax(-1)
         return [dict(zip(self.labels, row, strict=True)) for row in shares_BC.tolist()]
@@ -320,15 +326,19 @@ class SentimentMeter(Meter[TextBatch]):
 
     primary = "accuracy"
 
-    def __init__(self, labels: tuple[str, ...]) -> None:
-        self.labels = labels
+    def __init__(self, labels: tuple[str, ...], texts: list[str]) -> None:
+        self.labels, self.texts = labels, texts
         self.pairs: list[Tensor] = []
         self.nats: list[Tensor] = []
+        self.shares: list[Tensor] = []
+        self.places: list[Tensor] = []
 
     def update(self, batch: TextBatch, output: StepOutput, network: Network[TextBatch]) -> None:
         said_B, truth_B = output.logits.argmax(-1), batch.labels_B
         self.pairs.append(torch.stack((truth_B, said_B), 1)[batch.ends_B])
         self.nats.append(F.cross_entropy(output.logits.float(), truth_B, reduction="none")[batch.ends_B])
+        self.shares.append(output.logits.float().softmax(-1)[batch.ends_B])
+        self.places.append(batch.items_B[batch.ends_B])
 
     def _confusion(self) -> Floats:
         return _count_pairs(gather(self.pairs), len(self.labels))
@@ -345,6 +355,33 @@ class SentimentMeter(Meter[TextBatch]):
     def details(self) -> dict[str, Any]:
         rows = zip(self.labels, self._confusion().astype(int).tolist(), strict=True)
         return {"confusion": {truth: dict(zip(self.labels, row, strict=True)) for truth, row in rows}}
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        pairs, nats, shares = gather(self.pairs).astype(int), gather(self.nats), gather(self.shares)
+        places = gather(self.places).astype(int)
+        for row in np.argsort(places):
+            truth, said = pairs[row]
+            yield {
+                "item": int(places[row]),
+                "truth": self.labels[truth],
+                "said": self.labels[said],
+                "right": bool(truth == said),
+                "probabilities": dict(zip(self.labels, shares[row].tolist(), strict=True)),
+                "nats": float(nats[row]),
+                "text": self.texts[places[row]],
+            }
+
+    def tables(self) -> Iterator[Table]:
+        rows = zip(self.labels, self._confusion().astype(int).tolist(), strict=True)
+        headings = ("", *(f"said {label}" for label in self.labels))
+        yield Table("confusion", headings, tuple((f"is {label}", *row) for label, row in rows))
+        wrong = [item for item in self.items() if not item["right"]]
+        wrong.sort(key=lambda item: -item["probabilities"][item["said"]])
+        mistakes = (
+            (item["text"], item["said"], f"{item['probabilities'][item['said']]:.0%}", item["truth"])
+            for item in wrong[:_MISTAKES]
+        )
+        yield Table("most confident mistakes", ("text", "said", "sure", "is"), tuple(mistakes))
 
 
 def _count_pairs(pairs_N2: Floats, classes: int) -> Floats:

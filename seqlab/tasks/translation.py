@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +44,7 @@ from seqlab.interfaces import (
     Split,
     State,
     StepOutput,
+    Table,
     Task,
     TaskConfig,
     WholeNumber,
@@ -199,7 +201,7 @@ class Translation(Task[PairBatch]):
         return (*self.sources.tokens, *self.targets.tokens)
 
     def meter(self, split: Split) -> TranslationMeter:
-        return TranslationMeter(self, [truth for _, truth in self.pairs[split]])
+        return TranslationMeter(self, self.pairs[split])
 
     def facts(self) -> Mapping[str, int | str]:
         unit = "characters" if self.config.unit == "char" else "words"
@@ -316,24 +318,30 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
 class TranslationMeter(Meter[PairBatch]):
     """Teacher-forced loss, and what sacreBLEU and plain equality say of greedy translations."""
 
-    def __init__(self, task: Translation, references: list[str]) -> None:
+    def __init__(self, task: Translation, pairs: list[tuple[str, str]]) -> None:
         # sacreBLEU takes a moment to import, which training alone need not wait for
         from sacrebleu.metrics.bleu import BLEU
         from sacrebleu.metrics.chrf import CHRF
 
-        self.task, self.references = task, references
+        self.task, self.pairs = task, pairs
         self.bleu, self.chrf = BLEU(), CHRF()
         self.primary = task.config.metric
         self.nats: list[Tensor] = []
         self.targets = 0
         self.said: list[str] = []
-        self.truth: list[str] = []
+        self.places: list[int] = []
+
+    @property
+    def truth(self) -> list[str]:
+        """What should have been said, in the order of `said`."""
+        return [self.pairs[place][1] for place in self.places]
 
     def update(self, batch: PairBatch, output: StepOutput, network: Network[PairBatch]) -> None:
-        self.nats.append(output.loss_sum[None])
+        logits_BVT = output.logits.float().mT
+        self.nats.append(F.cross_entropy(logits_BVT, batch.target_BT, ignore_index=PAD, reduction="none").sum(1))
         self.targets += batch.target_count
         self.said += self.task.decode(network, batch)
-        self.truth += [self.references[item] for item in batch.items_B.tolist()]
+        self.places += batch.items_B.tolist()
 
     def compute(self) -> dict[str, Metric]:
         loss = float(gather(self.nats).sum()) / self.targets
@@ -351,8 +359,9 @@ class TranslationMeter(Meter[PairBatch]):
         same = [a == b for a, b in zip(self.said, self.truth, strict=True)]
         return np.stack((np.array(same), np.ones(len(same))), 1), lambda sums: float(sums[0] / sums[1])
 
-    def _bleu_sums(self) -> tuple[Floats, Callable[[Floats], float]]:
-        """Corpus BLEU is a function of n-gram counts and lengths that add up over sentences."""
+    def _bleu_sums(self, *, effective_order: bool = False) -> tuple[Floats, Callable[[Floats], float]]:
+        """Corpus BLEU is a function of n-gram counts and lengths that add up over sentences. effective_order: only the
+        orders that the references are long enough for, so that short ones have a score."""
         from sacrebleu.metrics.bleu import BLEU
 
         sentence = BLEU(effective_order=True)  # counts are the same; only its own sentence score differs
@@ -361,12 +370,78 @@ class TranslationMeter(Meter[PairBatch]):
 
         def aggregate(sums: Floats) -> float:
             counts = [round(value) for value in sums.tolist()]
-            return float(BLEU.compute_bleu(counts[:4], counts[4:8], *counts[8:]).score)
+            correct, total, (said, truth) = counts[:4], counts[4:8], counts[8:]
+            score = BLEU.compute_bleu(correct, total, said, truth, effective_order=effective_order)
+            return float(score.score)
 
         return np.array(rows, dtype=np.float64), aggregate
 
     def details(self) -> dict[str, Any]:
-        return {"signatures": {"bleu": str(self.bleu.get_signature()), "chrf": str(self.chrf.get_signature())}}
+        return {
+            "signatures": {"bleu": str(self.bleu.get_signature()), "chrf": str(self.chrf.get_signature())},
+            "by_source_length": list(self._by_length()),
+        }
+
+    def _source_lengths(self) -> list[int]:
+        return [len(self.task.tokens(self.pairs[place][0])) for place in self.places]
+
+    def _by_length(self) -> Iterator[dict[str, Any]]:
+        """The metrics of pairs with sources of about one length: six groups of about as many pairs each, which depend
+        on the sources alone. BLEU has effective order here: a phrase of two words has no 4-gram."""
+        lengths, truth = np.array(self._source_lengths()), self.truth
+        sums_NK, bleu_of = self._bleu_sums(effective_order=True)
+        for low, high in length_groups(lengths.tolist()):
+            chosen = np.flatnonzero((lengths >= low) & (lengths <= high))
+            said, right = [self.said[i] for i in chosen], [truth[i] for i in chosen]
+            yield {
+                "from": low,
+                "to": high,
+                "pairs": len(chosen),
+                "bleu": bleu_of(sums_NK[chosen].sum(0)),
+                "bleu_interval": list(bootstrap_interval(sums_NK[chosen], bleu_of, seed=0)),
+                "chrf": self.chrf.corpus_score(said, [right]).score,
+                "exact_match": sum(a == b for a, b in zip(said, right, strict=True)) / len(chosen),
+            }
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        from sacrebleu.metrics.bleu import BLEU
+
+        sentence, nats = BLEU(effective_order=True), gather(self.nats)
+        lengths = self._source_lengths()
+        for row in np.argsort(self.places):
+            source, truth = self.pairs[self.places[row]]
+            said = self.said[row]
+            yield {
+                "item": self.places[row],
+                "source": source,
+                "truth": truth,
+                "said": said,
+                "right": said == truth,
+                "source_length": lengths[row],
+                "bleu": sentence.sentence_score(said, [truth]).score,
+                "chrf": self.chrf.sentence_score(said, [truth]).score,
+                "nats": float(nats[row]),
+            }
+
+    def tables(self) -> Iterator[Table]:
+        unit = "characters" if self.task.config.unit == "char" else "words"
+        rows = (
+            (f"{group['from']} to {group['to']}", group["pairs"], group["bleu"], group["chrf"], group["exact_match"])
+            for group in self._by_length()
+        )
+        headings = (f"source, {unit}", "pairs", "BLEU (effective order)", "chrF", "exact match")
+        yield Table("by length of the source", headings, tuple(rows))
+
+
+def length_groups(lengths: Sequence[int], groups: int = 6) -> list[tuple[int, int]]:
+    """(shortest, longest) of at most `groups` ranges that hold about as many items each, and every item once."""
+    ordered, found = sorted(lengths), list[tuple[int, int]]()
+    for index in range(1, groups + 1):
+        cut = len(ordered) * index // groups
+        first = bisect_right(ordered, found[-1][1]) if found else 0
+        if cut > first:
+            found.append((ordered[first], ordered[cut - 1]))
+    return found
 
 
 def _figures(said: list[str], truth: list[str], bleu: BLEU, chrf: CHRF) -> dict[str, Metric]:

@@ -319,7 +319,9 @@ def load_best(network: torch.nn.Module, folder: Path, best_step: int | None = No
 def _newest(folder: Path) -> tuple[Path, Parts]:
     found = newest_whole(folder, load_parts)
     if found is None:
-        raise CheckpointError(f"there is no checkpoint in {folder}", "is this the folder of a run?")
+        raise CheckpointError(
+            f"there is no checkpoint in {folder}", "the run was stopped before its first, or has just begun"
+        )
     return found
 
 

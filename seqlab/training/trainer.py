@@ -28,11 +28,11 @@ from seqlab.interfaces import (
     State,
     Task,
     detach,
-    evaluating,
     same_shapes,
     where,
 )
 from seqlab.training.device import Device, is_out_of_memory
+from seqlab.training.evaluation import evaluate
 from seqlab.training.nonfinite import Outcome, count_nonfinite, read
 from seqlab.training.optim import OptimConfig, skips_on_device
 from seqlab.training.progress import Interval, Observer, Progress
@@ -338,19 +338,14 @@ class Trainer(Generic[BatchT]):
 
     def evaluate(self, split: Split) -> Meter[BatchT]:
         """The whole split, in order, with a state of its own; training goes on as if it had not been."""
-        meter = self.task.meter(split)
-        state: State = ()
-        with evaluating(self.network), torch.inference_mode():
+
+        def windows() -> Iterator[BatchT]:
             for window in self.task.batches(split, 0):
                 if self.fitting and self.stop_signal is not None:
                     raise _PutOffError
-                batch = window.to(self.device.torch_device)
-                state = state if window.continues else self.network.initial_state(window.size)
-                with self.device.autocast():
-                    output = self.network(batch, state)
-                    meter.update(batch, output, self.network)
-                state = output.state
-        return meter
+                yield window
+
+        return evaluate(self.network, windows(), self.task.meter(split), self.device)
 
     def _validate(self) -> bool:
         """Whether this validation is the best so far. A signal puts it off."""

@@ -86,7 +86,7 @@ def test_pooling_is_what_its_name_says() -> None:
 def test_metrics_from_known_counts() -> None:
     task = _task()
     batch = next(iter(task.batches("test", 0)))
-    meter = SentimentMeter(task.labels)
+    meter = SentimentMeter(task.labels, task.texts["test"])
     truth = torch.tensor([0, 0, 0, 1, 1, 1])
     said = torch.tensor([0, 0, 1, 1, 1, 1])
     meter.pairs, meter.nats = [torch.stack((truth, said), 1)], [torch.zeros(6)]

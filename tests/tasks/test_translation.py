@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from sacrebleu import corpus_bleu
+from hypothesis import given
+from hypothesis import strategies as st
+from sacrebleu import corpus_bleu, corpus_chrf
+from sacrebleu.metrics.bleu import BLEU
 
 from seqlab.data.cldr import cldr_pairs
 from seqlab.data.pairs import read_pairs
@@ -19,6 +22,7 @@ from seqlab.tasks.translation import (
     TranslationConfig,
     TranslationMeter,
     TranslationNetwork,
+    length_groups,
 )
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
@@ -121,9 +125,10 @@ def test_greedy_decoding_is_the_likeliest_token_given_all_before(model: str) -> 
 
 def test_bleu_and_its_interval_are_sacrebleus() -> None:
     task = _task()
-    meter = TranslationMeter(task, [])
+    truth = ["the cat sat on a mat", "a dog", "one two three four six", "in 3 days"] * 5
+    meter = TranslationMeter(task, [("x" * (1 + index), text) for index, text in enumerate(truth)])
     meter.said = ["the cat sat on the mat", "a dog", "one two three four five", "in 3 days"] * 5
-    meter.truth = ["the cat sat on a mat", "a dog", "one two three four six", "in 3 days"] * 5
+    meter.places = list(range(20))
     meter.nats, meter.targets, meter.primary = [torch.tensor([2.0])], 4, "bleu"
     metrics = meter.compute()
     assert metrics["bleu"].value == pytest.approx(corpus_bleu(meter.said, [meter.truth]).score)
@@ -133,14 +138,35 @@ def test_bleu_and_its_interval_are_sacrebleus() -> None:
     assert aggregate(statistics_NK.sum(0)) == pytest.approx(metrics["bleu"].value)
     low, high = meter.interval(0)
     assert low < metrics["bleu"].value < high
-    assert meter.details()["signatures"]["bleu"].startswith("nrefs:1|case:mixed")
+    details = meter.details()
+    assert details["signatures"]["bleu"].startswith("nrefs:1|case:mixed")
+    groups = details["by_source_length"]
+    assert [group["from"] for group in groups] == [1, *(group["to"] + 1 for group in groups[:-1])]
+    assert sum(group["pairs"] for group in groups) == 20
+    for group in groups:
+        rows = slice(group["from"] - 1, group["to"])
+        said, truth = meter.said[rows], meter.truth[rows]
+        assert group["bleu"] == pytest.approx(BLEU(effective_order=True).corpus_score(said, [truth]).score)
+        assert group["chrf"] == pytest.approx(corpus_chrf(said, [truth]).score)
+        assert group["bleu_interval"][0] <= group["bleu"] <= group["bleu_interval"][1]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=200), st.integers(1, 8))
+def test_groups_by_length_hold_each_item_once(lengths: list[int], groups: int) -> None:
+    found = length_groups(lengths, groups)
+    assert len(found) <= groups
+    assert found[0][0] == min(lengths)
+    assert found[-1][1] == max(lengths)
+    for length in lengths:
+        assert sum(low <= length <= high for low, high in found) == 1
+    assert all(any(low <= length <= high for length in lengths) for low, high in found)
 
 
 def test_an_unknown_token_is_not_an_exact_match() -> None:
     """References are the text itself, not what the vocabulary makes of it."""
     task = _task()
     task.pairs["test"][0] = (task.pairs["test"][0][0], "☃")
-    assert task.meter("test").references[0] == "☃"
+    assert task.meter("test").pairs[0][1] == "☃"
 
 
 def test_long_pairs_are_left_out_of_training_and_kept_in_evaluation() -> None:

@@ -1,0 +1,122 @@
+"""`seqlab evaluate`: a trained network on a whole split, item by item."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as Drawn
+from rich.text import Text
+
+from seqlab.display import figure
+from seqlab.errors import ResourceError, printable
+from seqlab.experiment import open_run
+from seqlab.interfaces import Metric, Split, Table
+from seqlab.run_folder import write_text
+from seqlab.training.device import resolve_device
+from seqlab.training.evaluation import evaluate
+from seqlab.training.recorder import finite
+from seqlab.training.seeds import stream_seed
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a run's best weights reach on a split. items: the file with a line for each item."""
+
+    folder: Path
+    split: Split
+    step: int
+    metrics: dict[str, Metric]
+    primary: str
+    interval: tuple[float, float]
+    details: dict[str, Any]
+    tables: tuple[Table, ...]
+    items: Path
+    count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for --json."""
+        units = {name: {"unit": m.unit, "higher_is_better": m.higher_is_better} for name, m in self.metrics.items()}
+        plain: dict[str, Any] = finite(
+            {
+                "folder": str(self.folder),
+                "split": self.split,
+                "step": self.step,
+                "primary": self.primary,
+                "values": {name: metric.value for name, metric in self.metrics.items()},
+                "interval": self.interval,
+                "metrics": units,
+                "details": self.details,
+                "items": str(self.items),
+                "item_count": self.count,
+            }
+        )
+        return plain
+
+
+def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluation:
+    """Every metric of the run's best weights on the whole split; what was found for each item goes into the run's
+    evaluation/SPLIT.jsonl. On this machine's device, in the run's precision where that has it.
+
+    Raises CheckpointError or DataError where the run or its corpus is not what it was, ResourceError where the items
+    cannot be written.
+    """
+    trained = open_run(folder, config_dir)
+    config = replace(trained.config.device, type="auto", compile="never")
+    device = resolve_device(config, deterministic=trained.config.deterministic)
+    network = trained.network.to(device.torch_device)
+    meter = evaluate(network, trained.task.batches(split, 0), trained.task.meter(split), device)
+    lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
+    items = trained.folder / "evaluation" / f"{split}.jsonl"
+    try:
+        items.parent.mkdir(exist_ok=True)
+        write_text(items, "".join(lines))
+    except OSError as error:
+        raise ResourceError(f"cannot write {items}: {error.strerror}") from error
+    return Evaluation(
+        trained.folder,
+        split,
+        trained.step,
+        meter.compute(),
+        meter.primary,
+        meter.interval(stream_seed(trained.config.seed, "bootstrap")),
+        meter.details(),
+        tuple(meter.tables()),
+        items,
+        len(lines),
+    )
+
+
+def show_evaluation(found: Evaluation, console: Console) -> None:
+    """The metrics, the task's tables, and where the items are."""
+    low, high = found.interval
+    about = f"{found.folder}, {found.split} split, weights of step {found.step}"
+    console.print(about, markup=False, highlight=False, soft_wrap=True)
+    for name, metric in found.metrics.items():
+        text = Text(f"  {name:<20} {figure(metric)}")
+        if name == found.primary:
+            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f})")
+        console.print(text)
+    for table in found.tables:
+        console.print()
+        console.print(_drawn(table))
+    console.print(f"\n{found.count} items: {found.items}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _drawn(table: Table) -> Drawn:
+    drawn = Drawn(title=table.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(table.headings):
+        words = index == 0 or any(isinstance(row[index], str) for row in table.rows)
+        drawn.add_column(heading, justify="left" if words else "right", ratio=None)
+    for row in table.rows:
+        drawn.add_row(*(Text(_cell(cell)) for cell in row))
+    return drawn
+
+
+def _cell(cell: str | float) -> str:
+    if isinstance(cell, str):
+        return printable(cell)
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:.3f}" if abs(cell) < 10 else f"{cell:.1f}"
