@@ -12,7 +12,7 @@ from rich.console import Console
 
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.display import Watch, show_plan
-from seqlab.comparison.figures import figures, save_figures
+from seqlab.comparison.figures import figures
 from seqlab.comparison.jobs import Job, Jobs
 from seqlab.comparison.page import write_page
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
@@ -121,7 +121,8 @@ def write_report(summary: Summary, folder: Path) -> None:
     """summary.json, summary.csv, pictures, report.html and TensorBoard's layout."""
     write_files(summary, folder)
     made = figures(summary)
-    save_figures(made, folder)
+    for picture in made.values():
+        picture.save(folder)
     write_page(summary, made, folder)
     write_layout(folder, summary.primary)
 

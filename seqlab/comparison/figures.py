@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from seqlab.comparison.summary import Row, Summary
 from seqlab.display import compact
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# Okabe & Ito (2008): told apart by nearly everybody, on white and on dark grey
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#999999")
-STYLES = ("-", "--", "-.", ":")
-_INK = "#4d5156"
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,7 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
         colour = COLOURS[index % len(COLOURS)]
         style = STYLES[(index + index // len(COLOURS)) % len(STYLES)]
         axes.plot(
-            found.x, found.y, style, color=colour, label=_plain(row.label), linewidth=1.8, marker="o", markersize=3
+            found.x, found.y, style, color=colour, label=plain(row.label), linewidth=1.8, marker="o", markersize=3
         )
         if len(row.runs) > 1:
             axes.fill_between(found.x, found.low, found.high, color=colour, alpha=0.2, linewidth=0)
@@ -83,13 +74,13 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
     low, high = axes.get_ylim()
     # one far away would press the curves flat
     if naive is not None and low - 0.5 * (high - low) <= level <= high + 0.5 * (high - low):
-        axes.axhline(level, color=_INK, linewidth=1, linestyle=(0, (1, 2)), label=f"{naive.name} (test)")
+        axes.axhline(level, color=SOFT, linewidth=1, linestyle=(0, (1, 2)), label=f"{naive.name} (test)")
     axes.set_xlabel(AXES[axis][1])
     axes.set_ylabel(f"validation {summary.unit}")
     if axis != "second":
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value) if value else "0"))
     axes.set_xlim(left=0)
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend()
 
 
 def _draw_results(axes: Axes, summary: Summary) -> None:
@@ -101,70 +92,40 @@ def _draw_results(axes: Axes, summary: Summary) -> None:
             axes.plot(row.interval, (place, place), color=colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot([mean], [place], "D", color=colour, markersize=7)
         axes.plot(list(row.test.values()), [place - 0.18] * len(row.test), "o", color=colour, alpha=0.65, markersize=4)
-    axes.set_yticks(range(len(rows)), [_plain(row.label) for row, _ in reversed(rows)])
+    axes.set_yticks(range(len(rows)), [plain(row.label) for row, _ in reversed(rows)])
     axes.set_ylim(-0.7, len(rows) - 0.3)
     for index, baseline in enumerate(b for b in summary.baselines if summary.primary in b.metrics):
         style = STYLES[1 + index % 3]
         value = baseline.metrics[summary.primary].value
-        axes.axvline(value, color=_INK, linewidth=1, linestyle=style, label=baseline.name)
+        axes.axvline(value, color=SOFT, linewidth=1, linestyle=style, label=baseline.name)
     axes.set_xlabel(
         f"test {summary.unit}" + (" (higher is better)" if summary.metric.higher_is_better else " (lower is better)")
     )
     if summary.baselines:
-        axes.legend(frameon=False, fontsize=9, loc="best")
+        axes.legend(loc="best")
 
 
-def _plain(text: str) -> str:
-    """Text in which a dollar sign starts no formula, and which a legend does not leave out."""
-    return text.replace("$", r"\$").lstrip("_") or "?"
-
-
-def figure(draw: Callable[[Axes], None], *, height: float = 3.6) -> Figure:
-    """One picture in the project's style."""
-    from matplotlib.figure import Figure
-
-    made = Figure(figsize=(6.4, height), layout="constrained")
-    axes = made.subplots()
-    draw(axes)
-    axes.grid(alpha=0.25, linewidth=0.6)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    return made
-
-
-def figures(summary: Summary) -> dict[str, Figure]:
-    """Every picture by the name of its file."""
-    made = {
-        f"curves-by-{axis}": figure(lambda axes, axis=axis: _draw_curves(axes, summary, axis))  # type: ignore[misc]
-        for axis in AXES
+def figures(summary: Summary) -> dict[str, Picture]:
+    """Every picture by its name."""
+    made = [
+        Picture(
+            f"curves-by-{axis}",
+            f"Validation {title}",
+            f"Validation {summary.primary} {title}: mean over seeds; the band holds all of them.",
+            lambda figure, axis=axis: _draw_curves(figure.subplots(), summary, axis),  # type: ignore[misc]
+        )
+        for axis, (title, _) in AXES.items()
         if any(curve(row, axis) for row in summary.rows)
-    }
-    made["results"] = figure(lambda axes: _draw_results(axes, summary), height=1.4 + 0.5 * max(2, len(summary.rows)))
-    return made
-
-
-def save_figures(made: dict[str, Figure], folder: Path) -> None:
-    """PNG and SVG of each, on white."""
-    for name, picture in made.items():
-        picture.savefig(folder / f"{name}.png", dpi=160)
-        (folder / f"{name}.svg").write_text(svg(picture, name), encoding="utf-8")
-
-
-def svg(picture: Figure, name: str) -> str:
-    """The picture as SVG whose text stays text."""
-    import matplotlib as mpl
-
-    out = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        picture.savefig(out, format="svg", metadata={"Date": None})
-    return out.getvalue()
-
-
-def inline_svg(picture: Figure, name: str) -> str:
-    """The same to stand inside a page: no background, ink that takes the page's colour, light or dark, and ids
-    that do not clash with those of other pictures."""
-    for patch in (picture.patch, *(axes.patch for axes in picture.axes)):
-        patch.set_alpha(0)
-    text = svg(picture, name)
-    text = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{name}-", text[text.index("<svg") :])
-    return text.replace("#000000", "currentColor")
+    ]
+    naive = " Vertical lines are what is reached without a network." if summary.baselines else ""
+    made.append(
+        Picture(
+            "results",
+            "Results",
+            f"Test {summary.primary}: the diamond is the mean, the bar its 95 % interval over seeds, dots are seeds."
+            + naive,
+            lambda figure: _draw_results(figure.subplots(), summary),
+            height=1.4 + 0.5 * max(2, len(summary.rows)),
+        )
+    )
+    return {picture.name: picture for picture in made}

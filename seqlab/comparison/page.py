@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seqlab.comparison.display import (
     COST_HEADINGS,
@@ -15,42 +14,31 @@ from seqlab.comparison.display import (
     target_text,
     tuned_line,
 )
-from seqlab.comparison.figures import AXES, inline_svg
+from seqlab.comparison.figures import AXES
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
 from seqlab.display import number
+from seqlab.drawing.page import render
+from seqlab.drawing.picture import Picture
 from seqlab.run_folder import read_environment
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def write_page(summary: Summary, made: dict[str, Figure], folder: Path) -> Path:
+def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path:
     """Render the report from a summary and its pictures."""
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    template = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    ).from_string((files("seqlab.comparison") / "report.html.j2").read_text(encoding="utf-8"))
     # our own drawing: whatever text a user put into it matplotlib has escaped
-    drawn = {name: Markup(inline_svg(picture, name)) for name, picture in made.items()}
+    drawn = {name: {"svg": Markup(picture.inline_svg()), "about": picture.about} for name, picture in made.items()}
     labels = [row.label for row in summary.rows]
-    text = template.render(
+    text = render(
+        "report.html.j2",
         title=f"{_join(labels)} on {summary.plan.task}",
         about=_about(summary),
         verdicts=_verdicts(summary),
         method=_method(summary),
-        pictures={"results": {"svg": drawn["results"], "about": _results_caption(summary)}},
-        curves=[
-            {
-                "svg": drawn[f"curves-by-{axis}"],
-                "about": f"Validation {summary.primary} {title}: mean over seeds; the band holds all of them.",
-            }
-            for axis, (title, _) in AXES.items()
-            if f"curves-by-{axis}" in drawn
-        ],
+        results=drawn["results"],
+        curves=[drawn[f"curves-by-{axis}"] for axis in AXES if f"curves-by-{axis}" in drawn],
         tables=[_quality(summary), _sizes(summary), _costs(summary)],
         samples=[
             {"label": f"{row.label}, seed {row.runs[0].seed}", "text": row.runs[0].sample.strip() or "(nothing)"}
@@ -142,13 +130,6 @@ def _method(summary: Summary) -> str:
         "Student's t: over seeds for a model, over paired differences for a pair. A difference is called shown when "
         f"its p, corrected by Holm's method for {pairs} pair{'' if pairs == 1 else 's'}, is below 0.05. Test figures "
         "are those of the weights that validated best."
-    )
-
-
-def _results_caption(summary: Summary) -> str:
-    naive = " Vertical lines are what is reached without a network." if summary.baselines else ""
-    return (
-        f"Test {summary.primary}: the diamond is the mean, the bar its 95 % interval over seeds, dots are seeds.{naive}"
     )
 
 

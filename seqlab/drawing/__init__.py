@@ -1,0 +1,1 @@
+"""Pictures and pages: how everything that seqlab draws looks."""
