@@ -334,6 +334,9 @@ def predict(
     predicting.predict(folder, given, how, config_dir=config_dir, as_json=as_json)
 
 
+VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
+
+
 class Heldout(StrEnum):
     """The splits that a network was not trained on."""
 
@@ -361,6 +364,60 @@ def evaluate(
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
         show_evaluation(found, Console())
+
+
+@app.command()
+def inspect(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN... [VIEW]...",
+            help="Runs (folders, `last`, best:char_lm) and views: gradient, memory, states, attention, bottleneck, "
+            "embedding, confusion, errors. Without a view, all that fit.",
+            show_default=False,
+        ),
+    ],
+    text: Annotated[
+        str | None, typer.Option("--text", help="What to read, for states and attention; else a test passage.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to; else inspect/ in the run, or in --runs-dir for several.")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """See why a trained network behaves as it does. Example: seqlab inspect last
+
+    Pictures, a page that says how to read each, TensorBoard images. Several runs are laid over each other.
+    """
+    from seqlab.runs import named_run
+
+    names = [word for word in words if word not in VIEWS]
+    if not names:
+        raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
+    folders = [named_run(name, runs_dir) for name in names]
+    from seqlab.insight.inspect import inspect as draw
+
+    console = Console(stderr=True)
+    found = draw(
+        folders,
+        [word for word in words if word in VIEWS],
+        text,
+        out=out,
+        runs_dir=runs_dir,
+        config_dir=config_dir,
+        say=lambda view: console.print(f"drawing {view}", highlight=False),
+    )
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        return
+    for picture in found.pictures:
+        typer.echo(f"{found.folder / picture.name}.png   {picture.title}")
+    for view, why in found.left_out.items():
+        typer.echo(f"no {view}: {why}", err=True)
+    typer.echo(f"\npage:  {found.page}\nboard: seqlab board {found.folder}")
 
 
 @app.command()

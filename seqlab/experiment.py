@@ -210,6 +210,10 @@ def complete(
         Display(console, config.trainer, quiet=quiet) as display,
     ):
         trainer.observers = (recorder, display)
+        if config.trainer.log_pictures:
+            from seqlab.insight.during import Gallery
+
+            trainer.observers = (*trainer.observers, Gallery(trainer, recorder, config.seed))
         parameters = count_parameters(network)
         _introduce(display, config, task, trainer.device, parameters, folder)
         for reason in reasons:

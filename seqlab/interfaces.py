@@ -39,6 +39,15 @@ def select_rows(state: State, rows_R: Tensor) -> State:
     return tuple(select_rows(part, rows_R) for part in state)
 
 
+def tensors(state: State) -> Iterator[Tensor]:
+    """Every tensor of a state, in its order."""
+    if isinstance(state, Tensor):
+        yield state
+    else:
+        for part in state:
+            yield from tensors(part)
+
+
 def same_shapes(state: State, other: State) -> bool:
     """Whether two states are nested alike, with tensors of the same shapes."""
     if isinstance(state, Tensor) or isinstance(other, Tensor):
@@ -328,6 +337,20 @@ class Prediction:
     details: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Reading(Generic[BatchT]):
+    """One text as a network reads it, for pictures.
+
+    batch: one row. tokens: what stands at each of its positions, as a person would write it. written: for a network
+    with a decoder, what that reads, and `answers`, what it then says, position by position.
+    """
+
+    batch: BatchT
+    tokens: tuple[str, ...]
+    written: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+
+
 class Task(ABC, Generic[BatchT]):
     """A corpus with its splits, the network that fits it, and its metrics."""
 
@@ -376,6 +399,19 @@ class Task(ABC, Generic[BatchT]):
     def stream(self, network: Network[BatchT], text: str, how: Asking) -> Iterator[str]:
         """The same in pieces for people, as they come."""
         yield self.predict(network, text, how).said
+
+    def passage(self, length: int) -> str:
+        """A text of the test split that is worth a picture, of about `length` tokens where it can be cut."""
+        raise ConfigError(f"{type(self).__name__} offers no passage to look at", "give one: --text TEXT")
+
+    def reading(self, network: Network[BatchT], text: str) -> Reading[BatchT]:
+        """How the network reads a text. Raises ConfigError where a task has no such thing."""
+        raise ConfigError(f"{type(self).__name__} cannot be looked at", "a task offers it by its method reading")
+
+    def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[BatchT]:
+        """Batches whose rows hold `steps` tokens of a split and one target, the token after the last. The targets are
+        about `count`, spread over the split, and the same ones for every `steps` up to `longest`."""
+        raise ConfigError(f"{type(self).__name__} has no contexts of a chosen length", "language models have")
 
     def baselines(self) -> Iterator[Baseline]:
         """What simple methods reach on the test split, knowing the training split; none by default."""

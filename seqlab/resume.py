@@ -29,7 +29,7 @@ _log = logging.getLogger("seqlab")
 # what may differ from the run that is resumed: when it ends, how often it saves, and, with a warning, where it runs
 _FREE = (
     "trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds", "trainer.patience", "trainer.save_every_steps",
-    "trainer.save_every_seconds", "runs_dir",
+    "trainer.save_every_seconds", "trainer.log_pictures", "runs_dir",
 )  # fmt: skip
 # where it runs; anything but this machine, these versions and this many threads may round differently
 _PLACE = ("device.type", "device.precision", "device.threads", "device.compile")

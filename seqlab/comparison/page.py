@@ -29,7 +29,7 @@ def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path
     from markupsafe import Markup
 
     # our own drawing: whatever text a user put into it matplotlib has escaped
-    drawn = {name: {"svg": Markup(picture.inline_svg()), "about": picture.about} for name, picture in made.items()}
+    drawn = {name: {"svg": Markup(picture.svg), "about": picture.about} for name, picture in made.items()}
     labels = [row.label for row in summary.rows]
     text = render(
         "report.html.j2",

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,51 +40,48 @@ class Picture:
     data: Mapping[str, Any] = field(default_factory=dict)
     tables: tuple[Table, ...] = ()
 
-    def figure(self, *, dark: bool = False, ink: str | None = None) -> Figure:
-        """The picture, drawn. ink: of text and axes, where that is not to be the usual one."""
-        from matplotlib.figure import Figure
-
-        usual, paper = _DARK if dark else _LIGHT
-        with _style(ink or usual, paper):
-            made = Figure(figsize=(self.width, self.height), layout="constrained")
-            self.draw(made)
-            made.canvas.draw()  # ticks take their colours when they are laid out
-        return made
-
-    def save(self, folder: Path) -> None:
-        """NAME.png and NAME-dark.png, and NAME.svg, which follows the reader's choice of light or dark."""
-        for suffix, dark in (("", False), ("-dark", True)):
-            (folder / f"{self.name}{suffix}.png").write_bytes(self.png(dark=dark))
-        (folder / f"{self.name}.svg").write_text(self.adaptive_svg(), encoding="utf-8")
-
-    def png(self, *, dark: bool = False, dpi: int = 160) -> bytes:
+    def render(self, *, dark: bool = False, dpi: int = 160) -> bytes:
         """The picture as a PNG file."""
-        out = io.BytesIO()
-        self.figure(dark=dark).savefig(out, format="png", dpi=dpi)
-        return out.getvalue()
+        ink, paper = _DARK if dark else _LIGHT
+        return self._drawn(ink, paper, format="png", dpi=dpi)
 
-    def inline_svg(self) -> str:
-        """The picture to stand inside a page, in the page's ink."""
-        picture = self.figure(ink="#000000")
-        for patch in (picture.patch, *(axes.patch for axes in picture.axes)):
-            patch.set_alpha(0)
-        text = _svg(picture, self.name)
+    @cached_property
+    def png(self) -> bytes:
+        """The picture as a PNG file, on white."""
+        return self.render()
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture to stand inside a page: no background, and ink that takes the page's colour, light or dark."""
+        text = self._drawn("#000000", "none", format="svg", metadata={"Date": None}).decode("utf-8")
         # ids that do not clash with those of other pictures
         text = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{self.name}-", text[text.index("<svg") :])
         return text.replace("#000000", "currentColor")
 
-    def adaptive_svg(self) -> str:
-        """The picture as a file of its own, light or dark as its reader wants it."""
+    def save(self, folder: Path) -> None:
+        """NAME.png and NAME-dark.png, and NAME.svg, which follows the reader's choice of light or dark."""
+        (folder / f"{self.name}.png").write_bytes(self.png)
+        (folder / f"{self.name}-dark.png").write_bytes(self.render(dark=True))
         (light, white), (pale, black) = _LIGHT, _DARK
         style = (
             f"<style>svg{{color:{light};background:{white}}}text{{fill:currentColor}}"
             f"@media(prefers-color-scheme:dark){{svg{{color:{pale};background:{black}}}}}</style>"
         )
-        head, _, rest = self.inline_svg().partition(">")
-        return f"{head}>{style}{rest}"
+        head, _, rest = self.svg.partition(">")
+        (folder / f"{self.name}.svg").write_text(f"{head}>{style}{rest}", encoding="utf-8")
+
+    def _drawn(self, ink: str, paper: str, **how: Any) -> bytes:
+        from matplotlib.figure import Figure
+
+        out = io.BytesIO()
+        with _style(ink, paper, self.name):  # ticks take their colours when they are laid out, which is on saving
+            made = Figure(figsize=(self.width, self.height), layout="constrained")
+            self.draw(made)
+            made.savefig(out, **how)
+        return out.getvalue()
 
 
-def _style(ink: str, paper: str) -> AbstractContextManager[None]:
+def _style(ink: str, paper: str, name: str) -> AbstractContextManager[None]:
     import matplotlib as mpl
 
     return mpl.rc_context(
@@ -108,6 +106,8 @@ def _style(ink: str, paper: str) -> AbstractContextManager[None]:
             "axes.axisbelow": True,
             "legend.frameon": False,
             "legend.fontsize": 9,
+            "svg.fonttype": "none",  # text stays text
+            "svg.hashsalt": name,
         }
     )
 
@@ -115,13 +115,3 @@ def _style(ink: str, paper: str) -> AbstractContextManager[None]:
 def plain(text: str) -> str:
     """Text in which a dollar sign starts no formula, and which a legend does not leave out."""
     return text.replace("$", r"\$").lstrip("_") or "?"
-
-
-def _svg(picture: Figure, name: str) -> str:
-    """The picture as SVG whose text stays text."""
-    import matplotlib as mpl
-
-    out = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        picture.savefig(out, format="svg", metadata={"Date": None})
-    return out.getvalue()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -23,11 +24,16 @@ def attention_formula(
 ) -> Tensor:
     """softmax(Q K^T / sqrt(d_k)) V (Vaswani 2017, equation 1), written out; `visible` is False where a query must not
     look, dropout the probability of not using a weight."""
+    weight_BNTS = attention_weights(query_BNTK, key_BNSK, visible)
+    return F.dropout(weight_BNTS, dropout).to(value_BNSK.dtype) @ value_BNSK
+
+
+def attention_weights(query_BNTK: Tensor, key_BNSK: Tensor, visible: Tensor | None = None) -> Tensor:
+    """weight_BNTS = softmax(Q K^T / sqrt(d_k)): how much position t looks at position s."""
     score_BNTS = query_BNTK @ key_BNSK.mT / math.sqrt(query_BNTK.shape[-1])
     if visible is not None:
         score_BNTS = score_BNTS.masked_fill(~visible, float("-inf"))
-    weight_BNTS = score_BNTS.softmax(-1, dtype=torch.promote_types(score_BNTS.dtype, torch.float32))
-    return F.dropout(weight_BNTS, dropout).to(value_BNSK.dtype) @ value_BNSK
+    return score_BNTS.softmax(-1, dtype=torch.promote_types(score_BNTS.dtype, torch.float32))
 
 
 def _attend(
@@ -52,8 +58,21 @@ def _join_heads(x_BNTK: Tensor) -> Tensor:
     return x_BNTK.transpose(1, 2).flatten(2)
 
 
-class SelfAttention(nn.Module):
+class Attention(nn.Module):
+    """What looks at positions of a sequence, and can say how much at which.
+
+    across: whether it looks at another sequence than its own.
+    """
+
+    across: bool
+    weights: Callable[..., Tensor]
+    """weight_BNTS for the arguments of a `forward` that read everything at once."""
+
+
+class SelfAttention(Attention):
     """Multi-head attention of a sequence to itself (Vaswani 2017, section 3.2.2)."""
+
+    across = False
 
     def __init__(self, width: int, heads: int, dropout: float, *, causal: bool) -> None:
         super().__init__()
@@ -67,11 +86,7 @@ class SelfAttention(nn.Module):
         """x_BTD stands at positions `start` and on. `cache`, if not (), is (key_BNCK, value_BNCK) with the
         first `start` positions filled; the new ones are written into it. Where attention is causal,
         padding at the right needs no mask: nothing before it looks that far."""
-        query_BNTK, key_BNSK, value_BNSK = (
-            _split_heads(part_BTD, self.heads) for part_BTD in self.query_key_value(x_BTD).chunk(3, -1)
-        )
-        if rotation_TK is not None:
-            query_BNTK, key_BNSK = rotate(query_BNTK, rotation_TK), rotate(key_BNSK, rotation_TK)
+        query_BNTK, key_BNSK, value_BNSK = self._project(x_BTD, rotation_TK)
         steps, end = x_BTD.shape[1], start + x_BTD.shape[1]
         if cache != ():
             keys_BNCK, values_BNCK = cache
@@ -96,9 +111,33 @@ class SelfAttention(nn.Module):
         y_BTD: Tensor = self.output(_join_heads(y_BNTK))
         return y_BTD
 
+    def _project(self, x_BTD: Tensor, rotation_TK: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Each head's queries, keys and values."""
+        query_BNTK, key_BNSK, value_BNSK = (
+            _split_heads(part_BTD, self.heads) for part_BTD in self.query_key_value(x_BTD).chunk(3, -1)
+        )
+        if rotation_TK is not None:
+            query_BNTK, key_BNSK = rotate(query_BNTK, rotation_TK), rotate(key_BNSK, rotation_TK)
+        return query_BNTK, key_BNSK, value_BNSK
 
-class CrossAttention(nn.Module):
+    def weights(
+        self, x_BTD: Tensor, cache: State, start: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
+    ) -> Tensor:
+        if cache != () or start:
+            raise ValueError("weights are those of a sequence that is read at once")
+        query_BNTK, key_BNSK, _ = self._project(x_BTD, rotation_TK)
+        visible = None
+        if self.causal:
+            visible = x_BTD.new_ones(x_BTD.shape[1], x_BTD.shape[1], dtype=torch.bool).tril()
+        elif valid_BT is not None:
+            visible = valid_BT[:, None, None, :]
+        return attention_weights(query_BNTK, key_BNSK, visible)
+
+
+class CrossAttention(Attention):
     """Multi-head attention of a target to its source."""
+
+    across = True
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -123,13 +162,18 @@ class CrossAttention(nn.Module):
         y_BTD: Tensor = self.output(_join_heads(y_BNTK))
         return y_BTD
 
+    def weights(self, x_BTD: Tensor, source: tuple[Tensor, Tensor], valid_BS: Tensor) -> Tensor:
+        return attention_weights(_split_heads(self.query(x_BTD), self.heads), source[0], valid_BS[:, None, None, :])
 
-class SourceAttention(nn.Module, ABC):
+
+class SourceAttention(Attention, ABC):
     """What a recurrent decoder sees of its source: y = h + W [context; h].
 
     Luong 2015 (equation 5) has tanh(W [context; h]). That tanh saturates within 50 steps of Adam at a
     learning rate of 0.003, and nothing is learned any more; the residual path has no such trap.
     """
+
+    across = True
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -140,12 +184,13 @@ class SourceAttention(nn.Module, ABC):
         """score_BTS: how much target position t wants source position s."""
 
     def weights(self, query_BTD: Tensor, memory: Memory) -> Tensor:
-        """weight_BTS: the scores of valid source positions, softmaxed."""
+        """weight_B1TS: the scores of valid source positions, softmaxed; there is one head."""
         score_BTS = self.score(query_BTD, memory.values_BSD)
-        return score_BTS.masked_fill(~memory.valid_BS[:, None], float("-inf")).softmax(-1)
+        return score_BTS.masked_fill(~memory.valid_BS[:, None], float("-inf")).softmax(-1)[:, None]
 
     def forward(self, query_BTD: Tensor, memory: Memory) -> Tensor:
-        context_BTD = self.weights(query_BTD, memory).to(memory.values_BSD.dtype) @ memory.values_BSD
+        weight_BTS = self.weights(query_BTD, memory)[:, 0].to(memory.values_BSD.dtype)
+        context_BTD = weight_BTS @ memory.values_BSD
         return query_BTD + cast(Tensor, self.mix(torch.cat((context_BTD, query_BTD), -1)))
 
 

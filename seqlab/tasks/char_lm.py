@@ -33,6 +33,7 @@ from seqlab.interfaces import (
     Network,
     Positive,
     Prediction,
+    Reading,
     Role,
     Share,
     Split,
@@ -46,6 +47,7 @@ from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import bootstrap_interval, gather, nats_metrics
 
 _N_GRAM_CHARACTERS = 2_000_000  # a larger table of counts would take gigabytes and minutes
+_CONTEXT_CHARACTERS = 32_768  # of one batch of contexts: some tens of megabytes of activations
 _UNSCORED = -100  # the target that cross_entropy ignores
 
 CORPORA = {"python_docs": python_docs}
@@ -251,6 +253,38 @@ class CharLM(Task[CharBatch]):
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.vocabulary.unknown(text)
+
+    def passage(self, length: int) -> str:
+        """From the middle of the split, where a line begins."""
+        text = self.texts["test"]
+        start = max(0, (len(text) - length) // 2)
+        return text[1 + text.rfind("\n", 0, start) :][:length]
+
+    def reading(self, network: Network[CharBatch], text: str) -> Reading[CharBatch]:
+        if len(text) < 2:
+            raise DataError("there is nothing to look at", "give a text of two characters or more")
+        ids_BT = torch.tensor([self.vocabulary.encode(text)])
+        batch = CharBatch(
+            inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=len(text) - 1, positions=len(text) - 1
+        )
+        return Reading(batch, tuple(text[:-1]))
+
+    def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[CharBatch]:
+        ids_N = self.ids[split]
+        if len(ids_N) <= longest:
+            raise DataError(
+                f"task.corpus={self.config.corpus}: its {split} split of {len(ids_N)} characters holds no stretch of "
+                f"{longest}"
+            )
+        chosen_R = torch.linspace(longest, len(ids_N) - 1, min(count, len(ids_N) - longest)).long()
+        # as many characters in each batch, whatever the length of its rows
+        for target_B in chosen_R.split(max(1, _CONTEXT_CHARACTERS // steps)):
+            inputs_BT = ids_N[target_B[:, None] - steps + torch.arange(steps)]
+            targets_BT = torch.full_like(inputs_BT, _UNSCORED)
+            targets_BT[:, -1] = ids_N[target_B]
+            yield CharBatch(
+                inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=len(target_B), positions=inputs_BT.numel()
+            )
 
 
 class CharNetwork(GeneratingNetwork[CharBatch]):

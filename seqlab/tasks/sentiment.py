@@ -35,6 +35,7 @@ from seqlab.interfaces import (
     Network,
     Prediction,
     Probability,
+    Reading,
     Role,
     Split,
     State,
@@ -265,6 +266,21 @@ class Sentiment(Task[TextBatch]):
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.vocabulary.unknown(words(text))
+
+    def passage(self, length: int) -> str:
+        """The first text of the split with about so many words."""
+        return min(self.texts["test"], key=lambda text: abs(len(words(text)) - length))
+
+    def reading(self, network: Network[TextBatch], text: str) -> Reading[TextBatch]:
+        if not words(text):
+            raise DataError("there is nothing to look at", "give a text of one word or more")
+        return Reading(self._batch([text]), tuple(words(text)[: self.config.max_length]))
+
+    def _batch(self, texts: list[str]) -> TextBatch:
+        """Texts whose labels nobody knows."""
+        rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
+        everything = torch.arange(len(rows))
+        return TextBatch.of(*Rows(rows).take(everything), everything * 0, everything)
 
     @torch.inference_mode()
     def classify(self, network: Network[TextBatch], texts: list[str]) -> list[dict[str, float]]:

@@ -40,6 +40,7 @@ from seqlab.interfaces import (
     Network,
     Prediction,
     Probability,
+    Reading,
     Role,
     Split,
     State,
@@ -242,6 +243,29 @@ class Translation(Task[PairBatch]):
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.sources.unknown(self.tokens(text))
 
+    def passage(self, length: int) -> str:
+        """The source of the split whose length is nearest to a third of that: both sides are to fit."""
+        return min(
+            (source for source, _ in self.pairs["test"]), key=lambda text: abs(3 * len(self.tokens(text)) - length)
+        )
+
+    def reading(self, network: Network[PairBatch], text: str) -> Reading[PairBatch]:
+        """The source, and what the network itself writes for it."""
+        tokens = self.tokens(text)[: self.config.max_length - 1]
+        if not tokens:
+            raise DataError("there is nothing to look at", "give a text to translate")
+        source_BS = torch.tensor([self.sources.encode(tokens)])
+        said = self.tokens(self.translate(network, [text])[0])[: self.config.max_length - 1]
+        target_BT = torch.tensor([[*self.targets.encode(said), END]])
+        batch = PairBatch(
+            source_BS=source_BS,
+            target_BT=target_BT,
+            items_B=torch.zeros(1, dtype=torch.long),
+            target_count=target_BT.shape[1],
+            positions=source_BS.shape[1] + target_BT.shape[1],
+        )
+        return Reading(batch, tuple(tokens), ("<start>", *said), (*said, "<end>"))
+
     def translate(
         self, network: Network[PairBatch], texts: list[str], beams: int = 1, length_penalty: float = 0.0
     ) -> list[str]:
@@ -377,6 +401,8 @@ class TranslationMeter(Meter[PairBatch]):
         return np.array(rows, dtype=np.float64), aggregate
 
     def details(self) -> dict[str, Any]:
+        for metric in (self.bleu, self.chrf):  # which have no signature before they have seen references
+            metric.corpus_score(["a"], [["a"]])
         return {
             "signatures": {"bleu": str(self.bleu.get_signature()), "chrf": str(self.chrf.get_signature())},
             "by_source_length": list(self._by_length()),

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,13 @@ def _wait_for_later_name(folder: Path) -> None:
     mine = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}."
     if newest >= mine:
         time.sleep(1.0)
+
+
+def write_image(writer: SummaryWriter, tag: str, png: bytes, step: int) -> None:
+    """A PNG file as one of TensorBoard's images."""
+    width, height = struct.unpack(">II", png[16:24])  # where a PNG says how large it is
+    image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
+    writer._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
 
 class Recorder:
@@ -103,6 +111,26 @@ class Recorder:
             self._board.add_text("sample", f"```\n{sample}\n```", progress.step)
             self._board._get_file_writer().add_summary(hparams({}, {})[2])
         self._settle()  # the result, once it is written, says that all of this is there
+
+    def show(
+        self,
+        step: int,
+        *,
+        scalars: Mapping[str, float] | None = None,
+        texts: Mapping[str, str] | None = None,
+        images: Mapping[str, bytes] | None = None,
+        histograms: Mapping[str, Any] | None = None,
+    ) -> None:
+        """To TensorBoard alone: scalars, texts, PNG files, and arrays whose values are counted, by tag."""
+        with self._warned("TensorBoard's events"):
+            for tag, value in (scalars or {}).items():
+                self._board.add_scalar(tag, value, step)
+            for tag, text in (texts or {}).items():
+                self._board.add_text(tag, f"```\n{text}\n```", step)
+            for tag, png in (images or {}).items():
+                write_image(self._board, tag, png, step)
+            for tag, values in (histograms or {}).items():
+                self._board.add_histogram(tag, values, step)
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
         self._scalars(progress, scalars)

@@ -58,6 +58,7 @@ class TrainerConfig:
     patience: Count | None
     on_nonfinite: Literal["skip", "stop"]
     nonfinite_limit: Count
+    log_pictures: bool
 
     def __post_init__(self) -> None:
         if self.max_steps is None and self.max_epochs is None and self.max_seconds is None:

@@ -1,0 +1,1 @@
+"""Why a trained network behaves as it does, in pictures."""

@@ -1,0 +1,115 @@
+"""Where attention looks: the weights of each head, over the tokens.
+
+T positions that look, S positions that are looked at, N heads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from seqlab.drawing.picture import Picture, plain
+from seqlab.errors import ConfigError
+from seqlab.insight.watching import calls_of, shown
+from seqlab.interfaces import Network, Reading, Table, Task
+from seqlab.layers.attention import Attention, SelfAttention
+from seqlab.metrics import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TOKENS = 48
+
+_ABOUT = (
+    "Each row is a position that looks, each column one that it may look at; the brighter, the more of its weight is "
+    "there, and a row's weights add up to 1. {what} The number over a head says how far it spreads on average: the "
+    "effective number of positions, 2 to the power of the entropy in bits; 1 is a finger that points, {most} would be "
+    "looking at everything."
+)
+_ACROSS = "Rows are what is written, columns the source: in a translation a bright diagonal is an alignment."
+_CAUSAL = (
+    "Nothing is above the diagonal: what comes later must not be seen. A stripe beside it is a head that looks back "
+    "by a fixed step."
+)
+_BOTH = "Every position sees the whole text, before and after."
+
+
+def maps(network: Network[Any], reading: Reading[Any]) -> dict[str, tuple[Attention, Floats]]:
+    """weight_NTS of each attention of a network while it reads one text, by the module's name."""
+    found = {}
+    with torch.no_grad():
+        for name, call in calls_of(network, reading, Attention).items():
+            weight_BNTS = call.module.weights(*call.arguments)
+            found[name] = (call.module, np.asarray(weight_BNTS[0].cpu().double().numpy()))
+    return found
+
+
+def spread(weight_NTS: Floats) -> Floats:
+    """For each head the effective number of positions that it looks at, averaged over what looks: 2^entropy."""
+    bits_NT = -(weight_NTS * np.log2(np.maximum(weight_NTS, 1e-30))).sum(-1)
+    return np.asarray((2**bits_NT).mean(-1))
+
+
+def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
+    """Each attention while the network reads a text, or a passage: what looks across first, then in the order of
+    layers. Raises ConfigError where nothing looks."""
+    reading = task.reading(network, task.passage(_TOKENS) if text is None else text)
+    found = maps(network, reading)
+    if not found:
+        raise ConfigError("this network has no attention to look at")
+    ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
+    return [_picture(name, module, weight_NTS, reading) for name, (module, weight_NTS) in ordered]
+
+
+def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[Any]) -> Picture:
+    causal = isinstance(module, SelfAttention) and module.causal
+    sees = reading.tokens if module.across or not (causal and reading.written) else reading.written
+    looks = reading.answers if module.across else sees
+    rows, columns = ([plain(shown(token)) for token in tokens[:_TOKENS]] for tokens in (looks, sees))
+    weight_NTS = weight_NTS[:, : len(rows), : len(columns)]
+    spread_N = spread(weight_NTS)
+    heads = len(weight_NTS)
+    across = 1 if heads == 1 else 2
+    down = math.ceil(heads / across)
+    width, height = (1.5 + 0.085 * max(16, len(side)) for side in (columns, rows))
+
+    def draw(figure: Figure) -> None:
+        from matplotlib.colors import PowerNorm
+
+        panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+        for head, panel in enumerate(panels.flat):
+            if head >= heads:
+                panel.set_axis_off()
+                continue
+            # the square root, so that what is faint can be seen
+            scale = PowerNorm(0.5, 0, float(weight_NTS[head].max()))
+            image = panel.imshow(weight_NTS[head], cmap="cividis", norm=scale, aspect="auto", interpolation="nearest")
+            panel.set_xticks(range(len(columns)), columns, fontsize=6)
+            panel.set_yticks(range(len(rows)), rows, fontsize=6)
+            if any(len(token) > 1 for token in columns):
+                panel.tick_params(axis="x", labelrotation=90)
+            panel.grid(visible=False)
+            panel.set_title(f"head {head + 1}: {spread_N[head]:.1f} positions", fontsize=9)
+            figure.colorbar(image, ax=panel, pad=0.01, label="weight")
+        figure.supxlabel("looked at", fontsize=10)
+        figure.supylabel("what is written next" if module.across else "looks", fontsize=10)
+
+    what = _ACROSS if module.across else _CAUSAL if causal else _BOTH
+    table = Table(
+        "how far each head spreads", ("head", "effective positions"),
+        tuple((f"{head + 1}", float(value)) for head, value in enumerate(spread_N)),
+    )  # fmt: skip
+    data = {"module": name, "rows": list(looks), "columns": list(sees), "weights": np.round(weight_NTS, 4).tolist()}
+    title = f"Where it looks: {_place(name)}"
+    about = _ABOUT.format(what=what, most=len(columns))
+    size = (0.8 + across * (width + 0.9), 0.8 + down * height)
+    return Picture(f"attention-{_place(name).replace(' ', '-')}", title, about, draw, *size, data, (table,))
+
+
+def _place(name: str) -> str:
+    """decoder.blocks.0.cross: decoder 1 cross."""
+    words = [part for part in name.split(".") if part not in ("blocks", "attend")]
+    return " ".join(str(int(word) + 1) if word.isdigit() else word.replace("_", " ") for word in words)

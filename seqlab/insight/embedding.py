@@ -1,0 +1,134 @@
+"""What the network takes for similar: its token vectors in two dimensions, and in TensorBoard's projector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqlab.data.vocabulary import SPECIALS
+from seqlab.drawing.picture import COLOURS, Picture, plain
+from seqlab.errors import ConfigError
+from seqlab.insight.watching import shown
+from seqlab.interfaces import Network, Task
+from seqlab.layers.embedding import TokenEmbedding
+from seqlab.metrics import Floats
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DRAWN, _PROJECTED = 150, 2000  # the most frequent tokens: more cannot be told apart, or would fill a disk
+
+_ABOUT = (
+    "Each token's vector, projected onto the two directions in which the vectors differ most (principal components, "
+    "Pearson 1901); the axes say which part of all variance they hold, and with little of it near points need not be "
+    "near at all. Tokens that stand in like places get like vectors: look for digits, capitals, brackets. The most "
+    "frequent {count} are drawn. TensorBoard's projector shows {projected} of them, in three dimensions and with "
+    "their nearest neighbours."
+)
+_KINDS = ("lower-case letter", "capital", "digit", "bracket or quote", "other mark", "blank", "word")
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """An embedding with the tokens of its rows, most frequent first, special ones left out."""
+
+    name: str
+    tokens: tuple[str, ...]
+    vector_VD: Floats
+
+
+def vectors_of(task: Task[Any], network: Network[Any]) -> Iterator[Vectors]:
+    """Each token embedding of a network. The task's symbols are those of its embeddings one after the other."""
+    symbols, start = list(task.symbols()), 0
+    for name, module in network.named_modules():
+        if not isinstance(module, TokenEmbedding):
+            continue
+        tokens = symbols[start : start + module.num_embeddings]
+        start += len(tokens)
+        if len(tokens) < module.num_embeddings:
+            raise ConfigError(f"the task does not say what the rows of {name} are")
+        vector_VD = np.asarray(module.weight.detach()[len(SPECIALS) :].double())
+        yield Vectors(name, tuple(tokens[len(SPECIALS) :]), vector_VD)
+
+
+def principal_components(vector_VD: Floats, count: int) -> tuple[Floats, Floats]:
+    """(coordinates (V, count), the share of all variance that each of them holds)."""
+    centred_VD = vector_VD - vector_VD.mean(0)
+    left_VD, scale_D, _ = np.linalg.svd(centred_VD, full_matrices=False)
+    share_D = scale_D**2 / max(float((scale_D**2).sum()), 1e-30)
+    return left_VD[:, :count] * scale_D[:count], share_D[:count]
+
+
+def kind_of(token: str) -> str:
+    """The class of a token, for its colour."""
+    if len(token) != 1:
+        return "word"
+    if token.isspace():
+        return "blank"
+    if token.isdigit():
+        return "digit"
+    if token.isalpha():
+        return "capital" if token.isupper() else "lower-case letter"
+    return "bracket or quote" if token in "()[]{}<>\"'`«»“”‘’" else "other mark"
+
+
+def embedding(task: Task[Any], network: Network[Any]) -> list[Picture]:
+    """A picture of each embedding. Raises ConfigError where there is none."""
+    drawn = [_picture(vectors) for vectors in vectors_of(task, network)]
+    if not drawn:
+        raise ConfigError("this network has no token embedding")
+    return drawn
+
+
+def _picture(vectors: Vectors) -> Picture:
+    tokens = vectors.tokens[:_DRAWN]
+    place_V2, share_2 = principal_components(vectors.vector_VD[: len(tokens)], 2)
+    kinds = [kind_of(token) for token in tokens]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for index, kind in enumerate(kind for kind in _KINDS if kind in kinds):
+            rows = [row for row, other in enumerate(kinds) if other == kind]
+            colour = COLOURS[_KINDS.index(kind) % len(COLOURS)]
+            x, y = place_V2[rows].T
+            axes.scatter(x, y, s=9, color=colour, label=kind, marker="osD^vP*"[index % 7])
+            for row in rows:
+                axes.annotate(
+                    plain(shown(tokens[row])), tuple(place_V2[row]), (3, 2), textcoords="offset points", fontsize=7.5,
+                    color=colour,
+                )  # fmt: skip
+        axes.set(xlabel=f"first component ({share_2[0]:.0%} of variance)", ylabel=f"second ({share_2[1]:.0%})")
+        if len(set(kinds)) > 1:
+            figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+
+    about = _ABOUT.format(count=f"{len(tokens):,}", projected=f"{min(_PROJECTED, len(vectors.tokens)):,}")
+    data = {"tokens": list(tokens), "coordinates": place_V2.tolist(), "variance": share_2.tolist()}
+    name = vectors.name.replace(".", "-")
+    return Picture(f"embedding-{name}", f"Token vectors: {vectors.name}", about, draw, 7.6, 6.4, data)
+
+
+def write_projector(found: Mapping[str, Iterable[Vectors]], folder: Path) -> None:
+    """What TensorBoard's projector reads in `folder`, for networks by name: vectors, their labels, and a file that
+    names both."""
+    from google.protobuf import text_format
+    from tensorboard.plugins.projector import ProjectorConfig
+
+    config = ProjectorConfig()
+    for place, (label, vectors_of_it) in enumerate(found.items(), 1):
+        for vectors in vectors_of_it:
+            stem = f"projector-{place}-{vectors.name.replace('.', '-')}"
+            chosen = vectors.tokens[:_PROJECTED]
+            rows = ("\t".join(f"{value:.5g}" for value in row) for row in vectors.vector_VD[: len(chosen)])
+            labels = (f"{shown(token).strip() or repr(token)}\t{kind_of(token)}" for token in chosen)
+            (folder / f"{stem}.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+            (folder / f"{stem}-labels.tsv").write_text("\n".join(["token\tkind", *labels]) + "\n", encoding="utf-8")
+            config.embeddings.add(
+                tensor_name=f"{label} {vectors.name}",
+                tensor_path=f"{stem}.tsv",
+                metadata_path=f"{stem}-labels.tsv",
+            )
+    (folder / "projector_config.pbtxt").write_text(text_format.MessageToString(config), encoding="utf-8")

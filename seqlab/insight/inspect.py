@@ -1,0 +1,161 @@
+"""`seqlab inspect`: every view of trained runs as files, as one page, and in TensorBoard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from seqlab.drawing.page import render
+from seqlab.drawing.picture import Picture
+from seqlab.errors import ConfigError, ResourceError
+from seqlab.experiment import open_run
+from seqlab.insight.answers import confusion, errors
+from seqlab.insight.attention import attention
+from seqlab.insight.bottleneck import bottleneck
+from seqlab.insight.embedding import embedding, vectors_of, write_projector
+from seqlab.insight.gradient import gradient
+from seqlab.insight.memory import memory
+from seqlab.insight.states import states
+from seqlab.insight.subject import Subject, for_each, name_subjects
+from seqlab.run_folder import make_run_folder, write_json, write_text
+from seqlab.training.recorder import finite, write_image
+
+View = Callable[[Sequence[Subject], str | None], list[Picture]]
+"""Pictures of these runs, and of this text where that matters. Raises ConfigError where there is nothing to see."""
+
+VIEWS: Mapping[str, View] = {
+    "gradient": lambda subjects, _: gradient(subjects),
+    "memory": lambda subjects, _: memory(subjects),
+    "states": lambda subjects, text: for_each(subjects, lambda s: [states(s.task, s.network, text)]),
+    "attention": lambda subjects, text: for_each(subjects, lambda s: attention(s.task, s.network, text)),
+    "bottleneck": lambda subjects, _: bottleneck(subjects),
+    "embedding": lambda subjects, _: for_each(subjects, lambda s: embedding(s.task, s.network)),
+    "confusion": lambda subjects, _: for_each(subjects, lambda s: [confusion(s)]),
+    "errors": lambda subjects, _: for_each(subjects, lambda s: [errors(s)]),
+}
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was drawn, where it is, and what could not be drawn and why."""
+
+    folder: Path
+    page: Path
+    pictures: tuple[Picture, ...]
+    left_out: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as --json gives them."""
+        drawn = {
+            picture.name: {"title": picture.title, "png": str(self.folder / f"{picture.name}.png"), **picture.data}
+            for picture in self.pictures
+        }
+        plain: dict[str, Any] = finite(
+            {"folder": str(self.folder), "page": str(self.page), "pictures": drawn, "left_out": dict(self.left_out)}
+        )
+        return plain
+
+
+def inspect(
+    folders: Sequence[Path],
+    views: Sequence[str],
+    text: str | None,
+    *,
+    out: Path | None,
+    runs_dir: Path,
+    config_dir: Path | None,
+    say: Callable[[str], None],
+) -> Inspection:
+    """Draw these views of these runs, or all that there is something to see in, into `out`: by default the folder
+    inspect/ of a single run, and a new folder below `runs_dir` for several.
+
+    Raises ConfigError where a view that was asked for shows nothing, CheckpointError and DataError as open_run.
+    """
+    subjects = name_subjects([open_run(folder, config_dir) for folder in folders])
+    if text is not None:
+        for subject in subjects:
+            subject.task.reading(subject.network, text)  # what is wrong with it is said before anything is drawn
+    pictures: list[Picture] = []
+    left_out: dict[str, str] = {}
+    for name in views or VIEWS:
+        say(name)
+        try:
+            pictures += VIEWS[name](subjects, text)
+        except ConfigError as error:
+            if views:
+                raise
+            left_out[name] = error.what
+    where = _folder(subjects, out, runs_dir)
+    try:
+        for picture in pictures:
+            picture.save(where)
+        page = _write_page(where, subjects, pictures)
+        _write_board(where, subjects, pictures)
+        found = Inspection(where, page, tuple(pictures), left_out)
+        write_json(where / "inspect.json", found.as_json())
+    except OSError as error:
+        raise ResourceError(f"cannot write into {where}: {error.strerror}") from error
+    return found
+
+
+def _folder(subjects: Sequence[Subject], out: Path | None, runs_dir: Path) -> Path:
+    if out is None and len(subjects) > 1:
+        return make_run_folder(runs_dir / "inspect", f"{datetime.now():%Y%m%d-%H%M%S}", None)
+    folder = subjects[0].trained.folder / "inspect" if out is None else out
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(f"cannot make {folder}: {error.strerror}", "try --out FOLDER") from error
+    return folder
+
+
+def _write_page(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Picture]) -> Path:
+    from markupsafe import Markup
+
+    runs = [
+        f"{subject.label}: {subject.trained.folder}, weights of step {subject.trained.step}" for subject in subjects
+    ]
+    text = render(
+        "inspect.html.j2",
+        title=f"{', '.join(subject.label for subject in subjects)} on {subjects[0].trained.config.names['task']}",
+        about="; ".join(runs),
+        # our own drawing: whatever text a user put into it matplotlib has escaped
+        pictures=[
+            {
+                "name": picture.name,
+                "title": picture.title,
+                "about": picture.about,
+                "svg": Markup(picture.svg),
+                "tables": [_cells(table) for table in picture.tables],
+            }
+            for picture in pictures
+        ],
+    )
+    path = folder / "inspect.html"
+    write_text(path, text)
+    return path
+
+
+def _cells(table: Any) -> dict[str, Any]:
+    rows = [[cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row] for row in table.rows]
+    return {"title": table.title, "headings": table.headings, "rows": rows}
+
+
+def _write_board(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Picture]) -> None:
+    """The pictures as TensorBoard's images, and its projector. In a folder of their own, which TensorBoard shows as a
+    run: a second file of events beside those of a run that is being trained would hide what comes after it."""
+    for old in (*folder.glob("events.out.tfevents.*"), *folder.glob("projector*")):
+        old.unlink()
+    if not pictures:
+        return
+    writer = SummaryWriter(str(folder))
+    for picture in pictures:
+        write_image(writer, f"viz/{picture.name}", picture.png, subjects[0].trained.step)
+    writer.close()
+    if any(picture.name.startswith("embedding") for picture in pictures):
+        write_projector({subject.label: vectors_of(subject.task, subject.network) for subject in subjects}, folder)

@@ -1,0 +1,114 @@
+"""How long the memory of a language model is: its loss when it may see the last k tokens alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, plain
+from seqlab.insight.subject import Subject
+from seqlab.insight.watching import models_in
+from seqlab.interfaces import Metric, evaluating
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TARGETS = 1024
+_NEAR = 0.01  # of the best: what more context would still bring is not worth the name
+
+_ABOUT = (
+    "The loss at the same {targets} positions of the test split when the network may read only the k tokens before "
+    "each, starting from its initial state. Where the curve stops falling, more context brings nothing: the marked k "
+    "is the least one that comes within 1 % of the curve's best. Bands are 95 % bootstrap intervals over positions; "
+    "they say how sure a level is, and much more than the differences along a curve, which are between the same "
+    "positions. The vertical line is the window of training. A model that carries a state is asked beyond it; one "
+    "that does not was never taught positions beyond it, and is asked up to there."
+)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The primary metric with `context` tokens to be seen."""
+
+    context: int
+    metric: Metric
+    interval: tuple[float, float]
+
+
+@torch.inference_mode()
+def measure(subject: Subject, contexts: Sequence[int], longest: int) -> list[Loss]:
+    """The primary metric on test for each length of context, at the same targets."""
+    found = []
+    with evaluating(subject.network):
+        for steps in contexts:
+            meter = subject.task.meter("test")
+            for batch in subject.task.contexts("test", steps, longest, _TARGETS):
+                output = subject.network(batch, subject.network.initial_state(batch.size))
+                meter.update(batch, output, subject.network)
+            found.append(Loss(steps, meter.compute()[meter.primary], meter.interval(0)))
+    return found
+
+
+def effective(losses: Sequence[Loss]) -> int:
+    """The least context with a value within 1 % of the best."""
+    values = [loss.metric.value for loss in losses]
+    higher = losses[0].metric.higher_is_better
+    best = max(values) if higher else min(values)
+    near = (loss.context for loss in losses if abs(loss.metric.value - best) <= _NEAR * abs(best))
+    return next(near)
+
+
+def lengths(window: int, longest: int) -> list[int]:
+    """1, 2, 4, ... with values between from 8 on, the window of training, and the longest."""
+    powers = {2**n for n in range(longest.bit_length())} | {3 * 2**n for n in range(2, longest.bit_length())}
+    return sorted(length for length in {*powers, window, longest} if length <= longest)
+
+
+def memory(subjects: Sequence[Subject]) -> list[Picture]:
+    """The view of one run, or of several over each other."""
+    windows = [subject.task.longest() for subject in subjects]
+    # what carries a state has read longer texts than its window: it was trained to go on
+    furthest = [
+        window if models_in(subject.network)[0].context is not None else 4 * window
+        for subject, window in zip(subjects, windows, strict=True)
+    ]
+    measured = [
+        measure(subject, lengths(window, longest), max(furthest))
+        for subject, window, longest in zip(subjects, windows, furthest, strict=True)
+    ]
+    data = [
+        {
+            "run": str(subject.trained.folder),
+            "label": subject.label,
+            "window": window,
+            "context": [loss.context for loss in losses],
+            "value": [loss.metric.value for loss in losses],
+            "interval": [list(loss.interval) for loss in losses],
+            "unit": losses[0].metric.unit,
+            "effective_context": effective(losses),
+        }
+        for subject, window, losses in zip(subjects, windows, measured, strict=True)
+    ]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots()
+        for index, (subject, losses) in enumerate(zip(subjects, measured, strict=True)):
+            colour, enough = COLOURS[index % len(COLOURS)], effective(losses)
+            context, value = [loss.context for loss in losses], [loss.metric.value for loss in losses]
+            low, high = zip(*(loss.interval for loss in losses), strict=True)
+            label = f"{plain(subject.label)}: {enough} are enough"
+            axes.plot(context, value, STYLES[index % len(STYLES)], color=colour, linewidth=1.8, label=label)
+            axes.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
+            axes.plot([enough], [value[context.index(enough)]], "o", color=colour, markersize=6)
+        for window in sorted(set(windows)):
+            axes.axvline(window, color=SOFT, linewidth=1.2, linestyle=(0, (4, 2)))
+        axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set(xlabel="k: tokens that it may see", ylabel=f"test {measured[0][0].metric.unit}")
+        axes.legend()
+
+    about = _ABOUT.format(targets=f"{_TARGETS:,}")
+    return [Picture("memory", "How long its memory is", about, draw, 7.2, 4.2, {"runs": data})]

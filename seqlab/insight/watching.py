@@ -1,0 +1,100 @@
+"""Watching a network while it reads: what its parts are given, and what they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Network, Reading, SequenceModel
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
+
+
+@contextmanager
+def without_cache(network: Network[Any]) -> Iterator[None]:
+    """In here a new state is that of training, which caches nothing, and yet nothing is dropped."""
+    was = [(module, module.training) for module in network.modules()]
+    network.eval()
+    network.training = True
+    try:
+        yield
+    finally:
+        for module, training in was:
+            module.training = training
+
+
+def models_in(network: Network[Any]) -> list[SequenceModel]:
+    """A network's sequence models, without those that they are made of."""
+    found: list[SequenceModel] = []
+
+    def search(module: nn.Module) -> None:
+        for child in module.children():
+            if isinstance(child, SequenceModel):
+                found.append(child)
+            else:
+                search(child)
+
+    search(network)
+    if not found:
+        raise ConfigError("this network has no sequence model to look at")
+    return found
+
+
+@contextmanager
+def inputs_of(model: SequenceModel) -> Iterator[list[Tensor]]:
+    """What the model is given at each call in here, as leaves that gradients reach: x_BTD."""
+    given: list[Tensor] = []
+
+    def hold(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        x_BTD, *rest = arguments
+        given.append(x_BTD.detach().requires_grad_())
+        return (given[-1], *rest)
+
+    handle = model.register_forward_pre_hook(hold)
+    try:
+        yield given
+    finally:
+        handle.remove()
+
+
+@dataclass(frozen=True)
+class Call(Generic[ModuleT]):
+    """What a module was given, and what it made of it."""
+
+    module: ModuleT
+    arguments: tuple[Any, ...]
+    outcome: Any
+
+
+@torch.no_grad()
+def calls_of(network: Network[Any], reading: Reading[Any], kind: type[ModuleT]) -> dict[str, Call[ModuleT]]:
+    """While the network reads: for each module of this kind, by its dotted name, the arguments and the outcome of its
+    first call."""
+    found: dict[str, Call[ModuleT]] = {}
+    handles = []
+    for name, module in network.named_modules():
+        if isinstance(module, kind):
+
+            def hold(module: ModuleT, arguments: tuple[Any, ...], outcome: Any, name: str = name) -> None:
+                found.setdefault(name, Call(module, arguments, outcome))
+
+            handles.append(module.register_forward_hook(hold))
+    try:
+        batch = reading.batch.to(next(network.parameters()).device)
+        with without_cache(network):
+            network(batch, network.initial_state(batch.size))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def shown(token: str) -> str:
+    """A token as a label: blanks can be seen."""
+    return "·" if token == " " else token.replace("\n", "⏎").replace("\t", "⇥")
