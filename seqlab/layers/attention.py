@@ -67,12 +67,13 @@ class SelfAttention(nn.Module):
         """x_BTD stands at positions `start` and on. `cache`, if not (), is (key_BNCK, value_BNCK) with the
         first `start` positions filled; the new ones are written into it. Where attention is causal,
         padding at the right needs no mask: nothing before it looks that far."""
-        query_BNTK, key_BNSK, value_BNSK = (
-            _split_heads(part_BTD, self.heads) for part_BTD in self.query_key_value(x_BTD).chunk(3, -1)
-        )
+        rows, steps, _ = x_BTD.shape
+        # query, key and value in one view: where one position is read, each call counts
+        all_3BNTK = self.query_key_value(x_BTD).reshape(rows, steps, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        query_BNTK, key_BNSK, value_BNSK = all_3BNTK.unbind()
         if rotation_TK is not None:
-            query_BNTK, key_BNSK = rotate(query_BNTK, rotation_TK), rotate(key_BNSK, rotation_TK)
-        steps, end = x_BTD.shape[1], start + x_BTD.shape[1]
+            query_BNTK, key_BNSK = rotate(all_3BNTK[:2], rotation_TK).unbind()
+        end = start + steps
         if cache != ():
             keys_BNCK, values_BNCK = cache
             assert isinstance(keys_BNCK, Tensor)
