@@ -7,7 +7,7 @@ shape: x_BTD is (batch, time, width).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from enum import Enum
@@ -163,6 +163,29 @@ class SequenceModel(nn.Module, ABC):
         values_BSD, _ = self(x_BSD, self.initial_state(len(x_BSD)), valid_BT=valid_BS)
         return Memory(values_BSD, valid_BS, last_valid(values_BSD, valid_BS))
 
+    def stepper(self) -> Stepper:
+        """The model made ready to be read from one position at a time, with the weights that it now has."""
+        return Stepper(self)
+
+
+class Stepper:
+    """Many single steps of a SequenceModel in evaluation, for writing: forward with T=1, unless a family knows better.
+
+    It may keep what it made of the weights, so it is made anew for each text that is written.
+    """
+
+    def __init__(self, model: SequenceModel) -> None:
+        self.model = model
+
+    def project(self, x_ND: Tensor) -> Tensor:
+        """(N, ...): what of reading inputs needs no state, row by row, so that it can be tabulated for a vocabulary."""
+        return x_ND
+
+    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        """(y_BD, the state after it), given one row of `project` for each row of the state."""
+        y_BTD, state = self.model(projected_B[:, None], state, memory=memory)
+        return y_BTD[:, 0], state
+
 
 def last_valid(values_BTD: Tensor, valid_BT: Tensor) -> Tensor:
     """Each row's values (B, D) at its last valid position (position 0 where a row has none)."""
@@ -234,6 +257,10 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
+Writer: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+"""(token_B, state) to (logits_BV of the token after it, the state after it)."""
+
+
 class GeneratingNetwork(Network[BatchT]):
     """A network that can also write, one token a row at a time."""
 
@@ -245,6 +272,10 @@ class GeneratingNetwork(Network[BatchT]):
     @abstractmethod
     def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
         """(logits_BV of the token after `token_B`, the state after it)."""
+
+    def writer(self) -> Writer:
+        """`next`, made ready for many steps in evaluation with the weights that the network now has."""
+        return self.next
 
 
 @dataclass(frozen=True)

@@ -37,10 +37,10 @@ def beam_search(
     length_BK = torch.zeros(rows, beams, device=device)
     row_BK = torch.arange(rows, device=device)[:, None].expand(rows, beams)
     with evaluating(network):
-        state = select_rows(network.start(batch, length), row_BK.flatten())
+        state, write = select_rows(network.start(batch, length), row_BK.flatten()), network.writer()
         token_BK = first_B[:, None].expand(rows, beams)
         for _ in range(length):
-            logits_NV, state = network.next(token_BK.flatten(), state)
+            logits_NV, state = write(token_BK.flatten(), state)
             step_BKV = logits_NV.float().log_softmax(-1).view(rows, beams, -1)
             # what has ended goes on with PAD alone, at no cost
             step_BKV = step_BKV.masked_fill(done_BK[..., None], float("-inf"))

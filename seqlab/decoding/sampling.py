@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -37,10 +38,10 @@ class Sampling:
 
     def shares(self, logits_BV: Tensor) -> Tensor:
         """share_BV: the probability with which each token is drawn."""
+        tempered_BV = logits_BV / self.temperature
         if self.forbid_specials:
-            logits_BV = logits_BV.clone()
-            logits_BV[:, : len(SPECIALS)] = float("-inf")
-        share_BV = (logits_BV / self.temperature).softmax(-1)
+            tempered_BV[:, : len(SPECIALS)].fill_(float("-inf"))
+        share_BV = tempered_BV.softmax(-1)
         if self.top_k is not None and self.top_k < share_BV.shape[-1]:
             least_B1 = share_BV.topk(self.top_k).values[:, -1:]
             share_BV = share_BV.masked_fill(share_BV < least_B1, 0.0)
@@ -69,15 +70,22 @@ def stream(
     scores are not finite.
     """
     with evaluating(network):
-        token_B, state = first_B, network.start(batch, length)
+        token_B, state, write = first_B, network.start(batch, length), network.writer()
         for _ in range(length):
-            logits_BV, state = network.next(token_B, state)
+            logits_BV, state = write(token_B, state)
             share_BV = how.shares(logits_BV.float().cpu())
-            if not share_BV.isfinite().all():
+            # no share is above 1: a sum that is finite has only finite parts
+            if not math.isfinite(share_BV.sum().item()):
                 what = "the network's scores are not finite: it cannot write"
                 raise NumericError(what, "its weights may have diverged")
-            token_B = torch.multinomial(share_BV, 1, generator=generator)[:, 0].to(first_B.device)
+            token_B = draw(share_BV, generator).to(first_B.device)
             yield token_B
+
+
+def draw(share_BV: Tensor, generator: torch.Generator) -> Tensor:
+    """token_B, each with the probability of its share, by a race: a token's time is exponential with its share as the
+    rate, and the first one wins. So does torch.multinomial, whose checks of the shares take longer than that."""
+    return (share_BV / torch.empty_like(share_BV).exponential_(generator=generator)).argmax(-1)
 
 
 @torch.inference_mode()
@@ -86,9 +94,9 @@ def greedy(network: GeneratingNetwork[BatchT], batch: BatchT, first_B: Tensor, l
     tokens: list[Tensor] = []
     done_B = torch.zeros_like(first_B, dtype=torch.bool)
     with evaluating(network):
-        token_B, state = first_B, network.start(batch, length)
+        token_B, state, write = first_B, network.start(batch, length), network.writer()
         for _ in range(length):
-            logits_BV, state = network.next(token_B, state)
+            logits_BV, state = write(token_B, state)
             token_B = logits_BV.argmax(-1).masked_fill(done_B, PAD)
             tokens.append(token_B)
             done_B = done_B | (token_B == END)

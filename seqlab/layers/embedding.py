@@ -22,6 +22,10 @@ class TokenEmbedding(nn.Embedding):
     def forward(self, token_BT: Tensor) -> Tensor:
         return super().forward(token_BT) * self.scale
 
+    def table(self) -> Tensor:
+        """table_VD: every token's vector."""
+        return self.weight * self.scale
+
 
 def token_head(embedding: TokenEmbedding, tied: bool) -> nn.Linear:
     """The linear layer (D to V) that scores the next token; tied, it shares the embedding's weight."""

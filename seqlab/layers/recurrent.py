@@ -1,19 +1,25 @@
 """What the three recurrent families share: their settings, and a stack of torch's fused kernels.
 
-B batch, T time, D width, H hidden size (here always D).
+B batch, T time, D width, H hidden size (here always D), G all gates of a layer beside each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypeAlias, cast
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.interfaces import Count, ModelConfig, SequenceModel, State
+from seqlab.interfaces import Count, Memory, ModelConfig, SequenceModel, State, Stepper
 from seqlab.layers.dropout import LockedDropout
+
+Gates: TypeAlias = Callable[[Tensor, Tensor], dict[str, Tensor]]
+"""A family's gates by name, (..., H) each, given W_xh x_t + b_xh and W_hh h_{t-1} + b_hh, both (..., G)."""
+
+Step: TypeAlias = Callable[[Tensor, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+"""A family's equation: what a layer remembers after a step, given the same two and what it remembered before."""
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -34,7 +40,8 @@ class RecurrentConfig(ModelConfig):
 class RecurrentStack(SequenceModel):
     """Single-layer fused kernels (oneDNN, cuDNN) with dropout and, if asked for, normalisation between.
 
-    The state is one tuple a layer: (h_BH,), or (h_BH, c_BH) where the kernel has a memory cell.
+    The state is one tuple a layer: (h_BH,), or (h_BH, c_BH) where the kernel has a memory cell. `step` is the equation
+    that the kernels compute, `gates` what of it can be looked at; None for a family without gates.
     """
 
     def __init__(
@@ -42,8 +49,11 @@ class RecurrentStack(SequenceModel):
         kernel_class: Callable[..., nn.RNNBase],
         config: RecurrentConfig,
         initialise: Callable[[nn.RNNBase], None],
+        step: Step,
+        gates: Gates | None = None,
     ) -> None:
         super().__init__()
+        self.step, self.gates = step, gates
         self.kernels = nn.ModuleList(
             kernel_class(config.width, config.width, batch_first=True) for _ in range(config.layers)
         )
@@ -76,6 +86,45 @@ class RecurrentStack(SequenceModel):
             after.append(tuple(part[0] for part in (left if isinstance(left, tuple) else (left,))))
             x_BTD = norm(x_BTD)
         return x_BTD, tuple(after)
+
+    def stepper(self) -> Stepper:
+        return RecurrentStepper(self)
+
+
+class RecurrentStepper(Stepper):
+    """A stack that is stepped by its family's equation: for one position, what a fused kernel prepares in each call
+    takes longer than what it computes."""
+
+    def __init__(self, stack: RecurrentStack) -> None:
+        super().__init__(stack)
+        self.equation, self.norms = stack.step, list(stack.norms)
+        self.from_x, self.from_h = (
+            [_affine(kernel, f"weight_{part}_l0", f"bias_{part}_l0") for kernel in stack.kernels]
+            for part in ("ih", "hh")
+        )
+
+    def project(self, x_ND: Tensor) -> Tensor:
+        """(N, G): W_xh x + b_xh of the first layer."""
+        b_G, W_DG = self.from_x[0]
+        return torch.addmm(b_G, x_ND, W_DG)
+
+    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        after: list[State] = []
+        from_x_BG = projected_B
+        for layer, before in enumerate(cast(tuple[tuple[Tensor, ...], ...], state)):
+            b_G, W_HG = self.from_h[layer]
+            left = self.equation(from_x_BG, torch.addmm(b_G, before[0], W_HG), before)
+            after.append(left)
+            y_BD = self.norms[layer](left[0])
+            if layer + 1 < len(state):
+                b_G, W_DG = self.from_x[layer + 1]
+                from_x_BG = torch.addmm(b_G, y_BD, W_DG)
+        return y_BD, tuple(after)
+
+
+def _affine(kernel: nn.Module, weight: str, bias: str) -> tuple[Tensor, Tensor]:
+    """(b_G, W^T) for torch.addmm. A copy that lies turned in memory: a single row is multiplied faster with it."""
+    return kernel.get_parameter(bias), kernel.get_parameter(weight).T.contiguous()
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seqlab.interfaces import Memory, Role, SequenceModel, State, last_valid
+from seqlab.interfaces import Memory, Role, SequenceModel, State, Stepper, last_valid
 from seqlab.layers.attention import AdditiveAttention, DotAttention
 
 
@@ -91,3 +91,22 @@ class SourceReading(SequenceModel):
             raise ValueError("a cross decoder needs the memory of its source")
         y_BTD, state = self.causal(x_BTD + self.condition(memory.final_BD)[:, None], state, valid_BT=valid_BT)
         return (y_BTD if self.attend is None else self.attend(y_BTD, memory)), state
+
+    def stepper(self) -> Stepper:
+        return SourceStepper(self)
+
+
+class SourceStepper(Stepper):
+    """A SourceReading whose causal model is stepped in its own way."""
+
+    def __init__(self, model: SourceReading) -> None:
+        super().__init__(model)
+        self.causal, self.condition, self.attend = model.causal.stepper(), model.condition, model.attend
+
+    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        if memory is None:
+            raise ValueError("a cross decoder needs the memory of its source")
+        # the fixed vector differs from row to row, so that nothing can be projected before it is added
+        given_BG = self.causal.project(projected_B + self.condition(memory.final_BD))
+        y_BD, state = self.causal.step(given_BG, state)
+        return (y_BD if self.attend is None else self.attend(y_BD[:, None], memory)[:, 0]), state

@@ -13,16 +13,27 @@ from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_
 from seqlab.layers.roles import fill_role
 
 
-def gru_step(x_BD: Tensor, h_BH: Tensor, W_xh: Tensor, W_hh: Tensor, b_xh_G: Tensor, b_hh_G: Tensor) -> Tensor:
-    """One step of the equations that the fused kernel computes: the next h_BH.
+def gru_gates(from_x_BG: Tensor, from_h_BG: Tensor) -> dict[str, Tensor]:
+    """Each gate's activation (..., H), given W_xh x_t + b_xh and W_hh h_{t-1} + b_hh, (..., G), of one step or many.
 
     The reset gate stands outside the recurrent product (torch, cuDNN), so the two biases do not add up to one.
     """
-    reset_x, update_x, candidate_x = (x_BD @ W_xh.T + b_xh_G).chunk(3, dim=-1)
-    reset_h, update_h, candidate_h = (h_BH @ W_hh.T + b_hh_G).chunk(3, dim=-1)
-    update_BH = (update_x + update_h).sigmoid()
-    candidate_BH = (candidate_x + (reset_x + reset_h).sigmoid() * candidate_h).tanh()
-    return (1 - update_BH) * candidate_BH + update_BH * h_BH  # h_t = (1 - z) * n + z * h_{t-1}
+    x_r, x_z, x_n = from_x_BG.chunk(3, dim=-1)
+    h_r, h_z, h_n = from_h_BG.chunk(3, dim=-1)
+    reset_BH = (x_r + h_r).sigmoid()  # r_t = sigmoid(W_xr x_t + b_xr + W_hr h_{t-1} + b_hr)
+    return {
+        "reset": reset_BH,
+        "update": (x_z + h_z).sigmoid(),  # z_t = sigmoid(W_xz x_t + b_xz + W_hz h_{t-1} + b_hz)
+        "candidate": (x_n + reset_BH * h_n).tanh(),  # n_t = tanh(W_xn x_t + b_xn + r_t * (W_hn h_{t-1} + b_hn))
+    }
+
+
+def gru_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """One step of the equations that the fused kernel computes: the next (h_BH,), from the one before."""
+    gates = gru_gates(from_x_BG, from_h_BG)
+    (h_BH,) = before
+    update_BH = gates["update"]
+    return ((1 - update_BH) * gates["candidate"] + update_BH * h_BH,)  # h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
 
 def _initialise(kernel: nn.RNNBase) -> None:
@@ -34,4 +45,6 @@ class GRUConfig(RecurrentConfig):
     """Settings of `model=gru`."""
 
     def build(self, role: Role) -> SequenceModel:
-        return fill_role(lambda: RecurrentStack(nn.GRU, self, _initialise), role, self.width, self.attention)
+        return fill_role(
+            lambda: RecurrentStack(nn.GRU, self, _initialise, gru_step, gru_gates), role, self.width, self.attention
+        )

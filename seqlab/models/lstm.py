@@ -14,14 +14,24 @@ from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_
 from seqlab.layers.roles import fill_role
 
 
-def lstm_step(
-    x_BD: Tensor, h_BH: Tensor, c_BH: Tensor, W_xh: Tensor, W_hh: Tensor, b_G: Tensor
-) -> tuple[Tensor, Tensor]:
-    """One step of the equations that the fused kernel computes: the next (h_BH, c_BH)."""
-    input_BH, forget_BH, candidate_BH, output_BH = (x_BD @ W_xh.T + h_BH @ W_hh.T + b_G).chunk(4, dim=-1)
-    # c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(g): the sum through which gradients pass unharmed
-    c_BH = forget_BH.sigmoid() * c_BH + input_BH.sigmoid() * candidate_BH.tanh()
-    return output_BH.sigmoid() * c_BH.tanh(), c_BH  # h_t = sigmoid(o) * tanh(c_t)
+def lstm_gates(from_x_BG: Tensor, from_h_BG: Tensor) -> dict[str, Tensor]:
+    """Each gate's activation (..., H), given W_xh x_t + b_xh and W_hh h_{t-1} + b_hh, (..., G), of one step or many."""
+    i, f, g, o = (from_x_BG + from_h_BG).chunk(4, dim=-1)
+    return {
+        "input": i.sigmoid(),  # i_t = sigmoid(W_xi x_t + W_hi h_{t-1} + b_i)
+        "forget": f.sigmoid(),  # f_t = sigmoid(W_xf x_t + W_hf h_{t-1} + b_f)
+        "candidate": g.tanh(),  # g_t = tanh(W_xg x_t + W_hg h_{t-1} + b_g)
+        "output": o.sigmoid(),  # o_t = sigmoid(W_xo x_t + W_ho h_{t-1} + b_o)
+    }
+
+
+def lstm_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """One step of the equations that the fused kernel computes: the next (h_BH, c_BH), from those before."""
+    gates = lstm_gates(from_x_BG, from_h_BG)
+    _, c_BH = before
+    # c_t = f_t * c_{t-1} + i_t * g_t: the sum through which gradients pass unharmed
+    c_BH = gates["forget"] * c_BH + gates["input"] * gates["candidate"]
+    return gates["output"] * c_BH.tanh(), c_BH  # h_t = o_t * tanh(c_t)
 
 
 def _initialise(kernel: nn.RNNBase) -> None:
@@ -37,4 +47,6 @@ class LSTMConfig(RecurrentConfig):
     """Settings of `model=lstm`."""
 
     def build(self, role: Role) -> SequenceModel:
-        return fill_role(lambda: RecurrentStack(nn.LSTM, self, _initialise), role, self.width, self.attention)
+        return fill_role(
+            lambda: RecurrentStack(nn.LSTM, self, _initialise, lstm_step, lstm_gates), role, self.width, self.attention
+        )

@@ -10,9 +10,10 @@ from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_
 from seqlab.layers.roles import fill_role
 
 
-def rnn_step(x_BD: Tensor, h_BH: Tensor, W_xh: Tensor, W_hh: Tensor, b_H: Tensor) -> Tensor:
-    """One step of the equation that the fused kernel computes: the next h_BH."""
-    return (x_BD @ W_xh.T + h_BH @ W_hh.T + b_H).tanh()  # h_t = tanh(W_xh x_t + W_hh h_{t-1} + b)
+def rnn_step(from_x_BH: Tensor, from_h_BH: Tensor, _: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """One step of the equation that the fused kernel computes: the next (h_BH,), given W_xh x_t + b_xh and
+    W_hh h_{t-1} + b_hh. What was before counts only through the second."""
+    return ((from_x_BH + from_h_BH).tanh(),)  # h_t = tanh(W_xh x_t + b_xh + W_hh h_{t-1} + b_hh)
 
 
 def _initialise(kernel: nn.RNNBase) -> None:
@@ -24,4 +25,4 @@ class RNNConfig(RecurrentConfig):
     """Settings of `model=rnn`."""
 
     def build(self, role: Role) -> SequenceModel:
-        return fill_role(lambda: RecurrentStack(nn.RNN, self, _initialise), role, self.width, self.attention)
+        return fill_role(lambda: RecurrentStack(nn.RNN, self, _initialise, rnn_step), role, self.width, self.attention)

@@ -41,6 +41,7 @@ from seqlab.interfaces import (
     StepOutput,
     Task,
     TaskConfig,
+    Writer,
 )
 from seqlab.layers.dropout import LockedDropout
 from seqlab.layers.embedding import TokenEmbedding, token_head
@@ -324,6 +325,17 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
     def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
         hidden_BTD, state = self.decoder(self.embed(token_B[:, None]), state)
         return self.head(hidden_BTD[:, 0]), state
+
+    def writer(self) -> Writer:
+        """Whatever of reading a character does not depend on those before it is tabulated for all of them."""
+        stepper = self.decoder.stepper()
+        table_VG = stepper.project(self.embed.table())
+
+        def write(token_B: Tensor, state: State) -> tuple[Tensor, State]:
+            hidden_BD, state = stepper.step(table_VG[token_B], state)
+            return self.head(hidden_BD), state
+
+        return write
 
 
 class CharMeter(Meter[CharBatch]):

@@ -49,6 +49,7 @@ from seqlab.interfaces import (
     Task,
     TaskConfig,
     WholeNumber,
+    Writer,
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import Floats, bootstrap_interval, gather
@@ -337,6 +338,19 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
         x_BTD = self.embed_target(token_B[:, None])
         hidden_BTD, after = self.decoder(x_BTD, before, memory=Memory(*memory))
         return self.head(hidden_BTD[:, 0]), (memory, after)
+
+    def writer(self) -> Writer:
+        stepper = self.decoder.stepper()
+
+        def write(token_B: Tensor, state: State) -> tuple[Tensor, State]:
+            memory, before = state
+            assert isinstance(memory, tuple)
+            # not tabulated: a vocabulary of words may be longer than all that is written
+            given_BG = stepper.project(self.embed_target(token_B))
+            hidden_BD, after = stepper.step(given_BG, before, Memory(*memory))
+            return self.head(hidden_BD), (memory, after)
+
+        return write
 
 
 class TranslationMeter(Meter[PairBatch]):

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from seqlab.data.vocabulary import END, PAD
-from seqlab.decoding.sampling import Sampling, greedy, stream
-from seqlab.errors import ConfigError
+from seqlab.decoding.sampling import Sampling, draw, greedy, stream
+from seqlab.errors import ConfigError, NumericError
 from seqlab.interfaces import GeneratingNetwork, State, StepOutput
 from seqlab.tasks.char_lm import CharBatch
 
@@ -58,6 +58,27 @@ def test_tokens_are_drawn_from_the_tempered_distribution(temperature: float) -> 
     frequencies = torch.bincount(drawn.flatten(), minlength=V) / drawn.numel()
     expected = (SHARES.log() / temperature).softmax(0)
     torch.testing.assert_close(frequencies, expected, rtol=0, atol=0.012)
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+def test_a_draw_is_that_of_multinomial(rows: int) -> None:
+    share_BV = Sampling(top_k=5).shares(torch.randn(rows, 40, generator=torch.Generator().manual_seed(1)))
+    mine, theirs = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    for _ in range(50):
+        expected_B = torch.multinomial(share_BV, 1, generator=theirs)[:, 0]
+        assert torch.equal(draw(share_BV, mine), expected_B)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_scores_that_are_not_finite_are_not_drawn_from(wrong: float) -> None:
+    class Diverged(Known):
+        def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
+            logits_BV, state = super().next(token_B, state)
+            logits_BV[1, 5] = wrong
+            return logits_BV, state
+
+    with pytest.raises(NumericError, match="not finite"):
+        sample(Diverged(), _batch(3), torch.zeros(3, dtype=torch.long), 1, Sampling(), torch.Generator())
 
 
 def test_specials_can_be_forbidden() -> None:

@@ -2,77 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from seqlab.interfaces import Role
 from seqlab.layers.recurrent import RecurrentStack
-from seqlab.models.gru import gru_step
-from seqlab.models.lstm import lstm_step
-from seqlab.models.rnn import rnn_step
 from tests.conftest import tiny_config
 
 B, T, D = 4, 7, 16
 
-Unrolled = Callable[[nn.RNNBase, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+RECURRENT = ("rnn", "lstm", "gru")
 
 
-def _weights(kernel: nn.RNNBase) -> list[Tensor]:
-    return [kernel.get_parameter(f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-
-
-def _unroll_rnn(kernel: nn.RNNBase, x_BTD: Tensor, h_BH: Tensor, c_BH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    W_xh, W_hh, b_xh, b_hh = _weights(kernel)
-    outputs = []
-    for x_BD in x_BTD.unbind(1):
-        h_BH = rnn_step(x_BD, h_BH, W_xh, W_hh, b_xh + b_hh)
-        outputs.append(h_BH)
-    return torch.stack(outputs, 1), h_BH, c_BH
-
-
-def _unroll_lstm(kernel: nn.RNNBase, x_BTD: Tensor, h_BH: Tensor, c_BH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    W_xh, W_hh, b_xh, b_hh = _weights(kernel)
-    outputs = []
-    for x_BD in x_BTD.unbind(1):
-        h_BH, c_BH = lstm_step(x_BD, h_BH, c_BH, W_xh, W_hh, b_xh + b_hh)
-        outputs.append(h_BH)
-    return torch.stack(outputs, 1), h_BH, c_BH
-
-
-def _unroll_gru(kernel: nn.RNNBase, x_BTD: Tensor, h_BH: Tensor, c_BH: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    outputs = []
-    for x_BD in x_BTD.unbind(1):
-        h_BH = gru_step(x_BD, h_BH, *_weights(kernel))
-        outputs.append(h_BH)
-    return torch.stack(outputs, 1), h_BH, c_BH
-
-
-@pytest.mark.parametrize(("model", "unroll"), [("rnn", _unroll_rnn), ("lstm", _unroll_lstm), ("gru", _unroll_gru)])
-def test_the_fused_kernel_is_the_equation(model: str, unroll: Unrolled) -> None:
+def _stack(model: str) -> RecurrentStack:
     torch.manual_seed(0)
     stack = tiny_config(model, "char_lm", "model.layers=1").model.build(Role.DECODER)
     assert isinstance(stack, RecurrentStack)
-    kernel = stack.kernels[0]
-    assert isinstance(kernel, nn.RNNBase)
-    for parameter in kernel.parameters():  # biases start at zero: give each a value of its own
+    for parameter in stack.parameters():  # biases start at zero: give each a value of its own
         nn.init.normal_(parameter, std=0.3)
+    return stack
+
+
+def _projections(stack: RecurrentStack, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """(from_x, from_h) of the first layer, (..., G)."""
+    weight_of = stack.kernels[0].get_parameter
+    from_x = x @ weight_of("weight_ih_l0").T + weight_of("bias_ih_l0")
+    return from_x, h @ weight_of("weight_hh_l0").T + weight_of("bias_hh_l0")
+
+
+def _unroll(stack: RecurrentStack, x_BTD: Tensor, before: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The family's equation step by step: the outputs, and what is remembered at the end."""
+    outputs = []
+    for x_BD in x_BTD.unbind(1):
+        before = stack.step(*_projections(stack, x_BD, before[0]), before)
+        outputs.append(before[0])
+    return torch.stack(outputs, 1), before
+
+
+@pytest.mark.parametrize("model", RECURRENT)
+def test_the_fused_kernel_is_the_equation(model: str) -> None:
+    stack = _stack(model)
     x_BTD = torch.randn(B, T, D, requires_grad=True)
-    h_BH, c_BH = torch.randn(B, D, requires_grad=True), torch.randn(B, D, requires_grad=True)
-    state = ((h_BH, c_BH),) if model == "lstm" else ((h_BH,),)
-    y_BTD, ((*last,),) = stack(x_BTD, state)
-    expected_BTD, *expected_last = unroll(kernel, x_BTD, h_BH, c_BH)
+    parts = 2 if model == "lstm" else 1
+    before = tuple(torch.randn(B, D, requires_grad=True) for _ in range(parts))
+    y_BTD, (last,) = stack(x_BTD, (before,))
+    expected_BTD, expected_last = _unroll(stack, x_BTD, before)
     torch.testing.assert_close(y_BTD, expected_BTD, rtol=1e-5, atol=1e-6)
-    for part, expected in zip(last, expected_last, strict=False):
+    assert len(last) == len(expected_last) == parts
+    for part, expected in zip(last, expected_last, strict=True):
         torch.testing.assert_close(part, expected, rtol=1e-5, atol=1e-6)
-    leaves = [x_BTD, h_BH, *kernel.parameters(), *([c_BH] if model == "lstm" else [])]
+    leaves = [x_BTD, *before, *stack.parameters()]
     probe_BTD = torch.randn(B, T, D)
     mine = torch.autograd.grad((y_BTD * probe_BTD).sum(), leaves)
     theirs = torch.autograd.grad((expected_BTD * probe_BTD).sum(), leaves)
     for a, b in zip(mine, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_gates_of_all_steps_at_once_are_those_of_the_lstm_kernel() -> None:
+    """From the kernel's own outputs they give its memory cell, and from that its outputs again."""
+    stack, x_BTD, c_BH = _stack("lstm"), torch.randn(B, T, D), torch.randn(B, D)
+    h_BH = torch.randn(B, D)
+    y_BTD, _ = stack(x_BTD, ((h_BH, c_BH),))
+    before_BTD = torch.cat((h_BH[:, None], y_BTD[:, :-1]), 1)
+    assert stack.gates is not None
+    gates = stack.gates(*_projections(stack, x_BTD, before_BTD))
+    assert list(gates) == ["input", "forget", "candidate", "output"]
+    for t in range(T):
+        c_BH = gates["forget"][:, t] * c_BH + gates["input"][:, t] * gates["candidate"][:, t]
+        torch.testing.assert_close(gates["output"][:, t] * c_BH.tanh(), y_BTD[:, t], rtol=1e-5, atol=1e-6)
+
+
+@torch.no_grad()
+def test_gates_of_all_steps_at_once_are_those_of_the_gru_kernel() -> None:
+    stack, x_BTD, h_BH = _stack("gru"), torch.randn(B, T, D), torch.randn(B, D)
+    y_BTD, _ = stack(x_BTD, ((h_BH,),))
+    before_BTD = torch.cat((h_BH[:, None], y_BTD[:, :-1]), 1)
+    assert stack.gates is not None
+    from_x_BTG, from_h_BTG = _projections(stack, x_BTD, before_BTD)
+    gates = stack.gates(from_x_BTG, from_h_BTG)
+    assert list(gates) == ["reset", "update", "candidate"]
+    z_BTD, r_BTD = gates["update"], gates["reset"]
+    let_in_BTD = from_x_BTG[..., 2 * D :] + r_BTD * from_h_BTG[..., 2 * D :]
+    torch.testing.assert_close(gates["candidate"], let_in_BTD.tanh(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close((1 - z_BTD) * gates["candidate"] + z_BTD * before_BTD, y_BTD, rtol=1e-5, atol=1e-6)
+
+
+def test_a_vanilla_rnn_has_no_gates() -> None:
+    assert _stack("rnn").gates is None
 
 
 @pytest.mark.parametrize(("model", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])

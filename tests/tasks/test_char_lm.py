@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from seqlab.data.vocabulary import UNKNOWN
 from seqlab.errors import DataError
-from seqlab.interfaces import Split
-from seqlab.tasks.char_lm import CharLM, CharLMConfig
+from seqlab.interfaces import GeneratingNetwork, Split
+from seqlab.tasks.char_lm import CharBatch, CharLM, CharLMConfig, CharNetwork
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 
@@ -107,6 +107,82 @@ def test_writing_follows_its_seed(model: str) -> None:
     texts = [task.write(network, "def ", 30, seed=seed) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
     assert len(texts[0]) == 30
+
+
+WRITERS = [
+    *(
+        (model, options)
+        for model in MODELS
+        for options in (("model.layers=1",), ("model.layers=2",), ("model.tie_embeddings=true",))
+    ),
+    *((model, ("model.layer_norm=true",)) for model in MODELS if model != "transformer"),
+    *(("transformer", (f"model.positions={positions}",)) for positions in ("learned", "rope", "none")),
+]
+
+
+def _network(model: str, *overrides: str) -> tuple[CharLM, CharNetwork]:
+    """A task with a window of 12, and a network whose characters differ in likelihood."""
+    config = tiny_config(model, "char_lm", *overrides)
+    task, network = tiny_task(config), tiny_network(config).eval()
+    assert isinstance(task, CharLM)
+    assert isinstance(network, CharNetwork)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    return task, network
+
+
+def _held(network: CharNetwork, t: int) -> int:
+    """Where what position t sees begins: a full cache of a Transformer keeps its last half."""
+    if network.decoder.context is None:
+        return 0
+    window, half = network.window, network.window // 2
+    return 0 if t < window else half * ((t - window) // (window - half) + 1)
+
+
+@pytest.mark.parametrize("rows", [1, 5])
+@pytest.mark.parametrize(("model", "options"), WRITERS)
+@torch.no_grad()
+def test_scores_in_writing_are_those_of_a_past_that_is_read_anew(
+    model: str, options: tuple[str, ...], rows: int
+) -> None:
+    """Far past the window too; by the writer, and by `next`, which is the plain way."""
+    _, network = _network(model, *options)
+    ids_BT = torch.randint(len(network.embed.weight), (rows, 41))
+    batch = CharBatch(inputs_BT=ids_BT[:, :3], targets_BT=ids_BT[:, :3], target_count=0, positions=0)
+    states, steps = [network.start(batch, 100)] * 2, (network.writer(), network.next)
+    if model == "transformer":  # its cache is written in place
+        states[1] = network.start(batch, 100)
+    for t in range(3, ids_BT.shape[1]):
+        past_BT = ids_BT[:, _held(network, t) : t + 1]
+        hidden_BTD, _ = network.decoder(network.embed(past_BT), network.decoder.initial_state(rows))
+        expected_BV = network.head(hidden_BTD[:, -1])
+        for index, step in enumerate(steps):
+            logits_BV, states[index] = step(ids_BT[:, t], states[index])
+            torch.testing.assert_close(logits_BV, expected_BV, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("model", "options"), WRITERS)
+def test_a_text_is_the_same_step_by_step(model: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    task, network = _network(model, *options)
+    text = task.write(network, "def ", 40)
+    monkeypatch.setattr(CharNetwork, "writer", GeneratingNetwork.writer)
+    assert task.write(network, "def ", 40) == text
+
+
+@pytest.mark.parametrize("name", ["embed.weight", "decoder", "head.weight"])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_new_text_sees_weights_that_have_changed(model: str, name: str) -> None:
+    task, network = _network(model)
+    old = task.write(network, "def ", 40)
+    with torch.no_grad():
+        for found, parameter in network.named_parameters():
+            if found.startswith(name):
+                parameter.add_(torch.randn_like(parameter))
+    new = task.write(network, "def ", 40)
+    _, fresh = _network(model)
+    fresh.load_state_dict(network.state_dict())
+    assert task.write(fresh, "def ", 40) == new != old
 
 
 def test_characters_that_training_lacks_are_counted() -> None:
