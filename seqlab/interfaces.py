@@ -442,7 +442,7 @@ class Task(ABC, Generic[BatchT]):
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[BatchT]:
         """Batches whose rows hold `steps` tokens of a split and one target, the token after the last. The targets are
         about `count`, spread over the split, and the same ones for every `steps` up to `longest`."""
-        raise ConfigError(f"{type(self).__name__} has no contexts of a chosen length", "language models have")
+        raise ConfigError("it is no language model, which goes on from contexts of any length")
 
     def baselines(self) -> Iterator[Baseline]:
         """What simple methods reach on the test split, knowing the training split; none by default."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import Browser, needs_chromium
+from tests.conftest import tiny_overrides
 from tests.test_cli import Capture, Patch, in_process, run
 
 
@@ -22,10 +24,12 @@ def test_no_folder_no_board(tmp_path: Path, capsys: Capture, monkeypatch: Patch)
 
 
 @pytest.mark.slow
-def test_a_board_serves_the_runs_until_ctrl_c(tmp_path: Path) -> None:
-    from tests.conftest import tiny_overrides
-
-    done = run("train", *tiny_overrides("rnn", "char_lm", "device=cpu"), "--name", "a", cwd=tmp_path)
+@needs_chromium
+def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path) -> None:
+    """Each tab, in a browser, of a run that was trained and then inspected."""
+    done = run("train", *tiny_overrides("lstm", "char_lm", "device=cpu"), "--name", "a", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = run("inspect", "runs/char_lm/lstm/a", "states", "embedding", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     command = [sys.executable, "-m", "seqlab", "board"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as board:
@@ -35,7 +39,19 @@ def test_a_board_serves_the_runs_until_ctrl_c(tmp_path: Path) -> None:
             assert address.startswith("http://127.0.0.1:")
             with urllib.request.urlopen(f"{address}data/plugins_listing", timeout=30) as answer:
                 plugins = json.load(answer)
-            assert {"scalars", "hparams", "text"} <= plugins.keys()
+            assert {"scalars", "hparams", "text", "images", "histograms", "projector"} <= plugins.keys()
+            with Browser(tmp_path) as browser:
+                browser.open(f"{address}#timeseries")
+                browser.wait_for("/decoder.kernels.0", "/gradient_norm", "char_lm/lstm/a")
+                browser.open(f"{address}#images")
+                browser.wait_for("viz/states", "viz/embedding-embed", "char_lm/lstm/a/inspect")
+                browser.wait_for_images(2)
+                browser.open(f"{address}#text")
+                browser.wait_for("config", "sample", "learning_rate")
+                browser.open(f"{address}#hparams")
+                browser.wait_for("Hyperparameters", "model.width", "test/bits_per_character")
+                browser.open(f"{address}#projector")
+                browser.wait_for("lstm embed", "Dimension: 16")
             board.send_signal(signal.SIGINT)
             _, said = board.communicate(timeout=30)
         finally:

@@ -20,7 +20,7 @@ def confusion(subject: Subject) -> Picture:
     """How often each label is said where each is true."""
     counts: dict[str, dict[str, int]] | None = subject.tested.details().get("confusion")
     if counts is None:
-        raise ConfigError(f"{subject.trained.folder} tells no labels apart")
+        raise ConfigError("it tells no labels apart")
     labels = list(counts)
     count_CC = np.array([[counts[truth][said] for said in labels] for truth in labels])
     share_CC = count_CC / np.maximum(1, count_CC.sum(1, keepdims=True))
@@ -51,7 +51,7 @@ def errors(subject: Subject) -> Picture:
     """How sure it is when it is right and when it is wrong, and where it was surest and wrong."""
     items: list[dict[str, Any]] = [item for item in subject.tested.items() if "probabilities" in item]
     if not items:
-        raise ConfigError(f"{subject.trained.folder} gives no probabilities to labels")
+        raise ConfigError("it gives no probabilities to labels")
     sure_N = np.array([item["probabilities"][item["said"]] for item in items])
     right_N = np.array([item["right"] for item in items])
     lowest = 1 / len(items[0]["probabilities"])

@@ -59,7 +59,7 @@ def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[
     reading = task.reading(network, task.passage(_TOKENS) if text is None else text)
     found = maps(network, reading)
     if not found:
-        raise ConfigError("this network has no attention to look at")
+        raise ConfigError("it has no attention to look at")
     ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
     return [_picture(name, module, weight_NTS, reading) for name, (module, weight_NTS) in ordered]
 

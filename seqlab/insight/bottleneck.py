@@ -28,7 +28,7 @@ def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
     for subject in subjects:
         groups = subject.tested.details().get("by_source_length")
         if groups is None:
-            raise ConfigError(f"{subject.trained.folder} translates nothing, and has no sources to sort by length")
+            raise ConfigError("it translates nothing: there are no sources to sort by length")
         measured.append(groups)
     labels = [_label(subject, subjects) for subject in subjects]
 
@@ -47,7 +47,7 @@ def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
             )  # fmt: skip
         groups = measured[0]
         axes.set_xticks(range(len(groups)), [f"{group['from']} to {group['to']}" for group in groups])
-        axes.set(xlabel="length of the source, tokens", ylabel="test BLEU (effective order)", ylim=(0, 100))
+        axes.set(xlabel="length of the source, tokens", ylabel="test BLEU (effective order)", ylim=(0, 104))
         axes.legend(loc="lower left")
 
     data = [

@@ -80,7 +80,7 @@ def embedding(task: Task[Any], network: Network[Any]) -> list[Picture]:
     """A picture of each embedding. Raises ConfigError where there is none."""
     drawn = [_picture(vectors) for vectors in vectors_of(task, network)]
     if not drawn:
-        raise ConfigError("this network has no token embedding")
+        raise ConfigError("it has no token embedding")
     return drawn
 
 

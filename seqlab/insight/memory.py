@@ -54,17 +54,21 @@ def measure(subject: Subject, contexts: Sequence[int], longest: int) -> list[Los
 
 def effective(losses: Sequence[Loss]) -> int:
     """The least context with a value within 1 % of the best."""
-    values = [loss.metric.value for loss in losses]
-    higher = losses[0].metric.higher_is_better
-    best = max(values) if higher else min(values)
+    best = _best(losses)
     near = (loss.context for loss in losses if abs(loss.metric.value - best) <= _NEAR * abs(best))
     return next(near)
 
 
+def _best(losses: Sequence[Loss]) -> float:
+    values = [loss.metric.value for loss in losses]
+    return max(values) if losses[0].metric.higher_is_better else min(values)
+
+
 def lengths(window: int, longest: int) -> list[int]:
-    """1, 2, 4, ... with values between from 8 on, the window of training, and the longest."""
-    powers = {2**n for n in range(longest.bit_length())} | {3 * 2**n for n in range(2, longest.bit_length())}
-    return sorted(length for length in {*powers, window, longest} if length <= longest)
+    """1, 2, 4, ... up to the longest, with values between from 8 up to the window of training, and that."""
+    powers = {2**n for n in range(longest.bit_length())}
+    between = {3 * 2**n for n in range(2, window.bit_length()) if 3 * 2**n < window}
+    return sorted(length for length in {*powers, *between, window, longest} if length <= longest)
 
 
 def memory(subjects: Sequence[Subject]) -> list[Picture]:
@@ -94,21 +98,28 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
     ]
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots()
+        left, right = figure.subplots(1, 2)
         for index, (subject, losses) in enumerate(zip(subjects, measured, strict=True)):
-            colour, enough = COLOURS[index % len(COLOURS)], effective(losses)
+            colour, style, enough = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)], effective(losses)
             context, value = [loss.context for loss in losses], [loss.metric.value for loss in losses]
             low, high = zip(*(loss.interval for loss in losses), strict=True)
             label = f"{plain(subject.label)}: {enough} are enough"
-            axes.plot(context, value, STYLES[index % len(STYLES)], color=colour, linewidth=1.8, label=label)
-            axes.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
-            axes.plot([enough], [value[context.index(enough)]], "o", color=colour, markersize=6)
-        for window in sorted(set(windows)):
-            axes.axvline(window, color=SOFT, linewidth=1.2, linestyle=(0, (4, 2)))
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.set(xlabel="k: tokens that it may see", ylabel=f"test {measured[0][0].metric.unit}")
-        axes.legend()
+            left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
+            left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
+            left.plot([enough], [value[context.index(enough)]], "o", color=colour, markersize=6)
+            missed = [abs(one - _best(losses)) for one in value]
+            right.plot(context, [gap or float("nan") for gap in missed], style, color=colour, linewidth=1.8)
+            right.plot([enough], [missed[context.index(enough)]], "o", color=colour, markersize=6)
+        for axes in (left, right):
+            for window in sorted(set(windows)):
+                axes.axvline(window, color=SOFT, linewidth=1.2, linestyle=(0, (4, 2)))
+            axes.set_xscale("log", base=2)
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.set_xlabel("k: tokens that it may see")
+        unit = measured[0][0].metric.unit
+        left.set(ylabel=f"test {unit}", title="what it reaches")
+        right.set(yscale="log", ylabel=unit, title="what it misses of its best")
+        figure.legend(loc="outside lower center", ncols=2)
 
     about = _ABOUT.format(targets=f"{_TARGETS:,}")
-    return [Picture("memory", "How long its memory is", about, draw, 7.2, 4.2, {"runs": data})]
+    return [Picture("memory", "How long its memory is", about, draw, 9.6, 4.4, {"runs": data})]

@@ -113,7 +113,9 @@ def features(tokens: Sequence[str]) -> dict[str, Floats]:
         values = (quoted, depth > 0, line, indent, letters, token.isupper(), place)
         for column, value in zip(columns.values(), values, strict=True):
             column.append(float(value))
-    if "\n" not in tokens:  # one line: its places are those of the text
+    if "\n" in tokens:
+        del columns["place in the text"]
+    else:  # one line: its places are those of the text
         del columns["place in the line"], columns["indentation"]
     if any(len(token) > 1 for token in tokens):  # words have no places in words
         del columns["place in the word"]
@@ -155,11 +157,13 @@ def _correlations(hidden_TH: Floats, column_T: Floats) -> Floats:
 
 def states(task: Task[Any], network: Network[Any], text: str | None, *, study: bool = True) -> Picture:
     """Units and gates over a text, or a passage. study: also look for units that follow something, in a longer one."""
-    reading = task.reading(network, task.passage(_SHOWN_TOKENS) if text is None else text)
+    carries = models_in(network)[0].context is None
+    length = _SHOWN_TOKENS if carries else min(_SHOWN_TOKENS, task.longest())
+    reading = task.reading(network, task.passage(length) if text is None else text)
     seen, tokens = trace(network, reading), reading.tokens[:_SHOWN_TOKENS]
     named: list[Follower] = []
     studied = 0
-    if study:
+    if study and carries:  # one that does not was never taught to read so much at once
         longer = task.reading(network, task.passage(_STUDIED_TOKENS))
         studied = len(longer.tokens)
         named = followers(trace(network, longer).hidden_TH, features(longer.tokens))
@@ -171,6 +175,8 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     def draw(figure: Figure) -> None:
         heights = [3.0, *(1.6 for _ in seen.gates), *(0.75 for _ in curves)]
         panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
+        for panel in panels[:-1]:
+            panel.tick_params(axis="x", bottom=False)
         limit = float(np.abs(hidden_TH[:, order_H]).max()) or 1.0
         _heat(panels[0], figure, hidden_TH[:, order_H], "units", "value", "RdBu_r", (-limit, limit))
         for panel, (gate, gate_TH) in zip(panels[1:], seen.gates.items(), strict=False):
@@ -221,5 +227,7 @@ def _curve(axes: Axes, unit_T: Floats, follower: Follower, feature_T: Floats | N
         twin.set(ylim=(0, 1), yticks=[])
         twin.grid(visible=False)
     axes.plot(place_T, unit_T, color=COLOURS[0], linewidth=1.3)
+    axes.grid(visible=False)
     axes.set_ylabel(f"unit {follower.unit}", rotation=0, ha="right", va="center")
-    axes.set_title(f"{follower.feature}, r = {follower.correlation:.2f}", fontsize=9, loc="left", pad=2)
+    r = f"{follower.correlation:.2f}".replace("-", "−")
+    axes.set_title(f"{follower.feature}, r = {r}", fontsize=9, loc="left", pad=2)

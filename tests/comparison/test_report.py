@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import html.parser
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,10 +14,8 @@ from seqlab.comparison.probe import Probe
 from seqlab.comparison.sizes import Sizes
 from seqlab.comparison.summary import Point, Run, Summary, summarise
 from seqlab.interfaces import Baseline, Metric
+from tests.browser import Browser, needs_chromium
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
 EVIL = "<script>document.title='taken'</script>&amp; \x00"
 
 
@@ -95,37 +90,18 @@ def test_the_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
         assert part in text
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@needs_chromium
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_browser_shows_it(tmp_path: Path, dark: bool) -> None:
     from PIL import Image  # comes with matplotlib
 
-    assert CHROMIUM is not None
     write_report(example_summary(), tmp_path)
-    page = (tmp_path / "report.html").resolve().as_uri()
-    flags = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND",
-        f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1000,1400",
-        *(["--blink-settings=preferredColorScheme=0"] if dark else ["--blink-settings=preferredColorScheme=1"]),
-    ]  # fmt: skip
-
-    def browser(*words: str) -> str:
-        done = subprocess.run(
-            [CHROMIUM, *flags, *words, page],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            env={**os.environ, "HOME": str(tmp_path)},
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    dom = browser("--dump-dom")
-    assert "Verdicts" in dom
-    assert "<title>taken" not in dom
     picture = tmp_path / "page.png"
-    browser(f"--screenshot={picture}")
+    with Browser(tmp_path, f"--blink-settings=preferredColorScheme={int(not dark)}", size=(1000, 1400)) as browser:
+        browser.open((tmp_path / "report.html").resolve().as_uri())
+        browser.wait_for("Verdicts", "To repeat it")
+        assert browser.evaluate("document.title") != "taken"
+        browser.screenshot(picture)
     with Image.open(picture) as image:
         pixels = image.convert("RGB")
         corner = pixels.getpixel((3, 3))
