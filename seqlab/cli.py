@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -397,6 +398,10 @@ def inspect(
     names = [word for word in words if word not in VIEWS]
     if not names:
         raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
+    for name in names:
+        meant = get_close_matches(name, VIEWS, 1)
+        if meant and not Path(name).exists():
+            raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?")
     folders = [named_run(name, runs_dir) for name in names]
     from seqlab.insight.inspect import inspect as draw
 

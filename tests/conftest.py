@@ -37,6 +37,7 @@ _TINY = {
     "trainer.max_steps": "4",
     "trainer.eval_every_steps": "2",
     "trainer.log_every_steps": "1",
+    "trainer.log_pictures": "false",
 }
 
 

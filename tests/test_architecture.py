@@ -19,6 +19,8 @@ MAY_IMPORT = {
     "data": {"data", *SHARED},
     "decoding": {"data", "decoding", *SHARED},
     "training": {"training", "run_folder", *SHARED},
+    "drawing": {"drawing", *SHARED},
+    "insight": {"insight", "drawing", "experiment", "training", "layers", "data", "run_folder", *SHARED},
 }
 
 

@@ -27,7 +27,13 @@ def test_no_folder_no_board(tmp_path: Path, capsys: Capture, monkeypatch: Patch)
 @needs_chromium
 def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path) -> None:
     """Each tab, in a browser, of a run that was trained and then inspected."""
-    done = run("train", *tiny_overrides("lstm", "char_lm", "device=cpu"), "--name", "a", cwd=tmp_path)
+    done = run(
+        "train",
+        *tiny_overrides("lstm", "char_lm", "device=cpu", "trainer.log_pictures=true"),
+        "--name",
+        "a",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     done = run("inspect", "runs/char_lm/lstm/a", "states", "embedding", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -38,10 +39,9 @@ class Sampling:
 
     def shares(self, logits_BV: Tensor) -> Tensor:
         """share_BV: the probability with which each token is drawn."""
-        tempered_BV = logits_BV / self.temperature
-        if self.forbid_specials:
-            tempered_BV[:, : len(SPECIALS)].fill_(float("-inf"))
-        share_BV = tempered_BV.softmax(-1)
+        # one call for both: where one token is drawn, each call counts
+        floor_V = _floor(logits_BV.shape[-1], self.forbid_specials)
+        share_BV = torch.add(floor_V, logits_BV, alpha=1 / self.temperature).softmax(-1)
         if self.top_k is not None and self.top_k < share_BV.shape[-1]:
             least_B1 = share_BV.topk(self.top_k).values[:, -1:]
             share_BV = share_BV.masked_fill(share_BV < least_B1, 0.0)
@@ -53,6 +53,16 @@ class Sampling:
             share_BV = torch.zeros_like(share_BV).scatter(-1, order_BV, sorted_BV.masked_fill(out_BV, 0.0))
             share_BV = share_BV / share_BV.sum(-1, keepdim=True)
         return share_BV
+
+
+@cache
+def _floor(tokens: int, forbid_specials: bool) -> Tensor:
+    """(V,): what is added to scores, minus infinity for what must not be drawn."""
+    with torch.inference_mode(False):
+        floor_V = torch.zeros(tokens)
+        if forbid_specials:
+            floor_V[: len(SPECIALS)] = float("-inf")
+        return floor_V
 
 
 @torch.inference_mode()

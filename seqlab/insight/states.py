@@ -120,7 +120,7 @@ def features(tokens: Sequence[str]) -> dict[str, Floats]:
     if any(len(token) > 1 for token in tokens):  # words have no places in words
         del columns["place in the word"]
     found = {name: np.array(column) for name, column in columns.items()}
-    return {name: column for name, column in found.items() if column.std() > 0}
+    return {name: column for name, column in found.items() if len(set(column)) > 1}
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ class RecurrentStepper(Stepper):
 
     def __init__(self, stack: RecurrentStack) -> None:
         super().__init__(stack)
-        self.equation, self.norms = stack.step, list(stack.norms)
+        self.equation = stack.step
+        self.norms = [None if isinstance(norm, nn.Identity) else norm for norm in stack.norms]
         self.from_x, self.from_h = (
             [_affine(kernel, f"weight_{part}_l0", f"bias_{part}_l0") for kernel in stack.kernels]
             for part in ("ih", "hh")
@@ -115,7 +116,9 @@ class RecurrentStepper(Stepper):
             b_G, W_HG = self.from_h[layer]
             left = self.equation(from_x_BG, torch.addmm(b_G, before[0], W_HG), before)
             after.append(left)
-            y_BD = self.norms[layer](left[0])
+            norm, y_BD = self.norms[layer], left[0]
+            if norm is not None:
+                y_BD = norm(y_BD)
             if layer + 1 < len(state):
                 b_G, W_DG = self.from_x[layer + 1]
                 from_x_BG = torch.addmm(b_G, y_BD, W_DG)

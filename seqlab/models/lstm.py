@@ -30,7 +30,7 @@ def lstm_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) 
     gates = lstm_gates(from_x_BG, from_h_BG)
     _, c_BH = before
     # c_t = f_t * c_{t-1} + i_t * g_t: the sum through which gradients pass unharmed
-    c_BH = gates["forget"] * c_BH + gates["input"] * gates["candidate"]
+    c_BH = torch.addcmul(gates["forget"] * c_BH, gates["input"], gates["candidate"])
     return gates["output"] * c_BH.tanh(), c_BH  # h_t = o_t * tanh(c_t)
 
 

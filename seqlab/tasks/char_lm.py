@@ -330,10 +330,12 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
         """Whatever of reading a character does not depend on those before it is tabulated for all of them."""
         stepper = self.decoder.stepper()
         table_VG = stepper.project(self.embed.table())
+        # a copy that lies turned in memory: a single row is multiplied faster with it
+        W_DV, b_V = self.head.weight.T.contiguous(), self.head.bias
 
         def write(token_B: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden_BD, state = stepper.step(table_VG[token_B], state)
-            return self.head(hidden_BD), state
+            hidden_BD, state = stepper.step(table_VG.index_select(0, token_B), state)
+            return torch.addmm(b_V, hidden_BD, W_DV), state
 
         return write
 

@@ -1,0 +1,107 @@
+"""The weights that are shown are those that are used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from seqlab.errors import ConfigError
+from seqlab.insight.attention import attention, maps, spread
+from seqlab.insight.watching import calls_of
+from seqlab.interfaces import Memory
+from seqlab.layers.attention import AdditiveAttention, Attention, CrossAttention, DotAttention, SelfAttention
+from seqlab.layers.positions import rotations
+from tests.conftest import tiny_config, tiny_network, tiny_task
+
+B, T, S, D, N = 2, 5, 7, 16, 4
+
+
+def _join(x_BNTK: torch.Tensor) -> torch.Tensor:
+    return x_BNTK.transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_weights_times_values_are_what_self_attention_says(causal: bool) -> None:
+    torch.manual_seed(0)
+    module, x_BTD = SelfAttention(D, N, 0.0, causal=causal), torch.randn(B, T, D)
+    valid_BT = torch.arange(T) < torch.tensor([[T], [3]])
+    given = (x_BTD, (), 0, rotations(T, D // N), valid_BT)
+    weight_BNTS = module.weights(*given)
+    _, _, value_BNSK = module._project(x_BTD, None)
+    torch.testing.assert_close(module(*given), module.output(_join(weight_BNTS @ value_BNSK)))
+    torch.testing.assert_close(weight_BNTS.sum(-1), torch.ones(B, N, T))
+    if causal:
+        assert not weight_BNTS.triu(1).any()
+    else:
+        assert not weight_BNTS[1, :, :, 3:].any()
+    with pytest.raises(ValueError, match="at once"):
+        module.weights(x_BTD, (), 2, None, None)
+
+
+def test_weights_times_values_are_what_looking_across_says() -> None:
+    torch.manual_seed(0)
+    x_BTD, source_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
+    memory = Memory(source_BSD, torch.arange(S) < torch.tensor([[S], [4]]), source_BSD[:, 0])
+    cross = CrossAttention(D, N, 0.0)
+    read = cross.read(memory)
+    weight_BNTS = cross.weights(x_BTD, read, memory.valid_BS)
+    torch.testing.assert_close(cross(x_BTD, read, memory.valid_BS), cross.output(_join(weight_BNTS @ read[1])))
+    for module in (DotAttention(D), AdditiveAttention(D)):
+        weight_B1TS = module.weights(x_BTD, memory)
+        context_BTD = weight_B1TS[:, 0] @ source_BSD
+        expected_BTD = x_BTD + module.mix(torch.cat((context_BTD, x_BTD), -1))
+        torch.testing.assert_close(module(x_BTD, memory), expected_BTD)
+        assert not weight_B1TS[1, :, :, 4:].any()
+
+
+def test_how_far_a_head_spreads_is_between_one_and_all() -> None:
+    even = np.full((1, 3, 8), 1 / 8)
+    finger = np.eye(8)[None, :3]
+    assert spread(even) == pytest.approx([8])
+    assert spread(finger) == pytest.approx([1])
+    assert spread(np.concatenate((even, finger))) == pytest.approx([8, 1])
+
+
+@pytest.mark.parametrize("model", ["transformer", "gru"])
+def test_a_translation_is_looked_at_from_what_is_written(model: str) -> None:
+    config = tiny_config(model, "translation")
+    task, network = tiny_task(config), tiny_network(config)
+    pictures = attention(task, network, "3 May")
+    first = pictures[0]
+    reading = task.reading(network, "3 May")
+    assert first.data["columns"] == list("3 May")
+    assert first.data["rows"] == list(reading.answers)
+    assert reading.answers[-1] == "<end>"
+    assert reading.written[0] == "<start>"
+    assert len(reading.written) == len(reading.answers)
+    if model == "gru":
+        assert len(pictures) == 1
+        return
+    by_module = {picture.data["module"]: picture.data for picture in pictures}
+    assert by_module["encoder.blocks.0.attention"]["rows"] == list("3 May")
+    assert by_module["decoder.blocks.1.attention"]["columns"] == list(reading.written)
+    # with the map itself: as many heads, rows and columns
+    shape = np.array(by_module["decoder.blocks.0.cross"]["weights"]).shape
+    assert shape == (config.tree["model"]["heads"], len(reading.answers), 5)
+
+
+def test_maps_are_those_of_a_batch_that_is_read_as_in_training() -> None:
+    config = tiny_config("transformer", "char_lm")
+    task, network = tiny_task(config), tiny_network(config)
+    reading = task.reading(network, "The quick")
+    found = maps(network, reading)
+    assert list(found) == [f"decoder.blocks.{layer}.attention" for layer in range(2)]
+    calls = calls_of(network, reading, Attention)
+    module, weight_NTS = found["decoder.blocks.1.attention"]
+    assert isinstance(module, SelfAttention)
+    x_BTD = calls["decoder.blocks.1.attention"].arguments[0]
+    value_BNSK = module._project(x_BTD, None)[2]
+    said = module.output(_join(torch.tensor(weight_NTS[None]).float() @ value_BNSK))
+    torch.testing.assert_close(said, calls["decoder.blocks.1.attention"].outcome, rtol=1e-4, atol=1e-6)
+
+
+def test_what_looks_nowhere_says_so() -> None:
+    config = tiny_config("gru", "translation", "model.attention=none")
+    with pytest.raises(ConfigError, match="no attention"):
+        attention(tiny_task(config), tiny_network(config), "3 May")

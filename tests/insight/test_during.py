@@ -1,0 +1,76 @@
+"""Pictures in training: what TensorBoard gets, and that training does not notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from seqlab.config.run import load_run_config
+from seqlab.experiment import load, train
+from seqlab.insight.during import layer_of
+from seqlab.tasks.char_lm import CharLM
+from tests.conftest import tiny_overrides
+
+
+def _train(folder: Path, model: str, task: str, *overrides: str, pictures: bool = True) -> Path:
+    words = tiny_overrides(
+        model, task, "device=cpu", f"runs_dir={folder}", f"trainer.log_pictures={pictures}", *overrides
+    )
+    return train(load_run_config(words), Console(stderr=True), name="a", quiet=True).folder
+
+
+@pytest.mark.parametrize(("model", "task"), [("lstm", "char_lm"), ("transformer", "translation")])
+def test_training_goes_on_as_if_nobody_had_looked(model: str, task: str, tmp_path: Path) -> None:
+    more = ("model.dropout=0.3",)  # what drew from the global generators would change the masks
+    seen = _train(tmp_path / "seen", model, task, *more)
+    blind = _train(tmp_path / "blind", model, task, *more, pictures=False)
+    (mine, _), (theirs, _) = load(seen), load(blind)
+    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(a, b)
+    tags = EventAccumulator(str(seen)).Reload().Tags()
+    picture = "viz/states" if model == "lstm" else "viz/attention-decoder-1-cross"
+    assert picture in tags["images"]
+    assert "sample/text_summary" in tags["tensors"]
+    assert any(tag.startswith("gradient/decoder.") for tag in tags["scalars"])
+    assert any(tag.startswith("weights/embed") for tag in tags["histograms"])
+    assert (seen / "metrics.jsonl").read_text().count("gradient/") == 0
+    plain = EventAccumulator(str(blind)).Reload().Tags()
+    assert (plain["images"], plain["histograms"]) == ([], [])
+    assert not any(tag.startswith("gradient/") for tag in plain["scalars"])
+
+
+def test_a_picture_that_cannot_be_drawn_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> str:
+        raise RuntimeError("no passage\ntoday")
+
+    monkeypatch.setattr(CharLM, "passage", broken)
+    folder = _train(tmp_path, "rnn", "char_lm")
+    assert (folder / "result.json").exists()
+    log = (folder / "train.log").read_text()
+    assert log.count("TensorBoard goes without pictures: no passage today") == 1
+    assert "sample/text_summary" in EventAccumulator(str(folder)).Reload().Tags()["tensors"]
+
+
+def test_pictures_come_at_the_first_second_fourth_validation(tmp_path: Path) -> None:
+    folder = _train(tmp_path, "rnn", "char_lm", "trainer.max_steps=12", "trainer.log_every_steps=4")
+    events = EventAccumulator(str(folder), size_guidance={"images": 0, "histograms": 0, "scalars": 0}).Reload()
+    assert [image.step for image in events.Images("viz/states")] == [2, 4, 8]
+    assert [count.step for count in events.Histograms("weights/head.weight")] == [2, 4, 8]
+    assert [scalar.step for scalar in events.Scalars("gradient/head")] == [2, 4, 6, 8, 10, 12]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "layer"),
+    [
+        ("decoder.blocks.0.attention.output.weight", "decoder.blocks.0"),
+        ("decoder.kernels.1.weight_ih_l0", "decoder.kernels.1"),
+        ("encoder.ahead.kernels.0.bias_hh_l0", "encoder.ahead.kernels.0"),
+        ("head.weight", "head"),
+    ],
+)
+def test_layers_of_parameters(parameter: str, layer: str) -> None:
+    assert layer_of(parameter) == layer

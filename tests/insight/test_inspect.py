@@ -1,0 +1,159 @@
+"""`seqlab inspect`: what is drawn of which run, the page, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import struct
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.browser import Browser, needs_chromium
+from tests.test_cli import Capture, Patch, in_process
+
+SEEN = {
+    "char_lm": {"gradient", "memory", "states", "embedding-embed"},
+    "sentiment": {"states", "embedding-embed", "confusion", "errors"},
+    "translation": {"states", "attention-decoder", "bottleneck", "embedding-embed_source", "embedding-embed_target"},
+}
+
+
+@pytest.fixture
+def here(trained_runs: Path, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(trained_runs)
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.asked: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        outside = [value for key, value in attrs if key in ("src", "href", "xlink:href") and value]
+        self.asked += [value for value in outside if not value.startswith(("#", "data:image/png"))]
+
+
+@pytest.mark.usefixtures("here")
+def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> None:
+    evil = '<script>document.title="taken"</script> $x$ "quoted"'
+    words = ("inspect", "best:char_lm", "states", "embedding", "--text", evil, "--json")
+    code, out, err = in_process(capsys, monkeypatch, *words)
+    assert code == 0, err
+    said = json.loads(out)
+    folder = Path("runs/char_lm/gru/a/inspect")
+    assert said["folder"] == str(folder)
+    assert set(said["pictures"]) == {"states", "embedding-embed"}
+    assert said["pictures"]["states"]["tokens"] == list(evil)[: len(evil) - 1]
+    assert json.loads((folder / "inspect.json").read_text()) == said
+    for name in said["pictures"]:
+        for suffix, paper in (("", b"\xff\xff\xff"), ("-dark", b"\x15\x18\x1b")):
+            from PIL import Image  # comes with matplotlib
+
+            with Image.open(folder / f"{name}{suffix}.png") as image:
+                assert image.size[0] > 800
+                assert bytes(image.convert("RGB").tobytes()[:3]) == paper
+        drawn = ElementTree.parse(folder / f"{name}.svg").getroot()
+        assert drawn.tag.endswith("svg")
+        assert "prefers-color-scheme:dark" in (folder / f"{name}.svg").read_text()
+    text = (folder / "inspect.html").read_text(encoding="utf-8")
+    reader = _Reader()
+    reader.feed(text)
+    assert reader.asked == []
+    assert reader.tags.count("svg") == 2
+    assert "script" not in reader.tags
+    assert (folder / "projector_config.pbtxt").exists()
+    # drawn again, it replaces what was there
+    assert in_process(capsys, monkeypatch, "inspect", "best:char_lm", "embedding")[0] == 0
+    assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("task", SEEN)
+def test_every_task_shows_what_it_has(task: str, capsys: Capture, monkeypatch: Patch) -> None:
+    code, out, err = in_process(capsys, monkeypatch, "inspect", f"best:{task}", "--json")
+    assert code == 0, err
+    said = json.loads(out)
+    assert set(said["pictures"]) == SEEN[task]
+    views = {name.partition("-")[0] for name in SEEN[task]}
+    assert said["left_out"].keys() | views == {
+        "gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors",
+    }  # fmt: skip
+    assert not said["left_out"].keys() & views
+
+
+@pytest.mark.slow
+@needs_chromium
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_browser_shows_the_page(dark: bool, tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    from PIL import Image
+
+    assert in_process(capsys, monkeypatch, "inspect", "best:sentiment", "--out", str(tmp_path / "out"))[0] == 0
+    with Browser(tmp_path, f"--blink-settings=preferredColorScheme={int(not dark)}") as browser:
+        browser.open((tmp_path / "out" / "inspect.html").as_uri())
+        browser.wait_for("What it confuses", "Where it is wrong", "most confident mistakes", "calibration")
+        assert browser.evaluate("document.querySelectorAll('figure svg').length") == 4
+        assert browser.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        browser.screenshot(tmp_path / "page.png")
+        with Image.open(tmp_path / "page.png") as image:
+            corner = image.convert("RGB").getpixel((3, 3))
+        assert isinstance(corner, tuple)
+        assert (max(corner) < 60) if dark else (min(corner) > 240)
+        # a picture of its own follows the reader's choice as well
+        browser.open((tmp_path / "out" / "confusion.svg").as_uri())
+        shown = "getComputedStyle(document.documentElement)"
+        assert browser.evaluate(f"{shown}.backgroundColor") == ("rgb(21, 24, 27)" if dark else "rgb(255, 255, 255)")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("here")
+def test_several_runs_are_laid_over_each_other(capsys: Capture, monkeypatch: Patch) -> None:
+    words = ("inspect", "runs/char_lm/gru/a", "best:char_lm", "gradient", "embedding", "--json")
+    code, out, err = in_process(capsys, monkeypatch, *words)
+    assert code == 0, err
+    said = json.loads(out)
+    assert Path(said["folder"]).parent == Path("runs/inspect")
+    assert set(said["pictures"]) == {"gradient", "embedding-embed-1", "embedding-embed-2"}
+    first, second = said["pictures"]["gradient"]["runs"]
+    assert first["state"] == second["state"]
+    assert len(first["state"]["median"]) == 12
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("inspect",), 2, "missing argument"),
+        (("inspect", "gradient"), 2, "there is no run to look at"),
+        (("inspect", "best:char_lm", "gradint"), 2, "did you mean gradient?"),
+        (("inspect", "nowhere"), 4, "nowhere is not the folder of a run"),
+        (("inspect", "best:char_lm", "confusion"), 2, "tells no labels apart"),
+        (("inspect", "best:sentiment", "memory"), 2, "no language model"),
+        (("inspect", "best:char_lm", "attention"), 2, "no attention"),
+        (("inspect", "best:char_lm", "states", "--text", "x"), 3, "two characters or more"),
+        (("inspect", "best:sentiment", "states", "--text", "  "), 3, "one word or more"),
+        (("inspect", "best:translation", "attention", "--text", ""), 3, "give a text to translate"),
+        (("inspect", "best:char_lm", "embedding", "--out", "/proc/nowhere"), 6, "cannot make"),
+    ],
+)
+def test_what_cannot_be_shown_is_told(
+    words: tuple[str, ...], code: int, said: str, capsys: Capture, monkeypatch: Patch
+) -> None:
+    found, out, err = in_process(capsys, monkeypatch, *words)
+    assert (found, out) == (code, "")
+    assert said in err.lower()
+    complaint = err[err.index("error:") :]
+    assert 1 <= len(complaint.splitlines()) <= 3
+
+
+def test_a_png_says_how_large_it_is() -> None:
+    """What TensorBoard is told of an image is read from the file itself."""
+    from seqlab.drawing.picture import Picture
+
+    png = Picture("x", "x", "x", lambda _: None, 2, 1).render(dpi=50)
+    assert struct.unpack(">II", png[16:24]) == (100, 50)

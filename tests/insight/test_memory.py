@@ -1,0 +1,70 @@
+"""The memory view on networks whose memory is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor
+
+from seqlab.experiment import Trained
+from seqlab.insight.memory import effective, lengths, measure
+from seqlab.insight.subject import Subject
+from seqlab.interfaces import ModelConfig, Role, SequenceModel, State
+from seqlab.tasks.char_lm import CharLM, CharNetwork
+from tests.conftest import tiny_config, tiny_task
+
+SEES = 3
+
+
+class LastThree(SequenceModel):
+    """y_t is a weighted sum of x_t, x_{t-1}, x_{t-2}; the state keeps the last two."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+
+    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+        return (torch.zeros(batch_size, SEES - 1, self.width),)
+
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: object = None
+    ) -> tuple[Tensor, State]:
+        (before_BSD,) = state
+        assert isinstance(before_BSD, Tensor)
+        all_BTD = torch.cat((before_BSD, x_BTD), 1)
+        steps = x_BTD.shape[1]
+        y_BTD = sum((n + 1) * all_BTD[:, n : n + steps] for n in range(SEES))
+        assert isinstance(y_BTD, Tensor)
+        return y_BTD, (all_BTD[:, -(SEES - 1) :],)
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class LastThreeConfig(ModelConfig):
+    def build(self, role: Role) -> SequenceModel:
+        return LastThree(self.width)
+
+
+def test_a_network_that_sees_three_tokens_needs_three() -> None:
+    config = tiny_config("rnn", "char_lm")
+    task = tiny_task(config)
+    assert isinstance(task, CharLM)
+    torch.manual_seed(0)
+    network = CharNetwork(len(task.vocabulary), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
+    subject = Subject("last three", Trained(Path("nowhere"), config, task, network, 0))
+    losses = measure(subject, [1, 2, 3, 4, 12, 30], 30)
+    values = [loss.metric.value for loss in losses]
+    assert values[2:] == pytest.approx([values[2]] * 4, rel=1e-5)
+    assert len({round(value, 4) for value in values[:3]}) == 3
+    assert all(low < loss.metric.value < high for loss in losses for low, high in [loss.interval])
+    # an untrained network may do best by seeing less: what counts is that nothing changes from three on
+    assert effective(losses) <= 3
+
+
+def test_lengths_go_up_to_the_window_and_beyond() -> None:
+    assert lengths(64, 64) == [1, 2, 4, 8, 12, 16, 24, 32, 48, 64]
+    assert lengths(64, 256) == [1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 128, 256]
+    assert lengths(20, 80) == [1, 2, 4, 8, 12, 16, 20, 32, 64, 80]
+    assert lengths(1, 4) == [1, 2, 4]

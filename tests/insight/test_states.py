@@ -1,0 +1,90 @@
+"""What units and gates are shown to do, and what is said to be followed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.insight.states import features, followers, states, trace
+from seqlab.layers.recurrent import RecurrentStack
+from seqlab.tasks.char_lm import CharLM, CharNetwork
+from tests.conftest import tiny_config, tiny_network, tiny_task
+
+TEXT = 'def f(x):\n    return "a (b"\n\nNext'
+
+
+@pytest.mark.parametrize("model", ["rnn", "lstm", "gru"])
+def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> None:
+    config = tiny_config(model, "char_lm")
+    task, network = tiny_task(config), tiny_network(config)
+    assert isinstance(task, CharLM)
+    assert isinstance(network, CharNetwork)
+    stack = network.decoder
+    assert isinstance(stack, RecurrentStack)
+    for parameter in stack.parameters():  # biases start at zero: give each a value of its own
+        torch.nn.init.normal_(parameter, std=0.4)
+    seen = trace(network, task.reading(network, TEXT))
+    x_TD = network.embed(torch.tensor(task.vocabulary.encode(TEXT[:-1]))).detach()
+    zeros_H = torch.zeros(stack.width)
+    before: list[tuple[torch.Tensor, ...]] = [(zeros_H, zeros_H) if model == "lstm" else (zeros_H,)] * 2
+    for place, x_D in enumerate(x_TD):
+        for layer, kernel in enumerate(stack.kernels):
+            W_xh, W_hh, b_xh, b_hh = (
+                kernel.get_parameter(f"{name}_l0").detach() for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            given = W_xh @ x_D + b_xh, W_hh @ before[layer][0] + b_hh
+            gates = stack.gates(*given) if stack.gates is not None else {}
+            before[layer] = stack.step(*given, before[layer])
+            x_D = before[layer][0]
+        np.testing.assert_allclose(seen.hidden_TH[place], x_D, rtol=1e-4, atol=1e-6)
+        assert seen.gates.keys() == gates.keys() - {"candidate"}
+        for name, gate_TH in seen.gates.items():
+            np.testing.assert_allclose(gate_TH[place], gates[name], rtol=1e-4, atol=1e-6)
+
+
+def test_features_of_a_text_by_hand() -> None:
+    found = features(list('a "b" (c)\n\n  Dd'))
+    assert found["inside quotes"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert found["inside brackets"].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert found["place in the line"].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 1, 2, 3, 4]
+    assert found["indentation"].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 2]
+    assert found["place in the word"].tolist() == [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2]
+    assert found["capital letter"].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
+
+
+def test_an_open_quote_ends_with_its_paragraph() -> None:
+    assert features(list('"a (b\n\nc'))["inside quotes"].tolist() == [1, 1, 1, 1, 1, 1, 0, 0]
+    assert features(list('"a (b\n\nc'))["inside brackets"].tolist() == [0, 0, 0, 1, 1, 1, 0, 0]
+
+
+@given(st.lists(st.sampled_from(['"', "(", ")", "\n", " ", "a", "B", "word", ""]), min_size=0, max_size=60))
+def test_features_are_one_number_a_token(tokens: list[str]) -> None:
+    for column in features(tokens).values():
+        assert len(column) == len(tokens)
+        assert column.std() > 0
+        assert column.min() >= 0
+
+
+def test_the_unit_that_follows_is_found_and_judged_on_other_text() -> None:
+    generator = np.random.default_rng(0)
+    feature_T = generator.integers(0, 2, 400).astype(float)
+    hidden_TH = generator.normal(size=(400, 50))
+    hidden_TH[:, 17] = -feature_T + 0.05 * generator.normal(size=400)
+    hidden_TH[:, 4] = 1.0  # one that never changes follows nothing
+    (found,) = followers(hidden_TH, {"it": feature_T})
+    assert (found.unit, found.feature) == (17, "it")
+    assert found.correlation == pytest.approx(np.corrcoef(hidden_TH[200:, 17], feature_T[200:])[0, 1])
+    # among many units of pure noise one fits the half that chose it, and not the other
+    (noise,) = followers(generator.normal(size=(60, 2000)), {"it": feature_T[:60]})
+    assert abs(noise.correlation) < 0.5
+
+
+def test_every_family_and_task_has_its_picture() -> None:
+    for model, task_name in (("lstm", "sentiment"), ("gru", "translation"), ("transformer", "char_lm")):
+        config = tiny_config(model, task_name)
+        picture = states(tiny_task(config), tiny_network(config), None)
+        assert picture.png.startswith(b"\x89PNG")
+        assert len(picture.data["hidden"]) == len(picture.data["tokens"])
