@@ -98,7 +98,7 @@ def test_recurrent_attention_weighs_valid_positions_only(
     kind: type[DotAttention] | type[AdditiveAttention],
 ) -> None:
     values_BSD, valid_BS = torch.randn(B, S, D), torch.arange(S) < torch.tensor([[S], [3]])
-    weight_BTS = kind(D).weights(torch.randn(B, T, D), Memory(values_BSD, valid_BS, values_BSD[:, 0]))
+    weight_BTS = kind(D).weights(torch.randn(B, T, D), Memory(values_BSD, valid_BS, values_BSD[:, 0]))[:, 0]
     torch.testing.assert_close(weight_BTS.sum(-1), torch.ones(B, T))
     assert weight_BTS[1, :, 3:].abs().max() == 0
 
