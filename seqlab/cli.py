@@ -214,7 +214,7 @@ def compare(
     elif done.summary is not None:
         show_summary(done.summary, Console())
         typer.echo(f"\nreport:   {done.folder / 'report.html'}")
-        typer.echo(f"curves:   tensorboard --logdir {done.folder}")
+        typer.echo(f"curves:   seqlab board {done.folder}")
     if done.failed:
         failed = "; ".join(f"{label}, seed {seed}: {why}" for (label, seed), why in done.failed.items())
         typer.echo(f"{len(done.failed)} of the runs failed; the same command tries them again: {failed}", err=True)

@@ -117,7 +117,7 @@ def test_without_a_terminal_progress_is_plain_lines_on_stderr(tmp_path: Path) ->
     assert "\x1b" not in done.stderr + done.stdout
     assert "test bits_per_character" in done.stdout
     assert "seqlab train model=transformer" in done.stdout
-    assert "tensorboard --logdir runs" in done.stdout
+    assert "seqlab board runs" in done.stdout
 
 
 def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:

@@ -24,20 +24,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SHOWN_TOKENS, _SHOWN_UNITS = 96, 40
-_STUDIED_TOKENS = 6000
+_STUDIED_TOKENS, _ENOUGH_TOKENS = 6000, 500
 _NAMED = 3
 _WORTH_NAMING = 0.4
 
 _ABOUT = (
     "Each row is a hidden unit of {where}, each column a token, in the order of reading; colour is the unit's value. "
-    "Units stand in the order of their variance over this text, the liveliest on top; {shown} of {all} are "
-    "drawn.{gates} The curves below are the units that follow something simple best; what they follow is shaded. "
-    "Units were chosen on the first half of a longer text ({studied} tokens of the test split); their correlation r "
-    "is that on the other half, since among {all} units one always fits by luck."
+    "Units stand in the order of their variance over this text, the liveliest on top; {shown} of {all} are drawn."
 )
-_GATES = (
-    " Under them the gates of the same units, in the same order: 1 (bright) is open. A forget gate that stays bright "
-    "keeps what its cell holds; an update gate that stays bright keeps the old state; a dark reset gate starts afresh."
+_GATES = " Under them are the gates of the same units, in the same order: bright is open."
+_MEANING = {
+    "forget": " Where a forget gate stays bright, a cell keeps what it holds.",
+    "update": " Where an update gate stays bright, a unit keeps its old state.",
+    "reset": " Where a reset gate is dark, a unit starts afresh.",
+}
+_CURVES = (
+    " The curves are units that follow something simple, which is shaded. They were chosen on the first half of a "
+    "longer text ({studied} tokens of the test split), and their correlation r is that on the other half: among {all} "
+    "units one always fits by luck."
 )
 
 
@@ -161,12 +165,8 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     length = _SHOWN_TOKENS if carries else min(_SHOWN_TOKENS, task.longest())
     reading = task.reading(network, task.passage(length) if text is None else text)
     seen, tokens = trace(network, reading), reading.tokens[:_SHOWN_TOKENS]
-    named: list[Follower] = []
-    studied = 0
-    if study and carries:  # one that does not was never taught to read so much at once
-        longer = task.reading(network, task.passage(_STUDIED_TOKENS))
-        studied = len(longer.tokens)
-        named = followers(trace(network, longer).hidden_TH, features(longer.tokens))
+    # what carries nothing was never taught to read so much at once
+    named, studied = _study(task, network) if study and carries else ([], 0)
     hidden_TH = seen.hidden_TH[: len(tokens)]
     order_H = np.argsort(-hidden_TH.var(0), kind="stable")[:_SHOWN_UNITS]
     curves = [follower for follower in named if abs(follower.correlation) >= _WORTH_NAMING][:_NAMED]
@@ -188,13 +188,9 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
             panels[-1].tick_params(axis="x", labelrotation=90)
         panels[-1].set_xlabel("what is read")
 
-    about = _ABOUT.format(
-        where=seen.where,
-        shown=len(order_H),
-        all=hidden_TH.shape[1],
-        gates=_GATES if seen.gates else "",
-        studied=studied,
-    )
+    about = _ABOUT.format(where=seen.where, shown=len(order_H), all=hidden_TH.shape[1])
+    about += _GATES * bool(seen.gates) + "".join(text for gate, text in _MEANING.items() if gate in seen.gates)
+    about += _CURVES.format(studied=f"{studied:,}", all=hidden_TH.shape[1]) * bool(curves)
     rows = tuple((follower.feature, f"{follower.unit}", follower.correlation) for follower in named)
     tables = (Table("units that follow something", ("what", "unit", "r"), rows),) if rows else ()
     data = {
@@ -205,6 +201,14 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     }
     height = 3.4 + 1.3 * len(seen.gates) + 0.8 * len(curves)
     return Picture("states", "What its units do", about, draw, 11.0, height, data, tables)
+
+
+def _study(task: Task[Any], network: Network[Any]) -> tuple[list[Follower], int]:
+    """(units that follow something in a long text, its tokens); none where texts are short."""
+    reading = task.reading(network, task.passage(_STUDIED_TOKENS))
+    if len(reading.tokens) < _ENOUGH_TOKENS:
+        return [], 0
+    return followers(trace(network, reading).hidden_TH, features(reading.tokens)), len(reading.tokens)
 
 
 def _heat(

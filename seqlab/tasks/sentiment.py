@@ -394,7 +394,7 @@ class SentimentMeter(Meter[TextBatch]):
         wrong = [item for item in self.items() if not item["right"]]
         wrong.sort(key=lambda item: -item["probabilities"][item["said"]])
         mistakes = (
-            (item["text"], item["said"], f"{item['probabilities'][item['said']]:.0%}", item["truth"])
+            (item["text"], item["said"], f"{item['probabilities'][item['said']]:.1%}", item["truth"])
             for item in wrong[:_MISTAKES]
         )
         yield Table("most confident mistakes", ("text", "said", "sure", "is"), tuple(mistakes))
