@@ -103,7 +103,7 @@ class Row:
 RECURRENT = [
     Row(
         f"{model} of width 256, layers: {layers}", (f"model={model}", "model.width=256", f"model.layers={layers}"),
-        prompt=8, ours=600, theirs=300,
+        prompt=8, ours=400, theirs=400,
     )
     for model in KERNELS
     for layers in (1, 2)

@@ -399,7 +399,7 @@ def inspect(
     if not names:
         raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
     for name in names:
-        meant = get_close_matches(name, VIEWS, 1)
+        meant = get_close_matches(name, ("last", *VIEWS), 1)
         if meant and not Path(name).exists():
             raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?")
     folders = [named_run(name, runs_dir) for name in names]
@@ -413,7 +413,7 @@ def inspect(
         out=out,
         runs_dir=runs_dir,
         config_dir=config_dir,
-        say=lambda view: console.print(f"drawing {view}", highlight=False),
+        say=lambda line: console.print(line, markup=False, highlight=False),
     )
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from rich.console import Console
@@ -12,11 +13,11 @@ from rich.table import Table as Drawn
 from rich.text import Text
 
 from seqlab.display import figure
-from seqlab.errors import ResourceError, printable
-from seqlab.experiment import open_run
+from seqlab.errors import ConfigError, ResourceError, printable
+from seqlab.experiment import Trained, open_run
 from seqlab.interfaces import Metric, Split, Table
-from seqlab.run_folder import write_text
-from seqlab.training.device import resolve_device
+from seqlab.run_folder import read_environment, write_text
+from seqlab.training.device import Device, resolve_device, without_slow_parts
 from seqlab.training.evaluation import evaluate
 from seqlab.training.recorder import finite
 from seqlab.training.seeds import stream_seed
@@ -36,6 +37,7 @@ class Evaluation:
     tables: tuple[Table, ...]
     items: Path
     count: int
+    device: Device
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -50,6 +52,8 @@ class Evaluation:
                 "interval": self.interval,
                 "metrics": units,
                 "details": self.details,
+                "device": self.device.name,
+                "precision": self.device.precision,
                 "items": str(self.items),
                 "item_count": self.count,
             }
@@ -59,23 +63,24 @@ class Evaluation:
 
 def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluation:
     """Every metric of the run's best weights on the whole split; what was found for each item goes into the run's
-    evaluation/SPLIT.jsonl. On this machine's device, in the run's precision where that has it.
+    evaluation/SPLIT.jsonl.
 
     Raises CheckpointError or DataError where the run or its corpus is not what it was, ResourceError where the items
     cannot be written.
     """
     trained = open_run(folder, config_dir)
-    config = replace(trained.config.device, type="auto", compile="never")
-    device = resolve_device(config, deterministic=trained.config.deterministic)
-    network = trained.network.to(device.torch_device)
-    meter = evaluate(network, trained.task.batches(split, 0), trained.task.meter(split), device)
-    lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
     items = trained.folder / "evaluation" / f"{split}.jsonl"
     try:
         items.parent.mkdir(exist_ok=True)
+        with TemporaryFile(dir=items.parent):  # that nothing can be written is said now, not when all is done
+            pass
+        device = _device(trained)
+        network = trained.network.to(device.torch_device)
+        meter = evaluate(network, trained.task.batches(split, 0), trained.task.meter(split), device)
+        lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
         write_text(items, "".join(lines))
     except OSError as error:
-        raise ResourceError(f"cannot write {items}: {error.strerror}") from error
+        raise ResourceError(f"cannot write {items}: {error.strerror}", "copy the run to where you may write") from error
     return Evaluation(
         trained.folder,
         split,
@@ -87,13 +92,29 @@ def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluat
         tuple(meter.tables()),
         items,
         len(lines),
+        device,
     )
+
+
+def _device(trained: Trained) -> Device:
+    """This machine's, in the precision that the run came to: fp32 where the device has no such."""
+    chosen = read_environment(trained.folder).get("chosen")
+    config = replace(trained.config.device, type="auto", compile="never", precision="fp32")
+    device, deterministic = None, trained.config.deterministic
+    if isinstance(chosen, dict) and chosen.get("precision") in ("bf16", "fp16"):
+        try:
+            device = resolve_device(replace(config, precision=chosen["precision"]), deterministic=deterministic)
+        except ConfigError:  # fp16 on a CPU
+            device = None
+    device = device or resolve_device(config, deterministic=deterministic)
+    return without_slow_parts(device, config, trained.network)
 
 
 def show_evaluation(found: Evaluation, console: Console) -> None:
     """The metrics, the task's tables, and where the items are."""
     low, high = found.interval
-    about = f"{found.folder}, {found.split} split, weights of step {found.step}"
+    where = f"{found.device.name} {found.device.precision}"
+    about = f"{found.folder}, {found.split} split, weights of step {found.step}, {where}"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
     for name, metric in found.metrics.items():
         text = Text(f"  {name:<20} {figure(metric)}")
@@ -107,10 +128,12 @@ def show_evaluation(found: Evaluation, console: Console) -> None:
 
 
 def _drawn(table: Table) -> Drawn:
-    drawn = Drawn(title=table.title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    drawn = Drawn(
+        title=Text(printable(table.title)), title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
     for index, heading in enumerate(table.headings):
         words = index == 0 or any(isinstance(row[index], str) for row in table.rows)
-        drawn.add_column(heading, justify="left" if words else "right", ratio=None)
+        drawn.add_column(Text(printable(heading)), justify="left" if words else "right")
     for row in table.rows:
         drawn.add_row(*(Text(_cell(cell)) for cell in row))
     return drawn

@@ -69,7 +69,8 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     console.print(Padding(Text(result.sample), (0, 0, 0, 2)))
     board, run = (shlex.quote(str(path)) for path in (_board_folder(result.folder), result.folder))
     console.print(f"\nsee it:   seqlab board {board}", highlight=False, soft_wrap=True)
-    console.print(f"see why:  seqlab inspect {run}", highlight=False, soft_wrap=True)
+    own = f" --config-dir {shlex.quote(str(config_dir))}" if config_dir is not None else ""
+    console.print(f"see why:  seqlab inspect {run}{own}", highlight=False, soft_wrap=True)
     others = [option for option in group_files("model", None) if option != result.model]
     # what belongs to this model alone would be an error with another
     words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]

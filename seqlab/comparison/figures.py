@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqlab.comparison.summary import Row, Summary
 from seqlab.display import compact
-from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, plain
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
         colour = COLOURS[index % len(COLOURS)]
         style = STYLES[(index + index // len(COLOURS)) % len(STYLES)]
         axes.plot(
-            found.x, found.y, style, color=colour, label=plain(row.label), linewidth=1.8, marker="o", markersize=3
+            found.x, found.y, style, color=colour, label=legend(row.label), linewidth=1.8, marker="o", markersize=3
         )
         if len(row.runs) > 1:
             axes.fill_between(found.x, found.low, found.high, color=colour, alpha=0.2, linewidth=0)

@@ -35,8 +35,10 @@ class Variant:
     existing: dict[int, str]
 
     def command(self, seed: int) -> list[str]:
-        """The words after `seqlab train` that make one of its runs."""
-        return [*self.overrides, f"seed={seed}"]
+        """The words after `seqlab train` that make one of its runs: without pictures, unless they were asked for, which
+        would count in its memory."""
+        asked = any(word.startswith("trainer.log_pictures=") for word in self.overrides)
+        return [*self.overrides, *([] if asked else ["trainer.log_pictures=false"]), f"seed={seed}"]
 
     @property
     def slug(self) -> str:

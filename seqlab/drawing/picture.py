@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqlab.errors import printable
 from seqlab.interfaces import Table
 
 if TYPE_CHECKING:
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#8C6D31", "#999999")
 STYLES = ("-", "--", "-.", ":")
 SOFT = "#7a8188"  # for what stands in the background, on white and on dark
+_MORE_FONTS = (
+    "Noto Sans CJK JP",
+    "Noto Sans",
+    "Arial Unicode MS",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Segoe UI Symbol",
+)
 _LIGHT, _DARK = ("#1d2125", "#ffffff"), ("#e6e9ec", "#15181b")
 
 
@@ -74,7 +84,10 @@ class Picture:
         from matplotlib.figure import Figure
 
         out = io.BytesIO()
-        with _style(ink, paper, self.name):  # ticks take their colours when they are laid out, which is on saving
+        # ticks take their colours when they are laid out, which is on saving
+        with _style(ink, paper, self.name), warnings.catch_warnings():
+            # a character that no font here has becomes a box
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
             made = Figure(figsize=(self.width, self.height), layout="constrained")
             self.draw(made)
             made.savefig(out, **how)
@@ -95,6 +108,7 @@ def _style(ink: str, paper: str, name: str) -> AbstractContextManager[None]:
             "figure.facecolor": paper,
             "axes.facecolor": paper,
             "savefig.facecolor": paper,
+            "font.family": _families(),
             "font.size": 10,
             "axes.titlesize": 10.5,
             "axes.grid": True,
@@ -113,5 +127,19 @@ def _style(ink: str, paper: str, name: str) -> AbstractContextManager[None]:
 
 
 def plain(text: str) -> str:
-    """Text in which a dollar sign starts no formula, and which a legend does not leave out."""
-    return text.replace("$", r"\$").lstrip("_") or "?"
+    """Text in which a dollar sign starts no formula, and nothing is unprintable: an SVG must hold no such thing."""
+    return printable(text).replace("$", r"\$")
+
+
+def legend(text: str) -> str:
+    """The same where it names a curve: matplotlib leaves out what begins with an underscore."""
+    return plain(text).lstrip("_") or "?"
+
+
+@cache
+def _families() -> list[str]:
+    """Fonts to look for a character in, one after the other: those of a list that this machine has."""
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _MORE_FONTS if name in there)]

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from seqlab.drawing.picture import Picture, plain
-from seqlab.errors import ConfigError
 from seqlab.insight.watching import calls_of, shown
 from seqlab.interfaces import Network, Reading, Table, Task
 from seqlab.layers.attention import Attention, SelfAttention
@@ -55,11 +54,10 @@ def spread(weight_NTS: Floats) -> Floats:
 
 def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
     """Each attention while the network reads a text, or a passage: what looks across first, then in the order of
-    layers. Raises ConfigError where nothing looks."""
-    reading = task.reading(network, task.passage(_TOKENS) if text is None else text)
+    layers; none where nothing looks."""
+    passage = task.passage(min(_TOKENS, task.longest())) if text is None else text
+    reading = task.reading(network, passage)
     found = maps(network, reading)
-    if not found:
-        raise ConfigError("it has no attention to look at")
     ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
     return [_picture(name, module, weight_NTS, reading) for name, (module, weight_NTS) in ordered]
 
@@ -68,9 +66,10 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[
     causal = isinstance(module, SelfAttention) and module.causal
     sees = reading.tokens if module.across or not (causal and reading.written) else reading.written
     looks = reading.answers if module.across else sees
-    rows, columns = ([plain(shown(token)) for token in tokens[:_TOKENS]] for tokens in (looks, sees))
-    weight_NTS = weight_NTS[:, : len(rows), : len(columns)]
-    spread_N = spread(weight_NTS)
+    spread_N, whole = spread(weight_NTS), weight_NTS.shape[1:]
+    looks, sees = looks[:_TOKENS], sees[:_TOKENS]
+    weight_NTS = weight_NTS[:, : len(looks), : len(sees)]
+    rows, columns = ([plain(shown(token)) for token in tokens] for tokens in (looks, sees))
     heads = len(weight_NTS)
     across = 1 if heads == 1 else 2
     down = math.ceil(heads / across)
@@ -104,7 +103,9 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[
     )  # fmt: skip
     data = {"module": name, "rows": list(looks), "columns": list(sees), "weights": np.round(weight_NTS, 4).tolist()}
     title = f"Where it looks: {_place(name)}"
-    about = _ABOUT.format(what=what, most=len(columns))
+    about = _ABOUT.format(what=what, most=whole[1])
+    if whole != weight_NTS.shape[1:]:
+        about += f" The first {len(rows)} of {whole[0]} rows and {len(columns)} of {whole[1]} columns are drawn."
     size = (0.8 + across * (width + 0.9), 0.8 + down * height)
     return Picture(f"attention-{_place(name).replace(' ', '-')}", title, about, draw, *size, data, (table,))
 

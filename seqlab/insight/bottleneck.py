@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from seqlab.drawing.picture import COLOURS, Picture, plain
+from seqlab.drawing.picture import COLOURS, Picture, legend
 from seqlab.errors import ConfigError
-from seqlab.insight.subject import Subject
+from seqlab.insight.subject import Subject, check_same_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +24,7 @@ _ABOUT = (
 
 def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
     """The view of one run, or of several beside each other (one with attention, one without)."""
+    check_same_data(subjects)
     measured = []
     for subject in subjects:
         groups = subject.tested.details().get("by_source_length")
@@ -43,7 +44,7 @@ def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
             bars = ([max(0.0, gap) for gap in low], [max(0.0, gap) for gap in high])
             axes.errorbar(
                 place, value, yerr=bars, fmt=f"-{_MARKS[index % len(_MARKS)]}", color=COLOURS[index % len(COLOURS)],
-                linewidth=1.8, markersize=5, capsize=3, elinewidth=1, label=plain(label),
+                linewidth=1.8, markersize=5, capsize=3, elinewidth=1, label=legend(label),
             )  # fmt: skip
         groups = measured[0]
         axes.set_xticks(range(len(groups)), [f"{group['from']} to {group['to']}" for group in groups])

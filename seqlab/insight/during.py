@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from seqlab.errors import ConfigError
+from seqlab.errors import Interrupted
 from seqlab.insight.attention import attention
 from seqlab.insight.states import states
 from seqlab.interfaces import Metric
@@ -53,10 +53,12 @@ class Gallery:
             set_random_states(device, *drawn)  # a user's own task may draw from the global generators
 
     def _show(self, what: str, show: Callable[[int], None], step: int) -> None:
-        if what in self.failed:
+        if what in self.failed or self.trainer.stop_signal is not None:
             return
         try:
             show(step)
+        except Interrupted:
+            raise
         except Exception as error:  # whatever it is: a picture is not worth a run
             self.failed.add(what)
             _log.warning("TensorBoard goes without %s: %s", what, " ".join(str(error).split())[:200])
@@ -79,7 +81,7 @@ class Gallery:
 
     def _sample(self, step: int) -> None:
         text = self.trainer.task.samples(self.trainer.network, stream_seed(self.seed, "sampling"))
-        self.recorder.show(step, texts={"sample": text})
+        self.recorder.show(step, texts={"samples": text})
 
     def _weights(self, step: int) -> None:
         weights = {
@@ -90,10 +92,8 @@ class Gallery:
 
     def _picture(self, step: int) -> None:
         task, network = self.trainer.task, self.trainer.network
-        try:
-            picture = attention(task, network, None)[0]
-        except ConfigError:  # nothing looks anywhere
-            picture = states(task, network, None, study=False)
+        looking = attention(task, network, None)
+        picture = looking[0] if looking else states(task, network, None, study=False)
         self.recorder.show(step, images={f"viz/{picture.name}": picture.render(dpi=80)})
 
 

@@ -42,7 +42,10 @@ class Vectors:
 
 
 def vectors_of(task: Task[Any], network: Network[Any]) -> Iterator[Vectors]:
-    """Each token embedding of a network. The task's symbols are those of its embeddings one after the other."""
+    """Each token embedding of a network that has something to project: three tokens in two dimensions.
+
+    The task's symbols are those of its embeddings one after the other.
+    """
     symbols, start = list(task.symbols()), 0
     for name, module in network.named_modules():
         if not isinstance(module, TokenEmbedding):
@@ -51,8 +54,10 @@ def vectors_of(task: Task[Any], network: Network[Any]) -> Iterator[Vectors]:
         start += len(tokens)
         if len(tokens) < module.num_embeddings:
             raise ConfigError(f"the task does not say what the rows of {name} are")
-        vector_VD = np.asarray(module.weight.detach()[len(SPECIALS) :].double())
-        yield Vectors(name, tuple(tokens[len(SPECIALS) :]), vector_VD)
+        rows = [row for row, token in enumerate(tokens) if token not in SPECIALS]
+        vector_VD = np.asarray(module.weight.detach()[rows].cpu().double())
+        if len(rows) > 2 and module.embedding_dim > 1:
+            yield Vectors(name, tuple(tokens[row] for row in rows), vector_VD)
 
 
 def principal_components(vector_VD: Floats, count: int) -> tuple[Floats, Floats]:
@@ -80,7 +85,7 @@ def embedding(task: Task[Any], network: Network[Any]) -> list[Picture]:
     """A picture of each embedding. Raises ConfigError where there is none."""
     drawn = [_picture(vectors) for vectors in vectors_of(task, network)]
     if not drawn:
-        raise ConfigError("it has no token embedding")
+        raise ConfigError("it has no token embedding with something to project")
     return drawn
 
 

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, plain
-from seqlab.insight.subject import Subject
-from seqlab.insight.watching import inputs_of, models_in, without_cache
-from seqlab.interfaces import Batch, Network, State, tensors
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
+from seqlab.errors import ConfigError
+from seqlab.insight.subject import Subject, check_same_data, longest_context
+from seqlab.insight.watching import inputs_of, models_in, uncached_state
+from seqlab.interfaces import Batch, Network, evaluating, tensors
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def measure(network: Network[Any], batches: Sequence[Batch], window: int) -> Rea
     for parameter in wanted:  # nobody needs the weights' gradients
         parameter.requires_grad_(False)
     try:
-        with without_cache(network), torch.enable_grad():
+        with evaluating(network), torch.enable_grad():
             for batch in batches:
                 state_NK, input_NK = _follow(network, batch, window)
                 states.append(state_NK)
@@ -77,28 +78,29 @@ def measure(network: Network[Any], batches: Sequence[Batch], window: int) -> Rea
 
 def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | None, Tensor]:
     """(norms to the states or None, to the inputs), each (N, K)."""
-    state = network.initial_state(batch.size)
+    state = uncached_state(network, batch.size)
     *before, last = batch.windows(window)
-    if state == ():
+    if not any(part.is_floating_point() for part in tensors(state)):
         with inputs_of(models_in(network)[0]) as given:
             network(last, state).loss_sum.backward()
         return None, _norms([part_BD[:, None] for part_BD in _grad(given[0]).unbind(1)], given=False)
     with torch.no_grad():
         for piece in before:
             state = network(piece, state).state
-    states: list[State] = []
+    states: list[list[Tensor]] = []
     with inputs_of(models_in(network)[0]) as given:
         for step in last.windows(1):
-            for part in tensors(state):
+            held = [part for part in tensors(state) if part.is_floating_point()]  # a counter has no gradient
+            for part in held:
                 if part.requires_grad:
                     part.retain_grad()
                 else:
                     part.requires_grad_()
-            states.append(state)
+            states.append(held)
             output = network(step, state)
             state = output.state
     output.loss_sum.backward()
-    by_step = [torch.cat([_grad(part).flatten(1) for part in tensors(state)], 1) for state in states]
+    by_step = [torch.cat([_grad(part).flatten(1) for part in held], 1) for held in states]
     return _norms(by_step, given=True), _norms([_grad(x_BTD) for x_BTD in given], given=False)
 
 
@@ -122,11 +124,16 @@ def lag_under(median_K: Floats, share: float = _SMALL) -> int | None:
 
 def gradient(subjects: Sequence[Subject]) -> list[Picture]:
     """The view of one run, or of several over each other."""
+    check_same_data(subjects)
     reaches, windows = [], []
     for subject in subjects:
-        window = subject.task.longest()
+        window = longest_context(subject.task, 2 * subject.task.longest()) // 2
+        if window < 2:
+            raise ConfigError("its window is a single token: nothing reaches back")
         batches = list(subject.task.contexts("test", 2 * window, 2 * window, _POSITIONS))
         reaches.append(measure(subject.network, batches, window))
+        if not np.isfinite(reaches[-1].norms).all():
+            raise ConfigError("its gradients are not finite: there is nothing to compare")
         windows.append(window)
     clips = [subject.trained.config.trainer.clip_norm for subject in subjects]
     histories = [norm_history(subject.trained.folder) for subject in subjects]
@@ -151,9 +158,8 @@ def gradient(subjects: Sequence[Subject]) -> list[Picture]:
             place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "fontsize": 8}
             right.annotate(f"clipped to {clip:g}", (1, clip), (0, 3), ha="right", **place)
         right.set(yscale="log", xlabel="optimizer step", ylabel="gradient norm", title="norm in training")
-        for axis in (right.yaxis,):
-            axis.set_major_formatter("{x:g}")
-            axis.set_minor_formatter("{x:g}")
+        right.yaxis.set_major_formatter("{x:g}")
+        right.yaxis.set_minor_formatter("{x:g}")
         right.tick_params(axis="y", which="minor", labelsize=7)
         figure.legend(loc="outside lower center", ncols=2)
 
@@ -188,7 +194,7 @@ def _draw_reach(axes: Axes, label: str, reach: Reach, index: int) -> None:
     colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
     where = "inputs" if reach.state_NK is None else "state"
     reached = f"under 1 % at {under}" if under is not None else f"over 1 % up to {len(median_K)}"
-    axes.plot(lag_K, median_K / top, style, color=colour, linewidth=1.8, label=f"{plain(label)} ({where}): {reached}")
+    axes.plot(lag_K, median_K / top, style, color=colour, linewidth=1.8, label=f"{legend(label)} ({where}): {reached}")
     axes.fill_between(lag_K, low_K / top, high_K / top, color=colour, alpha=0.18, linewidth=0)
     if under is not None:
         axes.plot([under], [median_K[under - 1] / top], "o", color=colour, markersize=6)

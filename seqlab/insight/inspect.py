@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
-from seqlab.errors import ConfigError, ResourceError
+from seqlab.errors import ConfigError, Interrupted, ResourceError, SeqlabError, printable
 from seqlab.experiment import open_run
 from seqlab.insight.answers import confusion, errors
 from seqlab.insight.attention import attention
@@ -22,6 +23,7 @@ from seqlab.insight.gradient import gradient
 from seqlab.insight.memory import memory
 from seqlab.insight.states import states
 from seqlab.insight.subject import Subject, for_each, name_subjects
+from seqlab.interfaces import Table
 from seqlab.run_folder import make_run_folder, write_json, write_text
 from seqlab.training.recorder import finite, write_image
 
@@ -32,12 +34,18 @@ VIEWS: Mapping[str, View] = {
     "gradient": lambda subjects, _: gradient(subjects),
     "memory": lambda subjects, _: memory(subjects),
     "states": lambda subjects, text: for_each(subjects, lambda s: [states(s.task, s.network, text)]),
-    "attention": lambda subjects, text: for_each(subjects, lambda s: attention(s.task, s.network, text)),
+    "attention": lambda subjects, text: for_each(subjects, lambda s: _some(attention(s.task, s.network, text))),
     "bottleneck": lambda subjects, _: bottleneck(subjects),
     "embedding": lambda subjects, _: for_each(subjects, lambda s: embedding(s.task, s.network)),
     "confusion": lambda subjects, _: for_each(subjects, lambda s: [confusion(s)]),
     "errors": lambda subjects, _: for_each(subjects, lambda s: [errors(s)]),
 }
+
+
+def _some(pictures: list[Picture]) -> list[Picture]:
+    if not pictures:
+        raise ConfigError("it has no attention to look at")
+    return pictures
 
 
 @dataclass(frozen=True)
@@ -77,27 +85,31 @@ def inspect(
     Raises ConfigError where a view that was asked for shows nothing, CheckpointError and DataError as open_run.
     """
     subjects = name_subjects([open_run(folder, config_dir) for folder in folders])
+    unknown: dict[str, None] = {}
     if text is not None:
         for subject in subjects:
             subject.task.reading(subject.network, text)  # what is wrong with it is said before anything is drawn
+            unknown.update(dict.fromkeys(subject.task.unknown(text)))
+    if unknown:
+        say(f"not known from training: {printable(', '.join(map(repr, unknown)))[:200]}")
+    where = _folder(subjects, out, runs_dir)
     pictures: list[Picture] = []
     left_out: dict[str, str] = {}
     for name in views or VIEWS:
-        say(name)
+        say(f"drawing {name}")
         try:
             pictures += VIEWS[name](subjects, text)
-        except ConfigError as error:
-            if views:
+        except SeqlabError as error:
+            if views or isinstance(error, Interrupted):
                 raise
             left_out[name] = error.what
-    where = _folder(subjects, out, runs_dir)
     try:
         for picture in pictures:
             picture.save(where)
         page = _write_page(where, subjects, pictures)
-        _write_board(where, subjects, pictures)
         found = Inspection(where, page, tuple(pictures), left_out)
-        write_json(where / "inspect.json", found.as_json())
+        write_json(where / "inspect.json", found.as_json())  # from here on the folder is known to be ours
+        _write_board(where, subjects, pictures)
     except OSError as error:
         raise ResourceError(f"cannot write into {where}: {error.strerror}") from error
     return found
@@ -107,10 +119,15 @@ def _folder(subjects: Sequence[Subject], out: Path | None, runs_dir: Path) -> Pa
     if out is None and len(subjects) > 1:
         return make_run_folder(runs_dir / "inspect", f"{datetime.now():%Y%m%d-%H%M%S}", None)
     folder = subjects[0].trained.folder / "inspect" if out is None else out
+    ours = (folder / "inspect.json").exists()
+    if (folder / "config.yaml").exists() or (any(folder.glob("events.out.tfevents.*")) and not ours):
+        raise ConfigError(f"--out {folder}: other things stand there", "name a folder that is for this alone")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):  # that nothing can be written is said now, not when all is drawn
+            pass
     except OSError as error:
-        raise ResourceError(f"cannot make {folder}: {error.strerror}", "try --out FOLDER") from error
+        raise ResourceError(f"cannot write into {folder}: {error.strerror}", "try --out FOLDER") from error
     return folder
 
 
@@ -120,9 +137,10 @@ def _write_page(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Pi
     runs = [
         f"{subject.label}: {subject.trained.folder}, weights of step {subject.trained.step}" for subject in subjects
     ]
+    tasks = dict.fromkeys(subject.trained.config.names["task"] for subject in subjects)
     text = render(
         "inspect.html.j2",
-        title=f"{', '.join(subject.label for subject in subjects)} on {subjects[0].trained.config.names['task']}",
+        title=f"{', '.join(subject.label for subject in subjects)} on {' and '.join(tasks)}",
         about="; ".join(runs),
         # our own drawing: whatever text a user put into it matplotlib has escaped
         pictures=[
@@ -141,16 +159,24 @@ def _write_page(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Pi
     return path
 
 
-def _cells(table: Any) -> dict[str, Any]:
-    rows = [[cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row] for row in table.rows]
-    return {"title": table.title, "headings": table.headings, "rows": rows}
+def _cells(table: Table) -> dict[str, Any]:
+    words = [
+        index == 0 or any(isinstance(row[index], str) for row in table.rows) for index in range(len(table.headings))
+    ]
+
+    def cells(row: Sequence[str | float]) -> list[dict[str, Any]]:
+        texts = (cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row)
+        return [{"text": text, "words": wide} for text, wide in zip(texts, words, strict=True)]
+
+    return {"title": table.title, "headings": cells(table.headings), "rows": [cells(row) for row in table.rows]}
 
 
 def _write_board(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Picture]) -> None:
     """The pictures as TensorBoard's images, and its projector. In a folder of their own, which TensorBoard shows as a
     run: a second file of events beside those of a run that is being trained would hide what comes after it."""
-    for old in (*folder.glob("events.out.tfevents.*"), *folder.glob("projector*")):
+    for old in (*folder.glob("events.out.tfevents.*"), *folder.glob("projector-*.tsv")):
         old.unlink()
+    (folder / "projector_config.pbtxt").unlink(missing_ok=True)
     if not pictures:
         return
     writer = SummaryWriter(str(folder))

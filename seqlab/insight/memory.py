@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, plain
-from seqlab.insight.subject import Subject
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
+from seqlab.errors import ConfigError
+from seqlab.insight.subject import Subject, check_same_data, longest_context
 from seqlab.insight.watching import models_in
 from seqlab.interfaces import Metric, evaluating
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TARGETS = 1024
+_FLOOR = 1e-3  # below it curves do no more than tremble
 _NEAR = 0.01  # of the best: what more context would still bring is not worth the name
 
 _ABOUT = (
@@ -55,6 +58,8 @@ def measure(subject: Subject, contexts: Sequence[int], longest: int) -> list[Los
 def effective(losses: Sequence[Loss]) -> int:
     """The least context with a value within 1 % of the best."""
     best = _best(losses)
+    if not math.isfinite(best):
+        raise ConfigError("its losses are not finite: there is nothing to compare")
     near = (loss.context for loss in losses if abs(loss.metric.value - best) <= _NEAR * abs(best))
     return next(near)
 
@@ -73,11 +78,14 @@ def lengths(window: int, longest: int) -> list[int]:
 
 def memory(subjects: Sequence[Subject]) -> list[Picture]:
     """The view of one run, or of several over each other."""
-    windows = [subject.task.longest() for subject in subjects]
+    check_same_data(subjects)
+    windows = [subject.trained.config.trainer.bptt_steps or subject.task.longest() for subject in subjects]
     # what carries a state has read longer texts than its window: it was trained to go on
     furthest = [
-        window if models_in(subject.network)[0].context is not None else 4 * window
-        for subject, window in zip(subjects, windows, strict=True)
+        longest_context(
+            subject.task, (1 if models_in(subject.network)[0].context is not None else 4) * subject.task.longest()
+        )
+        for subject in subjects
     ]
     measured = [
         measure(subject, lengths(window, longest), max(furthest))
@@ -103,7 +111,7 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
             colour, style, enough = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)], effective(losses)
             context, value = [loss.context for loss in losses], [loss.metric.value for loss in losses]
             low, high = zip(*(loss.interval for loss in losses), strict=True)
-            label = f"{plain(subject.label)}: {enough} are enough"
+            label = f"{legend(subject.label)}: {enough} are enough"
             left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
             left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
             left.plot([enough], [value[context.index(enough)]], "o", color=colour, markersize=6)
@@ -119,6 +127,7 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
         unit = measured[0][0].metric.unit
         left.set(ylabel=f"test {unit}", title="what it reaches")
         right.set(yscale="log", ylabel=unit, title="what it misses of its best")
+        right.set_ylim(bottom=_FLOOR)
         figure.legend(loc="outside lower center", ncols=2)
 
     about = _ABOUT.format(targets=f"{_TARGETS:,}")

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.drawing.picture import COLOURS, SOFT, Picture, plain
+from seqlab.errors import ConfigError
 from seqlab.insight.watching import Call, calls_of, models_in, shown
-from seqlab.interfaces import Network, Reading, Table, Task
+from seqlab.interfaces import Network, Reading, SequenceModel, Table, Task
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.metrics import Floats
 
@@ -58,10 +59,12 @@ def trace(network: Network[Any], reading: Reading[Any]) -> Trace:
     """Of the last layer of the first recurrent stack that reads the text; where there is none, of the first model."""
     stacks = calls_of(network, reading, RecurrentStack)
     if not stacks:
-        model = models_in(network)[0]
-        calls = calls_of(network, reading, type(model))
-        hidden_BTD = next(call.outcome[0] for call in calls.values() if call.module is model)
-        return Trace("the model's output", _array(hidden_BTD[0]), {})
+        # of a model that a wrapper reads by a method of its own, the parts are called
+        calls = calls_of(network, reading, SequenceModel)  # type: ignore[type-abstract]
+        if not calls:
+            raise ConfigError("it calls no sequence model while it reads")
+        name, first = next(iter(calls.items()))
+        return Trace(f"{name}'s output", _array(first.outcome[0][0]), {})
     name, stack = next(iter(stacks.items()))
     kernels = calls_of(network, reading, nn.RNNBase)
     last = [call for kernel, call in kernels.items() if kernel.startswith(f"{name}.")][-1]
@@ -192,7 +195,9 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     about += _GATES * bool(seen.gates) + "".join(text for gate, text in _MEANING.items() if gate in seen.gates)
     about += _CURVES.format(studied=f"{studied:,}", all=hidden_TH.shape[1]) * bool(curves)
     rows = tuple((follower.feature, f"{follower.unit}", follower.correlation) for follower in named)
-    tables = (Table("units that follow something", ("what", "unit", "r"), rows),) if rows else ()
+    tables = (
+        (Table("what may be followed, and the unit that follows it best", ("what", "unit", "r"), rows),) if rows else ()
+    )
     data = {
         "units": order_H.tolist(),
         "followers": [vars(follower) for follower in named],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from seqlab.drawing.picture import Picture
+from seqlab.errors import ConfigError, DataError
 from seqlab.experiment import Trained
 from seqlab.interfaces import Meter, Network, Task
 from seqlab.training.device import resolve_device
@@ -53,13 +54,46 @@ def name_subjects(trained: Sequence[Trained]) -> list[Subject]:
     ]
 
 
-def for_each(subjects: Sequence[Subject], draw: Callable[[Subject], Iterable[Picture]]) -> list[Picture]:
-    """The pictures of each subject by itself; where there are several, names and titles say whose they are."""
-    drawn = [list(draw(subject)) for subject in subjects]
+def for_each(subjects: Sequence[Subject], draw: Callable[[Subject], Sequence[Picture]]) -> list[Picture]:
+    """The pictures of each subject by itself; where there are several, names and titles say whose they are. Raises
+    ConfigError if none of them has any."""
+    drawn: list[Sequence[Picture]] = []
+    why: ConfigError | None = None
+    for subject in subjects:
+        try:
+            drawn.append(draw(subject))
+        except ConfigError as error:
+            why = error
+            drawn.append(())
+    if not any(drawn):
+        raise why or ConfigError("there is nothing to see")
     if len(subjects) == 1:
-        return drawn[0]
+        return list(drawn[0])
     return [
         replace(picture, name=f"{picture.name}-{place}", title=f"{picture.title}: {subject.label}")
         for place, (subject, pictures) in enumerate(zip(subjects, drawn, strict=True), 1)
         for picture in pictures
     ]
+
+
+def check_same_data(subjects: Sequence[Subject]) -> None:
+    """Raise ConfigError unless all were trained and are judged on the same data: curves over each other say so."""
+    first, *others = subjects
+    for other in others:
+        if other.task.data_sha256 != first.task.data_sha256 or list(other.task.symbols()) != list(first.task.symbols()):
+            raise ConfigError(
+                f"{first.trained.folder} and {other.trained.folder} read different data",
+                "lay runs on one corpus over each other, with the same task settings",
+            )
+
+
+def longest_context(task: Task[Any], wanted: int) -> int:
+    """`wanted`, or less where the test split is short: the longest context that some of its tokens have."""
+    while wanted > 1:
+        try:
+            next(task.contexts("test", 1, wanted, 1))
+        except DataError:
+            wanted //= 2
+        else:
+            break
+    return wanted

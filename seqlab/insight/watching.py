@@ -10,23 +10,20 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-from seqlab.errors import ConfigError
-from seqlab.interfaces import Network, Reading, SequenceModel
+from seqlab.errors import ConfigError, printable
+from seqlab.interfaces import Network, Reading, SequenceModel, State, evaluating
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
-@contextmanager
-def without_cache(network: Network[Any]) -> Iterator[None]:
-    """In here a new state is that of training, which caches nothing, and yet nothing is dropped."""
-    was = [(module, module.training) for module in network.modules()]
-    network.eval()
-    network.training = True
+def uncached_state(network: Network[Any], rows: int) -> State:
+    """The state of training, in which a model without recurrence caches nothing and reads all at once."""
+    was = network.training
+    network.training = True  # of the network alone, for this one question: nothing is read, nothing dropped
     try:
-        yield
+        return network.initial_state(rows)
     finally:
-        for module, training in was:
-            module.training = training
+        network.training = was
 
 
 def models_in(network: Network[Any]) -> list[SequenceModel]:
@@ -87,8 +84,8 @@ def calls_of(network: Network[Any], reading: Reading[Any], kind: type[ModuleT]) 
             handles.append(module.register_forward_hook(hold))
     try:
         batch = reading.batch.to(next(network.parameters()).device)
-        with without_cache(network):
-            network(batch, network.initial_state(batch.size))
+        with evaluating(network):
+            network(batch, uncached_state(network, batch.size))
     finally:
         for handle in handles:
             handle.remove()
@@ -96,5 +93,5 @@ def calls_of(network: Network[Any], reading: Reading[Any], kind: type[ModuleT]) 
 
 
 def shown(token: str) -> str:
-    """A token as a label: blanks can be seen."""
-    return "·" if token == " " else token.replace("\n", "⏎").replace("\t", "⇥")
+    """A token as a label: blanks can be seen, and what cannot be printed is spelled out."""
+    return "·" if token == " " else printable(token.replace("\n", "⏎").replace("\t", "⇥"))

@@ -88,7 +88,9 @@ class RecurrentStack(SequenceModel):
         return x_BTD, tuple(after)
 
     def stepper(self) -> Stepper:
-        return RecurrentStepper(self)
+        # a forward of somebody's own may be another equation
+        own = type(self).forward is not RecurrentStack.forward
+        return Stepper(self) if own else RecurrentStepper(self)
 
 
 class RecurrentStepper(Stepper):

@@ -369,7 +369,7 @@ class CharMeter(Meter[CharBatch]):
         return bootstrap_interval(kept_NK, lambda sums: float(sums[0] / sums[1] / math.log(2)), seed)
 
     def items(self) -> Iterator[dict[str, Any]]:
-        """Stretches of text, stream by stream: rows of the batches."""
+        """Stretches of text, stream by stream: rows of the batches. U+FFFD stands for what training did not know."""
         streams = max((len(nats_B) for nats_B in self.nats), default=0)
         for stream_index in range(streams):
             for batch_index, (nats_B, targets_BT) in enumerate(zip(self.nats, self.targets, strict=True)):
@@ -383,7 +383,9 @@ class CharMeter(Meter[CharBatch]):
                     "characters": len(scored),
                     "nats": nats,
                     "bits_per_character": nats / len(scored) / math.log(2),
-                    "text": "".join(self.vocabulary.tokens[token] for token in scored),
+                    "text": "".join(
+                        "\ufffd" if token == UNKNOWN else self.vocabulary.tokens[token] for token in scored
+                    ),
                 }
 
 

@@ -23,7 +23,7 @@ from seqlab.data.batching import Rows, bucketed, pad, split_items
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pairs import read_pairs
-from seqlab.data.vocabulary import END, PAD, START, Vocabulary, VocabularySize
+from seqlab.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary, VocabularySize
 from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
@@ -256,8 +256,9 @@ class Translation(Task[PairBatch]):
         if not tokens:
             raise DataError("there is nothing to look at", "give a text to translate")
         source_BS = torch.tensor([self.sources.encode(tokens)])
-        said = self.tokens(self.translate(network, [text])[0])[: self.config.max_length - 1]
-        target_BT = torch.tensor([[*self.targets.encode(said), END]])
+        (written,) = self.write(network, self._sources([text], network)).tolist()
+        said = written[: written.index(END)] if END in written else written
+        target_BT = torch.tensor([[*said, END]])
         batch = PairBatch(
             source_BS=source_BS,
             target_BT=target_BT,
@@ -265,35 +266,44 @@ class Translation(Task[PairBatch]):
             target_count=target_BT.shape[1],
             positions=source_BS.shape[1] + target_BT.shape[1],
         )
-        return Reading(batch, tuple(tokens), ("<start>", *said), (*said, "<end>"))
+        names = tuple(self.targets.tokens[token] for token in said)
+        return Reading(batch, tuple(tokens), (SPECIALS[START], *names), (*names, SPECIALS[END]))
 
     def translate(
         self, network: Network[PairBatch], texts: list[str], beams: int = 1, length_penalty: float = 0.0
     ) -> list[str]:
         """The network's translations: greedy, or the best of some beams."""
+        return self.decode(network, self._sources(texts, network), beams, length_penalty)
+
+    def _sources(self, texts: list[str], network: nn.Module) -> PairBatch:
+        """Texts that nobody has translated yet."""
         sources = [self.sources.encode(self.tokens(text))[: self.config.max_length - 1] or [END] for text in texts]
         source_BS = pad(sources).to(next(network.parameters()).device)
-        batch = PairBatch(
+        return PairBatch(
             source_BS=source_BS,
             target_BT=source_BS[:, :0],
             items_B=source_BS[:, 0],
             target_count=0,
             positions=0,
         )
-        return self.decode(network, batch, beams, length_penalty)
 
     def decode(
         self, network: Network[PairBatch], batch: PairBatch, beams: int = 1, length_penalty: float = 0.0
     ) -> list[str]:
         """Translations of a batch's sources, as text."""
+        written_BT = self.write(network, batch, beams, length_penalty)
+        return [self.joint.join(self.targets.decode(row)) for row in written_BT.tolist()]
+
+    def write(
+        self, network: Network[PairBatch], batch: PairBatch, beams: int = 1, length_penalty: float = 0.0
+    ) -> Tensor:
+        """(B, T) tokens of the translations, each row up to its END."""
         assert isinstance(network, TranslationNetwork)
         first_B = torch.full((batch.size,), START, device=batch.source_BS.device)
         longest = min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
         if beams == 1:
-            written_BT = greedy(network, batch, first_B, longest)
-        else:
-            written_BT = beam_search(network, batch, first_B, longest, beams, length_penalty)
-        return [self.joint.join(self.targets.decode(row)) for row in written_BT.tolist()]
+            return greedy(network, batch, first_B, longest)
+        return beam_search(network, batch, first_B, longest, beams, length_penalty)
 
 
 class TranslationNetwork(GeneratingNetwork[PairBatch]):
@@ -368,6 +378,7 @@ class TranslationMeter(Meter[PairBatch]):
         self.targets = 0
         self.said: list[str] = []
         self.places: list[int] = []
+        self._groups: list[dict[str, Any]] = []  # made when they are first asked for
 
     @property
     def truth(self) -> list[str]:
@@ -380,6 +391,7 @@ class TranslationMeter(Meter[PairBatch]):
         self.targets += batch.target_count
         self.said += self.task.decode(network, batch)
         self.places += batch.items_B.tolist()
+        self._groups = []
 
     def compute(self) -> dict[str, Metric]:
         loss = float(gather(self.nats).sum()) / self.targets
@@ -409,7 +421,8 @@ class TranslationMeter(Meter[PairBatch]):
         def aggregate(sums: Floats) -> float:
             counts = [round(value) for value in sums.tolist()]
             correct, total, (said, truth) = counts[:4], counts[4:8], counts[8:]
-            score = BLEU.compute_bleu(correct, total, said, truth, effective_order=effective_order)
+            # smoothed as corpus_score does, or a sample in which no 4-gram is right would have no score at all
+            score = BLEU.compute_bleu(correct, total, said, truth, smooth_method="exp", effective_order=effective_order)
             return float(score.score)
 
         return np.array(rows, dtype=np.float64), aggregate
@@ -419,29 +432,34 @@ class TranslationMeter(Meter[PairBatch]):
             metric.corpus_score(["a"], [["a"]])
         return {
             "signatures": {"bleu": str(self.bleu.get_signature()), "chrf": str(self.chrf.get_signature())},
-            "by_source_length": list(self._by_length()),
+            "by_source_length": self._by_length(),
         }
 
     def _source_lengths(self) -> list[int]:
         return [len(self.task.tokens(self.pairs[place][0])) for place in self.places]
 
-    def _by_length(self) -> Iterator[dict[str, Any]]:
+    def _by_length(self) -> list[dict[str, Any]]:
         """The metrics of pairs with sources of about one length: six groups of about as many pairs each, which depend
         on the sources alone. BLEU has effective order here: a phrase of two words has no 4-gram."""
+        if self._groups:
+            return self._groups
         lengths, truth = np.array(self._source_lengths()), self.truth
         sums_NK, bleu_of = self._bleu_sums(effective_order=True)
         for low, high in length_groups(lengths.tolist()):
             chosen = np.flatnonzero((lengths >= low) & (lengths <= high))
             said, right = [self.said[i] for i in chosen], [truth[i] for i in chosen]
-            yield {
-                "from": low,
-                "to": high,
-                "pairs": len(chosen),
-                "bleu": bleu_of(sums_NK[chosen].sum(0)),
-                "bleu_interval": list(bootstrap_interval(sums_NK[chosen], bleu_of, seed=0)),
-                "chrf": self.chrf.corpus_score(said, [right]).score,
-                "exact_match": sum(a == b for a, b in zip(said, right, strict=True)) / len(chosen),
-            }
+            self._groups.append(
+                {
+                    "from": low,
+                    "to": high,
+                    "pairs": len(chosen),
+                    "bleu": bleu_of(sums_NK[chosen].sum(0)),
+                    "bleu_interval": list(bootstrap_interval(sums_NK[chosen], bleu_of, seed=0)),
+                    "chrf": self.chrf.corpus_score(said, [right]).score,
+                    "exact_match": sum(a == b for a, b in zip(said, right, strict=True)) / len(chosen),
+                }
+            )
+        return self._groups
 
     def items(self) -> Iterator[dict[str, Any]]:
         from sacrebleu.metrics.bleu import BLEU

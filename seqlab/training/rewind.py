@@ -16,7 +16,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from seqlab.run_folder import write_text
 from seqlab.training.progress import Progress
 
-_OF_THE_END = ("test/", "sample", "_hparams_/session_end_info")
+_OF_THE_END = ("test/", "sample/", "_hparams_/session_end_info")
+_OF_A_VALIDATION = ("val/", "samples/", "gradient/", "weights/", "viz/")
 
 
 def rewind_logs(folder: Path, progress: Progress | None, *, open_interval: bool = False) -> None:
@@ -48,7 +49,7 @@ class _Stood:
         tags, here = tuple(tags), step == self.progress.step
         later: tuple[str, ...] = _OF_THE_END
         if here and self.progress.evaluated_step != step:  # a signal put the validation off until after the checkpoint
-            later += ("val/",)
+            later += _OF_A_VALIDATION
         if here and self.open_interval:
             later += ("train/", "optim/", "speed/")
         return step <= self.progress.step and not any(tag.startswith(later) for tag in tags)

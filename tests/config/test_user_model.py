@@ -62,6 +62,13 @@ model:
 """
 
 
+VIEWS = {
+    "char_lm": {"gradient", "memory", "states", "embedding"},
+    "sentiment": {"states", "embedding", "confusion", "errors"},
+    "translation": {"states", "attention", "bottleneck", "embedding"},
+}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """configs/model/running_mean.yaml with my_models.py beside configs/."""
@@ -80,6 +87,11 @@ def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: 
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
     assert "width: 16" in (tmp_path / result["folder"] / "config.yaml").read_text()  # no task overrules the user
     assert (result["model"], result["task"], result["steps"]) == ("running_mean", task, 2)
+    words = [command[0], "-m", "seqlab", "inspect", result["folder"], "--config-dir", str(folder), "--json"]
+    inspected = subprocess.run(words, check=True, capture_output=True, text=True, cwd="/")
+    drawn = json.loads(inspected.stdout)["pictures"]
+    assert {name.partition("-")[0] for name in drawn} == VIEWS[task]
+    assert "Warning" not in inspected.stderr
 
 
 def test_a_users_run_loads_with_its_folder_and_not_without(folder: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seqlab.config.run import load_run_config
+from seqlab.errors import Interrupted
 from seqlab.experiment import load, train
 from seqlab.insight.during import layer_of
+from seqlab.resume import resume
 from seqlab.tasks.char_lm import CharLM
 from tests.conftest import tiny_overrides
 
@@ -34,7 +37,7 @@ def test_training_goes_on_as_if_nobody_had_looked(model: str, task: str, tmp_pat
     tags = EventAccumulator(str(seen)).Reload().Tags()
     picture = "viz/states" if model == "lstm" else "viz/attention-decoder-1-cross"
     assert picture in tags["images"]
-    assert "sample/text_summary" in tags["tensors"]
+    assert "samples/text_summary" in tags["tensors"]
     assert any(tag.startswith("gradient/decoder.") for tag in tags["scalars"])
     assert any(tag.startswith("weights/embed") for tag in tags["histograms"])
     assert (seen / "metrics.jsonl").read_text().count("gradient/") == 0
@@ -52,7 +55,7 @@ def test_a_picture_that_cannot_be_drawn_ends_nothing(tmp_path: Path, monkeypatch
     assert (folder / "result.json").exists()
     log = (folder / "train.log").read_text()
     assert log.count("TensorBoard goes without pictures: no passage today") == 1
-    assert "sample/text_summary" in EventAccumulator(str(folder)).Reload().Tags()["tensors"]
+    assert "samples/text_summary" in EventAccumulator(str(folder)).Reload().Tags()["tensors"]
 
 
 def test_pictures_come_at_the_first_second_fourth_validation(tmp_path: Path) -> None:
@@ -61,6 +64,37 @@ def test_pictures_come_at_the_first_second_fourth_validation(tmp_path: Path) -> 
     assert [image.step for image in events.Images("viz/states")] == [2, 4, 8]
     assert [count.step for count in events.Histograms("weights/head.weight")] == [2, 4, 8]
     assert [scalar.step for scalar in events.Scalars("gradient/head")] == [2, 4, 6, 8, 10, 12]
+
+
+def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    more = ("trainer.log_every_steps=1", "optim.horizon_steps=8")
+    whole = _train(tmp_path / "whole", "lstm", "char_lm", "trainer.max_steps=8", *more)
+    folder = _train(tmp_path / "resumed", "lstm", "char_lm", "trainer.max_steps=4", *more)
+    resume(folder, ["trainer.max_steps=8"], Console(stderr=True), quiet=True)
+
+    def shown(run: Path) -> dict[str, list[Any]]:
+        events = EventAccumulator(str(run), size_guidance={"tensors": 0, "images": 0, "histograms": 0, "scalars": 0})
+        tags = events.Reload().Tags()
+        return {
+            "gradient": [(s.step, s.value) for s in events.Scalars("gradient/head")],
+            "samples": [(t.step, t.tensor_proto.string_val[0]) for t in events.Tensors("samples/text_summary")],
+            "sample": [t.step for t in events.Tensors("sample/text_summary")],
+            "images": [(i.step, i.encoded_image_string) for tag in tags["images"] for i in events.Images(tag)],
+            "weights": [(h.step, h.histogram_value) for h in events.Histograms("weights/head.weight")],
+        }
+
+    mine, theirs = shown(folder), shown(whole)
+    assert [step for step, _ in theirs["samples"]] == [2, 4, 6, 8]
+    assert mine == theirs
+
+
+def test_a_second_signal_is_not_taken_for_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> str:
+        raise Interrupted("stopped at once", "", 130)
+
+    monkeypatch.setattr(CharLM, "passage", stop)
+    with pytest.raises(Interrupted):
+        _train(tmp_path, "rnn", "char_lm")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,17 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
+from seqlab.cli import VIEWS as COMMAND_LINE_VIEWS
+from seqlab.config.run import load_run_config
+from seqlab.drawing.picture import Picture
+from seqlab.experiment import Trained, train
+from seqlab.insight.inspect import VIEWS, _write_page
+from seqlab.insight.subject import Subject
+from seqlab.interfaces import Table
 from tests.browser import Browser, needs_chromium
+from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 from tests.test_cli import Capture, Patch, in_process
 
 SEEN = {
@@ -112,16 +121,53 @@ def test_a_browser_shows_the_page(dark: bool, tmp_path: Path, capsys: Capture, m
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
-def test_several_runs_are_laid_over_each_other(capsys: Capture, monkeypatch: Patch) -> None:
-    words = ("inspect", "runs/char_lm/gru/a", "best:char_lm", "gradient", "embedding", "--json")
-    code, out, err = in_process(capsys, monkeypatch, *words)
+def test_several_runs_are_laid_over_each_other(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    """What only one of them has is drawn of that one."""
+    words = tiny_overrides("transformer", "char_lm", "device=cpu", f"runs_dir={tmp_path}")
+    other = train(load_run_config(words), Console(stderr=True), name="b", quiet=True).folder
+    code, out, err = in_process(capsys, monkeypatch, "inspect", "runs/char_lm/gru/a", str(other), "--json")
     assert code == 0, err
     said = json.loads(out)
     assert Path(said["folder"]).parent == Path("runs/inspect")
-    assert set(said["pictures"]) == {"gradient", "embedding-embed-1", "embedding-embed-2"}
+    assert set(said["pictures"]) == {
+        "gradient", "memory", "states-1", "states-2", "embedding-embed-1", "embedding-embed-2",
+        "attention-decoder-1-attention-2", "attention-decoder-2-attention-2",
+    }  # fmt: skip
     first, second = said["pictures"]["gradient"]["runs"]
-    assert first["state"] == second["state"]
-    assert len(first["state"]["median"]) == 12
+    assert (len(first["state"]["median"]), len(first["inputs"]["median"])) == (12, 11)
+    assert second["state"] is None
+    assert [run["label"] for run in said["pictures"]["memory"]["runs"]] == ["gru", "transformer"]
+    assert set(said["left_out"]) == {"bottleneck", "confusion", "errors"}
+
+
+def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:
+    evil = '<script>document.title="taken"</script>&amp;'
+    config = tiny_config("rnn", "char_lm")
+    trained = Trained(Path(evil), config, tiny_task(config), tiny_network(config), 0)
+    table = Table(evil, (evil, "n"), ((evil, 1.0),))
+    picture = Picture("x", evil, evil, lambda figure: figure.suptitle(evil).set_fontsize(5), tables=(table,))
+    text = _write_page(tmp_path, [Subject(evil, trained)], [picture]).read_text()
+    reader = _Reader()
+    reader.feed(text)
+    assert "script" not in reader.tags
+    assert text.count("&lt;script&gt;") >= 8
+
+
+@pytest.mark.usefixtures("here")
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    before = sorted(Path("runs/sentiment/gru/a").iterdir())
+    (tmp_path / "events.out.tfevents.1.x").touch()
+    (tmp_path / "projector-notes.tsv").touch()
+    for folder in ("runs/sentiment/gru/a", str(tmp_path)):
+        code, _, err = in_process(capsys, monkeypatch, "inspect", "best:char_lm", "embedding", "--out", folder)
+        assert code == 2
+        assert "other things stand there" in err
+    assert sorted(Path("runs/sentiment/gru/a").iterdir()) == before
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_command_line_knows_the_views() -> None:
+    assert tuple(VIEWS) == COMMAND_LINE_VIEWS
 
 
 @pytest.mark.usefixtures("here")
@@ -134,11 +180,12 @@ def test_several_runs_are_laid_over_each_other(capsys: Capture, monkeypatch: Pat
         (("inspect", "nowhere"), 4, "nowhere is not the folder of a run"),
         (("inspect", "best:char_lm", "confusion"), 2, "tells no labels apart"),
         (("inspect", "best:sentiment", "memory"), 2, "no language model"),
+        (("inspect", "best:char_lm", "best:translation", "gradient"), 2, "read different data"),
         (("inspect", "best:char_lm", "attention"), 2, "no attention"),
         (("inspect", "best:char_lm", "states", "--text", "x"), 3, "two characters or more"),
         (("inspect", "best:sentiment", "states", "--text", "  "), 3, "one word or more"),
         (("inspect", "best:translation", "attention", "--text", ""), 3, "give a text to translate"),
-        (("inspect", "best:char_lm", "embedding", "--out", "/proc/nowhere"), 6, "cannot make"),
+        (("inspect", "best:char_lm", "embedding", "--out", "/proc/nowhere"), 6, "cannot write into"),
     ],
 )
 def test_what_cannot_be_shown_is_told(
@@ -153,7 +200,5 @@ def test_what_cannot_be_shown_is_told(
 
 def test_a_png_says_how_large_it_is() -> None:
     """What TensorBoard is told of an image is read from the file itself."""
-    from seqlab.drawing.picture import Picture
-
     png = Picture("x", "x", "x", lambda _: None, 2, 1).render(dpi=50)
     assert struct.unpack(">II", png[16:24]) == (100, 50)

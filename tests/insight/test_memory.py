@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
+from seqlab.errors import ConfigError
 from seqlab.experiment import Trained
-from seqlab.insight.memory import effective, lengths, measure
+from seqlab.insight.memory import Loss, effective, lengths, measure
 from seqlab.insight.subject import Subject
-from seqlab.interfaces import ModelConfig, Role, SequenceModel, State
+from seqlab.interfaces import Metric, ModelConfig, Role, SequenceModel, State
 from seqlab.tasks.char_lm import CharLM, CharNetwork
-from tests.conftest import tiny_config, tiny_task
+from tests.conftest import tiny_config, tiny_network, tiny_task
 
 SEES = 3
 
@@ -61,6 +63,35 @@ def test_a_network_that_sees_three_tokens_needs_three() -> None:
     assert all(low < loss.metric.value < high for loss in losses for low, high in [loss.interval])
     # an untrained network may do best by seeing less: what counts is that nothing changes from three on
     assert effective(losses) <= 3
+
+
+def test_the_least_context_near_the_best() -> None:
+    def losses(*values: float, higher: bool = False) -> list[Loss]:
+        return [
+            Loss(2**n, Metric(value, "bits/char", higher_is_better=higher), (0.0, 9.0))
+            for n, value in enumerate(values)
+        ]
+
+    assert effective(losses(5.0, 3.0, 2.01, 2.0)) == 4
+    assert effective(losses(5.0, 3.0, 2.03, 2.0)) == 8
+    assert effective(losses(0.2, 0.995, 1.0, higher=True)) == 2
+    with pytest.raises(ConfigError, match="not finite"):
+        effective(losses(float("nan"), float("nan")))
+
+
+def test_a_transformer_is_asked_what_it_says_when_it_reads_all_at_once() -> None:
+    """Its evaluation goes through a cache; the view's loss is that of a plain reading of the same rows."""
+    config = tiny_config("transformer", "char_lm")
+    task, network = tiny_task(config), tiny_network(config)
+    assert isinstance(network, CharNetwork)
+    losses = measure(Subject("it", Trained(Path("nowhere"), config, task, network, 0)), [1, 5, 12], 12)
+    for loss in losses:
+        nats = []
+        for batch in task.contexts("test", loss.context, 12, 1024):
+            hidden_BTD, _ = network.decoder(network.embed(batch.inputs_BT), ())
+            logits_BV, truth_B = network.head(hidden_BTD[:, -1]), batch.targets_BT[:, -1]
+            nats.append(torch.nn.functional.cross_entropy(logits_BV, truth_B, reduction="none"))
+        assert loss.metric.value == pytest.approx(float(torch.cat(nats).mean()) / math.log(2), rel=1e-5)
 
 
 def test_lengths_go_up_to_the_window_and_beyond() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 import torch
@@ -80,6 +82,18 @@ def test_the_unit_that_follows_is_found_and_judged_on_other_text() -> None:
     # among many units of pure noise one fits the half that chose it, and not the other
     (noise,) = followers(generator.normal(size=(60, 2000)), {"it": feature_T[:60]})
     assert abs(noise.correlation) < 0.5
+
+
+def test_labels_are_the_text_itself() -> None:
+    """Every mark can be seen in the picture, also one that starts a formula, is unprintable, or is in no font."""
+    config = tiny_config("gru", "char_lm")
+    picture = states(tiny_task(config), tiny_network(config), "a_b$c d\n\x0c\x1b日 e")
+    drawn = ElementTree.fromstring(picture.svg)
+    words = ["".join(element.itertext()).strip() for element in drawn.iter() if element.tag.endswith("text")]
+    assert [word for word in words if word in {*"a_b$c·d⏎日", "\\x0c", "\\x1b"}][:12] == [
+        "a", "_", "b", "$", "c", "·", "d", "⏎", "\\x0c", "\\x1b", "日", "·",
+    ]  # fmt: skip
+    assert picture.png.startswith(b"\x89PNG")
 
 
 def test_every_family_and_task_has_its_picture() -> None:

@@ -136,6 +136,13 @@ def test_bleu_and_its_interval_are_sacrebleus() -> None:
     assert metrics["loss"].value == 0.5
     statistics_NK, aggregate = meter._bleu_sums()
     assert aggregate(statistics_NK.sum(0)) == pytest.approx(metrics["bleu"].value)
+    # also where a sample holds no 4-gram that is right
+    for said in (meter.said, ["one two three four five", "the dog sat on it"]):
+        truth = ["one two three 4 five", "the cat sat on a mat"] if said is not meter.said else meter.truth
+        few = TranslationMeter(task, [("x", text) for text in truth])
+        few.said, few.places = said, list(range(len(said)))
+        statistics_NK, aggregate = few._bleu_sums()
+        assert aggregate(statistics_NK.sum(0)) == pytest.approx(corpus_bleu(said, [truth]).score)
     low, high = meter.interval(0)
     assert low < metrics["bleu"].value < high
     details = meter.details()
