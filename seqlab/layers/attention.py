@@ -113,11 +113,11 @@ class SelfAttention(Attention):
 
     def _project(self, x_BTD: Tensor, rotation_TK: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Each head's queries, keys and values."""
-        # in one view: where a single position is read, each call counts
-        all_3BNTK = self.query_key_value(x_BTD).reshape(*x_BTD.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        query_BNTK, key_BNSK, value_BNSK = all_3BNTK.unbind()
+        query_BNTK, key_BNSK, value_BNSK = (
+            _split_heads(part_BTD, self.heads) for part_BTD in self.query_key_value(x_BTD).chunk(3, -1)
+        )
         if rotation_TK is not None:
-            query_BNTK, key_BNSK = rotate(all_3BNTK[:2], rotation_TK).unbind()
+            query_BNTK, key_BNSK = rotate(query_BNTK, rotation_TK), rotate(key_BNSK, rotation_TK)
         return query_BNTK, key_BNSK, value_BNSK
 
     def weights(
