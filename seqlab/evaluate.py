@@ -63,7 +63,7 @@ class Evaluation:
 
 def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluation:
     """Every metric of the run's best weights on the whole split; what was found for each item goes into the run's
-    evaluation/SPLIT.jsonl.
+    evaluation/SPLIT.jsonl. On this machine's device, in the precision that the run came to, or else in fp32.
 
     Raises CheckpointError or DataError where the run or its corpus is not what it was, ResourceError where the items
     cannot be written.

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import time
+from html.parser import HTMLParser
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -38,6 +39,20 @@ _IMAGES = """(() => {
     (node.shadowRoot ? walk(node.shadowRoot) : 0) + [...node.children].map(walk).reduce((a, b) => a + b, 0);
   return walk(document.body);
 })()"""
+
+
+class PageReader(HTMLParser):
+    """What a page is made of. asked: what it would fetch from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.asked: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        named = [value for key, value in attrs if key in ("src", "href", "xlink:href") and value]
+        self.asked += [value for value in named if not value.startswith(("#", "data:image/png"))]
 
 
 class Browser:

@@ -142,9 +142,7 @@ def gradient(subjects: Sequence[Subject]) -> list[Picture]:
         for subject, reach, window, clip in zip(subjects, reaches, windows, clips, strict=True)
     ]
     carriers = [s.label for s, reach in zip(subjects, reaches, strict=True) if reach.state_NK is None]
-    wrt = (
-        f"{', '.join(carriers)} carries nothing from step to step; its curve is that of its inputs." if carriers else ""
-    )
+    wrt = f" {', '.join(carriers)} carries no state: its inputs stand for it." if carriers else ""
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))

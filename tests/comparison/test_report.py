@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html.parser
 import re
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from seqlab.comparison.probe import Probe
 from seqlab.comparison.sizes import Sizes
 from seqlab.comparison.summary import Point, Run, Summary, summarise
 from seqlab.interfaces import Baseline, Metric
-from tests.browser import Browser, needs_chromium
+from tests.browser import Browser, PageReader, needs_chromium
 
 EVIL = "<script>document.title='taken'</script>&amp; \x00"
 
@@ -50,23 +49,10 @@ def example_summary() -> Summary:
     return summary
 
 
-class _Reader(html.parser.HTMLParser):
-    """Tags, and addresses that a page would ask for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.asked: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.asked += [v for k, v in attrs if k in ("src", "href", "xlink:href") and v and not v.startswith("#")]
-
-
 def test_the_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:
     write_report(example_summary(), tmp_path)
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
-    reader = _Reader()
+    reader = PageReader()
     reader.feed(text)
     assert reader.asked == []
     assert "script" not in reader.tags  # what a model writes stays text

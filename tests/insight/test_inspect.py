@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,7 +17,7 @@ from seqlab.experiment import Trained, train
 from seqlab.insight.inspect import VIEWS, _write_page
 from seqlab.insight.subject import Subject
 from seqlab.interfaces import Table
-from tests.browser import Browser, needs_chromium
+from tests.browser import Browser, PageReader, needs_chromium
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 from tests.test_cli import Capture, Patch, in_process
 
@@ -32,18 +31,6 @@ SEEN = {
 @pytest.fixture
 def here(trained_runs: Path, monkeypatch: Patch) -> None:
     monkeypatch.chdir(trained_runs)
-
-
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.asked: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        outside = [value for key, value in attrs if key in ("src", "href", "xlink:href") and value]
-        self.asked += [value for value in outside if not value.startswith(("#", "data:image/png"))]
 
 
 @pytest.mark.usefixtures("here")
@@ -69,7 +56,7 @@ def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> Non
         assert drawn.tag.endswith("svg")
         assert "prefers-color-scheme:dark" in (folder / f"{name}.svg").read_text()
     text = (folder / "inspect.html").read_text(encoding="utf-8")
-    reader = _Reader()
+    reader = PageReader()
     reader.feed(text)
     assert reader.asked == []
     assert reader.tags.count("svg") == 2
@@ -147,7 +134,7 @@ def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:
     table = Table(evil, (evil, "n"), ((evil, 1.0),))
     picture = Picture("x", evil, evil, lambda figure: figure.suptitle(evil).set_fontsize(5), tables=(table,))
     text = _write_page(tmp_path, [Subject(evil, trained)], [picture]).read_text()
-    reader = _Reader()
+    reader = PageReader()
     reader.feed(text)
     assert "script" not in reader.tags
     assert text.count("&lt;script&gt;") >= 8
