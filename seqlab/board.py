@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -27,3 +29,6 @@ def show_board(folder: Path, port: int) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         typer.echo()
+        # a thread that serves a browser which is gone would be waited for
+        sys.stdout.flush()
+        os._exit(0)

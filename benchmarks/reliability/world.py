@@ -38,6 +38,8 @@ _SHARED = (
     "model.width=8", "model.layers=1", "model.dropout=0.2", "device=cpu", "device.threads=1", "trainer.max_steps=24",
     "trainer.eval_every_steps=5", "trainer.log_every_steps=3", "trainer.save_every_steps=4",
     "optim.learning_rate=0.01", "optim.warmup_steps=2",
+    # drawing takes longer than these runs, and makes events the largest of their files; tests/insight has its own check
+    "trainer.log_pictures=false",
 )  # fmt: skip
 _OF_TASK = {
     "char_lm": ("task.corpus=corpus.txt", "task.window=8", "task.batch_size=4", "task.sample_length=20"),

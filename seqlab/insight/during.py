@@ -22,8 +22,9 @@ _log = logging.getLogger("seqlab")
 
 
 class Gallery:
-    """An Observer that shows more than figures at each validation: a sample and the gradient's norm in each layer, and
-    at the 1st, 2nd, 4th, 8th, ... of them the weights' histograms and the first attention map, or what hidden units do.
+    """An Observer that shows more than figures: the gradient's norm in each layer with each log line, a sample at each
+    validation, and at the 1st, 2nd, 4th, 8th, ... of them the weights' histograms and the first attention map, or what
+    hidden units do.
 
     Training goes on as if it had not been there: it draws from generators of its own. What cannot be shown is said once
     in train.log, and ends nothing.
@@ -34,7 +35,9 @@ class Gallery:
         self.failed: set[str] = set()
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
-        pass
+        # a line at the end of a run may follow no step of this process, and there is no gradient
+        if progress.step % self.trainer.config.log_every_steps == 0:
+            self._show("gradients", self._gradients, progress.step)
 
     def saving(self, progress: Progress) -> None:
         pass
@@ -43,7 +46,6 @@ class Gallery:
         device = self.trainer.device.name
         drawn = random_states(device)
         try:
-            self._show("gradients", self._gradients, progress.step)
             self._show("samples", self._sample, progress.step)
             validations = progress.step / self.trainer.config.eval_every_steps
             if validations <= 1 or math.log2(validations).is_integer():

@@ -17,7 +17,7 @@ from seqlab.run_folder import write_text
 from seqlab.training.progress import Progress
 
 _OF_THE_END = ("test/", "sample/", "_hparams_/session_end_info")
-_OF_A_VALIDATION = ("val/", "samples/", "gradient/", "weights/", "viz/")
+_OF_A_VALIDATION = ("val/", "samples/", "weights/", "viz/")
 
 
 def rewind_logs(folder: Path, progress: Progress | None, *, open_interval: bool = False) -> None:

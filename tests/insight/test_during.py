@@ -63,7 +63,7 @@ def test_pictures_come_at_the_first_second_fourth_validation(tmp_path: Path) -> 
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "histograms": 0, "scalars": 0}).Reload()
     assert [image.step for image in events.Images("viz/states")] == [2, 4, 8]
     assert [count.step for count in events.Histograms("weights/head.weight")] == [2, 4, 8]
-    assert [scalar.step for scalar in events.Scalars("gradient/head")] == [2, 4, 6, 8, 10, 12]
+    assert [scalar.step for scalar in events.Scalars("gradient/head")] == [4, 8, 12]
 
 
 def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
