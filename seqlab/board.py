@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from pathlib import Path
 
@@ -29,6 +27,3 @@ def show_board(folder: Path, port: int) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         typer.echo()
-        # a thread that serves a browser which is gone would be waited for
-        sys.stdout.flush()
-        os._exit(0)

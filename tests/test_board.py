@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,11 @@ def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path) -> None:
     done = run("inspect", "runs/char_lm/lstm/a", "states", "embedding", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     command = [sys.executable, "-m", "seqlab", "board"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as board:
+    # a shell that starts tests in the background makes them, and whatever they start, deaf to Ctrl-C
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hearing
+    ) as board:
         try:
             assert board.stdout is not None
             address = board.stdout.readline().split()[0]
