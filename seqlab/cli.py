@@ -400,7 +400,7 @@ def inspect(
         raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
     for name in names:
         meant = get_close_matches(name, ("last", *VIEWS), 1)
-        if meant and not Path(name).exists():
+        if meant and name != "last" and not Path(name).exists():
             raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?")
     folders = [named_run(name, runs_dir) for name in names]
     from seqlab.insight.inspect import inspect as draw

@@ -63,7 +63,9 @@ def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> Non
     assert "script" not in reader.tags
     assert (folder / "projector_config.pbtxt").exists()
     # drawn again, it replaces what was there
-    assert in_process(capsys, monkeypatch, "inspect", "best:char_lm", "embedding")[0] == 0
+    (Path("runs/char_lm/gru/a") / "result.json").touch()  # so that it is the last
+    code, _, err = in_process(capsys, monkeypatch, "inspect", "last", "embedding")
+    assert code == 0, err
     assert len(list(folder.glob("events.out.tfevents.*"))) == 1
 
 
@@ -164,6 +166,7 @@ def test_the_command_line_knows_the_views() -> None:
         (("inspect",), 2, "missing argument"),
         (("inspect", "gradient"), 2, "there is no run to look at"),
         (("inspect", "best:char_lm", "gradint"), 2, "did you mean gradient?"),
+        (("inspect", "lst", "states"), 2, "did you mean last?"),
         (("inspect", "nowhere"), 4, "nowhere is not the folder of a run"),
         (("inspect", "best:char_lm", "confusion"), 2, "tells no labels apart"),
         (("inspect", "best:sentiment", "memory"), 2, "no language model"),
