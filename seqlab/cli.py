@@ -373,8 +373,7 @@ def inspect(
         list[str],
         typer.Argument(
             metavar="RUN... [VIEW]...",
-            help="Runs (folders, `last`, best:char_lm) and views: gradient, memory, states, attention, bottleneck, "
-            "embedding, confusion, errors. Without a view, all that fit.",
+            help=f"Runs (folders, `last`, best:char_lm) and views: {', '.join(VIEWS)}. Without a view, all that fit.",
             show_default=False,
         ),
     ],

@@ -4,7 +4,7 @@ goes to stderr; stdout is for results."""
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -54,6 +54,19 @@ def figure(metric: Metric) -> str:
     """A metric's value for people, with its unit."""
     text = f"{metric.value:.4f}" if abs(metric.value) < 10 else f"{metric.value:.2f}"
     return f"{text} {metric.unit}".rstrip()
+
+
+def metric_lines(
+    metrics: Mapping[str, Metric], primary: str, interval: tuple[float, float], *, split: str = "", over: str = ""
+) -> Iterator[Text]:
+    """Each metric on a line of its own, the primary one bold and with its interval. split, over: words that are put
+    before each name and into the interval's brackets."""
+    low, high = interval
+    for name, metric in metrics.items():
+        text = Text(f"  {split}{name:<20} {figure(metric)}")
+        if name == primary:
+            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f}{over})")
+        yield text
 
 
 def number(value: float | None) -> str:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def printable(text: str) -> str:
     """The same with control characters spelled out: what a file's name says must not steer a terminal."""
     return "".join(c if c.isprintable() or c in "\u200c\u200d" else ascii(c)[1:-1] for c in text)
+
+
+def quoted(parts: Sequence[str]) -> str:
+    """The first ten in quotes, printable."""
+    return printable(", ".join(map(repr, parts[:10]))) + (" and more" if len(parts) > 10 else "")
 
 
 class SeqlabError(Exception):

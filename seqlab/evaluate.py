@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from seqlab.display import figure
+from seqlab.display import metric_lines
 from seqlab.errors import ConfigError, ResourceError, printable
 from seqlab.experiment import Trained, open_run
 from seqlab.interfaces import Metric, Split, Table
-from seqlab.run_folder import read_environment, write_text
+from seqlab.metrics import kinds
+from seqlab.run_folder import read_environment, writable, write_text
 from seqlab.training.device import Device, resolve_device, without_slow_parts
 from seqlab.training.evaluation import evaluate
 from seqlab.training.recorder import finite
@@ -41,7 +41,6 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for --json."""
-        units = {name: {"unit": m.unit, "higher_is_better": m.higher_is_better} for name, m in self.metrics.items()}
         plain: dict[str, Any] = finite(
             {
                 "folder": str(self.folder),
@@ -50,7 +49,7 @@ class Evaluation:
                 "primary": self.primary,
                 "values": {name: metric.value for name, metric in self.metrics.items()},
                 "interval": self.interval,
-                "metrics": units,
+                "metrics": kinds(self.metrics),
                 "details": self.details,
                 "device": self.device.name,
                 "precision": self.device.precision,
@@ -69,18 +68,16 @@ def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluat
     cannot be written.
     """
     trained = open_run(folder, config_dir)
-    items = trained.folder / "evaluation" / f"{split}.jsonl"
+    remedy = "copy the run to where you may write"
+    items = writable(trained.folder / "evaluation", remedy) / f"{split}.jsonl"
+    device = _device(trained)
+    network = trained.network.to(device.torch_device)
+    meter = evaluate(network, trained.task.batches(split, 0), trained.task.meter(split), device)
+    lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
     try:
-        items.parent.mkdir(exist_ok=True)
-        with TemporaryFile(dir=items.parent):  # that nothing can be written is said now, not when all is done
-            pass
-        device = _device(trained)
-        network = trained.network.to(device.torch_device)
-        meter = evaluate(network, trained.task.batches(split, 0), trained.task.meter(split), device)
-        lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
         write_text(items, "".join(lines))
     except OSError as error:
-        raise ResourceError(f"cannot write {items}: {error.strerror}", "copy the run to where you may write") from error
+        raise ResourceError(f"cannot write {items}: {error.strerror}", remedy) from error
     return Evaluation(
         trained.folder,
         split,
@@ -112,15 +109,11 @@ def _device(trained: Trained) -> Device:
 
 def show_evaluation(found: Evaluation, console: Console) -> None:
     """The metrics, the task's tables, and where the items are."""
-    low, high = found.interval
     where = f"{found.device.name} {found.device.precision}"
     about = f"{found.folder}, {found.split} split, weights of step {found.step}, {where}"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
-    for name, metric in found.metrics.items():
-        text = Text(f"  {name:<20} {figure(metric)}")
-        if name == found.primary:
-            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f})")
-        console.print(text)
+    for line in metric_lines(found.metrics, found.primary, found.interval):
+        console.print(line)
     for table in found.tables:
         console.print()
         console.print(_drawn(table))
@@ -131,9 +124,8 @@ def _drawn(table: Table) -> Drawn:
     drawn = Drawn(
         title=Text(printable(table.title)), title_justify="left", box=None, pad_edge=False, header_style="bold"
     )
-    for index, heading in enumerate(table.headings):
-        words = index == 0 or any(isinstance(row[index], str) for row in table.rows)
-        drawn.add_column(Text(printable(heading)), justify="left" if words else "right")
+    for column, heading in enumerate(table.headings):
+        drawn.add_column(Text(printable(heading)), justify="left" if table.is_text(column) else "right")
     for row in table.rows:
         drawn.add_row(*(Text(_cell(cell)) for cell in row))
     return drawn

@@ -22,6 +22,7 @@ from seqlab.errors import CheckpointError, ConfigError, DataError, NumericError,
 from seqlab.faults import disk, log_file, memory, signals
 from seqlab.interfaces import Metric, Network, SequenceModel, Task
 from seqlab.lock import locked
+from seqlab.metrics import kinds
 from seqlab.run_folder import (
     environment,
     find_run,
@@ -71,8 +72,7 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Plain values, as result.json and --json give them."""
         plain = {key: value for key, value in vars(self).items() if key not in ("metrics", "sample")}
-        units = {name: {"unit": m.unit, "higher_is_better": m.higher_is_better} for name, m in self.metrics.items()}
-        plain_values: dict[str, Any] = finite({**plain, "folder": str(self.folder), "metrics": units})
+        plain_values: dict[str, Any] = finite({**plain, "folder": str(self.folder), "metrics": kinds(self.metrics)})
         return plain_values
 
 

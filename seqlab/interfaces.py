@@ -333,6 +333,10 @@ class Table:
     headings: tuple[str, ...]
     rows: tuple[tuple[str | int | float, ...], ...]
 
+    def is_text(self, column: int) -> bool:
+        """Whether a column is to be read as words rather than numbers."""
+        return column == 0 or any(isinstance(row[column], str) for row in self.rows)
+
 
 @dataclass(frozen=True)
 class Baseline:

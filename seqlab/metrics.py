@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,11 @@ def bootstrap_interval(
     ]
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
+
+
+def kinds(metrics: Mapping[str, Metric]) -> dict[str, dict[str, str | bool]]:
+    """Unit and direction of each metric, as result.json gives them."""
+    return {name: {"unit": m.unit, "higher_is_better": m.higher_is_better} for name, m in metrics.items()}
 
 
 def nats_metrics(nats: float, targets: int) -> dict[str, Metric]:

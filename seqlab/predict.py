@@ -10,7 +10,7 @@ from pathlib import Path
 
 import typer
 
-from seqlab.errors import printable
+from seqlab.errors import printable, quoted
 from seqlab.experiment import load
 from seqlab.interfaces import Asking
 
@@ -24,8 +24,7 @@ def predict(folder: Path, texts: Iterable[str], how: Asking, *, config_dir: Path
     for text in texts:
         unknown = task.unknown(text)
         if unknown and not as_json:
-            shown = ", ".join(repr(part) for part in unknown[:10]) + (" and more" if len(unknown) > 10 else "")
-            typer.echo(f"not known from training: {printable(shown)}", err=True)
+            typer.echo(f"not known from training: {quoted(unknown)}", err=True)
         if as_json:
             details = task.predict(network, text, how).details
             typer.echo(json.dumps({"text": text, **details, "unknown": list(unknown)}, ensure_ascii=False))

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
-from seqlab.display import clock, compact, figure
+from seqlab.display import clock, compact, metric_lines
 from seqlab.experiment import Result, count_parameters, prepare
 from seqlab.training.device import resolve_device, without_slow_parts
 
@@ -53,13 +53,10 @@ def _board_folder(folder: Path) -> Path:
 
 def show_result(result: Result, console: Console, overrides: list[str], config_dir: Path | None) -> None:
     """The test figures, what the network wrote, and what to type next."""
-    low, high = result.test_interval
     console.print()
-    for name, metric in result.metrics.items():
-        text = Text(f"  test {name:<20} {figure(metric)}")
-        if name == result.primary:
-            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f}, over test items)")
-        console.print(text)
+    over = ", over test items"
+    for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test ", over=over):
+        console.print(line)
     console.print(
         f"  {result.steps} steps in {clock(result.seconds)}, {compact(result.tokens_per_second)} tokens/s, "
         f"best at step {result.best_step}",
@@ -67,14 +64,15 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     )
     console.print(f"\nwhat {result.model} makes of it:", highlight=False)
     console.print(Padding(Text(result.sample), (0, 0, 0, 2)))
-    board, run = (shlex.quote(str(path)) for path in (_board_folder(result.folder), result.folder))
-    console.print(f"\nsee it:   seqlab board {board}", highlight=False, soft_wrap=True)
-    own = f" --config-dir {shlex.quote(str(config_dir))}" if config_dir is not None else ""
-    console.print(f"see why:  seqlab inspect {run}{own}", highlight=False, soft_wrap=True)
+    board = shlex.join(["seqlab", "board", str(_board_folder(result.folder))])
+    console.print(f"\nsee it:   {board}", highlight=False, soft_wrap=True)
+    own = ["--config-dir", str(config_dir)] if config_dir is not None else []
+    console.print(
+        f"see why:  {shlex.join(['seqlab', 'inspect', str(result.folder), *own])}", highlight=False, soft_wrap=True
+    )
     others = [option for option in group_files("model", None) if option != result.model]
     # what belongs to this model alone would be an error with another
     words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]
-    words += ["--config-dir", str(config_dir)] if config_dir is not None else []
-    rest = " ".join(shlex.quote(word) for word in words)
+    rest = shlex.join([*words, *own])
     other = "transformer" if result.model != "transformer" else others[0]
     console.print(f"try next: seqlab train model={other} {rest}".rstrip(), highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from seqlab.errors import CheckpointError, ConfigError, ResourceError
@@ -148,6 +149,18 @@ def write_text(path: Path, text: str) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def writable(folder: Path, hint: str) -> Path:
+    """A folder, made if need be, once it is known that it can be written into: before the work rather than after it.
+    Raises ResourceError, with this hint."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResourceError(f"cannot write into {folder}: {error.strerror}", hint) from error
+    return folder
 
 
 def flush(path: Path) -> None:

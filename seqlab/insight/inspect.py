@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
-from seqlab.errors import ConfigError, Interrupted, ResourceError, SeqlabError, printable
+from seqlab.errors import ConfigError, Interrupted, ResourceError, SeqlabError, quoted
 from seqlab.experiment import open_run
 from seqlab.insight.answers import confusion, errors
 from seqlab.insight.attention import attention
@@ -24,7 +23,7 @@ from seqlab.insight.memory import memory
 from seqlab.insight.states import states
 from seqlab.insight.subject import Subject, for_each, name_subjects
 from seqlab.interfaces import Table
-from seqlab.run_folder import make_run_folder, write_json, write_text
+from seqlab.run_folder import make_run_folder, writable, write_json, write_text
 from seqlab.training.recorder import finite, write_image
 
 View = Callable[[Sequence[Subject], str | None], list[Picture]]
@@ -91,7 +90,7 @@ def inspect(
             subject.task.reading(subject.network, text)  # what is wrong with it is said before anything is drawn
             unknown.update(dict.fromkeys(subject.task.unknown(text)))
     if unknown:
-        say(f"not known from training: {printable(', '.join(map(repr, unknown)))[:200]}")
+        say(f"not known from training: {quoted(tuple(unknown))}")
     where = _folder(subjects, out, runs_dir)
     pictures: list[Picture] = []
     left_out: dict[str, str] = {}
@@ -122,13 +121,7 @@ def _folder(subjects: Sequence[Subject], out: Path | None, runs_dir: Path) -> Pa
     ours = (folder / "inspect.json").exists()
     if (folder / "config.yaml").exists() or (any(folder.glob("events.out.tfevents.*")) and not ours):
         raise ConfigError(f"--out {folder}: other things stand there", "name a folder that is for this alone")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):  # that nothing can be written is said now, not when all is drawn
-            pass
-    except OSError as error:
-        raise ResourceError(f"cannot write into {folder}: {error.strerror}", "try --out FOLDER") from error
-    return folder
+    return writable(folder, "try --out FOLDER")
 
 
 def _write_page(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Picture]) -> Path:
@@ -160,13 +153,9 @@ def _write_page(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Pi
 
 
 def _cells(table: Table) -> dict[str, Any]:
-    words = [
-        index == 0 or any(isinstance(row[index], str) for row in table.rows) for index in range(len(table.headings))
-    ]
-
     def cells(row: Sequence[str | float]) -> list[dict[str, Any]]:
         texts = (cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row)
-        return [{"text": text, "words": wide} for text, wide in zip(texts, words, strict=True)]
+        return [{"text": text, "words": table.is_text(column)} for column, text in enumerate(texts)]
 
     return {"title": table.title, "headings": cells(table.headings), "rows": [cells(row) for row in table.rows]}
 

@@ -27,8 +27,8 @@ _ABOUT = (
     "each, starting from its initial state. Where the curve stops falling, more context brings nothing: the marked k "
     "is the least one that comes within 1 % of the curve's best. Bands are 95 % bootstrap intervals over positions; "
     "they say how sure a level is, and much more than the differences along a curve, which are between the same "
-    "positions. The vertical line is the window of training. A model that carries a state is asked beyond it; one "
-    "that does not was never taught positions beyond it, and is asked up to there."
+    "positions and stand on the right. The vertical line is the window of training. A model that carries a state is "
+    "asked beyond it; one that does not was never taught positions beyond it, and is asked up to there."
 )
 
 
@@ -115,7 +115,8 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
             left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
             left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
             left.plot([enough], [value[context.index(enough)]], "o", color=colour, markersize=6)
-            missed = [abs(one - _best(losses)) for one in value]
+            best = _best(losses)
+            missed = [abs(one - best) for one in value]
             right.plot(context, [gap or float("nan") for gap in missed], style, color=colour, linewidth=1.8)
             right.plot([enough], [missed[context.index(enough)]], "o", color=colour, markersize=6)
         for axes in (left, right):

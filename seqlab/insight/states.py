@@ -57,23 +57,24 @@ class Trace:
 
 def trace(network: Network[Any], reading: Reading[Any]) -> Trace:
     """Of the last layer of the first recurrent stack that reads the text; where there is none, of the first model."""
-    stacks = calls_of(network, reading, RecurrentStack)
+    calls = calls_of(network, reading, nn.Module)
+    stacks = [name for name, call in calls.items() if isinstance(call.module, RecurrentStack)]
     if not stacks:
         # of a model that a wrapper reads by a method of its own, the parts are called
-        calls = calls_of(network, reading, SequenceModel)  # type: ignore[type-abstract]
-        if not calls:
+        name = next((name for name, call in calls.items() if isinstance(call.module, SequenceModel)), None)
+        if name is None:
             raise ConfigError("it calls no sequence model while it reads")
-        name, first = next(iter(calls.items()))
-        return Trace(f"{name}'s output", _array(first.outcome[0][0]), {})
-    name, stack = next(iter(stacks.items()))
-    kernels = calls_of(network, reading, nn.RNNBase)
-    last = [call for kernel, call in kernels.items() if kernel.startswith(f"{name}.")][-1]
+        return Trace(f"{name}'s output", _array(calls[name].outcome[0][0]), {})
+    name, stack = stacks[0], calls[stacks[0]].module
+    kernels = [kernel for kernel, call in calls.items() if isinstance(call.module, nn.RNNBase)]
+    last = calls[[kernel for kernel in kernels if kernel.startswith(f"{name}.")][-1]]
     where = "the last recurrent layer" + (", reading forwards" if name.endswith("ahead") else "")
-    return Trace(where, _array(last.outcome[0][0]), _gates(stack.module, last))
+    assert isinstance(stack, RecurrentStack)
+    return Trace(where, _array(last.outcome[0][0]), _gates(stack, last))
 
 
 @torch.no_grad()
-def _gates(stack: RecurrentStack, call: Call[nn.RNNBase]) -> dict[str, Floats]:
+def _gates(stack: RecurrentStack, call: Call[nn.Module]) -> dict[str, Floats]:
     """The gates of a layer over time, from what its kernel read and said."""
     if stack.gates is None:
         return {}

@@ -154,11 +154,7 @@ class Sentiment(Task[TextBatch]):
         tokens = {split: [words(text) for text in texts] for split, texts in self.texts.items()}
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
         self.vocabulary = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
-        self.ids = {
-            # a text without a word still needs one position
-            split: [(self.vocabulary.encode(row) or [UNKNOWN])[: config.max_length] for row in rows]
-            for split, rows in tokens.items()
-        }
+        self.ids = {split: [self._encode(row) for row in rows] for split, rows in tokens.items()}
         self.rows = {split: Rows(rows) for split, rows in self.ids.items()}
         self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
 
@@ -276,22 +272,22 @@ class Sentiment(Task[TextBatch]):
             raise DataError("there is nothing to look at", "give a text of one word or more")
         return Reading(self._batch([text]), tuple(words(text)[: self.config.max_length]))
 
+    def _encode(self, tokens: list[str]) -> list[int]:
+        """The ids of a text's words, cut; one without a word still needs one position."""
+        return (self.vocabulary.encode(tokens) or [UNKNOWN])[: self.config.max_length]
+
     def _batch(self, texts: list[str]) -> TextBatch:
         """Texts whose labels nobody knows."""
-        rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
+        rows = [self._encode(words(text)) for text in texts]
         everything = torch.arange(len(rows))
         return TextBatch.of(*Rows(rows).take(everything), everything * 0, everything)
 
     @torch.inference_mode()
     def classify(self, network: Network[TextBatch], texts: list[str]) -> list[dict[str, float]]:
         """For each text the probability of each label."""
-        rows = [(self.vocabulary.encode(words(text)) or [UNKNOWN])[: self.config.max_length] for text in texts]
-        everything = torch.arange(len(rows))
-        batch = TextBatch.of(*Rows(rows).take(everything), everything * 0, everything).to(
-            next(network.parameters()).device
-        )
+        batch = self._batch(texts).to(next(network.parameters()).device)
         with evaluating(network):
-            shares_BC = network(batch, network.initial_state(len(rows))).logits.float().softmax(-1)
+            shares_BC = network(batch, network.initial_state(len(texts))).logits.float().softmax(-1)
         return [dict(zip(self.labels, row, strict=True)) for row in shares_BC.tolist()]
 
 

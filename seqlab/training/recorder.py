@@ -107,8 +107,8 @@ class Recorder:
     def finish(self, progress: Progress, test: dict[str, Metric], sample: str) -> None:
         """The test figures, the sample, and the HParams session's end."""
         self._scalars(progress, {f"test/{name}": metric.value for name, metric in test.items()})
+        self.show(progress.step, texts={"sample": sample})
         with self._warned("TensorBoard's events"):
-            self._board.add_text("sample", f"```\n{sample}\n```", progress.step)
             self._board._get_file_writer().add_summary(hparams({}, {})[2])
         self._settle()  # the result, once it is written, says that all of this is there
 
