@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.completion import candidates
+from seqlab.cli.completion import candidates
 
 
 def _words(word: str, *earlier: str, config_dir: Path | None = None) -> list[str]:
@@ -69,6 +69,35 @@ def test_other_shells_get_whole_words(shell: str) -> None:
     code = "import sys; sys.argv = ['seqlab']; from seqlab.cli import main; main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert "model=lstm" in done.stdout, (done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("predict la", ["last"]),
+        ("evaluate best:s", ["best:sentiment"]),
+        ("inspect last me", ["memory"]),
+        ("inspect runs/char", ["runs/char_lm/lstm/mine"]),
+        ("runs show runs/", ["runs/char_lm/lstm/mine"]),
+        ("predict --runs-dir elsewhere e", ["elsewhere/other"]),
+        ("predict --runs-dir nowhere n", []),
+    ],
+)
+def test_runs_and_views_are_offered(line: str, expected: list[str], tmp_path: Path) -> None:
+    for folder in ("runs/char_lm/lstm/mine", "runs/char_lm/lstm/.half", "elsewhere/other"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "config.yaml").touch()
+    environment = {
+        **os.environ,
+        "_SEQLAB_COMPLETE": "complete_fish",
+        "_TYPER_COMPLETE_ARGS": f"seqlab {line}",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    code = "import sys; sys.argv = ['seqlab']; from seqlab.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, check=True
+    )
+    assert [line.split("\t")[0] for line in done.stdout.split("\n") if line] == expected, done.stderr
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from seqlab.cli import VIEWS as COMMAND_LINE_VIEWS
+from seqlab.cli.using import VIEWS as COMMAND_LINE_VIEWS
 from seqlab.config.run import load_run_config
 from seqlab.drawing.picture import Picture
 from seqlab.experiment import Trained, train

@@ -1,4 +1,4 @@
-"""Tab completion of overrides. bash splits words at `=`; zsh and fish do not."""
+"""Tab completion of overrides and runs. bash splits words at `=`; zsh and fish do not."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ def complete_word(context: typer.Context, incomplete: str) -> list[tuple[str, st
     models = [(name, "") for name in group_files("model", folder) if name.startswith(incomplete)]
     context.params["overrides"] = [word for word in context.params.get("words") or [] if "=" in word]
     return models + [found for found in complete_override(context, incomplete) if not found[0].startswith("model=")]
+
+
+def complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Folders of runs below --runs-dir."""
+    from seqlab.runs import run_folders
+
+    try:
+        folders = [str(folder) for folder in run_folders(Path(context.params.get("runs_dir") or "runs"))]
+    except OSError:
+        return []
+    return [(folder, "") for folder in folders if folder.startswith(incomplete)]
+
+
+def complete_known_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The same, and the names that stand for one of them."""
+    config_dir = context.params.get("config_dir")
+    tasks = group_files("task", Path(config_dir) if config_dir else None)
+    names = [("last", "the newest"), *((f"best:{task}", f"the best on {task}") for task in tasks)]
+    return [name for name in names if name[0].startswith(incomplete)] + complete_run(context, incomplete)
 
 
 def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], str, str]:

@@ -1,0 +1,77 @@
+"""The program itself: its version, its help, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from seqlab.errors import ConfigError, SeqlabError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from seqlab import __version__
+
+        typer.echo(f"seqlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train and compare deep sequence models: rnn, lstm, gru and transformer on three tasks."""
+
+
+def main() -> None:
+    """Run the command line; every SeqlabError becomes at most three lines and its exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        code = app(prog_name="seqlab", standalone_mode=False)
+    except SeqlabError as error:
+        if debug:
+            raise
+        _complain(error)
+        code = error.exit_code
+    except (KeyboardInterrupt, typer.Abort):  # Ctrl-C before or after a run
+        typer.echo("stopped", err=True)
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        code = _usage(error)
+    sys.exit(code or 0)
+
+
+def _usage(error: Exception) -> int:
+    """click's own complaints (an unknown option, say) in our style; anything else is a bug and is shown whole."""
+    format_message = getattr(error, "format_message", None)
+    if format_message is None:
+        raise error
+    message = format_message()
+    if message:  # without words click has shown the help already
+        _complain(ConfigError(message[0].lower() + message[1:].rstrip("."), "see: seqlab --help"))
+    return 2
+
+
+def _complain(error: SeqlabError) -> None:
+    console = Console(stderr=True)
+    first, *rest = error.lines()
+    label, _, what = first.partition(" ")
+    console.print(f"[bold red]{label}[/]", end=" ")
+    for line in (what, *rest):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

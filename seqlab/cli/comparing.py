@@ -1,0 +1,89 @@
+"""compare."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from seqlab.cli.app import app
+from seqlab.cli.completion import complete_word
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Quiet
+
+
+@app.command()
+def compare(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="MODEL|RUN|KEY=VALUE...",
+            help="A model (rnn), a run (runs/char_lm/rnn/NAME), an override for all (task=sentiment), or, in quotes, "
+            'a model with overrides of its own ("lstm model.layers=2", with a name: "deep: lstm model.layers=2").',
+            autocompletion=complete_word,
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each model.")] = 3,
+    match: Annotated[
+        str | None, typer.Option("--match", metavar="PART=N", help="Bring all to one size: body=500k or params=500k.")
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", metavar="AMOUNT", help="Train each for 60s, 2Mtokens, 1e14flop or 1000steps."),
+    ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option("--tune", metavar="KEY=N", help="First search a setting for each, on validation: lr=5."),
+    ] = None,
+    config_dir: ConfigDir = None,
+    name: Annotated[str | None, typer.Option("--name", help="The comparison's folder in runs/compare.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: runs, sizes, budget, time.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Which model is better, and is that sure? Example: seqlab compare rnn transformer
+
+    Trains each with the same seeds and data and says which differences are shown. Started again, it goes on.
+    """
+    from seqlab.comparison.request import read_request
+
+    given = words or []
+    request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune)
+    from seqlab.comparison import compare as comparison
+    from seqlab.comparison.display import show_plan, show_summary
+    from seqlab.comparison.summary import as_json as plain
+
+    if dry_run:
+        plan = comparison.plan_only(request, config_dir, name)
+        if as_json:
+            typer.echo(json.dumps(plan.as_json(), indent=2, ensure_ascii=False))
+        else:
+            show_plan(plan, Console())
+        return
+    options: dict[str, object] = {
+        "seeds": seeds,
+        "match": match,
+        "budget": budget,
+        "tune": tune,
+        "config-dir": config_dir,
+        "name": name,
+    }
+    command = comparison.shown_command(given, options)
+    done = comparison.compare(
+        request, Console(stderr=True), config_dir=config_dir, name=name, quiet=quiet, command=command
+    )
+    if done.summary is not None and as_json:
+        typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
+    elif as_json:
+        typer.echo(json.dumps({"folder": str(done.folder), "rows": []}, indent=2))
+    elif done.summary is not None:
+        show_summary(done.summary, Console())
+        typer.echo(f"\nreport:   {done.folder / 'report.html'}")
+        typer.echo(f"curves:   seqlab board {done.folder}")
+    if done.failed:
+        failed = "; ".join(f"{label}, seed {seed}: {why}" for (label, seed), why in done.failed.items())
+        typer.echo(f"{len(done.failed)} of the runs failed; the same command tries them again: {failed}", err=True)
+        raise typer.Exit(1)

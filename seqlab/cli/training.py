@@ -1,0 +1,102 @@
+"""train and resume."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from seqlab.cli.app import app
+from seqlab.cli.completion import complete_override
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides, Quiet
+from seqlab.errors import ConfigError
+
+
+@app.command()
+def train(
+    overrides: Overrides = None,
+    config_dir: ConfigDir = None,
+    name: Annotated[str | None, typer.Option("--name", help="The run's folder name instead of the time.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="The run's whole folder, which must be new; runs_dir has no say.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything, build the network, do not train.")
+    ] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
+    from seqlab.config.run import load_run_config
+
+    given = overrides or []
+    if name is not None and folder is not None:
+        raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
+    config = load_run_config(given, config_dir)
+    from seqlab import experiment
+    from seqlab.report import show_plan, show_result
+
+    if dry_run:
+        show_plan(config, Console(), as_json=as_json)
+        return
+    result = experiment.train(config, Console(stderr=True), overrides=given, name=name, folder=folder, quiet=quiet)
+    if as_json:
+        typer.echo(json.dumps(result.as_json(), indent=2))
+    else:
+        show_result(result, Console(), given, config_dir)
+
+
+@app.command()
+def resume(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run's folder, or one of its checkpoints/step-* to go back to.", show_default=False
+        ),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="What extends the run: trainer.max_steps=2000",
+            autocompletion=complete_override,
+            show_default=False,
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Train the last interval once more and compare every bit; write nothing.")
+    ] = False,
+    config_dir: ConfigDir = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Go on with a run as if it had never stopped. Example: seqlab resume runs/char_lm/lstm/NAME"""
+    if verify and overrides:
+        raise ConfigError(f"--verify and {overrides[0]}: nothing can change in what is verified", "leave one out")
+    from seqlab import resume as resuming
+    from seqlab import verify as verifying
+    from seqlab.report import show_result
+    from seqlab.run_folder import read_overrides, resume_command
+
+    console = Console(stderr=True)
+    if verify:
+        start, end = verifying.verify(run, console, config_dir=config_dir)
+        said: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
+        typer.echo(json.dumps(said) if as_json else f"steps {start} to {end} trained once more: every bit is the same")
+        return
+    result = resuming.resume(run, overrides or [], console, config_dir=config_dir, quiet=quiet)
+    if isinstance(result, resuming.Finished):
+        if as_json:
+            typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)
+        else:
+            more = resume_command(result.folder, config_dir, result.more)
+            typer.echo(f"{result.folder} is finished, at step {result.step}; to go on: {more}")
+    elif as_json:
+        typer.echo(json.dumps(result.as_json(), indent=2))
+    else:
+        show_result(result, Console(), read_overrides(result.folder), config_dir)

@@ -1,0 +1,150 @@
+"""predict, evaluate and inspect: what a trained network can do, and why."""
+
+from __future__ import annotations
+
+import json
+import sys
+from difflib import get_close_matches
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from seqlab.cli.app import app
+from seqlab.cli.completion import complete_known_run
+from seqlab.cli.options import AsJson, ConfigDir, Debug, KnownRun, RunsDir
+from seqlab.errors import ConfigError
+
+VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
+
+
+def _complete_word(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    views = [(view, "a view") for view in VIEWS if view.startswith(incomplete)]
+    return views + complete_known_run(context, incomplete)
+
+
+class Heldout(StrEnum):
+    """The splits that a network was not trained on."""
+
+    validation = "validation"
+    test = "test"
+
+
+@app.command()
+def predict(
+    run: KnownRun,
+    texts: Annotated[
+        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without any, lines are read.", show_default=False)
+    ] = None,
+    length: Annotated[int, typer.Option("--length", min=1, help="Characters that a language model writes.")] = 200,
+    temperature: Annotated[float, typer.Option("--temperature", help="Below 1: likelier, above: wilder.")] = 0.8,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from that many of the likeliest.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="Draw from the likeliest with this share.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
+    beams: Annotated[int, typer.Option("--beam", help="Translations that are followed at once.")] = 1,
+    length_penalty: Annotated[
+        float, typer.Option("--length-penalty", help="Above 0 a beam search likes longer translations.")
+    ] = 0.0,
+    runs_dir: RunsDir = Path("runs"),
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Ask a trained network. Example: seqlab predict last "The "
+
+    A language model goes on with the text, a classifier names its label, a translator translates it.
+    """
+    from seqlab.runs import named_run
+
+    folder = named_run(run, runs_dir)
+    from seqlab import predict as predicting
+    from seqlab.interfaces import Asking
+
+    how = Asking(
+        length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
+        length_penalty=length_penalty,
+    )  # fmt: skip
+    given = texts or predicting.asked(sys.stdin.isatty())
+    predicting.predict(folder, given, how, config_dir=config_dir, as_json=as_json)
+
+
+@app.command()
+def evaluate(
+    run: KnownRun,
+    split: Annotated[Heldout, typer.Option("--split", help="The part of the corpus.")] = Heldout.test,
+    runs_dir: RunsDir = Path("runs"),
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Every metric of a trained network on a whole split, and a file with each item. Example: seqlab evaluate last"""
+    from seqlab.runs import named_run
+
+    folder = named_run(run, runs_dir)
+    from seqlab.evaluate import evaluate_run, show_evaluation
+
+    found = evaluate_run(folder, split.value, config_dir)
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        show_evaluation(found, Console())
+
+
+@app.command()
+def inspect(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN... [VIEW]...",
+            help=f"Runs (folders, `last`, best:char_lm) and views: {', '.join(VIEWS)}. Without a view, all that fit.",
+            autocompletion=_complete_word,
+            show_default=False,
+        ),
+    ],
+    text: Annotated[
+        str | None, typer.Option("--text", help="What to read, for states and attention; else a test passage.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to; else inspect/ in the run, or in --runs-dir for several.")
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    config_dir: ConfigDir = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """See why a trained network behaves as it does. Example: seqlab inspect last
+
+    Pictures, a page that says how to read each, TensorBoard images. Several runs are laid over each other.
+    """
+    from seqlab.runs import named_run
+
+    names = [word for word in words if word not in VIEWS]
+    if not names:
+        raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
+    for name in names:
+        meant = get_close_matches(name, ("last", *VIEWS), 1)
+        if meant and name != "last" and not Path(name).exists():
+            raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?")
+    folders = [named_run(name, runs_dir) for name in names]
+    from seqlab.insight.inspect import inspect as draw
+
+    console = Console(stderr=True)
+    found = draw(
+        folders,
+        [word for word in words if word in VIEWS],
+        text,
+        out=out,
+        runs_dir=runs_dir,
+        config_dir=config_dir,
+        say=lambda line: console.print(line, markup=False, highlight=False),
+    )
+    if as_json:
+        typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        return
+    for picture in found.pictures:
+        typer.echo(f"{found.folder / picture.name}.png   {picture.title}")
+    for view, why in found.left_out.items():
+        typer.echo(f"no {view}: {why}", err=True)
+    typer.echo(f"\npage:  {found.page}\nboard: seqlab board {found.folder}")
