@@ -57,15 +57,14 @@ def figure(metric: Metric) -> str:
 
 
 def metric_lines(
-    metrics: Mapping[str, Metric], primary: str, interval: tuple[float, float], *, split: str = "", over: str = ""
+    metrics: Mapping[str, Metric], primary: str, interval: tuple[float, float], *, split: str = ""
 ) -> Iterator[Text]:
-    """Each metric on a line of its own, the primary one bold and with its interval. split, over: words that are put
-    before each name and into the interval's brackets."""
+    """Each metric on a line of its own, the primary one bold and with its interval. split: put before each name."""
     low, high = interval
     for name, metric in metrics.items():
         text = Text(f"  {split}{name:<20} {figure(metric)}")
         if name == primary:
-            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f}{over})")
+            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f})")
         yield text
 
 

@@ -54,9 +54,9 @@ def _board_folder(folder: Path) -> Path:
 def show_result(result: Result, console: Console, overrides: list[str], config_dir: Path | None) -> None:
     """The test figures, what the network wrote, and what to type next."""
     console.print()
-    over = ", over test items"
-    for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test ", over=over):
+    for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test "):
         console.print(line)
+    console.print("  95 %: over test items, of this one seed", highlight=False)
     console.print(
         f"  {result.steps} steps in {clock(result.seconds)}, {compact(result.tokens_per_second)} tokens/s, "
         f"best at step {result.best_step}",
