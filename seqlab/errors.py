@@ -11,8 +11,9 @@ def printable(text: str) -> str:
 
 
 def quoted(parts: Sequence[str]) -> str:
-    """The first ten in quotes, printable."""
-    return printable(", ".join(map(repr, parts[:10]))) + (" and more" if len(parts) > 10 else "")
+    """The first ten in quotes, printable, none longer than 40 characters."""
+    shown = (repr(part if len(part) <= 40 else part[:39] + "…") for part in parts[:10])
+    return printable(", ".join(shown)) + (" and more" if len(parts) > 10 else "")
 
 
 class SeqlabError(Exception):

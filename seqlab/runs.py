@@ -66,19 +66,20 @@ def read_run_files(run: str | Path) -> RunFiles:
     return RunFiles(folder, config, result, changed)
 
 
-def run_folders(root: Path) -> list[Path]:
-    """Every folder below `root` that looks like a run's, whatever its place; hidden ones aside."""
-    below = (path.parent for path in root.rglob("config.yaml"))
-    return sorted(f for f in below if not any(part.startswith(".") for part in f.relative_to(root).parts))
-
-
 def find_runs(root: Path, task: str | None = None) -> tuple[list[RunFiles], list[str]]:
-    """(every run below `root`, what could not be read), whatever its place."""
+    """(every run below `root`, whatever its place, and what could not be read). Raises CheckpointError where that
+    cannot be looked into."""
     found: list[RunFiles] = []
     damaged: list[str] = []
-    for folder in run_folders(root):
+    try:
+        paths = sorted(root.rglob("config.yaml"))
+    except OSError as error:
+        raise CheckpointError(f"cannot look for runs in {root}: {error.strerror}") from error
+    for path in paths:
+        if any(part.startswith(".") for part in path.relative_to(root).parts):
+            continue
         try:
-            run = read_run_files(folder)
+            run = read_run_files(path.parent)
         except CheckpointError as error:
             damaged.append(error.what)
             continue

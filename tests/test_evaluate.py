@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,15 @@ def test_what_cannot_be_evaluated_is_told_in_three_lines(capsys: Capture, monkey
         assert (found, out) == (code, "")
         assert 1 <= len(err.splitlines()) <= 3
         assert err.startswith("error:")
+
+
+def test_a_run_that_cannot_be_written_into_says_so_first(
+    trained_runs: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    copy = shutil.copytree(trained_runs / "runs/sentiment/gru/a", tmp_path / "run")
+    shutil.rmtree(copy / "evaluation", ignore_errors=True)
+    (copy / "evaluation").touch()  # where the folder should be
+    found, out, err = in_process(capsys, monkeypatch, "evaluate", str(copy))
+    assert (found, out) == (6, "")
+    assert err.startswith(f"error: cannot write into {copy / 'evaluation'}")
+    assert "copy the run to where you may write" in err

@@ -69,6 +69,7 @@ def test_best_first_whatever_the_direction(root: Path, capsys: Capture, monkeypa
         (["--sort", "nothing"], "sort by: time, model"),
         (["--task", "nothing"], "tasks: char_lm"),
         (["show", "nowhere"], "is not the folder of a run"),
+        (["--runs-dir", "x" * 300], "cannot look for runs in"),
         (["diff", "runs/char_lm/rnn/a"], "missing argument"),
     ],
 )

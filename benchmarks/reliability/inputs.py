@@ -369,7 +369,7 @@ def _hostile(here: Path) -> Iterator[Case]:
         yield doctored(f"{name}, listed", _on(_config, text), words="runs show")
     for target in (
         "os.system", "subprocess.Popen", "torch.utils.collect_env.run", "builtins.exec", "evil.Model", "evil",
-        "seqlab.cli.main", "seqlab.__main__.main", "seqlab.experiment.train", "seqlab.cli.os.system",
+        "seqlab.cli.main", "seqlab.__main__.main", "seqlab.experiment.train", "seqlab.cli.app.os.system",
         "seqlab.training.trainer.Trainer", "torch.load", "seqlab.interfaces.ModelConfig",
     ):  # fmt: skip
         yield doctored(f"_target_ {target}", _on(_edit, "model._target_", target))

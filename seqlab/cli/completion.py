@@ -1,8 +1,9 @@
-"""Tab completion of overrides and runs. bash splits words at `=`; zsh and fish do not."""
+"""Tab completion of overrides and of names for runs. bash splits words at `=` and `:`; zsh and fish do not."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,47 +11,56 @@ import typer
 
 from seqlab.config.sources import GROUPS, group_files
 
+Candidates = list[tuple[str, str]]  # a word and a remark
 
-def complete_override(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+
+def _quiet(complete: Callable[[typer.Context, str], Candidates]) -> Callable[[typer.Context, str], Candidates]:
+    """A half-typed line is no place for errors."""
+
+    def completed(context: typer.Context, incomplete: str) -> Candidates:
+        try:
+            return complete(context, incomplete)
+        except Exception:
+            return []
+
+    return completed
+
+
+@_quiet
+def complete_override(context: typer.Context, incomplete: str) -> Candidates:
     """Candidates for the word under the cursor: groups, their options, and dotted keys."""
-    given = list(context.params.get("overrides") or [])
-    config_dir = context.params.get("config_dir")
+    return _overrides(list(context.params.get("overrides") or []), incomplete, _own(context))
+
+
+@_quiet
+def complete_word(context: typer.Context, incomplete: str) -> Candidates:
+    """The same for `compare`, whose bare words are models."""
+    folder = _own(context)
+    models = [(name, "") for name in group_files("model", folder) if name.startswith(incomplete)]
+    given = [word for word in context.params.get("words") or [] if "=" in word]
+    return models + [found for found in _overrides(given, incomplete, folder) if not found[0].startswith("model=")]
+
+
+@_quiet
+def complete_name(context: typer.Context, incomplete: str) -> Candidates:
+    """What stands for a run. Folders are left to the shell, which quotes what needs it; and bash splits words at the
+    colon of best:TASK."""
+    names = [("last", "the newest")]
+    if "COMP_WORDS" not in os.environ:
+        names += [(f"best:{task}", f"the best on {task}") for task in group_files("task", _own(context))]
+    return [name for name in names if name[0].startswith(incomplete)]
+
+
+def _own(context: typer.Context) -> Path | None:
+    folder = context.params.get("config_dir")
+    return Path(folder) if folder else None
+
+
+def _overrides(given: list[str], incomplete: str, config_dir: Path | None) -> Candidates:
     in_bash = "COMP_WORDS" in os.environ
     earlier, word, held = _word_under_cursor(given, incomplete) if in_bash else (given, incomplete, "")
-    try:
-        found = candidates(word, earlier, Path(config_dir) if config_dir else None)
-    except Exception:  # a half-typed line is no place for errors
-        return []
     # bash already shows what it took for words of their own: answer with the rest
-    return [(candidate.removeprefix(held), about) for candidate, about in found]
-
-
-def complete_word(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """The same for `compare`, whose bare words are models."""
-    config_dir = context.params.get("config_dir")
-    folder = Path(config_dir) if config_dir else None
-    models = [(name, "") for name in group_files("model", folder) if name.startswith(incomplete)]
-    context.params["overrides"] = [word for word in context.params.get("words") or [] if "=" in word]
-    return models + [found for found in complete_override(context, incomplete) if not found[0].startswith("model=")]
-
-
-def complete_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """Folders of runs below --runs-dir."""
-    from seqlab.runs import run_folders
-
-    try:
-        folders = [str(folder) for folder in run_folders(Path(context.params.get("runs_dir") or "runs"))]
-    except OSError:
-        return []
-    return [(folder, "") for folder in folders if folder.startswith(incomplete)]
-
-
-def complete_known_run(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    """The same, and the names that stand for one of them."""
-    config_dir = context.params.get("config_dir")
-    tasks = group_files("task", Path(config_dir) if config_dir else None)
-    names = [("last", "the newest"), *((f"best:{task}", f"the best on {task}") for task in tasks)]
-    return [name for name in names if name[0].startswith(incomplete)] + complete_run(context, incomplete)
+    return [(candidate.removeprefix(held), about) for candidate, about in candidates(word, earlier, config_dir)]
 
 
 def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], str, str]:
@@ -73,7 +83,7 @@ def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], st
     return joined, incomplete, ""
 
 
-def candidates(word: str, earlier: list[str], config_dir: Path | None) -> list[tuple[str, str]]:
+def candidates(word: str, earlier: list[str], config_dir: Path | None) -> Candidates:
     """Whole overrides that begin with `word`, each with a remark."""
     sign = word[: len(word) - len(word.lstrip("+~"))]
     key, equals, value = word[len(sign) :].partition("=")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seqlab.cli.completion import complete_known_run, complete_override, complete_run
+from seqlab.cli.completion import complete_name, complete_override
 
 Overrides = Annotated[
     list[str] | None,
@@ -18,15 +18,13 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-Run = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's folder.", autocompletion=complete_run, show_default=False)
-]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
 KnownRun = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
         help="A run's folder, `last`, or the best on a task: best:char_lm.",
-        autocompletion=complete_known_run,
+        autocompletion=complete_name,
         show_default=False,
     ),
 ]

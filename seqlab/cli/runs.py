@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 
 from seqlab.cli.app import app
-from seqlab.cli.completion import complete_run
 from seqlab.cli.options import AsJson, Debug, Run, RunsDir
 from seqlab.errors import ConfigError
 
@@ -63,10 +62,8 @@ def runs_show(run: Run, as_json: AsJson = False, debug: Debug = False) -> None:
 
 @runs_app.command("diff")
 def runs_diff(
-    a: Annotated[
-        str, typer.Argument(metavar="A", help="A run's folder.", autocompletion=complete_run, show_default=False)
-    ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another's.", autocompletion=complete_run, show_default=False)],
+    a: Annotated[str, typer.Argument(metavar="A", help="A run's folder.", show_default=False)],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another's.", show_default=False)],
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:

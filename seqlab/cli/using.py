@@ -13,16 +13,20 @@ import typer
 from rich.console import Console
 
 from seqlab.cli.app import app
-from seqlab.cli.completion import complete_known_run
+from seqlab.cli.completion import Candidates, complete_name
 from seqlab.cli.options import AsJson, ConfigDir, Debug, KnownRun, RunsDir
 from seqlab.errors import ConfigError
 
 VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
 
 
-def _complete_word(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
-    views = [(view, "a view") for view in VIEWS if view.startswith(incomplete)]
-    return views + complete_known_run(context, incomplete)
+def _complete_word(context: typer.Context, incomplete: str) -> Candidates:
+    given = context.params.get("words") or []
+    if not given:  # views come after the runs
+        return complete_name(context, incomplete)
+    if given[-1] == ":":  # of best:TASK, in bash
+        return []
+    return [(view, "") for view in VIEWS if view.startswith(incomplete)] + complete_name(context, incomplete)
 
 
 class Heldout(StrEnum):

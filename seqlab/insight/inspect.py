@@ -153,9 +153,11 @@ def _write_page(folder: Path, subjects: Sequence[Subject], pictures: Sequence[Pi
 
 
 def _cells(table: Table) -> dict[str, Any]:
+    words = [table.is_text(column) for column in range(len(table.headings))]
+
     def cells(row: Sequence[str | float]) -> list[dict[str, Any]]:
         texts = (cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row)
-        return [{"text": text, "words": table.is_text(column)} for column, text in enumerate(texts)]
+        return [{"text": text, "words": is_text} for text, is_text in zip(texts, words, strict=True)]
 
     return {"title": table.title, "headings": cells(table.headings), "rows": [cells(row) for row in table.rows]}
 
