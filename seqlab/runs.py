@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +90,21 @@ def find_runs(root: Path, task: str | None = None) -> tuple[list[RunFiles], list
     return found, damaged
 
 
+def exists(name: str) -> bool:
+    """Whether there is such a path; Path.exists() raises where a name is too long."""
+    return os.path.exists(name)  # noqa: PTH110
+
+
 def named_run(name: str, runs_dir: Path) -> Path:
     """A run's folder; or `last`, the one below `runs_dir` that changed last; or `best:TASK`, the one with the best
     primary metric on test. Raises CheckpointError where there is none."""
     word, _, task = name.partition(":")
-    if Path(name).exists() or (word, bool(task)) not in (("last", False), ("best", True)):
+    there = exists(name)
+    if there or (word, bool(task)) not in (("last", False), ("best", True)):
+        meant = get_close_matches(word, ("last", "best"), 1)
+        if meant and not there:
+            wanted = "last" if meant == ["last"] else f"best:{task or 'TASK'}"
+            raise CheckpointError(f"{name} is not the folder of a run", f"did you mean {wanted}?")
         return find_run(name)
     found, _ = find_runs(runs_dir)
     if word == "last":

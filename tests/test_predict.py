@@ -110,6 +110,17 @@ def test_last_and_best_are_what_they_say(tmp_path: Path, monkeypatch: Patch) -> 
     assert named_run("last", runs_dir) == stopped
     assert named_run("best:char_lm", runs_dir) == better
     assert named_run(str(worse), runs_dir) == worse
-    for name in ("last:char_lm", "best:", "best"):
-        with pytest.raises(CheckpointError):
+    for name, hint in (
+        ("last:char_lm", "did you mean last?"),
+        ("lats", "did you mean last?"),
+        ("best:", "did you mean best:TASK?"),
+        ("bset:char_lm", "did you mean best:char_lm?"),
+        ("x" * 300, "give one such as"),
+    ):
+        with pytest.raises(CheckpointError) as error:
             named_run(name, runs_dir)
+        assert hint in error.value.hint
+    (tmp_path / "lats").mkdir()  # what is there is no typing error
+    with pytest.raises(CheckpointError) as error:
+        named_run("lats", runs_dir)
+    assert "give one such as" in error.value.hint

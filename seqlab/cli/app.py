@@ -64,7 +64,8 @@ def _usage(error: Exception) -> int:
         raise error
     message = format_message()
     if message:  # without words click has shown the help already
-        _complain(ConfigError(message[0].lower() + message[1:].rstrip("."), "see: seqlab --help"))
+        command = getattr(getattr(error, "ctx", None), "command_path", "seqlab")
+        _complain(ConfigError(message[0].lower() + message[1:].rstrip("."), f"see: {command} --help"))
     return 2
 
 

@@ -122,14 +122,14 @@ def inspect(
 
     Pictures, a page that says how to read each, TensorBoard images. Several runs are laid over each other.
     """
-    from seqlab.runs import named_run
+    from seqlab.runs import exists, named_run
 
     names = [word for word in words if word not in VIEWS]
     if not names:
         raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
     for name in names:
         meant = get_close_matches(name, ("last", *VIEWS), 1)
-        if meant and name != "last" and not Path(name).exists():
+        if meant and name != "last" and not exists(name):
             raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?")
     folders = [named_run(name, runs_dir) for name in names]
     from seqlab.insight.inspect import inspect as draw

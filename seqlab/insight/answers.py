@@ -69,7 +69,7 @@ def errors(subject: Subject) -> Picture:
         left.bar(edges[:-1], right, width, align="edge", color=COLOURS[0], label="right")
         left.bar(edges[:-1], count - right, width, right, align="edge", color=COLOURS[1], hatch="///", label="wrong")
         left.set(xlabel="how sure it is of what it says", ylabel="texts", title="how sure, and how many")
-        left.legend(loc="upper left")
+        left.legend(loc="best")  # a good network is sure, a poor one is not
         other.plot((lowest, 1), (lowest, 1), "--", color=COLOURS[7], label="as often right as it is sure")
         other.plot(
             sure[there] / count[there], right[there] / count[there], "o-", color=COLOURS[2], label="this network"

@@ -102,10 +102,8 @@ def _picture(vectors: Vectors) -> Picture:
             x, y = place_V2[rows].T
             axes.scatter(x, y, s=9, color=colour, label=kind, marker="osD^vP*"[index % 7])
             for row in rows:
-                axes.annotate(
-                    plain(shown(tokens[row])), tuple(place_V2[row]), (3, 2), textcoords="offset points", fontsize=7.5,
-                    color=colour,
-                )  # fmt: skip
+                where = tuple(place_V2[row])
+                axes.annotate(plain(shown(tokens[row])), where, (3, 2), textcoords="offset points", fontsize=7.5)
         axes.set(xlabel=f"first component ({share_2[0]:.0%} of variance)", ylabel=f"second ({share_2[1]:.0%})")
         if len(set(kinds)) > 1:
             figure.legend(loc="outside lower center", ncols=4, fontsize=8)

@@ -99,7 +99,10 @@ def inspect(
         try:
             pictures += VIEWS[name](subjects, text)
         except SeqlabError as error:
-            if views or isinstance(error, Interrupted):
+            if isinstance(error, Interrupted):
+                raise
+            if views:
+                error.what = f"no {name}: {error.what}"
                 raise
             left_out[name] = error.what
     try:

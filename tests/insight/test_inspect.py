@@ -168,7 +168,7 @@ def test_the_command_line_knows_the_views() -> None:
         (("inspect", "best:char_lm", "gradint"), 2, "did you mean gradient?"),
         (("inspect", "lst", "states"), 2, "did you mean last?"),
         (("inspect", "nowhere"), 4, "nowhere is not the folder of a run"),
-        (("inspect", "best:char_lm", "confusion"), 2, "tells no labels apart"),
+        (("inspect", "best:char_lm", "confusion"), 2, "no confusion: it tells no labels apart"),
         (("inspect", "best:sentiment", "memory"), 2, "no language model"),
         (("inspect", "best:char_lm", "best:translation", "gradient"), 2, "read different data"),
         (("inspect", "best:char_lm", "attention"), 2, "no attention"),
