@@ -1,6 +1,31 @@
-"""`python -m seqlab` is the same as `seqlab`."""
+"""The program: `seqlab` and `python -m seqlab`."""
 
-from seqlab.cli import main
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+
+def _interrupted(_: int, frame: FrameType | None) -> None:
+    """Ctrl-C. Inside an import the process ends at once: there is nothing to save, and an exception is lost in C code,
+    or leaves half a module behind for the next import to stumble over."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            os.write(2, b"stopped\n")
+            os._exit(130)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line, and hear Ctrl-C also while it is being imported."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupted)
+    from seqlab.cli import main as run
+
+    run()
+
 
 if __name__ == "__main__":
     main()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,28 @@ def test_starts_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None
 
     folders = [make_run_folder(tmp_path / "rnn", "20260101-120000-s0", None) for _ in range(20)]
     assert len(set(folders)) == 20
+
+
+@pytest.mark.parametrize("module", ["rich", "torch._C", "torch.nn.modules", "numpy._core.multiarray"])
+def test_ctrl_c_during_an_import_ends_it_with_one_word(module: str, trained_runs: Path) -> None:
+    words = [sys.executable, "-v", "-m", "seqlab", "evaluate", "best:char_lm"]
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        words, cwd=trained_runs, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=hearing
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        said = []
+        for line in process.stderr:  # -v names each module once it is there, in the middle of what imports it
+            said.append(line)
+            if line.startswith(f"import '{module}'"):
+                process.send_signal(signal.SIGINT)
+                break
+        said += process.stderr.readlines()
+        assert process.wait() == 130, "".join(said[-20:])
+        assert process.stdout.read() == ""
+    assert said[-1] == "stopped\n"
+    assert not [line for line in said if "Traceback" in line]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
