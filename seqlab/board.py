@@ -17,7 +17,9 @@ def show_board(folder: Path, port: int) -> None:
     from tensorboard import program
 
     server = program.TensorBoard()
-    server.configure(argv=["tensorboard", "--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port)])
+    # the other way of loading prints three lines that it is experimental
+    where = ["--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port), "--load_fast", "false"]
+    server.configure(argv=["tensorboard", *where])
     try:
         address = server.launch()
     except program.TensorBoardServerException as error:

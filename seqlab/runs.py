@@ -101,7 +101,7 @@ def named_run(name: str, runs_dir: Path) -> Path:
     word, _, task = name.partition(":")
     there = exists(name)
     if there or (word, bool(task)) not in (("last", False), ("best", True)):
-        meant = get_close_matches(word, ("last", "best"), 1)
+        meant = get_close_matches(word.lower(), ("last", "best"), 1)
         if meant and not there:
             wanted = "last" if meant == ["last"] else f"best:{task or 'TASK'}"
             raise CheckpointError(f"{name} is not the folder of a run", f"did you mean {wanted}?")

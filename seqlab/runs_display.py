@@ -35,7 +35,7 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
             *(("params", "steps", "tok/s") if wide else ()),
         ):
             table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-        table.add_column("run", overflow="fold")  # whole: it is what the other commands are given
+        table.add_column("run", no_wrap=True)
         for run in mine:
             result = run.result
             value = result["test"].get(primary) if result else None
@@ -53,7 +53,15 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
                 Text(str(run.folder)),
             )
         console.print(Text(("\n" if index else "") + task, style="bold"))
-        console.print(table)
+        _print_whole(table, console)
+
+
+def _print_whole(table: Table, console: Console) -> None:
+    """A table as wide as it is: a path must stay one word, which the other commands are given."""
+    width = console.width
+    console.width = max(width, console.measure(table, options=console.options.update(max_width=10_000)).maximum)
+    console.print(table)
+    console.width = width
 
 
 def _heading(runs: list[RunFiles], primary: str) -> str:

@@ -172,6 +172,18 @@ def test_starts_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None
     assert len(set(folders)) == 20
 
 
+def test_a_reader_who_has_had_enough_is_no_error(tmp_path: Path) -> None:
+    for words in (["--help"], ["config"], ["list"]):
+        with subprocess.Popen(
+            [sys.executable, "-m", "seqlab", *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            assert process.stderr.read() == b""
+            assert process.wait() == 0
+
+
 @pytest.mark.parametrize("module", ["rich", "torch._C", "torch.nn.modules", "numpy._core.multiarray"])
 def test_ctrl_c_during_an_import_ends_it_with_one_word(module: str, trained_runs: Path) -> None:
     words = [sys.executable, "-v", "-m", "seqlab", "evaluate", "best:char_lm"]

@@ -25,7 +25,7 @@ def here(trained_runs: Path, monkeypatch: Patch) -> None:
 def test_a_language_model_goes_on_with_its_prompt(capsys: Capture, monkeypatch: Patch) -> None:
     words = ("predict", "best:char_lm", "The ", "--length", "30")
     code, out, err = in_process(capsys, monkeypatch, *words)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "run: runs/char_lm/gru/a\n")
     assert out.startswith("The ")
     assert len(out) == len("The ") + 30 + 1
     assert in_process(capsys, monkeypatch, *words)[1] == out
@@ -69,7 +69,7 @@ def test_a_translator_searches_with_beams(capsys: Capture, monkeypatch: Patch) -
 @pytest.mark.usefixtures("here")
 def test_lines_are_read_where_no_text_is_given(capsys: Capture, monkeypatch: Patch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a fine film\n\na bad film"))
-    code, out, err = in_process(capsys, monkeypatch, "predict", "best:sentiment", "--json")
+    code, out, err = in_process(capsys, monkeypatch, "predict", "runs/sentiment/gru/a", "--json")
     assert (code, err) == (0, "")
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["a fine film", "a bad film"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,8 @@ def test_show_and_diff(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
         with (folder / "config.yaml").open("a") as file:
             file.write(f"task:\n  corpus: {corpus}\n")
     (a / "samples.txt").write_text("once upon [bold]a time\n")
-    code, out, _ = in_process(capsys, monkeypatch, "runs", "show", str(a))
+    os.utime(a / "result.json", (2**31,) * 2)  # the last
+    code, out, _ = in_process(capsys, monkeypatch, "runs", "show", "last")
     assert code == 0
     assert "rnn on char_lm, seed 0" in out
     assert "once upon [bold]a time" in out

@@ -49,7 +49,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):  # Ctrl-C before or after a run
         typer.echo("stopped", err=True)
         code = 130
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click makes the second of the first: `| head` has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
@@ -62,7 +62,7 @@ def _usage(error: Exception) -> int:
     format_message = getattr(error, "format_message", None)
     if format_message is None:
         raise error
-    message = format_message()
+    message = format_message().replace("Value error, ", "")  # pydantic's word, which says nothing
     if message:  # without words click has shown the help already
         command = getattr(getattr(error, "ctx", None), "command_path", "seqlab")
         _complain(ConfigError(message[0].lower() + message[1:].rstrip("."), f"see: {command} --help"))

@@ -50,10 +50,10 @@ def runs(
 @runs_app.command("show")
 def runs_show(run: Run, as_json: AsJson = False, debug: Debug = False) -> None:
     """One run: settings, figures, what it wrote."""
-    from seqlab.runs import read_run_files
+    from seqlab.runs import named_run, read_run_files
     from seqlab.runs_display import run_as_json, show_run
 
-    found = read_run_files(run)
+    found = read_run_files(named_run(run, Path("runs")))
     if as_json:
         typer.echo(json.dumps(run_as_json(found), indent=2, ensure_ascii=False))
     else:
@@ -68,10 +68,10 @@ def runs_diff(
     debug: Debug = False,
 ) -> None:
     """What differs between two runs: settings and figures."""
-    from seqlab.runs import differences, read_run_files
+    from seqlab.runs import differences, named_run, read_run_files
     from seqlab.runs_display import show_differences
 
-    first, second = read_run_files(a), read_run_files(b)
+    first, second = (read_run_files(named_run(name, Path("runs"))) for name in (a, b))
     if as_json:
         figures = differences(*({"test": (run.result or {}).get("test", {})} for run in (first, second)))
         changed = {"config": differences(first.config, second.config), "figures": figures}

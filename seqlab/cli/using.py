@@ -60,9 +60,11 @@ def predict(
 
     A language model goes on with the text, a classifier names its label, a translator translates it.
     """
-    from seqlab.runs import named_run
+    from seqlab.runs import exists, named_run
 
     folder = named_run(run, runs_dir)
+    if not exists(run):
+        typer.echo(f"run: {folder}", err=True)
     from seqlab import predict as predicting
     from seqlab.interfaces import Asking
 
@@ -131,7 +133,7 @@ def inspect(
         meant = get_close_matches(name, ("last", *VIEWS), 1)
         if meant and name != "last" and not exists(name):
             raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?")
-    folders = [named_run(name, runs_dir) for name in names]
+    folders = list(dict.fromkeys(named_run(name, runs_dir) for name in names))
     from seqlab.insight.inspect import inspect as draw
 
     console = Console(stderr=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +40,7 @@ VIEWS: Mapping[str, View] = {
     "confusion": lambda subjects, _: for_each(subjects, lambda s: [confusion(s)]),
     "errors": lambda subjects, _: for_each(subjects, lambda s: [errors(s)]),
 }
+_OF_A_TEXT = ("states", "attention")
 
 
 def _some(pictures: list[Picture]) -> list[Picture]:
@@ -79,7 +81,7 @@ def inspect(
     say: Callable[[str], None],
 ) -> Inspection:
     """Draw these views of these runs, or all that there is something to see in, into `out`: by default the folder
-    inspect/ of a single run, and a new folder below `runs_dir` for several.
+    inspect/ of a single run, one in there for some views, and a new folder below `runs_dir` for several.
 
     Raises ConfigError where a view that was asked for shows nothing, CheckpointError and DataError as open_run.
     """
@@ -91,7 +93,9 @@ def inspect(
             unknown.update(dict.fromkeys(subject.task.unknown(text)))
     if unknown:
         say(f"not known from training: {quoted(tuple(unknown))}")
-    where = _folder(subjects, out, runs_dir)
+    if text is not None and views and not set(views) & set(_OF_A_TEXT):
+        raise ConfigError(f"--text: {', '.join(views)} reads none", "", f"views that do: {', '.join(_OF_A_TEXT)}")
+    where = _folder(subjects, views, out, runs_dir)
     pictures: list[Picture] = []
     left_out: dict[str, str] = {}
     for name in views or VIEWS:
@@ -99,12 +103,14 @@ def inspect(
         try:
             pictures += VIEWS[name](subjects, text)
         except SeqlabError as error:
-            if isinstance(error, Interrupted):
-                raise
+            if not views and not isinstance(error, Interrupted):
+                left_out[name] = error.what
+                continue
             if views:
                 error.what = f"no {name}: {error.what}"
-                raise
-            left_out[name] = error.what
+            with suppress(OSError):  # what has something in it stays
+                where.rmdir()
+            raise
     try:
         for picture in pictures:
             picture.save(where)
@@ -117,10 +123,17 @@ def inspect(
     return found
 
 
-def _folder(subjects: Sequence[Subject], out: Path | None, runs_dir: Path) -> Path:
+def _folder(subjects: Sequence[Subject], views: Sequence[str], out: Path | None, runs_dir: Path) -> Path:
     if out is None and len(subjects) > 1:
         return make_run_folder(runs_dir / "inspect", f"{datetime.now():%Y%m%d-%H%M%S}", None)
-    folder = subjects[0].trained.folder / "inspect" if out is None else out
+    # some views have a folder of their own: they leave the page of all of them as it is
+    folder = (
+        subjects[0].trained.folder.joinpath(
+            "inspect", *["-".join(view for view in VIEWS if view in views)] * bool(views)
+        )
+        if out is None
+        else out
+    )
     ours = (folder / "inspect.json").exists()
     if (folder / "config.yaml").exists() or (any(folder.glob("events.out.tfevents.*")) and not ours):
         raise ConfigError(f"--out {folder}: other things stand there", "name a folder that is for this alone")

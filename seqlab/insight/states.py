@@ -193,6 +193,8 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
         panels[-1].set_xlabel("what is read")
 
     about = _ABOUT.format(where=seen.where, shown=len(order_H), all=hidden_TH.shape[1])
+    if len(tokens) < len(reading.tokens):
+        about += f" The first {len(tokens)} of {len(reading.tokens):,} tokens are drawn."
     about += _GATES * bool(seen.gates) + "".join(text for gate, text in _MEANING.items() if gate in seen.gates)
     about += _CURVES.format(studied=f"{studied:,}", all=hidden_TH.shape[1]) * bool(curves)
     rows = tuple((follower.feature, f"{follower.unit}", follower.correlation) for follower in named)

@@ -262,13 +262,12 @@ class CharLM(Task[CharBatch]):
         return text[1 + text.rfind("\n", 0, start) :][:length]
 
     def reading(self, network: Network[CharBatch], text: str) -> Reading[CharBatch]:
-        if len(text) < 2:
-            raise DataError("there is nothing to look at", "give a text of two characters or more")
+        if not text:
+            raise DataError("there is nothing to look at", "give a text of one character or more")
         ids_BT = torch.tensor([self.vocabulary.encode(text)])
-        batch = CharBatch(
-            inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=len(text) - 1, positions=len(text) - 1
-        )
-        return Reading(batch, tuple(text[:-1]))
+        follows_BT = F.pad(ids_BT[:, 1:], (0, 1), value=_UNSCORED)  # nobody knows what follows the last
+        batch = CharBatch(inputs_BT=ids_BT, targets_BT=follows_BT, target_count=len(text) - 1, positions=len(text))
+        return Reading(batch, tuple(text))
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[CharBatch]:
         ids_N = self.ids[split]

@@ -40,10 +40,10 @@ def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> Non
     code, out, err = in_process(capsys, monkeypatch, *words)
     assert code == 0, err
     said = json.loads(out)
-    folder = Path("runs/char_lm/gru/a/inspect")
+    folder = Path("runs/char_lm/gru/a/inspect/states-embedding")  # the page of all views stays as it was
     assert said["folder"] == str(folder)
     assert set(said["pictures"]) == {"states", "embedding-embed"}
-    assert said["pictures"]["states"]["tokens"] == list(evil)[: len(evil) - 1]
+    assert said["pictures"]["states"]["tokens"] == list(evil)
     assert json.loads((folder / "inspect.json").read_text()) == said
     for name in said["pictures"]:
         for suffix, paper in (("", b"\xff\xff\xff"), ("-dark", b"\x15\x18\x1b")):
@@ -64,7 +64,7 @@ def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> Non
     assert (folder / "projector_config.pbtxt").exists()
     # drawn again, it replaces what was there
     (Path("runs/char_lm/gru/a") / "result.json").touch()  # so that it is the last
-    code, _, err = in_process(capsys, monkeypatch, "inspect", "last", "embedding")
+    code, _, err = in_process(capsys, monkeypatch, "inspect", "last", "embedding", "states")
     assert code == 0, err
     assert len(list(folder.glob("events.out.tfevents.*"))) == 1
 
@@ -172,7 +172,8 @@ def test_the_command_line_knows_the_views() -> None:
         (("inspect", "best:sentiment", "memory"), 2, "no language model"),
         (("inspect", "best:char_lm", "best:translation", "gradient"), 2, "read different data"),
         (("inspect", "best:char_lm", "attention"), 2, "no attention"),
-        (("inspect", "best:char_lm", "states", "--text", "x"), 3, "two characters or more"),
+        (("inspect", "best:char_lm", "states", "--text", ""), 3, "one character or more"),
+        (("inspect", "best:char_lm", "embedding", "--text", "x"), 2, "views that do: states, attention"),
         (("inspect", "best:sentiment", "states", "--text", "  "), 3, "one word or more"),
         (("inspect", "best:translation", "attention", "--text", ""), 3, "give a text to translate"),
         (("inspect", "best:char_lm", "embedding", "--out", "/proc/nowhere"), 6, "cannot write into"),
@@ -192,3 +193,20 @@ def test_a_png_says_how_large_it_is() -> None:
     """What TensorBoard is told of an image is read from the file itself."""
     png = Picture("x", "x", "x", lambda _: None, 2, 1).render(dpi=50)
     assert struct.unpack(">II", png[16:24]) == (100, 50)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_text_is_read_to_its_end_and_cut_with_a_word(capsys: Capture, monkeypatch: Patch) -> None:
+    for text, drawn in (("x", "x"), ("ab" * 60, "ab" * 48)):
+        code, out, err = in_process(capsys, monkeypatch, "inspect", "best:char_lm", "states", "--text", text, "--json")
+        assert code == 0, err
+        said = json.loads(out)
+        assert said["pictures"]["states"]["tokens"] == list(drawn)
+        cut = "The first 96 of 120 tokens are drawn."
+        assert (cut in Path(said["page"]).read_text(encoding="utf-8")) == (text != drawn)
+
+
+@pytest.mark.usefixtures("here")
+def test_what_failed_leaves_no_folder(capsys: Capture, monkeypatch: Patch) -> None:
+    assert in_process(capsys, monkeypatch, "inspect", "best:char_lm", "best:sentiment", "memory")[0] == 2
+    assert not list(Path("runs/inspect").iterdir())
