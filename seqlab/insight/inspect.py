@@ -126,14 +126,9 @@ def inspect(
 def _folder(subjects: Sequence[Subject], views: Sequence[str], out: Path | None, runs_dir: Path) -> Path:
     if out is None and len(subjects) > 1:
         return make_run_folder(runs_dir / "inspect", f"{datetime.now():%Y%m%d-%H%M%S}", None)
-    # some views have a folder of their own: they leave the page of all of them as it is
-    folder = (
-        subjects[0].trained.folder.joinpath(
-            "inspect", *["-".join(view for view in VIEWS if view in views)] * bool(views)
-        )
-        if out is None
-        else out
-    )
+    folder = out or subjects[0].trained.folder / "inspect"
+    if out is None and views:  # a folder of their own: the page of all stays as it is
+        folder /= "-".join(view for view in VIEWS if view in views)
     ours = (folder / "inspect.json").exists()
     if (folder / "config.yaml").exists() or (any(folder.glob("events.out.tfevents.*")) and not ours):
         raise ConfigError(f"--out {folder}: other things stand there", "name a folder that is for this alone")
