@@ -49,7 +49,9 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):  # Ctrl-C before or after a run
         typer.echo("stopped", err=True)
         code = 130
-    except (BrokenPipeError, SystemExit):  # click makes the second of the first: `| head` has had enough
+    except (BrokenPipeError, SystemExit) as end:  # `| head` has had enough
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):  # click's own of it
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
