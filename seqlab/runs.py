@@ -95,7 +95,7 @@ def exists(name: str) -> bool:
     return os.path.exists(name)  # noqa: PTH110
 
 
-def named_run(name: str, runs_dir: Path) -> Path:
+def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
     """A run's folder; or `last`, the one below `runs_dir` that changed last; or `best:TASK`, the one with the best
     primary metric on test. Raises CheckpointError where there is none."""
     word, _, task = name.partition(":")

@@ -13,7 +13,7 @@ from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.experiment import build_task, check_data, decide, describe_environment, make_trainer, prepare, recorded
 from seqlab.run_folder import find_run, fingerprint
-from seqlab.runs import differences
+from seqlab.runs import differences, named_run
 from seqlab.training.device import Device, DeviceConfig, resolve_device
 from seqlab.training.retention import newest_whole, snapshots, step_of
 from seqlab.training.snapshot import Parts, load_parts, restore
@@ -30,7 +30,7 @@ def find_stored(run: str | Path) -> tuple[Path, Path | None]:
             names = ", ".join(checkpoint.name for checkpoint in snapshots(path.parent)) or "none"
             raise CheckpointError(f"there is no checkpoint at {path}", "", f"there: {names}")
         return folder, path
-    return find_run(path), None
+    return named_run(str(run)), None
 
 
 def checkpoint_of(folder: Path, named: Path | None) -> tuple[Path, Parts] | None:

@@ -18,7 +18,6 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder.", show_default=False)]
 KnownRun = Annotated[
     str,
     typer.Argument(

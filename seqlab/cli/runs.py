@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from seqlab.cli.app import app
-from seqlab.cli.options import AsJson, Debug, Run, RunsDir
+from seqlab.cli.options import AsJson, Debug, KnownRun, RunsDir
 from seqlab.errors import ConfigError
 
 runs_app = typer.Typer(help="The runs that are there, best first.")
@@ -48,12 +48,12 @@ def runs(
 
 
 @runs_app.command("show")
-def runs_show(run: Run, as_json: AsJson = False, debug: Debug = False) -> None:
+def runs_show(run: KnownRun, as_json: AsJson = False, debug: Debug = False) -> None:
     """One run: settings, figures, what it wrote."""
     from seqlab.runs import named_run, read_run_files
     from seqlab.runs_display import run_as_json, show_run
 
-    found = read_run_files(named_run(run, Path("runs")))
+    found = read_run_files(named_run(run))
     if as_json:
         typer.echo(json.dumps(run_as_json(found), indent=2, ensure_ascii=False))
     else:
@@ -71,7 +71,7 @@ def runs_diff(
     from seqlab.runs import differences, named_run, read_run_files
     from seqlab.runs_display import show_differences
 
-    first, second = (read_run_files(named_run(name, Path("runs"))) for name in (a, b))
+    first, second = (read_run_files(named_run(name)) for name in (a, b))
     if as_json:
         figures = differences(*({"test": (run.result or {}).get("test", {})} for run in (first, second)))
         changed = {"config": differences(first.config, second.config), "figures": figures}

@@ -84,10 +84,7 @@ def resume(
     from seqlab import verify as verifying
     from seqlab.report import show_result
     from seqlab.run_folder import read_overrides, resume_command
-    from seqlab.runs import exists, named_run
 
-    if Path(run).name == run and not exists(run):
-        run = str(named_run(run, Path("runs")))
     console = Console(stderr=True)
     if verify:
         start, end = verifying.verify(run, console, config_dir=config_dir)

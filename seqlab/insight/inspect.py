@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
-from seqlab.errors import ConfigError, Interrupted, ResourceError, SeqlabError, quoted
+from seqlab.errors import ConfigError, ResourceError, SeqlabError, quoted
 from seqlab.experiment import open_run
 from seqlab.insight.answers import confusion, errors
 from seqlab.insight.attention import attention
@@ -103,11 +103,10 @@ def inspect(
         try:
             pictures += VIEWS[name](subjects, text)
         except SeqlabError as error:
-            if not views and not isinstance(error, Interrupted):
+            if not views:
                 left_out[name] = error.what
                 continue
-            if views:
-                error.what = f"no {name}: {error.what}"
+            error.what = f"no {name}: {error.what}"
             with suppress(OSError):  # what has something in it stays
                 where.rmdir()
             raise
