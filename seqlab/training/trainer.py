@@ -312,7 +312,7 @@ class Trainer(Generic[BatchT]):
     def _update(self, nats: Tensor, rows: int) -> Tensor:
         """Clip and apply the gradient, unless it or the loss is not finite. Returns its norm before clipping."""
         self.scaler.unscale_(self.optimizer)
-        total_norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        total_norm = self._gradient_norm()
         norm = total_norm + 0.0 * nats  # one number for both: 0 times what is not finite is nan
         assert self.state is not None
         if self.deferred:
@@ -325,15 +325,25 @@ class Trainer(Generic[BatchT]):
             self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
             self.state = where(finite, self.state, initial)
         if self.deferred or math.isfinite(known):
-            if self.config.clip_value is not None:
-                nn.utils.clip_grad_value_(self.parameters, self.config.clip_value)
-            if self.config.clip_norm is not None and not known <= self.config.clip_norm:
-                nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip_norm, total_norm)
+            self._clip(total_norm, known)
             self.scaler.step(self.optimizer)
         else:
             self.state = None  # it may hold what is not finite either
         self.scaler.update()
         return norm
+
+    def _gradient_norm(self) -> Tensor:
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    def _clip(self, total_norm: Tensor, known: float) -> None:
+        """By value, then what is left by its norm. `known`: the norm before either, nan where the host has not asked
+        for it; cutting entries never makes it longer."""
+        value, norm = self.config.clip_value, self.config.clip_norm
+        if value is not None:
+            nn.utils.clip_grad_value_(self.parameters, value)
+        if norm is not None and not known <= norm:
+            left = total_norm if value is None else self._gradient_norm()
+            nn.utils.clip_grads_with_norm_(self.parameters, norm, left)
 
     # --- looking -----------------------------------------------------------------------------------
 

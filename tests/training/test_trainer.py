@@ -181,6 +181,34 @@ def test_clip_value_bounds_every_entry() -> None:
     assert 0 < moved <= 1.01e-5
 
 
+@pytest.mark.parametrize(("scaled", "deferred"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize(("value", "norm"), [("1e-3", "0.01"), ("1e-3", "100"), ("10", "0.01"), ("null", "0.01")])
+def test_what_clipping_by_value_leaves_is_clipped_by_its_norm(
+    scaled: bool, deferred: bool, value: str, norm: str
+) -> None:
+    """Against the same written out: cut each entry, take the norm of what is left, shorten that."""
+    trainer = make_trainer(
+        "gru", "char_lm", f"trainer.clip_value={value}", f"trainer.clip_norm={norm}", "optim=sgd",
+        "optim.learning_rate=1.0", "optim.schedule=constant",
+    )  # fmt: skip
+    if scaled:
+        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=4096.0)
+    trainer.deferred = deferred
+    batch = next(iter(trainer.task.batches("train", 0)))
+    output = trainer.network(batch, trainer.network.initial_state(batch.size))
+    raw = torch.autograd.grad(output.loss_sum / batch.target_count, list(trainer.network.parameters()))
+    total = math.sqrt(sum(float(g.double().square().sum()) for g in raw))
+    cut = raw if value == "null" else [g.clamp(-float(value), float(value)) for g in raw]
+    left = math.sqrt(sum(float(g.double().square().sum()) for g in cut))
+    assert (value != "1e-3") == math.isclose(left, total)  # entries are cut where the case says so
+    share = min(1.0, float(norm) / left)
+    before = weights(trainer)
+    _, told = trainer.step([batch])
+    assert float(told) == pytest.approx(total, rel=1e-4)  # what is logged is the norm before any clipping
+    for old, new, gradient in zip(before, weights(trainer), cut, strict=True):
+        torch.testing.assert_close(new, old - share * gradient, rtol=1e-4, atol=1e-7)
+
+
 @pytest.mark.parametrize("scaled", [False, True])
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(scaled: bool) -> None:
     trainer = make_trainer("lstm", "char_lm", "trainer.nonfinite_limit=3")
