@@ -234,6 +234,17 @@ class ModelConfig(ABC):
 # --- tasks ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a network is made of, as modules or single parameters, each weight in one of them. embedding: what turns
+    tokens into vectors; body: what works on sequences; head: what makes scores of it. A weight that two of them share
+    counts where it is named first, in this order."""
+
+    embedding: tuple[nn.Module | nn.Parameter, ...]
+    body: tuple[nn.Module | nn.Parameter, ...]
+    head: tuple[nn.Module | nn.Parameter, ...]
+
+
 class Network(nn.Module, ABC, Generic[BatchT]):
     """A task's embeddings, sequence model(s), head and loss as one module."""
 
@@ -244,6 +255,15 @@ class Network(nn.Module, ABC, Generic[BatchT]):
     @abstractmethod
     def forward(self, batch: BatchT, state: State) -> StepOutput:
         """The summed loss of the batch, in nats and fp32 whatever the precision of the matmuls."""
+
+    def parts(self) -> Parts:
+        """What is counted, and matched in size, as what. By default embedding are the nn.Embedding modules outside
+        sequence models, body the sequence models, and head whatever is left: a network with another body says so."""
+        body = [module for module in self.modules() if isinstance(module, SequenceModel)]
+        inside = {id(module) for model in body for module in model.modules()}
+        embedding = [m for m in self.modules() if isinstance(m, nn.Embedding) and id(m) not in inside]
+        named = {id(p) for module in (*body, *embedding) for p in module.parameters()}
+        return Parts(tuple(embedding), tuple(body), tuple(p for p in self.parameters() if id(p) not in named))
 
 
 @contextmanager

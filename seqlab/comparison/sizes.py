@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from seqlab.errors import ConfigError
-from seqlab.interfaces import ModelConfig, Network, SequenceModel, Task
+from seqlab.interfaces import ModelConfig, Network, Task
 
 Part = Literal["params", "body"]
 TOLERANCE = 0.02
@@ -19,8 +19,7 @@ _WIDEST = 1 << 16
 
 @dataclass(frozen=True)
 class Sizes:
-    """Trainable numbers of a network. embedding: token embeddings; body: the sequence models, learned positions
-    included; head: all that is left. A weight that head and embedding share is counted once, as embedding."""
+    """Trainable numbers of a network, by the parts that it names itself (Network.parts)."""
 
     embedding: int
     body: int
@@ -33,16 +32,22 @@ class Sizes:
 
 
 def sizes(network: Network[Any]) -> Sizes:
-    """Count a network's parts."""
-    body: dict[int, int] = {}
-    embedding: dict[int, int] = {}
-    for module in network.modules():
-        found = body if isinstance(module, SequenceModel) else embedding
-        if isinstance(module, SequenceModel | nn.Embedding):
-            found |= {id(p): p.numel() for p in module.parameters() if p.requires_grad}
-    every = {id(p): p.numel() for p in network.parameters() if p.requires_grad}
-    in_embedding = sum(count for key, count in embedding.items() if key not in body)
-    return Sizes(in_embedding, sum(body.values()), sum(every.values()) - sum(body.values()) - in_embedding)
+    """Count a network's parts, each weight once. Raises ConfigError where it names a weight of its own in none."""
+    parts, counted = network.parts(), set[int]()
+
+    def count(part: tuple[nn.Module | nn.Parameter, ...]) -> int:
+        own = [p for one in part for p in (one.parameters() if isinstance(one, nn.Module) else (one,))]
+        new = {id(p): p.numel() for p in own if p.requires_grad and id(p) not in counted}
+        counted.update(new)
+        return sum(new.values())
+
+    found = Sizes(count(parts.embedding), count(parts.body), count(parts.head))
+    missing = [name for name, p in network.named_parameters() if p.requires_grad and id(p) not in counted]
+    if missing:
+        raise ConfigError(
+            f"{type(network).__name__}.parts() leaves out {missing[0]}", "name it as embedding, body or head"
+        )
+    return found
 
 
 def sizes_of(task: Task[Any], model: ModelConfig) -> Sizes:
@@ -57,6 +62,11 @@ def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> 
 
     def count(candidate: ModelConfig) -> int:
         return int(getattr(sizes_of(task, candidate), part))
+
+    if count(model) == 0:
+        raise ConfigError(
+            f"this network has no {part} to match: its method parts names none", "name it there, or match params="
+        )
 
     low, high = 1, 2
     while high < _WIDEST and ((at_high := _next_allowed(model, high)) is None or count(at_high) < target):

@@ -31,6 +31,7 @@ from seqlab.interfaces import (
     Metric,
     ModelConfig,
     Network,
+    Parts,
     Positive,
     Prediction,
     Reading,
@@ -297,6 +298,9 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
         self.decoder = model.build(Role.DECODER)
         self.dropout = LockedDropout(model.dropout)
         self.head = token_head(self.embed, model.tie_embeddings)
+
+    def parts(self) -> Parts:
+        return Parts((self.embed,), (self.decoder,), (self.head,))
 
     def initial_state(self, batch_size: int) -> State:
         """In evaluation a model without recurrence keeps a cache of the training window's length, so that

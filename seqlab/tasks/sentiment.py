@@ -33,6 +33,7 @@ from seqlab.interfaces import (
     Metric,
     ModelConfig,
     Network,
+    Parts,
     Prediction,
     Probability,
     Reading,
@@ -302,6 +303,9 @@ class SentimentNetwork(Network[TextBatch]):
         self.dropout = nn.Dropout(model.dropout)
         self.head = nn.Linear(model.width, classes)
         self.pooling, self.width = config.pooling, model.width
+
+    def parts(self) -> Parts:
+        return Parts((self.embed,), (self.model,), (self.head,))
 
     def initial_state(self, batch_size: int) -> State:
         like = self.head.weight

@@ -38,6 +38,7 @@ from seqlab.interfaces import (
     Metric,
     ModelConfig,
     Network,
+    Parts,
     Prediction,
     Probability,
     Reading,
@@ -317,6 +318,9 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
         self.encoder, self.decoder = model.build(Role.ENCODER), model.build(Role.CROSS_DECODER)
         self.dropout = nn.Dropout(model.dropout)
         self.head = token_head(self.embed_target, model.tie_embeddings)
+
+    def parts(self) -> Parts:
+        return Parts((self.embed_source, self.embed_target), (self.encoder, self.decoder), (self.head,))
 
     def initial_state(self, batch_size: int) -> State:
         return ()  # every batch brings its own source

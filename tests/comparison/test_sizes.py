@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
+import torch
 from pydantic.dataclasses import dataclass as config_dataclass
+from torch import nn
 
-from seqlab.comparison.sizes import Part, changes, match_size, sizes, sizes_of
+from seqlab.comparison.sizes import Part, Sizes, changes, match_size, sizes, sizes_of
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
-from seqlab.interfaces import SequenceModel
+from seqlab.interfaces import Batch, Network, Parts, SequenceModel, State, StepOutput
 from seqlab.models.lstm import LSTMConfig
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
 
@@ -30,6 +32,63 @@ def test_parts_add_up_and_need_no_memory(model: str, task: str, tied: str) -> No
     head = network.get_submodule("head")
     shared = overrides and tied == "true"
     assert found.head == (head.bias.numel() if shared else sum(p.numel() for p in head.parameters()))  # type: ignore[operator]
+
+
+class _Plain(Network[Batch]):
+    """Somebody's own network whose body is no SequenceModel and whose vectors are no nn.Embedding."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.zeros(10, 4))
+        self.mixer, self.head = nn.Conv1d(4, 4, 3), nn.Linear(4, 10)
+        self.head.weight = self.vectors  # tied
+
+    def initial_state(self, batch_size: int) -> State:
+        return ()
+
+    def forward(self, batch: Batch, state: State) -> StepOutput:
+        raise NotImplementedError
+
+
+class _Named(_Plain):
+    """The same, which says what is what."""
+
+    def parts(self) -> Parts:
+        return Parts((self.vectors,), (self.mixer,), (self.head,))
+
+
+class _Forgetful(_Plain):
+    def parts(self) -> Parts:
+        return Parts((), (self.mixer,), ())
+
+
+def test_a_network_names_what_is_its_body() -> None:
+    assert sizes(_Named()) == Sizes(embedding=40, body=4 * 4 * 3 + 4, head=10)
+    assert sizes(_Plain()) == Sizes(embedding=0, body=0, head=102)
+    with pytest.raises(ConfigError, match=r"_Forgetful.parts\(\) leaves out vectors"):
+        sizes(_Forgetful())
+
+
+def test_a_network_without_a_body_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_config("lstm", "char_lm")
+    data = tiny_task(config)
+    monkeypatch.setattr(data, "build_network", lambda _: _Plain())
+    with pytest.raises(ConfigError, match="no body to match"):
+        match_size(data, config.model, "body", 1000)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_our_networks_name_what_would_be_found_by_default(model: str, task: str) -> None:
+    """Learned positions and all: what the default finds by kinds of modules is what the tasks say."""
+    network = tiny_network(tiny_config(model, task))
+
+    def weights(part: tuple[nn.Module | nn.Parameter, ...]) -> set[int]:
+        return {id(p) for one in part for p in (one.parameters() if isinstance(one, nn.Module) else (one,))}
+
+    named, found = network.parts(), Network.parts(network)
+    for part in ("embedding", "body", "head"):
+        assert weights(getattr(named, part)) == weights(getattr(found, part))
 
 
 @pytest.mark.parametrize("task", TASKS)
