@@ -397,13 +397,27 @@ class Reading(Generic[BatchT]):
     """One text as a network reads it, for pictures.
 
     batch: one row. tokens: what stands at each of its positions, as a person would write it. written: for a network
-    with a decoder, what that reads, and `answers`, what it then says, position by position.
+    with a decoder, what that reads, and `answers`, what it then says, position by position. decoder: the dotted name of
+    the part of the network that reads `written`; every other part reads `tokens`.
     """
 
     batch: BatchT
     tokens: tuple[str, ...]
     written: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
+    decoder: str = "decoder"
+
+    def read_by(self, module: str, positions: int) -> tuple[str, ...]:
+        """The labels of what a module of the network, by its dotted name, reads. Raises ConfigError where it reads
+        another number of positions."""
+        decodes = bool(self.written) and f"{module}.".startswith(f"{self.decoder}.")
+        labels = self.written if decodes else self.tokens
+        if len(labels) != positions:
+            raise ConfigError(
+                f"{module} reads {positions} positions, and the text has {len(labels)}: nobody knows what stands where",
+                "let the task's method reading name the part that reads what is written: Reading(decoder=NAME)",
+            )
+        return labels
 
 
 class Task(ABC, Generic[BatchT]):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from seqlab.drawing.picture import Picture, plain
+from seqlab.errors import ConfigError
 from seqlab.insight.watching import calls_of, shown
 from seqlab.interfaces import Network, Reading, Table, Task
 from seqlab.layers.attention import Attention, SelfAttention
@@ -64,9 +65,11 @@ def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[
 
 def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[Any]) -> Picture:
     causal = isinstance(module, SelfAttention) and module.causal
-    sees = reading.tokens if module.across or not (causal and reading.written) else reading.written
-    looks = reading.answers if module.across else sees
     spread_N, whole = spread(weight_NTS), weight_NTS.shape[1:]
+    sees = reading.tokens if module.across else reading.read_by(name, whole[1])
+    looks = reading.answers if module.across else sees
+    if (len(looks), len(sees)) != whole:
+        raise ConfigError(f"{name} looks from {whole[0]} positions at {whole[1]}, and the texts have other lengths")
     looks, sees = looks[:_TOKENS], sees[:_TOKENS]
     weight_NTS = weight_NTS[:, : len(looks), : len(sees)]
     rows, columns = ([plain(shown(token)) for token in tokens] for tokens in (looks, sees))

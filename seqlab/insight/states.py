@@ -48,8 +48,9 @@ _CURVES = (
 
 @dataclass(frozen=True)
 class Trace:
-    """What the units did while a text was read: values (T, H), and each gate's (T, H)."""
+    """What the units of a module did while a text was read: values (T, H), and each gate's (T, H)."""
 
+    module: str
     where: str
     hidden_TH: Floats
     gates: dict[str, Floats]
@@ -64,13 +65,13 @@ def trace(network: Network[Any], reading: Reading[Any]) -> Trace:
         name = next((name for name, call in calls.items() if isinstance(call.module, SequenceModel)), None)
         if name is None:
             raise ConfigError("it calls no sequence model while it reads")
-        return Trace(f"{name}'s output", _array(calls[name].outcome[0][0]), {})
+        return Trace(name, f"{name}'s output", _array(calls[name].outcome[0][0]), {})
     name, stack = stacks[0], calls[stacks[0]].module
     kernels = [kernel for kernel, call in calls.items() if isinstance(call.module, nn.RNNBase)]
     last = calls[[kernel for kernel in kernels if kernel.startswith(f"{name}.")][-1]]
     where = "the last recurrent layer" + (", reading forwards" if name.endswith("ahead") else "")
     assert isinstance(stack, RecurrentStack)
-    return Trace(where, _array(last.outcome[0][0]), _gates(stack, last))
+    return Trace(name, where, _array(last.outcome[0][0]), _gates(stack, last))
 
 
 @torch.no_grad()
@@ -168,7 +169,9 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     carries = models_in(network)[0].context is None
     length = _SHOWN_TOKENS if carries else min(_SHOWN_TOKENS, task.longest())
     reading = task.reading(network, task.passage(length) if text is None else text)
-    seen, tokens = trace(network, reading), reading.tokens[:_SHOWN_TOKENS]
+    seen = trace(network, reading)
+    read = reading.read_by(seen.module, len(seen.hidden_TH))
+    tokens = read[:_SHOWN_TOKENS]
     # what carries nothing was never taught to read so much at once
     named, studied = _study(task, network) if study and carries else ([], 0)
     hidden_TH = seen.hidden_TH[: len(tokens)]
@@ -193,8 +196,8 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
         panels[-1].set_xlabel("what is read")
 
     about = _ABOUT.format(where=seen.where, shown=len(order_H), all=hidden_TH.shape[1])
-    if len(tokens) < len(reading.tokens):
-        about += f" The first {len(tokens)} of {len(reading.tokens):,} tokens are drawn."
+    if len(tokens) < len(read):
+        about += f" The first {len(tokens)} of {len(read):,} tokens are drawn."
     about += _GATES * bool(seen.gates) + "".join(text for gate, text in _MEANING.items() if gate in seen.gates)
     about += _CURVES.format(studied=f"{studied:,}", all=hidden_TH.shape[1]) * bool(curves)
     rows = tuple((follower.feature, f"{follower.unit}", follower.correlation) for follower in named)
@@ -216,7 +219,9 @@ def _study(task: Task[Any], network: Network[Any]) -> tuple[list[Follower], int]
     reading = task.reading(network, task.passage(_STUDIED_TOKENS))
     if len(reading.tokens) < _ENOUGH_TOKENS:
         return [], 0
-    return followers(trace(network, reading).hidden_TH, features(reading.tokens)), len(reading.tokens)
+    seen = trace(network, reading)
+    read = reading.read_by(seen.module, len(seen.hidden_TH))
+    return followers(seen.hidden_TH, features(read)), len(read)
 
 
 def _heat(

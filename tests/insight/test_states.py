@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,10 +11,16 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
 
+from seqlab.data.vocabulary import START
+from seqlab.errors import ConfigError
 from seqlab.insight.states import features, followers, states, trace
+from seqlab.interfaces import Memory, Network, Reading, State, StepOutput
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.tasks.char_lm import CharLM, CharNetwork
+from seqlab.tasks.translation import PairBatch, TranslationNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
 TEXT = 'def f(x):\n    return "a (b"\n\nNext'
@@ -102,3 +110,45 @@ def test_every_family_and_task_has_its_picture() -> None:
         picture = states(tiny_task(config), tiny_network(config), None)
         assert picture.png.startswith(b"\x89PNG")
         assert len(picture.data["hidden"]) == len(picture.data["tokens"])
+
+
+class _Backwards(TranslationNetwork):
+    """Somebody's own network, whose decoder is another module and the only one that is called as a module."""
+
+    def __init__(self, network: TranslationNetwork) -> None:
+        nn.Module.__init__(self)
+        self.embed, self.writes, self.score = network.embed_target, network.decoder, network.head
+
+    def initial_state(self, batch_size: int) -> State:
+        return ()
+
+    def forward(self, batch: PairBatch, state: State) -> StepOutput:
+        before_BT = functional.pad(batch.target_BT[:, :-1], (1, 0), value=START)
+        x_BTD = self.embed(before_BT)
+        memory = Memory(x_BTD, torch.ones(before_BT.shape, dtype=torch.bool), x_BTD[:, 0])
+        hidden_BTD, _ = self.writes(x_BTD, self.writes.initial_state(batch.size), memory=memory)
+        return StepOutput(hidden_BTD.sum(), (), self.score(hidden_BTD))
+
+
+def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
+    """Also where a network of somebody's own calls it by another name; where nobody says so, nothing is drawn."""
+    config = tiny_config("gru", "translation")
+    task, plain = tiny_task(config), tiny_network(config)
+    assert isinstance(plain, TranslationNetwork)
+    network, reading = _Backwards(plain), task.reading(plain, "3 May")
+    assert len(reading.written) != len(reading.tokens)
+
+    class Own(type(task)):  # type: ignore[misc]
+        def __init__(self, found: Reading[Any]) -> None:
+            self.found = found
+
+        def reading(self, network: Network[Any], text: str) -> Reading[Any]:
+            return self.found
+
+    drawn = states(Own(replace(reading, decoder="writes")), network, "3 May", study=False)
+    assert drawn.data["tokens"] == list(reading.written)
+    assert len(drawn.data["hidden"]) == len(reading.written)
+    with pytest.raises(ConfigError, match=rf"reads {len(reading.written)} positions, and the text has 5"):
+        states(Own(reading), network, "3 May", study=False)
+    # ours: the encoder comes first, and reads the source
+    assert states(task, plain, "3 May", study=False).data["tokens"] == list("3 May")
