@@ -12,6 +12,7 @@ from pydantic import Field
 
 PAD, UNKNOWN, START, END = range(4)
 SPECIALS = ("<pad>", "<unknown>", "<start>", "<end>")
+UNKNOWN_SIGN = "\u2047"  # ⁇, as SentencePiece writes it: one character, so that no score takes it for letters
 
 VocabularySize = Annotated[int, Field(gt=len(SPECIALS))]
 """How many tokens to keep: more than the special ones."""
@@ -50,11 +51,11 @@ class Vocabulary:
         return tuple(dict.fromkeys(token for token in tokens if token not in self._ids))
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Their tokens, up to the first END; padding and START leave no trace."""
+        """Their tokens, up to the first END, UNKNOWN as ⁇; padding and START leave no trace."""
         tokens: list[str] = []
         for index in ids:
             if index == END:
                 break
             if index not in (PAD, START):
-                tokens.append(self.tokens[index])
+                tokens.append(UNKNOWN_SIGN if index == UNKNOWN else self.tokens[index])
         return tokens

@@ -10,7 +10,8 @@ import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -54,10 +55,7 @@ from seqlab.interfaces import (
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import Floats, bootstrap_interval, gather
-
-if TYPE_CHECKING:
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
+from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
 
 CORPORA = ("cldr",)
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -82,7 +80,8 @@ class TranslationConfig(TaskConfig):
     phrases to make (cldr). unit: what a token is. vocabulary_size: tokens kept of each side.
     max_length: tokens of a source or a target; longer training pairs are counted and left out.
     batch_tokens: positions of a training batch, source and target, padding counted; null: batch_size pairs.
-    metric: what chooses the best checkpoint.
+    metric: what chooses the best checkpoint. bleu_tokenizer: sacreBLEU's name of one; auto: what fits the language
+    (of target with cldr) or the script of the references.
     """
 
     training_settings = (
@@ -102,6 +101,7 @@ class TranslationConfig(TaskConfig):
     eval_batch_size: Count
     label_smoothing: Probability
     metric: Literal["exact_match", "bleu"]
+    bleu_tokenizer: BleuTokenizer
     split_seed: WholeNumber
 
     def build(self) -> Translation:
@@ -147,6 +147,9 @@ class Translation(Task[PairBatch]):
         self.data_sha256 = sha256_of(text for part in parts.values() for pair in part for text in pair)
         self.tokens: Callable[[str], list[str]] = list if config.unit == "char" else str.split
         self.joint = "" if config.unit == "char" else " "
+        references = (target for split in ("validation", "test") for _, target in parts[split])
+        language = config.target if config.corpus == "cldr" else None
+        self.scores = TextScores(choose_bleu_tokenizer(config.bleu_tokenizer, references, language))
         train = [(self.tokens(a), self.tokens(b)) for a, b in parts["train"]]
         kept = [(a, b) for a, b in train if max(len(a), len(b)) < config.max_length]
         self.left_out = len(train) - len(kept)
@@ -213,6 +216,7 @@ class Translation(Task[PairBatch]):
             **{f"{split} pairs": len(rows) for split, rows in self.ids.items()},
             f"source {unit}": len(self.sources),
             f"target {unit}": len(self.targets),
+            "BLEU tokenizer": self.scores.tokenizer,
             f"training pairs left out at {self.config.max_length} {unit}": self.left_out,
             f"other pairs cut at {self.config.max_length} {unit}": self.cut,
         }
@@ -227,15 +231,12 @@ class Translation(Task[PairBatch]):
         )
 
     def baselines(self) -> Iterator[Baseline]:
-        from sacrebleu.metrics.bleu import BLEU
-        from sacrebleu.metrics.chrf import CHRF
-
         sources, truth = (list(side) for side in zip(*self.pairs["test"], strict=True))
-        yield Baseline("copy", "says the source again", _figures(sources, truth, BLEU(), CHRF()))
+        yield Baseline("copy", "says the source again", self.scores.figures(sources, truth))
         train = self.pairs["train"]
         said = [train[index][1] for index in nearest([source for source, _ in train], sources)]
         yield Baseline(
-            "nearest", "the translation of the most similar source of train", _figures(said, truth, BLEU(), CHRF())
+            "nearest", "the translation of the most similar source of train", self.scores.figures(said, truth)
         )
 
     def predict(self, network: Network[PairBatch], text: str, how: Asking) -> Prediction:
@@ -371,12 +372,7 @@ class TranslationMeter(Meter[PairBatch]):
     """Teacher-forced loss, and what sacreBLEU and plain equality say of greedy translations."""
 
     def __init__(self, task: Translation, pairs: list[tuple[str, str]]) -> None:
-        # sacreBLEU takes a moment to import, which training alone need not wait for
-        from sacrebleu.metrics.bleu import BLEU
-        from sacrebleu.metrics.chrf import CHRF
-
-        self.task, self.pairs = task, pairs
-        self.bleu, self.chrf = BLEU(), CHRF()
+        self.task, self.pairs, self.scores = task, pairs, task.scores
         self.primary = task.config.metric
         self.nats: list[Tensor] = []
         self.targets = 0
@@ -400,42 +396,23 @@ class TranslationMeter(Meter[PairBatch]):
     def compute(self) -> dict[str, Metric]:
         loss = float(gather(self.nats).sum()) / self.targets
         return {
-            **_figures(self.said, self.truth, self.bleu, self.chrf),
+            **self.scores.figures(self.said, self.truth),
             "loss": Metric(loss, "nats/token", higher_is_better=False),
             "perplexity": Metric(math.exp(min(loss, 700.0)), "", higher_is_better=False),
         }
 
     def interval(self, seed: int) -> tuple[float, float]:
-        statistics_NK, aggregate = self._bleu_sums() if self.primary == "bleu" else self._match_sums()
-        return bootstrap_interval(statistics_NK, aggregate, seed)
+        if self.primary == "bleu":
+            return bootstrap_interval(self.scores.bleu_sums(self.said, self.truth), self.scores.bleu, seed)
+        return bootstrap_interval(*self._match_sums(), seed)
 
     def _match_sums(self) -> tuple[Floats, Callable[[Floats], float]]:
         same = [a == b for a, b in zip(self.said, self.truth, strict=True)]
         return np.stack((np.array(same), np.ones(len(same))), 1), lambda sums: float(sums[0] / sums[1])
 
-    def _bleu_sums(self, *, effective_order: bool = False) -> tuple[Floats, Callable[[Floats], float]]:
-        """Corpus BLEU is a function of n-gram counts and lengths that add up over sentences. effective_order: only the
-        orders that the references are long enough for, so that short ones have a score."""
-        from sacrebleu.metrics.bleu import BLEU
-
-        sentence = BLEU(effective_order=True)  # counts are the same; only its own sentence score differs
-        scores = [sentence.sentence_score(a, [b]) for a, b in zip(self.said, self.truth, strict=True)]
-        rows = [[*score.counts, *score.totals, score.sys_len, score.ref_len] for score in scores]
-
-        def aggregate(sums: Floats) -> float:
-            counts = [round(value) for value in sums.tolist()]
-            correct, total, (said, truth) = counts[:4], counts[4:8], counts[8:]
-            # smoothed as corpus_score does, or a sample in which no 4-gram is right would have no score at all
-            score = BLEU.compute_bleu(correct, total, said, truth, smooth_method="exp", effective_order=effective_order)
-            return float(score.score)
-
-        return np.array(rows, dtype=np.float64), aggregate
-
     def details(self) -> dict[str, Any]:
-        for metric in (self.bleu, self.chrf):  # which have no signature before they have seen references
-            metric.corpus_score(["a"], [["a"]])
         return {
-            "signatures": {"bleu": str(self.bleu.get_signature()), "chrf": str(self.chrf.get_signature())},
+            "signatures": self.scores.signatures(self.truth),
             "by_source_length": self._by_length(),
         }
 
@@ -448,10 +425,10 @@ class TranslationMeter(Meter[PairBatch]):
         if self._groups:
             return self._groups
         lengths, truth = np.array(self._source_lengths()), self.truth
-        sums_NK, bleu_of = self._bleu_sums(effective_order=True)
+        sums_NK, bleu_of = self.scores.bleu_sums(self.said, truth), partial(self.scores.bleu, effective_order=True)
         for low, high in length_groups(lengths.tolist()):
             chosen = np.flatnonzero((lengths >= low) & (lengths <= high))
-            said, right = [self.said[i] for i in chosen], [truth[i] for i in chosen]
+            figures = self.scores.figures([self.said[i] for i in chosen], [truth[i] for i in chosen])
             self._groups.append(
                 {
                     "from": low,
@@ -459,16 +436,14 @@ class TranslationMeter(Meter[PairBatch]):
                     "pairs": len(chosen),
                     "bleu": bleu_of(sums_NK[chosen].sum(0)),
                     "bleu_interval": list(bootstrap_interval(sums_NK[chosen], bleu_of, seed=0)),
-                    "chrf": self.chrf.corpus_score(said, [right]).score,
-                    "exact_match": sum(a == b for a, b in zip(said, right, strict=True)) / len(chosen),
+                    "chrf": figures["chrf"].value,
+                    "exact_match": figures["exact_match"].value,
                 }
             )
         return self._groups
 
     def items(self) -> Iterator[dict[str, Any]]:
-        from sacrebleu.metrics.bleu import BLEU
-
-        sentence, nats = BLEU(effective_order=True), gather(self.nats)
+        nats = gather(self.nats)
         lengths = self._source_lengths()
         for row in np.argsort(self.places):
             source, truth = self.pairs[self.places[row]]
@@ -480,8 +455,7 @@ class TranslationMeter(Meter[PairBatch]):
                 "said": said,
                 "right": said == truth,
                 "source_length": lengths[row],
-                "bleu": sentence.sentence_score(said, [truth]).score,
-                "chrf": self.chrf.sentence_score(said, [truth]).score,
+                **self.scores.sentence(said, truth),
                 "nats": float(nats[row]),
             }
 
@@ -504,12 +478,3 @@ def length_groups(lengths: Sequence[int], groups: int = 6) -> list[tuple[int, in
         if cut > first:
             found.append((ordered[first], ordered[cut - 1]))
     return found
-
-
-def _figures(said: list[str], truth: list[str], bleu: BLEU, chrf: CHRF) -> dict[str, Metric]:
-    same = sum(a == b for a, b in zip(said, truth, strict=True))
-    return {
-        "exact_match": Metric(same / len(truth), "", higher_is_better=True),
-        "bleu": Metric(bleu.corpus_score(said, [truth]).score, "", higher_is_better=True),
-        "chrf": Metric(chrf.corpus_score(said, [truth]).score, "", higher_is_better=True),
-    }

@@ -14,7 +14,7 @@ from sacrebleu.metrics.bleu import BLEU
 
 from seqlab.data.cldr import cldr_pairs
 from seqlab.data.pairs import read_pairs
-from seqlab.data.vocabulary import END, START
+from seqlab.data.vocabulary import END, START, UNKNOWN, Vocabulary
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
 from seqlab.tasks.translation import (
@@ -134,15 +134,11 @@ def test_bleu_and_its_interval_are_sacrebleus() -> None:
     assert metrics["bleu"].value == pytest.approx(corpus_bleu(meter.said, [meter.truth]).score)
     assert metrics["exact_match"].value == 0.5
     assert metrics["loss"].value == 0.5
-    statistics_NK, aggregate = meter._bleu_sums()
-    assert aggregate(statistics_NK.sum(0)) == pytest.approx(metrics["bleu"].value)
     # also where a sample holds no 4-gram that is right
     for said in (meter.said, ["one two three four five", "the dog sat on it"]):
         truth = ["one two three 4 five", "the cat sat on a mat"] if said is not meter.said else meter.truth
-        few = TranslationMeter(task, [("x", text) for text in truth])
-        few.said, few.places = said, list(range(len(said)))
-        statistics_NK, aggregate = few._bleu_sums()
-        assert aggregate(statistics_NK.sum(0)) == pytest.approx(corpus_bleu(said, [truth]).score)
+        sums_K = task.scores.bleu_sums(said, truth).sum(0)
+        assert task.scores.bleu(sums_K) == pytest.approx(corpus_bleu(said, [truth]).score)
     low, high = meter.interval(0)
     assert low < metrics["bleu"].value < high
     details = meter.details()
@@ -174,6 +170,22 @@ def test_an_unknown_token_is_not_an_exact_match() -> None:
     task = _task()
     task.pairs["test"][0] = (task.pairs["test"][0][0], "☃")
     assert task.meter("test").pairs[0][1] == "☃"
+
+
+def test_an_unknown_token_is_one_token_and_one_character() -> None:
+    assert Vocabulary.of([["mot"]]).decode([4, UNKNOWN, 4, END]) == ["mot", "⁇", "mot"]
+
+
+@pytest.mark.parametrize(("target", "tokenizer"), [("zh_Hant", "zh"), ("th", "char"), ("sw", "13a")])
+def test_perfect_phrases_of_any_locale_score_100(target: str, tokenizer: str) -> None:
+    task = _task(f"task.target={target}")
+    assert task.facts()["BLEU tokenizer"] == tokenizer
+    meter = task.meter("test")
+    meter.places = list(range(len(meter.pairs)))
+    meter.said, meter.nats, meter.targets, meter.primary = meter.truth, [torch.tensor([0.0])], 1, "bleu"
+    assert meter.compute()["bleu"].value == pytest.approx(100)
+    assert meter.interval(0) == pytest.approx((100, 100))
+    assert f"tok:{tokenizer}" in meter.details()["signatures"]["bleu"]
 
 
 def test_long_pairs_are_left_out_of_training_and_kept_in_evaluation() -> None:
