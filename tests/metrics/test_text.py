@@ -50,7 +50,7 @@ def test_the_language_decides_where_it_is_known() -> None:
 
 
 def test_a_tokenizer_that_is_not_installed_is_refused_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "find_spec", lambda module: None)
+    monkeypatch.setattr(text, "find_spec", lambda _: None)
     assert choose_bleu_tokenizer("auto", ["東京都の天気は晴れです"]) == "char"
     with pytest.raises(ConfigError, match=r"task\.bleu_tokenizer=ja-mecab is not installed") as refused:
         choose_bleu_tokenizer("ja-mecab", [])
