@@ -67,6 +67,7 @@ class Result:
     device: str
     precision: str
     metrics: dict[str, Metric]
+    warnings: tuple[str, ...]
     sample: str
 
     def as_json(self) -> dict[str, Any]:
@@ -312,6 +313,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         device=trainer.device.name,
         precision=trainer.device.precision,
         metrics=metrics,
+        warnings=tuple(trainer.task.warnings()),
         sample="",
     )
 
@@ -403,6 +405,8 @@ def _introduce(
     display.say(facts)
     display.say(f"run: {folder}")
     _log.info("%s on %s, %d parameters; %s", config.names["model"], config.names["task"], parameters, facts)
+    for warning in task.warnings():
+        _log.warning("%s", warning)
 
 
 def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | float | str]:

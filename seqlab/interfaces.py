@@ -453,6 +453,11 @@ class Task(ABC, Generic[BatchT]):
     def facts(self) -> Mapping[str, int | str]:
         """What a reader should know of the data: sizes, vocabulary, what was skipped."""
 
+    def warnings(self) -> Iterable[str]:
+        """What in the data makes its figures mean less than they seem to: plain sentences, each with its remedy. Shown
+        before training, in train.log, in result.json and in a comparison's notes; none by default."""
+        return ()
+
     @abstractmethod
     def samples(self, network: Network[BatchT], seed: int) -> str:
         """A passage that shows what the network has learned, for people."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.text import Text
 from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
 from seqlab.display import clock, compact, metric_lines
+from seqlab.errors import printable
 from seqlab.experiment import Result, count_parameters, prepare
 from seqlab.training.device import resolve_device, without_slow_parts
 
@@ -30,6 +32,7 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
         "model": config.names["model"],
         "task": config.names["task"],
         "data": dict(task.facts()),
+        "warnings": list(task.warnings()),
         "parameters": count_parameters(network),
         "parameters_by_part": dict(parts),
         "device": device.name,
@@ -43,6 +46,13 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
         console.print(f"  {key}: {value:,}" if isinstance(value, int) else f"  {key}: {value}", highlight=False)
     shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
     console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
+    _show_warnings(task.warnings(), console)
+
+
+def _show_warnings(warnings: Iterable[str], console: Console) -> None:
+    for warning in warnings:
+        line = Text.assemble("  ", ("warning: ", "bold yellow"), printable(warning))
+        console.print(line, soft_wrap=True)
 
 
 def _board_folder(folder: Path) -> Path:
@@ -56,6 +66,7 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     console.print()
     for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test "):
         console.print(line)
+    _show_warnings(result.warnings, console)
     console.print("  95 %: over test items, of this one seed", highlight=False)
     console.print(
         f"  {result.steps} steps in {clock(result.seconds)}, {compact(result.tokens_per_second)} tokens/s, "

@@ -98,6 +98,7 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
             if config.task not in tasks:
                 tasks[config.task] = config.task.build()
                 primary = tasks[config.task].meter("validation").primary
+                notes += [warning for warning in tasks[config.task].warnings() if warning not in notes]
             variant, why = _complete(variant, config, tasks[config.task], request, config_dir)
             notes += [f"{variant.label} could not be measured beforehand: {why}"] if why else []
         except SeqlabError as error:
