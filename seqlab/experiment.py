@@ -60,6 +60,7 @@ class Result:
     peak_memory_bytes: int
     best_step: int
     primary: str
+    criterion: tuple[str, ...]
     validation: dict[str, float]
     test: dict[str, float]
     test_interval: tuple[float, float]
@@ -306,6 +307,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         peak_memory_bytes=trainer.device.peak_memory_bytes(),
         best_step=best_step,
         primary=meter.primary,
+        criterion=meter.criterion(),
         validation={key: metric.value for key, metric in validation.items()},
         test={key: metric.value for key, metric in metrics.items()},
         test_interval=meter.interval(stream_seed(config.seed, "bootstrap")),

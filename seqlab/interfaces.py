@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
+from seqlab.criterion import Metric as Metric  # which needs no torch; tasks find it here
 from seqlab.errors import ConfigError
 
 # --- what a network remembers -----------------------------------------------------------------
@@ -298,26 +299,11 @@ class GeneratingNetwork(Network[BatchT]):
         return self.next
 
 
-@dataclass(frozen=True)
-class Metric:
-    """One figure of an evaluation."""
-
-    value: float
-    unit: str
-    higher_is_better: bool
-
-    def better_than(self, other: Metric | None) -> bool:
-        """Whether this is strictly better; anything is better than nothing, but never nan."""
-        if self.value != self.value or other is None:
-            return self.value == self.value
-        return self.value > other.value if self.higher_is_better else self.value < other.value
-
-
 class Meter(ABC, Generic[BatchT]):
     """Gathers what the batches of one evaluation say and turns it into metrics."""
 
     primary: str
-    """The name of the metric that chooses the best checkpoint."""
+    """The name of the metric that its task is judged by."""
 
     @abstractmethod
     def update(self, batch: BatchT, output: StepOutput, network: Network[BatchT]) -> None:
@@ -326,6 +312,11 @@ class Meter(ABC, Generic[BatchT]):
     @abstractmethod
     def compute(self) -> dict[str, Metric]:
         """Every metric of what was taken in, by name."""
+
+    def criterion(self) -> tuple[str, ...]:
+        """By which metrics two evaluations are told apart: the primary one, between equals the loss (where there is
+        one). Of two that are equal in all of them the newer is kept. seqlab/criterion.py is the rule."""
+        return (self.primary, "loss")
 
     @abstractmethod
     def interval(self, seed: int) -> tuple[float, float]:

@@ -217,7 +217,7 @@ def omissions(here: Path) -> Count:
         parts = load_parts(folder / f"step-{at:08d}")
         parts[1]["progress"]["seconds"] = parts[1]["interval"]["seconds"] = 1e6
         parts[1]["interval"]["tokens"] = 10**13
-        parts[1]["progress"]["best"]["value"] = 0.0  # never to be beaten: patience will end the run
+        parts[1]["progress"]["best"]["metrics"][0]["value"] = 0.0  # never to be beaten: patience will end the run
         parts[1]["progress"]["evaluations_since_best"] = 1
         expected, fresh = finish(parts), capture(make()[0])
         for where, name in _items(parts):

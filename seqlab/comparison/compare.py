@@ -20,6 +20,7 @@ from seqlab.comparison.planning import complete, draft, trial_values
 from seqlab.comparison.request import Request, key_of, merged
 from seqlab.comparison.summary import Run, Summary, read_run, summarise, write_files
 from seqlab.config.run import RunConfig
+from seqlab.criterion import Criterion, choose, validated
 from seqlab.errors import ConfigError, DataError, Interrupted, NumericError, ResourceError
 from seqlab.faults import disk
 from seqlab.interfaces import Baseline, Metric
@@ -190,17 +191,16 @@ def _search(
                 f"{job.label}: the trial of {key}={value} failed: {job.reason}", "the same command tries it again"
             )
     tried: dict[str, dict[str, float | None]] = {}
-    higher = False
+    reached: dict[str, list[tuple[str, Criterion]]] = {}
     for value, job in jobs:
         run = read_run(job.label, job.seed, job.folder)
         tried.setdefault(job.label, {})[value] = run.result["validation"].get(primary) if run is not None else None
         if run is not None:
-            higher = bool(run.result["metrics"][primary]["higher_is_better"])
+            reached.setdefault(job.label, []).append((value, validated(run.result)))
     variants = []
     for variant in plan.variants:
-        known = {value: reached for value, reached in tried.get(variant.label, {}).items() if reached is not None}
-        if known:
-            best = (max if higher else min)(known, key=lambda value: known[value])
+        best = choose(reached.get(variant.label, ()))
+        if best is not None:
             variant = replace(variant, overrides=merged(variant.overrides, (f"{key}={best}",)))
         elif variant.label in tried:
             raise NumericError(f"{variant.label}: training diverged with every value of {key}", "try smaller ones")

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
+from seqlab.comparison.request import key_of
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Row, Summary
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
@@ -153,7 +154,7 @@ def show_summary(summary: Summary, console: Console) -> None:
         console.print(Text(target_text(summary), style="dim"))
     console.print(Text(COST_LEGEND, style="dim"))
     for label in plan.tuned:
-        console.print(Text(tuned_line(plan, label, higher=summary.metric.higher_is_better), style="dim"))
+        console.print(Text(tuned_line(plan, label), style="dim"))
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="yellow"))
     if summary.verdicts:
@@ -175,12 +176,13 @@ def target_text(summary: Summary) -> str:
     )
 
 
-def tuned_line(plan: Plan, label: str, *, higher: bool) -> str:
+def tuned_line(plan: Plan, label: str) -> str:
     """What the search chose for one model, what failed, and whether the choice stands at the edge of what was tried."""
     tried = plan.tuned[label]
     known = {value: reached for value, reached in tried.items() if reached is not None}
     key = plan.tune.key if plan.tune is not None else ""
-    best = (max if higher else min)(known, key=lambda value: known[value])
+    overrides = next(variant.overrides for variant in plan.variants if variant.label == label)
+    best = next(word.partition("=")[2] for word in overrides if key_of(word) == key)
     ranked = sorted(tried, key=float)
     shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)
     edge = "; at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""

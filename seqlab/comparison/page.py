@@ -112,7 +112,7 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
             found.append({"kind": "note", "tag": "baseline", "text": text})
     found += [{"kind": "note", "tag": "note", "text": note} for note in summary.plan.notes]
     for label in summary.plan.tuned:
-        text = tuned_line(summary.plan, label, higher=summary.metric.higher_is_better)
+        text = tuned_line(summary.plan, label)
         found.append({"kind": "open", "tag": "search", "text": text})
     return found
 

@@ -22,7 +22,8 @@ from torch import Tensor
 from seqlab.errors import CheckpointError
 from seqlab.run_folder import flush, parse_json, read_plain
 
-FORMAT = 2  # 1 had no manifest, no interval, and only torch's random state
+FORMAT = 3  # 2 knew one metric of the best validation; 1 had no manifest, no interval, and only torch's random state
+_FIRST_WITH_MANIFEST = 2
 MANIFEST, TENSORS, STATE = "MANIFEST.json", "tensors.safetensors", "state.json"
 _MOST_MANIFEST_BYTES, _MOST_STATE_BYTES = 10_000, 64_000_000
 
@@ -107,7 +108,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         if hashlib.sha256(contents[name]).hexdigest() != digest:
             raise _damaged(folder, f"{name} is not as it was written (sha256)")
     state = _checked_format(folder, _decode(folder, STATE, contents[STATE]))
-    if state["format"] < FORMAT:
+    if state["format"] < _FIRST_WITH_MANIFEST:
         raise _damaged(folder, f"{STATE} is of format {state['format']}, which had no manifest")
     return _tensors(folder, contents[TENSORS]), state
 
@@ -115,7 +116,7 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _load_without_manifest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Format 1. Nothing vouches for its bytes, so that only what is obviously wrong is noticed."""
     state = _checked_format(folder, _decode(folder, STATE, _read(folder, STATE, _MOST_STATE_BYTES)))
-    if state["format"] >= FORMAT:
+    if state["format"] >= _FIRST_WITH_MANIFEST:
         raise _damaged(folder, f"{MANIFEST} is missing")
     return _tensors(folder, _read(folder, TENSORS, 2**62)), state
 

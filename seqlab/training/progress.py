@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from seqlab.criterion import Criterion
 from seqlab.interfaces import Metric
 
 
@@ -12,8 +13,10 @@ from seqlab.interfaces import Metric
 class Progress:
     """How far training has come. The position in the data is (epoch, windows of it already read).
 
-    evaluated_step: of the last validation. A signal puts off a validation that is due; the run makes it first when
-    it goes on. failed: the last step ended the run, because its loss or gradient was not finite.
+    best, best_step: the validation whose weights are kept. evaluations_since_best: how many in a row were not better
+    than all before them; one that is only as good is kept, as the newer, and counts. evaluated_step: of the last
+    validation. A signal puts off a validation that is due; the run makes it first when it goes on. failed: the last
+    step ended the run, because its loss or gradient was not finite.
     """
 
     step: int = 0
@@ -21,13 +24,22 @@ class Progress:
     windows: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    best: Metric | None = None
+    best: Criterion | None = None
     best_step: int = 0
     evaluations_since_best: int = 0
     evaluated_step: int = 0
     nonfinite_in_a_row: int = 0
     nonfinite_steps: int = 0
     failed: bool = False
+
+    def take(self, criterion: Criterion) -> bool:
+        """Count a validation of this step. Whether its weights are those to keep."""
+        self.evaluated_step = self.step
+        self.evaluations_since_best = 0 if criterion.better_than(self.best) else self.evaluations_since_best + 1
+        if not criterion.replaces(self.best):
+            return False
+        self.best, self.best_step = criterion, self.step
+        return True
 
 
 class Observer(Protocol):

@@ -260,6 +260,9 @@ def load_parts(checkpoint: Path) -> Parts:
     tensors, state = load_checkpoint(checkpoint)
     try:
         parts = _from_format_1(tensors, state) if state["format"] == 1 else (tensors, state)
+        if state["format"] <= 2 and (best := parts[1]["progress"]["best"]) is not None:
+            # one metric was known of it: what a later one also has decides between equals
+            parts[1]["progress"]["best"] = {"metrics": [best]}
         missing = [name for name in _STATE if name not in parts[1]]
         if missing:
             raise CheckpointError(

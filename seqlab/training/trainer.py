@@ -17,6 +17,7 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
+from seqlab.criterion import Criterion
 from seqlab.errors import Interrupted, NumericError, ResourceError
 from seqlab.interfaces import (
     BatchT,
@@ -179,7 +180,7 @@ class Trainer(Generic[BatchT]):
             self._log()
 
     def _evaluate_if_due(self) -> bool:
-        """Validate where this step asks for it and has not had it. Whether it was the best so far."""
+        """Validate where this step asks for it and has not had it. Whether these are the weights to keep."""
         step = self.progress.step
         due = step > 0 and step % self.config.eval_every_steps == 0 and self.progress.evaluated_step != step
         return due and self._validate()
@@ -359,7 +360,7 @@ class Trainer(Generic[BatchT]):
         return evaluate(self.network, windows(), self.task.meter(split), self.device)
 
     def _validate(self) -> bool:
-        """Whether this validation is the best so far. A signal puts it off."""
+        """Whether these are the weights to keep. A signal puts it off."""
         drawn = random_states(self.device.name)
         try:
             meter = self.evaluate("validation")
@@ -367,16 +368,10 @@ class Trainer(Generic[BatchT]):
             set_random_states(self.device.name, *drawn)  # a user's own network may draw in evaluation too
             return False
         metrics = meter.compute()
-        progress, primary = self.progress, metrics[meter.primary]
-        progress.evaluated_step = progress.step
-        better = primary.better_than(progress.best)
-        if better:
-            progress.best, progress.best_step, progress.evaluations_since_best = primary, progress.step, 0
-        else:
-            progress.evaluations_since_best += 1
+        kept = self.progress.take(Criterion.of(metrics, meter.criterion()))
         for observer in self.observers:
-            observer.evaluated(progress, metrics, meter.primary, better)
-        return better
+            observer.evaluated(self.progress, metrics, meter.primary, kept)
+        return kept
 
     def _log(self) -> None:
         interval, self.interval = self.interval, Interval()

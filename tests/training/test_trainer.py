@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from seqlab.criterion import Criterion
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
 from seqlab.interfaces import Metric, Network, State, StepOutput, detach
@@ -24,6 +25,7 @@ from seqlab.training.snapshot import capture, load_parts, restore
 from seqlab.training.trainer import Trainer
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
+UNBEATABLE = Criterion((Metric(0.0, "", higher_is_better=False),))
 CPU = Device(torch.device("cpu"), "fp32", compile=False)
 
 
@@ -522,7 +524,7 @@ def test_patience_ends_training_and_the_best_step_is_kept(tmp_path: Path) -> Non
         "rnn", "char_lm", "optim=sgd", "optim.learning_rate=1e-12", "trainer.max_steps=100", "trainer.patience=3",
         "trainer.eval_every_steps=1", folder=tmp_path, listener=listener,
     )  # fmt: skip
-    trainer.progress.best, trainer.progress.best_step = Metric(0.0, "", higher_is_better=False), 0
+    trainer.progress.best, trainer.progress.best_step = UNBEATABLE, 0
     trainer.fit()
     assert listener.evaluations == [1, 2, 3]
 
@@ -530,7 +532,7 @@ def test_patience_ends_training_and_the_best_step_is_kept(tmp_path: Path) -> Non
 def test_only_the_last_two_checkpoints_and_the_best_stay(tmp_path: Path) -> None:
     trainer = make_trainer("rnn", "char_lm", "trainer.max_steps=6", "trainer.save_every_steps=1",
                            "trainer.eval_every_steps=100", folder=tmp_path)  # fmt: skip
-    trainer.progress.best, trainer.progress.best_step = Metric(0.0, "", higher_is_better=False), 2
+    trainer.progress.best, trainer.progress.best_step = UNBEATABLE, 2
     trainer.fit()
     assert [path.name[-1] for path in snapshots(tmp_path)] == ["2", "5", "6"]
     assert not list(tmp_path.glob(".t*"))
@@ -544,7 +546,7 @@ def test_checkpoints_come_by_steps_and_by_seconds(tmp_path: Path) -> None:
         trainer = make_trainer(
             "rnn", "char_lm", "trainer.max_steps=5", "trainer.eval_every_steps=100", more, folder=tmp_path / name
         )
-        trainer.progress.best, trainer.progress.best_step = Metric(0.0, "", higher_is_better=False), expected[0]
+        trainer.progress.best, trainer.progress.best_step = UNBEATABLE, expected[0]
         trainer.fit()
         assert [int(path.name[5:]) for path in snapshots(tmp_path / name)] == expected
 
