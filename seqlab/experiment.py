@@ -16,6 +16,7 @@ from rich.console import Console
 from torch import nn
 
 from seqlab.config.run import RunConfig, read_run_config
+from seqlab.contracts.before_training import check_before_training
 from seqlab.data.files import sha256_of
 from seqlab.display import Display
 from seqlab.errors import CheckpointError, ConfigError, DataError, NumericError, SeqlabError
@@ -284,6 +285,7 @@ def prepare(config: RunConfig, device: Device, task: Task[Any] | None = None) ->
                 f"model.context={context} is too short for the longest sequence, {task.longest()} positions",
                 f"try model.context={task.longest()}",
             )
+    check_before_training(task, config.model, f"model={config.names['model']}")
     return task, network
 
 

@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "baselines": set(),
     "data": {"data", *SHARED},
     "decoding": {"data", "decoding", *SHARED},
+    "contracts": {"contracts", "training", *SHARED},
     "training": {"training", "run_folder", *SHARED},
     "drawing": {"drawing", *SHARED},
     "insight": {"insight", "drawing", "experiment", "training", "layers", "data", "run_folder", *SHARED},

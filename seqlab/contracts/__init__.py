@@ -1,0 +1,1 @@
+"""What every model and every task promises, checked before training and by `seqlab check`."""

@@ -1,0 +1,117 @@
+"""The sequence models that a task makes for itself, each with the role that it asked for.
+
+Shape letters: R rows, T time, S source time, D width.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.interfaces import Memory, ModelConfig, Network, Role, SequenceModel, State, Task
+from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
+
+_SOURCE_STEPS = 5  # of the memory that a cross decoder is given
+
+
+@dataclass(frozen=True)
+class Built:
+    """A sequence model under examination. `name` is what the user called it; `steps` the most positions that it is
+    read at once; `width` is D."""
+
+    name: str
+    model: SequenceModel
+    role: Role
+    width: int
+    steps: int
+
+    def inputs(self, rows: int, steps: int) -> Tensor:
+        """x_RTD of unit variance, as embeddings are."""
+        return torch.randn(rows, steps, self.width)
+
+    def memory(self, rows: int) -> Memory | None:
+        """A source for a cross decoder, each row of another length; None for the other roles."""
+        if self.role is not Role.CROSS_DECODER:
+            return None
+        length_R1 = 1 + torch.arange(rows)[:, None] % _SOURCE_STEPS
+        values_RSD = torch.randn(rows, _SOURCE_STEPS, self.width)
+        return Memory(values_RSD, torch.arange(_SOURCE_STEPS) < length_R1, torch.randn(rows, self.width))
+
+    def about(self) -> str:
+        """How messages name it."""
+        return f"{self.name} as {'an' if self.role is Role.ENCODER else 'a'} {self.role.value.replace('_', ' ')}"
+
+
+def build(task: Task[Any], model: ModelConfig, name: str) -> tuple[Network[Any], tuple[Built, ...]]:
+    """The task's network, and every sequence model that it made of these settings."""
+    found: list[tuple[SequenceModel, Role, int]] = []
+
+    def build_and_note(self: ModelConfig, role: Role) -> SequenceModel:
+        made = type(model).build(self, role)
+        found.append((made, role, self.width))
+        return made
+
+    # a subclass and not a wrapper: the task may look at the settings, copy them, or make others of them
+    kind: Any = type(type(model))
+    noting = kind(type(model).__name__, (type(model),), {"__slots__": (), "build": build_and_note})
+    settings = copy.copy(model)
+    object.__setattr__(settings, "__class__", noting)
+    network = task.build_network(settings)
+    inside = set(network.modules())
+    return network, tuple(
+        Built(name, made, role, width, min(task.longest(), made.context or task.longest()))
+        for made, role, width in found
+        if made in inside
+    )
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """The global generators stand afterwards where they stood, and start from the same place each time."""
+    before = random_states("cpu")
+    seed_global_generators(0, "contracts")
+    try:
+        yield
+    finally:
+        set_random_states("cpu", *before)
+
+
+@contextmanager
+def shaken(module: nn.Module, scale: float, sign: int) -> Iterator[None]:
+    """With noise on every weight, then as before: what starts at zero, a gate say, would hide what it gates. sign: of
+    the noise, for what opens in one direction only."""
+    weights = [p for p in module.parameters() if p.is_floating_point() or p.is_complex()]
+    before = [p.detach().clone() for p in weights]
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for p in weights:
+            fan_in = p[0].numel() if p.dim() > 1 and len(p) else 1
+            noise = torch.randn(p.shape, generator=generator, dtype=p.dtype)
+            p.add_(noise, alpha=sign * scale / fan_in**0.5)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for p, value in zip(weights, before, strict=True):
+                p.copy_(value)
+
+
+def read(
+    built: Built,
+    x_RTD: Tensor,
+    state: State | None = None,
+    *,
+    valid_RT: Tensor | None = None,
+    memory: Memory | None = None,
+) -> tuple[Tensor, State]:
+    """(y_RTD, state after it) from the generators' same place each time, so that dropout drops the same."""
+    seed_global_generators(0, "contracts, a call")
+    state = built.model.initial_state(len(x_RTD)) if state is None else state
+    y_RTD, after = built.model(x_RTD, state, valid_BT=valid_RT, memory=memory)
+    return y_RTD, after

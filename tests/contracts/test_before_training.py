@@ -1,0 +1,133 @@
+"""Nothing is trained that breaks a promise, whoever starts it; whatever ships with seqlab keeps them all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from seqlab.contracts.before_training import check_before_training
+from seqlab.errors import ConfigError
+from seqlab.experiment import build_network, prepare
+from seqlab.interfaces import Role
+from seqlab.training.device import Device
+from seqlab.training.seeds import random_states
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
+from tests.contracts import zoo
+from tests.contracts.test_causality import FUTURE
+from tests.test_cli import Capture, Patch, in_process, run
+
+YAML = """# @package _global_
+# A leaking model
+model:
+  _target_: my_zoo.ZooConfig
+  width: 16
+  dropout: 0.0
+  tie_embeddings: true
+  kind: Future
+  size: 1
+"""
+CPU = Device(torch.device("cpu"), "fp32", compile=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """configs/model/zoo.yaml, with the zoo as a user's own module beside configs/."""
+    root = tmp_path_factory.mktemp("zoo")
+    (root / "my_zoo.py").write_text(Path(zoo.__file__).read_text())
+    (root / "configs" / "model").mkdir(parents=True)
+    (root / "configs" / "model" / "zoo.yaml").write_text(YAML)
+    return root / "configs"
+
+
+LEAKS = dict.fromkeys(name for name, _ in FUTURE)
+
+
+@pytest.mark.parametrize("kind", LEAKS)
+def test_train_refuses_every_leak(kind: str, folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")]
+    words += ["model=zoo", f"model.kind={kind}", "model.size=3", f"runs_dir={tmp_path / 'runs'}"]
+    code, out, said = in_process(capsys, monkeypatch, "train", *words, "--config-dir", str(folder))
+    assert (code, out) == (2, "")
+    assert said.startswith("error: model=zoo as a decoder sees the future: its output at position ")
+    assert len(said.splitlines()) <= 3
+    assert not (tmp_path / "runs").exists()
+
+
+def test_train_and_compare_refuse_one_in_processes_of_their_own(folder: Path, tmp_path: Path) -> None:
+    words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")]
+    for command in (["train", "model=zoo", *words], ["compare", "rnn", "zoo", *words, "--seeds", "2"]):
+        done = run(*command, "--config-dir", str(folder), cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert "sees the future: its output at position 0 depends on the input at position 1" in done.stderr
+        assert not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "char_lm"])
+def test_every_task_is_protected(task: str) -> None:
+    """Where a task uses a model causally: as the decoder of a translation, or for texts that are read once."""
+    config = tiny_config("rnn", task, *(["task.bidirectional=false"] if task == "sentiment" else []))
+    leak = zoo.ZooConfig(width=16, dropout=0.0, tie_embeddings=True, kind="Centred")
+    with pytest.raises(ConfigError, match="sees the future"):
+        check_before_training(tiny_task(config), leak, "model=leak")
+
+
+OPTIONS = {
+    "model.tie_embeddings": ("true", "false"),
+    "model.layer_norm": ("true",),
+    "model.attention": ("none", "additive", "dot"),
+    "model.positions": ("sinusoidal", "learned", "rope", "none"),
+    "model.dropout": ("0.5",),
+    "task.bidirectional": ("true", "false"),
+    "task.pooling": ("mean", "last"),
+    "task.unit": ("word",),
+}
+
+
+def _forms() -> list[tuple[str, str, str]]:
+    """Every model on every task with one option at a time that both have."""
+    found = []
+    for model in MODELS:
+        for task in TASKS:
+            there = {o.partition("=")[0] for o in tiny_overrides(model, task)} | _settings(model, task)
+            found += [(model, task, "seed=0")]
+            found += [(model, task, f"{key}={v}") for key, values in OPTIONS.items() if key in there for v in values]
+    return found
+
+
+def _settings(model: str, task: str) -> set[str]:
+    config = tiny_config(model, task)
+    return {f"{group}.{key}" for group in ("model", "task") for key in config.tree[group]}
+
+
+@pytest.mark.parametrize(("model", "task", "option"), _forms())
+def test_what_ships_is_never_refused(model: str, task: str, option: str) -> None:
+    config = tiny_config(model, task, option)
+    check_before_training(tiny_task(config), config.model, f"model={model}")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_looking_changes_nothing_of_what_is_trained(model: str) -> None:
+    """The same weights and generators as without."""
+    config = tiny_config(model, "char_lm", "model.dropout=0.3")
+    task = tiny_task(config)
+    unseen = build_network(config, task, CPU)
+    generators = random_states("cpu")
+    _, seen = prepare(config, CPU, task)
+    for before, after in zip(generators, random_states("cpu"), strict=True):
+        for name, value in before.items():
+            if value is None:
+                assert after[name] is None
+                continue
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(after[name])), name
+    for a, b in zip(unseen.parameters(), seen.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert seen.training
+
+
+def test_a_model_that_only_encodes_may_see_everything() -> None:
+    config = tiny_config("rnn", "sentiment", "task.bidirectional=true")
+    centred = zoo.ZooConfig(width=16, dropout=0.0, tie_embeddings=True, kind="Centred")
+    assert isinstance(centred.build(Role.ENCODER), zoo.Centred)
+    check_before_training(tiny_task(config), centred, "model=centred")

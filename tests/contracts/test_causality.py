@@ -1,0 +1,107 @@
+"""Leaking models are caught, all of them, with the positions; models that do not leak never are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import product
+
+import pytest
+import torch
+
+from seqlab.contracts.built import Built, undisturbed
+from seqlab.contracts.causality import check_causality
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Role, SequenceModel
+from tests.contracts import zoo
+
+T, D = 24, 8
+FUTURE = [
+    *(("Future", size) for size in (1, 2, 3, 7, T - 2, T - 1)),
+    *(("Centred", size) for size in (1, 4)),
+    *((name, 3) for name in ("ClosedGate", "GateOtherWay", "Rounded", "OnlyInTraining", "OnlyInEvaluation")),
+    *((name, 1) for name in ("TimeNorm", "InstanceNorm", "BatchNorm", "Unmasked", "Bidirectional", "LastState")),
+    *(("Blocks", size) for size in (2, 3, 4, 8, T)),
+]
+HONEST = ("Animal", "Causal", "Fourier", "SpectralNorm", "Growing", "Constant")
+
+
+def _built(name: str, size: int = 1, role: Role = Role.DECODER, steps: int = T) -> Built:
+    torch.manual_seed(0)
+    model: SequenceModel = getattr(zoo, name)(D, size)
+    return Built(f"model={name}", model, role, D, steps)
+
+
+def _refused(built: Built, *, every_position: bool = False) -> str:
+    with undisturbed(), pytest.raises(ConfigError) as error:
+        check_causality(built, every_position=every_position)
+    assert error.value.exit_code == 2
+    assert error.value.hint
+    return error.value.what
+
+
+@pytest.mark.parametrize("role", [Role.DECODER, Role.CROSS_DECODER])
+@pytest.mark.parametrize(("name", "size"), FUTURE)
+def test_a_model_that_sees_the_future_is_caught_with_its_positions(name: str, size: int, role: Role) -> None:
+    what = _refused(_built(name, size, role))
+    found = re.search(r"its output at position (\d+) depends on the input at position (\d+) \(in \w+\)", what)
+    assert found is not None, what
+    position, source = map(int, found.groups())
+    assert 0 <= position < source < T
+    if name in ("Future", "ClosedGate", "GateOtherWay", "Rounded", "OnlyInTraining", "OnlyInEvaluation"):
+        assert source - position == size
+    elif name == "Centred":
+        assert source - position <= size
+    elif name == "Blocks":
+        assert position // size == source // size
+    assert what.startswith(f"model={name} as a {role.value.replace('_', ' ')} sees the future")
+
+
+@pytest.mark.parametrize("steps", [2, 3, 100, 700])
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_by_any_number_of_positions_that_a_window_has(steps: int, share: float) -> None:
+    size = 1 + round(share * (steps - 2))
+    what = _refused(_built("Future", size, steps=steps))
+    position, source = map(int, re.findall(r"position (\d+)", what))
+    assert source - position == size
+
+
+@pytest.mark.parametrize("name", ["Remembers", "RemembersInTraining", "RemembersInABuffer"])
+def test_what_is_remembered_outside_the_state_is_caught(name: str) -> None:
+    assert "remembers outside its state" in _refused(_built(name))
+
+
+def test_rows_that_see_each_other_are_caught() -> None:
+    what = _refused(_built("AcrossRows"))
+    position, source = map(int, re.findall(r"position (\d+)", what))
+    assert "mixes the rows" in what
+    assert position == source
+
+
+@pytest.mark.parametrize("place", range(0, T - 1, 5))
+def test_every_position_is_looked_at_where_that_is_asked_for(place: int) -> None:
+    what = _refused(_built("OnePlace", place), every_position=True)
+    assert f"output at position {place} depends on the input at position {place + 1} " in what
+
+
+@pytest.mark.parametrize(("name", "every"), list(product(HONEST, (False, True))))
+def test_no_false_alarm(name: str, every: bool) -> None:
+    for steps in (1, 2, T, 300):
+        check_causality(_built(name, 3, steps=steps), every_position=every and steps <= T)
+
+
+@pytest.mark.parametrize("name", ["Bidirectional", "Centred", "BatchNorm"])
+def test_an_encoder_may_see_everything(name: str) -> None:
+    check_causality(_built(name, role=Role.ENCODER))
+
+
+def test_nothing_is_disturbed() -> None:
+    built = _built("BatchNorm")
+    built.model.eval()
+
+    def everything() -> Sequence[object]:
+        return [torch.get_rng_state().tolist(), built.model.training, *(p.tolist() for p in built.model.parameters())]
+
+    before = everything()
+    _refused(built)
+    assert everything() == before
