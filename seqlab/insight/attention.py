@@ -13,7 +13,7 @@ import torch
 
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError
-from seqlab.insight.watching import calls_of, shown
+from seqlab.insight.watching import calls_of, check_finite, shown
 from seqlab.interfaces import Network, Reading, Table, Task
 from seqlab.layers.attention import Attention, SelfAttention
 from seqlab.metrics import Floats
@@ -43,7 +43,9 @@ def maps(network: Network[Any], reading: Reading[Any]) -> dict[str, tuple[Attent
     with torch.no_grad():
         for name, call in calls_of(network, reading, Attention).items():
             weight_BNTS = call.module.weights(*call.arguments)
-            found[name] = (call.module, np.asarray(weight_BNTS[0].cpu().double().numpy()))
+            weight_NTS = np.asarray(weight_BNTS[0].cpu().double().numpy())
+            check_finite(weight_NTS, f"the attention weights of {name}")
+            found[name] = (call.module, weight_NTS)
     return found
 
 

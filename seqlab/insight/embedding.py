@@ -12,7 +12,7 @@ import numpy as np
 from seqlab.data.vocabulary import SPECIALS
 from seqlab.drawing.picture import COLOURS, Picture, plain
 from seqlab.errors import ConfigError
-from seqlab.insight.watching import shown
+from seqlab.insight.watching import check_finite, shown
 from seqlab.interfaces import Network, Task
 from seqlab.layers.embedding import TokenEmbedding
 from seqlab.metrics import Floats
@@ -91,6 +91,7 @@ def embedding(task: Task[Any], network: Network[Any]) -> list[Picture]:
 
 def _picture(vectors: Vectors) -> Picture:
     tokens = vectors.tokens[:_DRAWN]
+    check_finite(vectors.vector_VD, f"the token vectors of {vectors.name}")
     place_V2, share_2 = principal_components(vectors.vector_VD[: len(tokens)], 2)
     kinds = [kind_of(token) for token in tokens]
 

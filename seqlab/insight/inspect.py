@@ -83,7 +83,8 @@ def inspect(
     """Draw these views of these runs, or all that there is something to see in, into `out`: by default the folder
     inspect/ of a single run, one in there for some views, and a new folder below `runs_dir` for several.
 
-    Raises ConfigError where a view that was asked for shows nothing, CheckpointError and DataError as open_run.
+    Raises ConfigError or NumericError where a view that was asked for shows nothing, CheckpointError and DataError as
+    open_run. A view that fails by a bug of its own takes no other with it: its error is raised at the end.
     """
     subjects = name_subjects([open_run(folder, config_dir) for folder in folders])
     unknown: dict[str, None] = {}
@@ -98,10 +99,14 @@ def inspect(
     where = _folder(subjects, views, out, runs_dir)
     pictures: list[Picture] = []
     left_out: dict[str, str] = {}
+    bug: Exception | None = None
     for name in views or VIEWS:
         say(f"drawing {name}")
         try:
-            pictures += VIEWS[name](subjects, text)
+            drawn = VIEWS[name](subjects, text)
+            for picture in drawn:
+                _ = picture.png, picture.svg  # kept by the picture: what goes wrong with drawing is this view's
+            pictures += drawn
         except SeqlabError as error:
             if not views:
                 left_out[name] = error.what
@@ -110,6 +115,10 @@ def inspect(
             with suppress(OSError):  # what has something in it stays
                 where.rmdir()
             raise
+        except Exception as error:
+            if views:
+                raise
+            left_out[name], bug = f"{type(error).__name__}: {error}", bug or error
     try:
         for picture in pictures:
             picture.save(where)
@@ -119,6 +128,9 @@ def inspect(
         _write_board(where, subjects, pictures)
     except OSError as error:
         raise ResourceError(f"cannot write into {where}: {error.strerror}") from error
+    if bug is not None:
+        say(f"the other views are in {page}")
+        raise bug
     return found
 
 

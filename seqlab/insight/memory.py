@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
-from seqlab.errors import ConfigError
+from seqlab.drawing.scales import log_scale
 from seqlab.insight.subject import Subject, check_same_data, longest_context
 from seqlab.insight.watching import models_in
 from seqlab.interfaces import Metric, evaluating
@@ -55,18 +55,29 @@ def measure(subject: Subject, contexts: Sequence[int], longest: int) -> list[Los
     return found
 
 
-def effective(losses: Sequence[Loss]) -> int:
-    """The least context with a value within 1 % of the best."""
+def effective(losses: Sequence[Loss]) -> int | None:
+    """The least context with a value within 1 % of the best; None where no value is finite."""
     best = _best(losses)
-    if not math.isfinite(best):
-        raise ConfigError("its losses are not finite: there is nothing to compare")
     near = (loss.context for loss in losses if abs(loss.metric.value - best) <= _NEAR * abs(best))
-    return next(near)
+    return next(near, None)
 
 
 def _best(losses: Sequence[Loss]) -> float:
-    values = [loss.metric.value for loss in losses]
-    return max(values) if losses[0].metric.higher_is_better else min(values)
+    values = [loss.metric.value for loss in losses if math.isfinite(loss.metric.value)]
+    pick = max if losses[0].metric.higher_is_better else min
+    return pick(values, default=math.nan)
+
+
+def _describe(losses: Sequence[Loss]) -> str:
+    """What the legend says of a curve."""
+    missing = sum(not math.isfinite(loss.metric.value) for loss in losses)
+    enough = "its loss is not finite" if missing == len(losses) else f"{effective(losses)} are enough"
+    return enough + (f", not finite at {missing} of {len(losses)} lengths" if 0 < missing < len(losses) else "")
+
+
+def _finite(value: float) -> float:
+    """The same, with nan, which is left out of a drawing, for what is infinite."""
+    return value if math.isfinite(value) else math.nan
 
 
 def lengths(window: int, longest: int) -> list[int]:
@@ -107,18 +118,22 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
+        gaps: list[float] = []
         for index, (subject, losses) in enumerate(zip(subjects, measured, strict=True)):
             colour, style, enough = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)], effective(losses)
-            context, value = [loss.context for loss in losses], [loss.metric.value for loss in losses]
-            low, high = zip(*(loss.interval for loss in losses), strict=True)
-            label = f"{legend(subject.label)}: {enough} are enough"
+            context, value = [loss.context for loss in losses], [_finite(loss.metric.value) for loss in losses]
+            low, high = zip(*(map(_finite, loss.interval) for loss in losses), strict=True)
+            label = f"{legend(subject.label)}: {_describe(losses)}"
             left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
             left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
-            left.plot([enough], [value[context.index(enough)]], "o", color=colour, markersize=6)
             best = _best(losses)
-            missed = [abs(one - best) for one in value]
-            right.plot(context, [gap or float("nan") for gap in missed], style, color=colour, linewidth=1.8)
-            right.plot([enough], [missed[context.index(enough)]], "o", color=colour, markersize=6)
+            missed = [abs(one - best) or math.nan for one in value]  # what misses nothing has no place on a log scale
+            gaps += missed
+            right.plot(context, missed, style, color=colour, linewidth=1.8)
+            if enough is not None:
+                place = context.index(enough)
+                left.plot([enough], [value[place]], "o", color=colour, markersize=6)
+                right.plot([enough], [missed[place]], "o", color=colour, markersize=6)
         for axes in (left, right):
             for window in sorted(set(windows)):
                 axes.axvline(window, color=SOFT, linewidth=1.2, linestyle=(0, (4, 2)))
@@ -127,8 +142,8 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
             axes.set_xlabel("k: tokens that it may see")
         unit = measured[0][0].metric.unit
         left.set(ylabel=f"test {unit}", title="what it reaches")
-        right.set(yscale="log", ylabel=unit, title="what it misses of its best")
-        right.set_ylim(bottom=_FLOOR)
+        right.set(ylabel=unit, title="what it misses of its best")
+        log_scale(right, [max(gap, _FLOOR) for gap in gaps if gap > 0])
         figure.legend(loc="outside lower center", ncols=2)
 
     about = _ABOUT.format(targets=f"{_TARGETS:,}")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from seqlab.drawing.picture import COLOURS, SOFT, Picture, plain
 from seqlab.errors import ConfigError
-from seqlab.insight.watching import Call, calls_of, models_in, shown
+from seqlab.insight.watching import Call, calls_of, check_finite, models_in, shown
 from seqlab.interfaces import Network, Reading, SequenceModel, Table, Task
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.metrics import Floats
@@ -170,6 +170,7 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     length = _SHOWN_TOKENS if carries else min(_SHOWN_TOKENS, task.longest())
     reading = task.reading(network, task.passage(length) if text is None else text)
     seen = trace(network, reading)
+    check_finite(seen.hidden_TH, "its hidden units")
     read = reading.read_by(seen.module, len(seen.hidden_TH))
     tokens = read[:_SHOWN_TOKENS]
     # what carries nothing was never taught to read so much at once

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from seqlab.drawing.picture import Picture
-from seqlab.errors import ConfigError, DataError
+from seqlab.errors import ConfigError, DataError, NumericError, SeqlabError
 from seqlab.experiment import Trained
 from seqlab.interfaces import Meter, Network, Task
 from seqlab.training.device import resolve_device
@@ -37,7 +38,12 @@ class Subject:
         """What it reaches on the test split."""
         config = replace(self.trained.config.device, type="cpu", precision="fp32", compile="never")
         device = resolve_device(config, deterministic=False)
-        return evaluate(self.network, self.task.batches("test", 0), self.task.meter("test"), device)
+        meter = evaluate(self.network, self.task.batches("test", 0), self.task.meter("test"), device)
+        metrics = meter.compute()
+        judged = (metrics[name].value for name in (meter.primary, "loss") if name in metrics)
+        if any(map(math.isnan, judged)):  # whatever it answers is chance
+            raise NumericError("its test loss is not a number", "its weights have diverged: train it again")
+        return meter
 
 
 def name_subjects(trained: Sequence[Trained]) -> list[Subject]:
@@ -56,13 +62,13 @@ def name_subjects(trained: Sequence[Trained]) -> list[Subject]:
 
 def for_each(subjects: Sequence[Subject], draw: Callable[[Subject], Sequence[Picture]]) -> list[Picture]:
     """The pictures of each subject by itself; where there are several, names and titles say whose they are. Raises
-    ConfigError if none of them has any."""
+    why the last has none if none of them has any."""
     drawn: list[Sequence[Picture]] = []
-    why: ConfigError | None = None
+    why: SeqlabError | None = None
     for subject in subjects:
         try:
             drawn.append(draw(subject))
-        except ConfigError as error:
+        except SeqlabError as error:
             why = error
             drawn.append(())
     if not any(drawn):

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqlab.errors import ConfigError, printable
+from seqlab.errors import ConfigError, NumericError, printable
 from seqlab.interfaces import Network, Reading, SequenceModel, State, evaluating
+from seqlab.metrics import Floats
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -90,6 +92,12 @@ def calls_of(network: Network[Any], reading: Reading[Any], kind: type[ModuleT]) 
         for handle in handles:
             handle.remove()
     return found
+
+
+def check_finite(values: Floats, what: str) -> None:
+    """Raise NumericError where a picture of these would show nothing, or something that is not so."""
+    if not np.isfinite(values).all():
+        raise NumericError(f"{what} are not finite", "its weights have diverged: train it again with a smaller rate")
 
 
 def shown(token: str) -> str:

@@ -11,7 +11,8 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
-from seqlab.insight.gradient import lag_under, measure, norm_history
+from seqlab.insight.norms import norm_history
+from seqlab.insight.reach import lag_under, measure
 from seqlab.interfaces import ModelConfig, Role, SequenceModel, State
 from seqlab.tasks.char_lm import CharBatch, CharLM, CharNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task

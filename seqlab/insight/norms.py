@@ -1,0 +1,68 @@
+"""The norm of the gradient in training, and where it was clipped: what a run's log says of both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqlab.drawing.picture import COLOURS, plain
+from seqlab.drawing.scales import log_scale
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True)
+class NormHistory:
+    """The gradient's norm in one run. lines: (step, mean norm, highest norm) of each log line; clip: the norm to which
+    longer ones were cut, None where none was."""
+
+    label: str
+    lines: Sequence[tuple[int, float, float]]
+    clip: float | None
+
+
+def norm_history(folder: Path) -> list[tuple[int, float, float]]:
+    """(step, mean norm, highest norm) of each log line of a run."""
+    found = []
+    try:
+        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        try:
+            record = json.loads(line)
+            mean, highest = float(record["optim/gradient_norm"]), float(record["optim/gradient_norm_max"])
+            found.append((int(record["step"]), mean, highest))
+        except (ValueError, TypeError, KeyError):  # a validation's line, or half a line
+            continue
+    return found
+
+
+def draw_norms(axes: Axes, histories: Sequence[NormHistory]) -> None:
+    """Each run's mean norm and, in pale, its highest; a dashed line through those that were clipped, as far as they
+    went."""
+    for index, history in enumerate(histories):
+        colour = COLOURS[index % len(COLOURS)]
+        if history.lines:
+            step, mean, highest = zip(*history.lines, strict=True)
+            axes.plot(step, highest, color=colour, alpha=0.3, linewidth=1)
+            axes.plot(step, mean, color=colour, linewidth=1.4)
+    clipped = [
+        (index, history) for index, history in enumerate(histories) if history.clip is not None and history.lines
+    ]
+    for place, (index, history) in enumerate(clipped):
+        assert history.clip is not None
+        colour, steps = COLOURS[index % len(COLOURS)], [line[0] for line in history.lines]
+        axes.plot((steps[0], steps[-1]), (history.clip, history.clip), color=colour, linewidth=1.2, dashes=(4, 2))
+        whose = "" if len(histories) == 1 else f"{plain(history.label)}: "
+        axes.annotate(
+            f"{whose}clipped to {history.clip:g}", (steps[-1], history.clip), (0, 3 + 9 * place),
+            textcoords="offset points", fontsize=8, ha="right", color=colour,
+        )  # fmt: skip
+    norms = [norm for history in histories for _, *both in history.lines for norm in both]
+    log_scale(axes, (*norms, *(history.clip for _, history in clipped if history.clip is not None)))
+    axes.set(xlabel="optimizer step", ylabel="gradient norm", title="norm in training")

@@ -1,0 +1,147 @@
+"""How far back the loss reaches: the vanishing gradient, measured.
+
+For a recurrent network the norm of dL_t / dh_{t-k}, h being all that it carries from step to step (an LSTM's h and c
+together), and for one that carries nothing that of dL_t / dx_{t-k}, x being its inputs. After Pascanu 2013, section 2.
+N positions t, K lags k = 1, 2, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqlab.insight.watching import inputs_of, models_in, uncached_state
+from seqlab.interfaces import Batch, Network, evaluating, tensors
+from seqlab.metrics import Floats
+
+SMALL = 0.01  # of the maximum: as good as forgotten
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Norms by position and lag. state_NK: with respect to the carried state, None where nothing is carried. input_NK:
+    to the inputs."""
+
+    state_NK: Floats | None
+    input_NK: Floats
+
+    @property
+    def norms(self) -> Floats:
+        """(N, K): to the state where there is one."""
+        return self.input_NK if self.state_NK is None else self.state_NK
+
+
+def measure(network: Network[Any], batches: Sequence[Batch], window: int) -> Reach:
+    """Read each batch, whose rows have a target at their end alone, and follow the loss back `window` steps. What
+    stands before them is read without being followed, so that the state there is an ordinary one."""
+    states, inputs = [], []
+    wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    for parameter in wanted:  # nobody needs the weights' gradients
+        parameter.requires_grad_(False)
+    try:
+        with evaluating(network), torch.enable_grad():
+            for batch in batches:
+                state_NK, input_NK = _follow(network, batch, window)
+                states.append(state_NK)
+                inputs.append(input_NK)
+    finally:
+        for parameter in wanted:
+            parameter.requires_grad_(True)
+    of_state = None if states[0] is None else torch.cat([part for part in states if part is not None])
+    return Reach(None if of_state is None else np.asarray(of_state.double()), np.asarray(torch.cat(inputs).double()))
+
+
+def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | None, Tensor]:
+    """(norms to the states or None, to the inputs), each (N, K)."""
+    state = uncached_state(network, batch.size)
+    *before, last = batch.windows(window)
+    if not any(part.is_floating_point() for part in tensors(state)):
+        with inputs_of(models_in(network)[0]) as given:
+            network(last, state).loss_sum.backward()
+        return None, _norms([part_BD[:, None] for part_BD in _grad(given[0]).unbind(1)], given=False)
+    with torch.no_grad():
+        for piece in before:
+            state = network(piece, state).state
+    states: list[list[Tensor]] = []
+    with inputs_of(models_in(network)[0]) as given:
+        for step in last.windows(1):
+            held = [part for part in tensors(state) if part.is_floating_point()]  # a counter has no gradient
+            for part in held:
+                if part.requires_grad:
+                    part.retain_grad()
+                else:
+                    part.requires_grad_()
+            states.append(held)
+            output = network(step, state)
+            state = output.state
+    output.loss_sum.backward()
+    by_step = [torch.cat([_grad(part).flatten(1) for part in held], 1) for held in states]
+    return _norms(by_step, given=True), _norms([_grad(x_BTD) for x_BTD in given], given=False)
+
+
+def _grad(tensor: Tensor) -> Tensor:
+    return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+
+
+def _norms(by_step: Sequence[Tensor], *, given: bool) -> Tensor:
+    """(N, K) norms for k = 1, 2, ... of gradients in the order of time. given: the last of them is that of what the
+    last step was given, which is k = 1; else of what it read, which is k = 0 and left out: it needs no memory."""
+    norm_NT = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in by_step], 1)
+    return norm_NT.flip(1) if given else norm_NT.flip(1)[:, 1:]
+
+
+def lag_under(median_K: Floats, share: float = SMALL) -> int | None:
+    """The first lag, after that of the maximum, at which the curve is under this share of it; None if it never is, or
+    has no maximum."""
+    finite_K = np.where(np.isfinite(median_K), median_K, 0.0)
+    top = int(np.argmax(finite_K))
+    under = np.flatnonzero(median_K[top:] < share * finite_K[top])
+    return None if len(under) == 0 else top + int(under[0]) + 1
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Median and quartiles over positions by lag (K,), which may hold anything that a diverged network comes to.
+
+    top: the highest finite median, 0 where there is none. zero_from: the lag from which on the median is exactly 0 to
+    the end; nonfinite_from: the first at which it is infinite or nan; both None where it never is."""
+
+    low_K: Floats
+    median_K: Floats
+    high_K: Floats
+
+    @classmethod
+    def of(cls, norm_NK: Floats) -> Curve:
+        """That of these norms."""
+        with np.errstate(invalid="ignore"):  # of infinite norms there is no middle
+            return cls(*np.percentile(norm_NK, (25, 50, 75), axis=0))
+
+    @property
+    def top(self) -> float:
+        return float(np.where(np.isfinite(self.median_K), self.median_K, 0.0).max())
+
+    @property
+    def zero_from(self) -> int | None:
+        other = np.flatnonzero(self.median_K != 0)
+        first = int(other[-1]) + 2 if len(other) else 1
+        return first if first <= len(self.median_K) else None
+
+    @property
+    def nonfinite_from(self) -> int | None:
+        there = np.flatnonzero(~np.isfinite(self.median_K))
+        return int(there[0]) + 1 if len(there) else None
+
+    def describe(self) -> str:
+        """How far it reaches, in words."""
+        if self.nonfinite_from is not None:
+            return "not finite" + (f" from {self.nonfinite_from} on" if self.nonfinite_from > 1 else "")
+        if self.zero_from == 1:
+            return "exactly 0 at every k"
+        under = lag_under(self.median_K)
+        said = f"under 1 % at {under}" if under is not None else f"over 1 % up to {len(self.median_K)}"
+        return said + (f", exactly 0 from {self.zero_from} on" if self.zero_from is not None else "")

@@ -1,0 +1,150 @@
+"""No view dies by the values it shows: whatever a network has come to, each is a picture or says why there is none."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from seqlab.drawing.scales import log_scale
+from seqlab.errors import SeqlabError
+from seqlab.experiment import Trained, open_run
+from seqlab.insight import inspect as inspecting
+from seqlab.insight.gradient import gradient
+from seqlab.insight.inspect import VIEWS
+from seqlab.insight.memory import memory
+from seqlab.insight.norms import NormHistory, draw_norms
+from seqlab.insight.reach import Curve
+from seqlab.insight.subject import Subject
+from tests.test_cli import Capture, Patch, in_process
+
+FILLS = {"zero": 0.0, "constant": 1.0, "huge": 1e30, "infinite": math.inf, "nan": math.nan}
+
+
+def filled(trained: Trained, value: float) -> Subject:
+    """The run with every weight at this value."""
+    network = copy.deepcopy(trained.network)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(value)
+    return Subject("filled", replace(trained, network=network))
+
+
+@pytest.fixture(scope="module")
+def char_run(trained_runs: Path) -> Trained:
+    return open_run(trained_runs / "runs/char_lm/gru/a")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
+def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_runs: Path) -> None:
+    """Warnings are errors here: a curve of nan that matplotlib leaves out would be one."""
+    subject = filled(open_run(trained_runs / f"runs/{task}/gru/a"), FILLS[fill])
+    for name, view in VIEWS.items():
+        try:
+            pictures = view([subject], None)
+        except SeqlabError:
+            continue
+        assert pictures, name
+        for picture in pictures:
+            assert picture.png.startswith(b"\x89PNG")
+            assert "</svg>" in picture.svg
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.0, "the gradient is exactly 0 from lag 1 on"), (math.nan, "the gradient is not finite")]
+)
+def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, said: str, char_run: Trained) -> None:
+    broken, healthy = filled(char_run, value), Subject("healthy", char_run)
+    (picture,) = gradient([broken, healthy])
+    assert f"filled: {said}" in picture.about
+    assert "healthy: " not in picture.about
+    assert "healthy (state): " in picture.svg  # its curve's legend
+    first, second = picture.data["runs"]
+    assert second["state"]["zero_from_lag"] is second["state"]["not_finite_from_lag"] is None
+    where = "zero_from_lag" if value == 0 else "not_finite_from_lag"
+    assert first["state"][where] == 1
+
+
+def test_a_loss_that_is_no_number_is_said_beside_a_healthy_one(char_run: Trained) -> None:
+    (picture,) = memory([filled(char_run, math.nan), Subject("healthy", char_run)])
+    assert "filled: its loss is not finite" in picture.svg
+    assert "are enough" in picture.svg
+    assert picture.data["runs"][0]["effective_context"] is None
+
+
+def test_a_curve_says_from_where_on_it_is_zero_or_not_finite() -> None:
+    norm_NK = np.array([[4.0, 1.0, 0.02, 0.0, 0.0]] * 3)
+    curve = Curve.of(norm_NK)
+    assert (curve.zero_from, curve.nonfinite_from, curve.top) == (4, None, 4.0)
+    assert curve.describe() == "under 1 % at 3, exactly 0 from 4 on"
+    assert Curve.of(np.zeros((3, 2))).describe() == "exactly 0 at every k"
+    between = Curve.of(np.array([[1.0, 0.0, 0.5]] * 3))  # a zero in passing is no end
+    assert (between.zero_from, between.describe()) == (None, "under 1 % at 2")
+    grown = Curve.of(np.array([[1.0, 2.0, math.inf]] * 3))
+    assert (grown.top, grown.describe()) == (2.0, "not finite from 3 on")
+    assert Curve.of(np.full((3, 2), math.nan)).describe() == "not finite"
+
+
+def test_a_bug_in_one_view_leaves_the_others(trained_runs: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    def broken(*_: object) -> list[object]:
+        raise ZeroDivisionError("of this view alone")
+
+    monkeypatch.chdir(trained_runs)
+    monkeypatch.setattr(inspecting, "VIEWS", {"memory": broken, "embedding": VIEWS["embedding"]})
+    with pytest.raises(ZeroDivisionError):
+        in_process(capsys, monkeypatch, "inspect", "runs/char_lm/gru/a", "--out", "broken")
+    assert (trained_runs / "broken/embedding-embed.png").exists()
+    assert "embedding-embed" in (trained_runs / "broken/inspect.html").read_text()
+
+
+# --- the norm in training -----------------------------------------------------------------------------
+
+
+def test_clipped_to_stands_only_where_a_run_was_clipped() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    lines = [(10, 1.0, 4.0), (90, 0.5, 0.9)]
+    draw_norms(axes, [NormHistory("free", [(10, 1.0, 1.5e7), (200, 2.0, 3.0)], None), NormHistory("cut", lines, 1.0)])
+    (text,) = axes.texts
+    assert text.get_text() == "cut: clipped to 1"
+    dashed = [line for line in axes.lines if np.array_equal(line.get_ydata(), [1.0, 1.0])]
+    assert [np.asarray(line.get_xdata()).tolist() for line in dashed] == [[10, 90]]  # not as far as the other went
+    assert dashed[0].get_color() == text.get_color()
+
+
+@pytest.mark.parametrize("values", [[0.4, 0.41], [0.5, 3.6], [1.3, 80.0], [0.2, 1.5e7], [1e-12, 1e9], [2e-5, 3e-5]])
+def test_labels_of_a_log_axis_do_not_overprint(values: list[float]) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4, 3))
+    axes = figure.subplots()
+    axes.plot(values)
+    log_scale(axes, values)
+    figure.canvas = FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
+    low, high = axes.get_ylim()
+    every = [*axes.yaxis.get_ticklabels(), *axes.yaxis.get_ticklabels(minor=True)]
+    boxes = [
+        label.get_window_extent() for label in every if label.get_text() and low <= label.get_position()[1] <= high
+    ]
+    assert boxes
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])
+
+
+def test_a_log_axis_of_nothing_stays_empty() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    log_scale(axes, [0.0, math.nan, math.inf])
+    assert axes.get_yscale() == "linear"
+    assert list(axes.get_yticks()) == []
