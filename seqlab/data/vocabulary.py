@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
 
 from pydantic import Field
 
+from seqlab.data.words import Unit
+
 PAD, UNKNOWN, START, END = range(4)
 SPECIALS = ("<pad>", "<unknown>", "<start>", "<end>")
 UNKNOWN_SIGN = "\u2047"  # ⁇, as SentencePiece writes it: one character, so that no score takes it for letters
+
+_MANY_UNKNOWN = 0.25
 
 VocabularySize = Annotated[int, Field(gt=len(SPECIALS))]
 """How many tokens to keep: more than the special ones."""
@@ -59,3 +63,41 @@ class Vocabulary:
             if index not in (PAD, START):
                 tokens.append(UNKNOWN_SIGN if index == UNKNOWN else self.tokens[index])
         return tokens
+
+
+@dataclass(frozen=True)
+class UnknownTokens:
+    """How many of a split's tokens training did not know."""
+
+    count: int
+    of_all: int
+
+    @classmethod
+    def of(cls, rows: Iterable[Sequence[int]]) -> UnknownTokens:
+        """Counted in rows of ids."""
+        counted = [(row.count(UNKNOWN), len(row)) for row in rows]
+        return cls(sum(count for count, _ in counted), sum(length for _, length in counted))
+
+    @property
+    def share(self) -> float:
+        return self.count / max(self.of_all, 1)
+
+    def __str__(self) -> str:
+        return f"{self.count:,} of {self.of_all:,} ({self.share:.1%})"
+
+
+def unknown_facts(unknown: Mapping[str, UnknownTokens]) -> dict[str, str]:
+    """Those that there are, for Task.facts. Keys say of what, e.g. `words of test`."""
+    return {f"{what} that training lacks": str(tokens) for what, tokens in unknown.items() if tokens.count}
+
+
+def unknown_warnings(unknown: Mapping[str, UnknownTokens], unit: Unit) -> Iterator[str]:
+    """What to say, for Task.warnings, of the first of which much is unknown, and the remedy."""
+    for what, tokens in unknown.items():
+        if tokens.share <= _MANY_UNKNOWN:
+            continue
+        remedy = "is it the same kind of text?"
+        if unit == "word":
+            remedy = "a script without spaces, or a small corpus, is better read with task.unit=char"
+        yield f"{tokens} of the {what} do not occur in training: {remedy}"
+        return

@@ -19,6 +19,7 @@ from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.data.files import find_corpus, read_text, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
+from seqlab.data.words import Normalization, normalized
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
@@ -83,15 +84,16 @@ class CharBatch(Batch):
 class CharLMConfig(TaskConfig):
     """Settings of `task=char_lm`.
 
-    corpus: `python_docs`, or the path of a UTF-8 text file. batch_size: parallel streams in training.
-    window: characters of each stream in a batch. eval_batch_size: parallel streams in evaluation.
-    train_share, validation_share: parts of the corpus, in order; the rest is the test split.
+    corpus: `python_docs`, or the path of a UTF-8 text file. normalize: nfc composes accents with their letters.
+    batch_size: parallel streams in training. window: characters of each stream in a batch. eval_batch_size: parallel
+    streams in evaluation. train_share, validation_share: parts of the corpus, in order; the rest is the test split.
     sample_length, sample_temperature: the passage written at the end.
     """
 
     training_settings = ("batch_size", "window", "eval_batch_size", "sample_length", "sample_temperature")
 
     corpus: str
+    normalize: Normalization
     batch_size: Count
     window: Count
     eval_batch_size: Count
@@ -123,6 +125,7 @@ class CharLM(Task[CharBatch]):
     def __init__(self, text: str, config: CharLMConfig) -> None:
         self.config = config
         self.data_sha256 = sha256_of([text])
+        text = normalized(text, config.normalize)
         first = round(len(text) * config.train_share)
         second = round(len(text) * (config.train_share + config.validation_share))
         parts: dict[Split, str] = {
@@ -142,6 +145,10 @@ class CharLM(Task[CharBatch]):
         self.texts = parts
         self.vocabulary = Vocabulary.of([parts["train"]])
         self.ids = {split: torch.tensor(self.vocabulary.encode(part)) for split, part in parts.items()}
+
+    def clean(self, text: str) -> str:
+        """A text of the user's own as one of the corpus is read."""
+        return normalized(text.replace("\r\n", "\n"), self.config.normalize)
 
     def batches(self, split: Split, seed: int) -> Iterator[CharBatch]:
         """Training: one pass over the stream from a start drawn by `seed`, every character a target once.
@@ -242,7 +249,7 @@ class CharLM(Task[CharBatch]):
             raise TypeError("a network that can write is needed")
         if not text:
             raise DataError("there is nothing to continue", "give a prompt of one character or more")
-        ids_BT = torch.tensor([self.vocabulary.encode(text)], device=next(network.parameters()).device)
+        ids_BT = torch.tensor([self.vocabulary.encode(self.clean(text))], device=next(network.parameters()).device)
         batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
         sampling = Sampling(temperature=how.temperature, top_k=how.top_k, top_p=how.top_p, forbid_specials=True)
         generator = torch.Generator().manual_seed(how.seed)
@@ -254,7 +261,7 @@ class CharLM(Task[CharBatch]):
         return Prediction(said, {"continuation": said})
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        return self.vocabulary.unknown(text)
+        return self.vocabulary.unknown(self.clean(text))
 
     def passage(self, length: int) -> str:
         """From the middle of the split, where a line begins."""
@@ -265,6 +272,7 @@ class CharLM(Task[CharBatch]):
     def reading(self, network: Network[CharBatch], text: str) -> Reading[CharBatch]:
         if not text:
             raise DataError("there is nothing to look at", "give a text of one character or more")
+        text = self.clean(text)
         ids_BT = torch.tensor([self.vocabulary.encode(text)])
         follows_BT = F.pad(ids_BT[:, 1:], (0, 1), value=_UNSCORED)  # nobody knows what follows the last
         batch = CharBatch(inputs_BT=ids_BT, targets_BT=follows_BT, target_count=len(text) - 1, positions=len(text))

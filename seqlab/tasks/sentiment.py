@@ -6,7 +6,6 @@ Shape letters: B batch, T time, D width, C classes.
 from __future__ import annotations
 
 import random
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +21,8 @@ from seqlab.baselines.bag_of_words import best_bag_of_words, majority
 from seqlab.data.batching import Rows, bucketed, python_draws, split_items
 from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
-from seqlab.data.vocabulary import UNKNOWN, Vocabulary, VocabularySize
+from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
+from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
     Asking,
@@ -53,23 +53,18 @@ from seqlab.metrics import Floats, bootstrap_interval, gather
 
 CORPORA = {"movie_reviews": movie_reviews}
 _SHARES = (0.8, 0.1, 0.1)
+_UNSEEN: tuple[Split, ...] = ("test", "validation")
 _MISTAKES = 8  # shown to people
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+|[^\w\s]")
-
-
-def words(text: str) -> list[str]:
-    """Lower-case words (with their apostrophe parts), numbers, and single punctuation marks."""
-    return _WORD.findall(text.lower())
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextBatch(Batch):
-    """Texts as word ids. A row's label is scored in the window in which the row ends."""
+    """Texts as ids of words or characters. A row's label is scored in the window in which the row ends."""
 
     tokens_BT: Tensor
     valid_BT: Tensor
     labels_B: Tensor
-    ends_B: Tensor  # bool: the row's last word stands in this window
+    ends_B: Tensor  # bool: the row's last token stands in this window
     items_B: Tensor  # each row's place in its split, where its text stands
 
     @classmethod
@@ -106,21 +101,24 @@ class SentimentConfig(TaskConfig):
     """Settings of `task=sentiment`.
 
     corpus: `movie_reviews`, or the path of a CSV or TSV file whose header names the two columns.
-    batch_tokens: words of a training batch, padding counted; null: batch_size texts.
+    unit: what a token is, in lower case; char is for scripts without spaces. normalize: nfc composes accents with their
+    letters first. batch_tokens: tokens of a training batch, padding counted; null: batch_size texts.
     bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
-    vocabulary_size, min_count: words kept from the training split. word_dropout: probability that a
-    training word is read as unknown. max_length: words read of a text; longer ones are counted and cut.
+    vocabulary_size, min_count: tokens kept from the training split. word_dropout: probability that a
+    training token is read as unknown. max_length: tokens read of a text; longer ones are counted and cut.
     split_seed: of the fixed stratified split.
     """
 
     training_settings = (
-        "batch_size", "batch_tokens", "bidirectional", "pooling", "vocabulary_size", "min_count", "word_dropout",
-        "max_length",
+        "batch_size", "batch_tokens", "unit", "bidirectional", "pooling", "vocabulary_size", "min_count",
+        "word_dropout", "max_length",
     )  # fmt: skip
 
     corpus: str
     text_column: str
     label_column: str
+    unit: Unit
+    normalize: Normalization
     batch_size: Count
     batch_tokens: Count | None
     bidirectional: bool
@@ -139,7 +137,7 @@ class SentimentConfig(TaskConfig):
 
 
 class Sentiment(Task[TextBatch]):
-    """Labelled texts in a fixed stratified split, and the words that training knows."""
+    """Labelled texts in a fixed stratified split, and the tokens that training knows."""
 
     def __init__(self, items: list[tuple[str, str]], config: SentimentConfig) -> None:
         self.config = config
@@ -152,12 +150,16 @@ class Sentiment(Task[TextBatch]):
             )
         parts = self._split(items)
         self.texts = {split: [text for text, _ in part] for split, part in parts.items()}
-        tokens = {split: [words(text) for text in texts] for split, texts in self.texts.items()}
+        tokens = {split: [self.tokens(text) for text in texts] for split, texts in self.texts.items()}
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
         self.vocabulary = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
         self.ids = {split: [self._encode(row) for row in rows] for split, rows in tokens.items()}
         self.rows = {split: Rows(rows) for split, rows in self.ids.items()}
         self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
+
+    def tokens(self, text: str) -> list[str]:
+        """A text as the network reads it, uncut."""
+        return SPLIT[self.config.unit](normalized(text, self.config.normalize).lower())
 
     def _split(self, items: list[tuple[str, str]]) -> dict[Split, list[tuple[str, str]]]:
         by_label: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -225,13 +227,22 @@ class Sentiment(Task[TextBatch]):
         return SentimentMeter(self.labels, self.texts[split])
 
     def facts(self) -> Mapping[str, int | str]:
+        unit = NAMES[self.config.unit]
         return {
             "corpus": self.config.corpus,
             **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
             "labels": ", ".join(self.labels),
             "vocabulary": len(self.vocabulary),
-            f"texts cut at {self.config.max_length} words": self.cut,
+            **unknown_facts(self._unknown()),
+            f"texts cut at {self.config.max_length} {unit}": self.cut,
         }
+
+    def warnings(self) -> Iterable[str]:
+        yield from unknown_warnings(self._unknown(), self.config.unit)
+
+    def _unknown(self) -> dict[str, UnknownTokens]:
+        unit = NAMES[self.config.unit]
+        return {f"{unit} of {split}": UnknownTokens.of(self.ids[split]) for split in _UNSEEN}
 
     def samples(self, network: Network[TextBatch], seed: int) -> str:
         chosen = random.Random(seed).sample(range(len(self.texts["test"])), min(6, len(self.texts["test"])))
@@ -262,24 +273,25 @@ class Sentiment(Task[TextBatch]):
         return Prediction(said, {"label": ranked[0], "probabilities": shares})
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        return self.vocabulary.unknown(words(text))
+        return self.vocabulary.unknown(self.tokens(text))
 
     def passage(self, length: int) -> str:
-        """The first text of the split with about so many words."""
-        return min(self.texts["test"], key=lambda text: abs(len(words(text)) - length))
+        """The first text of the split with about so many tokens."""
+        return min(self.texts["test"], key=lambda text: abs(len(self.tokens(text)) - length))
 
     def reading(self, network: Network[TextBatch], text: str) -> Reading[TextBatch]:
-        if not words(text):
+        tokens = self.tokens(text)[: self.config.max_length]
+        if not tokens:
             raise DataError("there is nothing to look at", "give a text of one word or more")
-        return Reading(self._batch([text]), tuple(words(text)[: self.config.max_length]))
+        return Reading(self._batch([text]), tuple(tokens))
 
     def _encode(self, tokens: list[str]) -> list[int]:
-        """The ids of a text's words, cut; one without a word still needs one position."""
+        """The ids of a text's tokens, cut; one without any still needs one position."""
         return (self.vocabulary.encode(tokens) or [UNKNOWN])[: self.config.max_length]
 
     def _batch(self, texts: list[str]) -> TextBatch:
         """Texts whose labels nobody knows."""
-        rows = [self._encode(words(text)) for text in texts]
+        rows = [self._encode(self.tokens(text)) for text in texts]
         everything = torch.arange(len(rows))
         return TextBatch.of(*Rows(rows).take(everything), everything * 0, everything)
 

@@ -24,7 +24,18 @@ from seqlab.data.batching import Rows, bucketed, pad, split_items
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pairs import read_pairs
-from seqlab.data.vocabulary import END, PAD, SPECIALS, START, Vocabulary, VocabularySize
+from seqlab.data.vocabulary import (
+    END,
+    PAD,
+    SPECIALS,
+    START,
+    UnknownTokens,
+    Vocabulary,
+    VocabularySize,
+    unknown_facts,
+    unknown_warnings,
+)
+from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized
 from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
@@ -77,7 +88,8 @@ class TranslationConfig(TaskConfig):
     corpus: `cldr`, the path of a TSV file (source, translation), or two line-aligned files joined by a
     comma, plain or .gz. validation_corpus, test_corpus: the same for splits of their own; null cuts 5 % of
     the corpus for each. target: Babel's name of the language to translate into (cldr). pairs: how many
-    phrases to make (cldr). unit: what a token is. vocabulary_size: tokens kept of each side.
+    phrases to make (cldr). unit: what a token is; words are what spaces separate. normalize: nfc composes accents with
+    their letters, on both sides. vocabulary_size: tokens kept of each side.
     max_length: tokens of a source or a target; longer training pairs are counted and left out.
     batch_tokens: positions of a training batch, source and target, padding counted; null: batch_size pairs.
     metric: what chooses the best checkpoint. bleu_tokenizer: sacreBLEU's name of one; auto: what fits the language
@@ -93,7 +105,8 @@ class TranslationConfig(TaskConfig):
     test_corpus: str | None
     target: str
     pairs: Count
-    unit: Literal["char", "word"]
+    unit: Unit
+    normalize: Normalization
     vocabulary_size: VocabularySize
     max_length: Count
     batch_size: Count
@@ -143,9 +156,11 @@ class Translation(Task[PairBatch]):
     """Pairs in three splits, and a vocabulary for each side."""
 
     def __init__(self, parts: dict[Split, list[tuple[str, str]]], config: TranslationConfig) -> None:
-        self.config, self.pairs = config, parts
+        self.config = config
         self.data_sha256 = sha256_of(text for part in parts.values() for pair in part for text in pair)
-        self.tokens: Callable[[str], list[str]] = list if config.unit == "char" else str.split
+        form = config.normalize
+        parts = {split: [(normalized(a, form), normalized(b, form)) for a, b in part] for split, part in parts.items()}
+        self.pairs = parts
         self.joint = "" if config.unit == "char" else " "
         references = (target for split in ("validation", "test") for _, target in parts[split])
         language = config.target if config.corpus == "cldr" else None
@@ -171,6 +186,11 @@ class Translation(Task[PairBatch]):
             for split, rows in held.items()
         }
         self.rows = {split: tuple(Rows(side) for side in zip(*pairs, strict=True)) for split, pairs in self.ids.items()}
+
+    def tokens(self, text: str) -> list[str]:
+        """A source or a target as the network reads or writes it, uncut."""
+        split = characters if self.config.unit == "char" else str.split
+        return split(normalized(text, self.config.normalize))
 
     def batches(self, split: Split, seed: int) -> Iterator[PairBatch]:
         training, config = split == "train", self.config
@@ -210,16 +230,28 @@ class Translation(Task[PairBatch]):
         return TranslationMeter(self, self.pairs[split])
 
     def facts(self) -> Mapping[str, int | str]:
-        unit = "characters" if self.config.unit == "char" else "words"
+        unit = NAMES[self.config.unit]
         return {
             "corpus": self.config.corpus if self.config.corpus != "cldr" else f"cldr, en to {self.config.target}",
             **{f"{split} pairs": len(rows) for split, rows in self.ids.items()},
             f"source {unit}": len(self.sources),
             f"target {unit}": len(self.targets),
             "BLEU tokenizer": self.scores.tokenizer,
+            **unknown_facts(self._unknown()),
             f"training pairs left out at {self.config.max_length} {unit}": self.left_out,
             f"other pairs cut at {self.config.max_length} {unit}": self.cut,
         }
+
+    def warnings(self) -> Iterable[str]:
+        yield from unknown_warnings(self._unknown(), self.config.unit)
+
+    def _unknown(self) -> dict[str, UnknownTokens]:
+        unit, found = NAMES[self.config.unit], {}
+        for split in reversed(_SPLITS[1:]):
+            sources, targets = zip(*self.ids[split], strict=True)
+            found[f"source {unit} of {split}"] = UnknownTokens.of(sources)
+            found[f"target {unit} of {split}"] = UnknownTokens.of(target[:-1] for target in targets)
+        return found
 
     def samples(self, network: Network[PairBatch], seed: int) -> str:
         pairs = self.pairs["test"]
@@ -460,7 +492,7 @@ class TranslationMeter(Meter[PairBatch]):
             }
 
     def tables(self) -> Iterator[Table]:
-        unit = "characters" if self.task.config.unit == "char" else "words"
+        unit = NAMES[self.task.config.unit]
         rows = (
             (f"{group['from']} to {group['to']}", group["pairs"], group["bleu"], group["chrf"], group["exact_match"])
             for group in self._by_length()

@@ -20,8 +20,8 @@ from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 def _config(**settings: object) -> CharLMConfig:
     values = {
-        "corpus": "python_docs", "batch_size": 3, "window": 4, "eval_batch_size": 2, "train_share": 0.8,
-        "validation_share": 0.1, "sample_length": 10, "sample_temperature": 1.0, **settings,
+        "corpus": "python_docs", "normalize": "none", "batch_size": 3, "window": 4, "eval_batch_size": 2,
+        "train_share": 0.8, "validation_share": 0.1, "sample_length": 10, "sample_temperature": 1.0, **settings,
     }  # fmt: skip
     return CharLMConfig(**values)  # type: ignore[arg-type]
 
@@ -231,3 +231,14 @@ def test_line_ends_and_byte_order_marks_vanish(tmp_path: Path) -> None:
         )
         texts.append(_config(corpus=str(path)).build().data_sha256)
     assert texts[0] == texts[1]
+
+
+def test_normalization_on_request_is_that_of_the_prompt_too() -> None:
+    text = "cafe\u0301 noir\n" * 40
+    composed = CharLM(text, _config(normalize="nfc"))
+    assert "\u0301" in CharLM(text, _config()).vocabulary.tokens
+    assert "\u0301" not in composed.vocabulary.tokens
+    network = composed.build_network(tiny_config("gru", "char_lm").model)
+    assert composed.unknown("cafe\u0301\r\n") == ()
+    assert composed.reading(network, "cafe\u0301\r\n").tokens == tuple("caf\u00e9\n")
+    assert composed.write(network, "cafe\u0301\r\n", 9) == composed.write(network, "caf\u00e9\n", 9)

@@ -9,7 +9,7 @@ import torch
 
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.errors import DataError
-from seqlab.tasks.sentiment import Sentiment, SentimentConfig, SentimentMeter, SentimentNetwork, words
+from seqlab.tasks.sentiment import Sentiment, SentimentConfig, SentimentMeter, SentimentNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
 
@@ -38,24 +38,53 @@ def test_the_split_is_stratified_fixed_and_without_overlap() -> None:
 
 def test_the_vocabulary_knows_training_only() -> None:
     task = _task()
-    known = {word for text in task.texts["train"] for word in words(text)}
+    known = {word for text in task.texts["train"] for word in task.tokens(text)}
     assert set(task.vocabulary.tokens[4:]) <= known
-    assert any(word not in task.vocabulary.tokens for text in task.texts["test"] for word in words(text))
+    assert any(word not in task.vocabulary.tokens for text in task.texts["test"] for word in task.tokens(text))
 
 
 def test_words() -> None:
-    assert words("It's GOOD -- naïve, 10/10!") == [
-        "it's",
-        "good",
-        "-",
-        "-",
-        "naïve",
-        ",",
-        "10",
-        "/",
-        "10",
-        "!",
+    assert _task().tokens("It's GOOD -- naïve, 10/10!") == "it's good - - naïve , 10 / 10 !".split()
+
+
+def _chinese(path: Path) -> Path:
+    """Texts whose label is one word in them, and no space."""
+    who, what = "我你他她", ["电影", "手机", "酒店", "饭店", "音乐"]
+    how = {"pos": ["值得推荐", "很好看"], "neg": ["很难看", "浪费时间"]}
+    rows = [
+        f"{a}昨天去的{b}{chr(0x4E00 + n)}真的{word},{label}"
+        for n in range(10)
+        for a in who
+        for b in what[: 1 + n % 5]
+        for label, said in how.items()
+        for word in said
     ]
+    path.write_text("text,label\n" + "\n".join(rows), encoding="utf-8")
+    return path
+
+
+def test_a_script_without_spaces_is_noticed_and_read_by_characters(tmp_path: Path) -> None:
+    corpus = _chinese(tmp_path / "zh.csv")
+    by_words, by_characters = _task(str(corpus)), _task(str(corpus), "task.unit=char")
+    (warning,) = by_words.warnings()
+    assert "of the words of test do not occur in training" in warning
+    assert "task.unit=char" in warning
+    assert "(100.0%)" in str(by_words.facts()["words of test that training lacks"])
+    assert not list(by_characters.warnings())
+    assert "characters of test that training lacks" not in by_characters.facts()
+    assert "texts cut at 256 characters" in by_characters.facts()
+    assert by_characters.tokens("很 \n好看 A") == ["很", " ", "好", "看", " ", "a"]
+    assert not list(_task().warnings())
+
+
+def test_normalization_on_request_makes_composed_and_decomposed_one(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("text,label\n" + "".join(f"cafe\u0301 {n},{n % 2}\ncaf\u00e9 {n},{n % 2}\n" for n in range(20)))
+    plain, composed = _task(str(path)), _task(str(path), "task.normalize=nfc")
+    assert {"cafe\u0301", "caf\u00e9"} <= set(plain.vocabulary.tokens)
+    assert "cafe\u0301" not in composed.vocabulary.tokens
+    assert composed.unknown("cafe\u0301") == ()
+    assert plain.data_sha256 == composed.data_sha256
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean", "last"])

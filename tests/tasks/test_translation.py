@@ -92,6 +92,19 @@ def test_pairs_that_do_not_fit_are_refused(tmp_path: Path, content: str, message
         _task(f"task.corpus={path}")
 
 
+def test_normalization_and_white_space_are_the_same_for_training_and_for_questions(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"cafe\u0301 {n}\tcafe\u0301 noir {n}\n" for n in range(60)), encoding="utf-8")
+    plain, composed = _task(f"task.corpus={path}"), _task(f"task.corpus={path}", "task.normalize=nfc")
+    assert plain.tokens(" cafe\u0301 \t 1\r\n") == list("cafe\u0301 1")
+    assert composed.tokens("cafe\u0301 1") == list("caf\u00e9 1")
+    assert composed.unknown("cafe\u0301") == ()
+    assert composed.meter("test").pairs[0][1].startswith("caf\u00e9 noir")  # references too
+    by_words = _task(f"task.corpus={path}", "task.unit=word")
+    assert by_words.facts()["source words of test that training lacks"] == "3 of 6 (50.0%)"
+    assert "task.unit=char" in next(iter(by_words.warnings()))
+
+
 def test_files_of_unequal_length_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1\n2\n")
     (tmp_path / "b").write_text("1\n")
