@@ -219,6 +219,8 @@ def complete(
             trainer.observers = (*trainer.observers, Gallery(trainer, recorder, config.seed))
         parameters = count_parameters(network)
         _introduce(display, config, task, trainer.device, parameters, folder)
+        if order := task.training_order(network):
+            display.say(f"training reads {order}")
         for reason in reasons:
             display.say(reason)
             _log.info("%s", reason)

@@ -159,6 +159,10 @@ class SequenceModel(nn.Module, ABC):
     ) -> tuple[Tensor, State]:
         """(y_BTD, the state after the last position). valid_BT is False at padding; None means none."""
 
+    def carries_state(self) -> bool:
+        """Whether training hands anything from one window of a text to the next."""
+        return any(True for _ in tensors(self.initial_state(1)))
+
     def encode(self, x_BSD: Tensor, valid_BS: Tensor) -> Memory:
         """Read whole sources. The fixed vector is the output at each row's last valid position."""
         values_BSD, _ = self(x_BSD, self.initial_state(len(x_BSD)), valid_BT=valid_BS)
@@ -226,6 +230,11 @@ class ModelConfig(ABC):
     def build(self, role: Role) -> SequenceModel:
         """A new model, initialised from torch's current random state."""
 
+    def dropout_layer(self) -> nn.Module:
+        """The dropout, of probability `dropout`, that suits what this family reads and gives: (B, T, D) to the same.
+        By default each element is dropped by itself (Srivastava 2014)."""
+        return nn.Dropout(self.dropout)
+
     def at_width(self, width: int) -> Iterator[Self]:
         """These settings at another width, those that keep their proportions best first; none where the
         family cannot have that width. What matching sizes searches through."""
@@ -252,6 +261,11 @@ class Network(nn.Module, ABC, Generic[BatchT]):
     @abstractmethod
     def initial_state(self, batch_size: int) -> State:
         """The state at a batch that continues nothing."""
+
+    def carries_state(self) -> bool:
+        """Whether training hands a state from one batch to the next where the text goes on. A network that starts
+        every batch afresh loses nothing when batches come in any order (Task.training_batches)."""
+        return True
 
     @abstractmethod
     def forward(self, batch: BatchT, state: State) -> StepOutput:
@@ -424,6 +438,15 @@ class Task(ABC, Generic[BatchT]):
     def batches(self, split: Split, seed: int) -> Iterator[BatchT]:
         """One pass over a split. `seed` orders the training split; the others come in their own order."""
 
+    def training_batches(self, network: Network[BatchT], seed: int) -> Iterator[BatchT]:
+        """One pass over the training split in the order that suits the network. Whatever the order, the same text is
+        read: each target once, and as many in a batch."""
+        return self.batches("train", seed)
+
+    def training_order(self, network: Network[BatchT]) -> str:
+        """That order in words, where it depends on the network; else ''."""
+        return ""
+
     @abstractmethod
     def build_network(self, model: ModelConfig) -> Network[BatchT]:
         """A new network for this task."""
@@ -499,6 +522,9 @@ class TaskConfig(ABC):
     """
 
     training_settings: ClassVar[tuple[str, ...]] = ("batch_size",)
+
+    before: ClassVar[Mapping[str, Any]] = {}
+    """What runs that were stored before a setting existed had in its place, where that is not today's default."""
 
     @abstractmethod
     def build(self) -> Task[Any]:

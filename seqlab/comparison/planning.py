@@ -82,6 +82,7 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
 def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config_dir: Path | None) -> Plan:
     """The plan with sizes matched, steps measured and budgets turned into steps."""
     tasks: dict[Any, Task[Any]] = {}
+    orders: dict[str, list[str]] = {}  # in which order training reads the text, and who reads it so
     variants: list[Variant] = []
     notes = list(plan.notes)
     primary = next((stored_primary(folder) for v in plan.variants for folder in v.existing.values()), "")
@@ -99,6 +100,9 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
                 tasks[config.task] = config.task.build()
                 primary = tasks[config.task].meter("validation").primary
                 notes += [warning for warning in tasks[config.task].warnings() if warning not in notes]
+            with torch.device("meta"):
+                order = tasks[config.task].training_order(tasks[config.task].build_network(config.model))
+            orders.setdefault(order, []).append(variant.label)
             variant, why = _complete(variant, config, tasks[config.task], request, config_dir)
             notes += [f"{variant.label} could not be measured beforehand: {why}"] if why else []
         except SeqlabError as error:
@@ -106,6 +110,9 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
                 raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
         variants.append(variant)
     _check_corpus(plan, tasks)
+    if len(orders) > 1:
+        read = "; ".join(f"{', '.join(labels)}: {order}" for order, labels in orders.items())
+        notes.append(f"training reads the same text, as many positions a step, in another order ({read})")
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the runs have processes of their own
     digest = next((task.data_sha256 for task in tasks.values()), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,19 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
 
 
 def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
-    """Settings that did not exist when the run was stored take their default, which is what it had."""
+    """Settings that did not exist when the run was stored take what it had: what the config class says of runs from
+    before them, else their default."""
 
     def fill(part: str, path: Path) -> None:
         shipped: Any = OmegaConf.to_container(OmegaConf.load(path))
         stored, defaults = tree.get(part), shipped.get(part)
         if isinstance(stored, dict) and stored.get("_target_") == defaults.get("_target_"):
-            tree[part] = {**defaults, **stored}
+            tree[part] = {**defaults, **before(str(stored.get("_target_"))), **stored}
+
+    def before(target: str) -> Mapping[str, Any]:
+        module, _, name = target.rpartition(".")
+        found: Mapping[str, Any] = getattr(getattr(import_module(module), name), "before", {}) if module else {}
+        return found
 
     fill("trainer", shipped_folder() / "train.yaml")
     if (path := shipped_folder() / "task" / f"{names.get('task')}.yaml").is_file():

@@ -36,6 +36,10 @@ class RecurrentConfig(ModelConfig):
     layer_norm: bool
     attention: Literal["none", "additive", "dot"]
 
+    def dropout_layer(self) -> nn.Module:
+        """Whole features: noise that changed at each step is what a recurrent state would average away."""
+        return LockedDropout(self.dropout)
+
 
 class RecurrentStack(SequenceModel):
     """Single-layer fused kernels (oneDNN, cuDNN) with dropout and, if asked for, normalisation between.

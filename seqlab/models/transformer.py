@@ -26,7 +26,7 @@ class TransformerConfig(ModelConfig):
 
     heads: N; must divide width. feed_forward: width of the hidden layer between attentions.
     context: the most positions that it can look at; also the size of learned positions.
-    positions: sinusoidal (2017), learned (GPT), rope (Su 2021) or none.
+    positions: rope (Su 2021), sinusoidal (Vaswani 2017), learned (GPT: Radford 2018) or none.
     """
 
     layers: Count
@@ -129,7 +129,7 @@ class Transformer(SequenceModel):
         so that its variance does not grow with depth (Radford 2019)."""
         for name, parameter in self.named_parameters():
             if name.startswith("learned"):
-                nn.init.normal_(parameter, std=0.02)
+                nn.init.normal_(parameter)  # variance 1, as token vectors have: smaller ones are drowned by them
             elif name.endswith("bias"):
                 parameter.zero_()
             elif "norm" not in name:

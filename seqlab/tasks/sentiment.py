@@ -206,7 +206,7 @@ class Sentiment(Task[TextBatch]):
                 "try task.bidirectional=false, or trainer.bptt_steps=null",
             )
         assert isinstance(network, SentimentNetwork)
-        if network.model.initial_state(1) == ():
+        if not network.model.carries_state():
             raise ConfigError(
                 f"{what}: this model carries nothing from one window of a text to the next",
                 "try model=lstm, or trainer.bptt_steps=null",

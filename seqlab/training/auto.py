@@ -129,7 +129,7 @@ def planned_seconds(trainer: Trainer[Any], step_seconds: float) -> float:
     if limit.max_steps is not None:
         seconds = min(seconds, limit.max_steps * step_seconds)
     if limit.max_epochs is not None:
-        batches, steps = trainer.task.batches("train", 0), limit.bptt_steps
+        batches, steps = trainer.task.training_batches(trainer.network, 0), limit.bptt_steps
         windows = sum(1 if steps is None else sum(1 for _ in batch.windows(steps)) for batch in batches)
         seconds = min(seconds, limit.max_epochs * windows / limit.accumulate * step_seconds)
     return seconds
@@ -145,7 +145,7 @@ def marker(trainer: Trainer[Any]) -> Path | None:
     folder = os.environ.get("TORCHINDUCTOR_CACHE_DIR", default)
     if folder is None:
         return None
-    shapes = sorted(_shapes(next(trainer.task.batches("train", 0))))
+    shapes = sorted(_shapes(next(trainer.task.training_batches(trainer.network, 0))))
     place = (trainer.device.name, trainer.device.precision)
     what = (torch.__version__, place, repr(trainer.network), shapes, trainer.config.bptt_steps)
     digest = hashlib.sha256(repr(what).encode()).hexdigest()[:24]

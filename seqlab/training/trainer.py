@@ -200,7 +200,7 @@ class Trainer(Generic[BatchT]):
         window is asked for, so that it counts those that were handed out."""
         while self.config.max_epochs is None or self.progress.epoch < self.config.max_epochs:
             seed = stream_seed(self.seed, "data order", self.progress.epoch)
-            batches = self.task.batches("train", seed)
+            batches = self.task.training_batches(self.network, seed)
             steps = self.config.bptt_steps
             windows = batches if steps is None else (w for batch in batches for w in batch.windows(steps))
             for window in islice(windows, self.progress.windows, None):

@@ -53,7 +53,8 @@ def test_the_paired_design_differs_in_the_model_alone() -> None:
     configs = [load_run_config(list(variant.overrides)) for variant in plan.variants]
     assert configs[0].task == configs[1].task
     assert configs[0].trainer == configs[1].trainer
-    assert not [note for note in plan.notes if "busy" not in note]
+    (note,) = (note for note in plan.notes if "busy" not in note)
+    assert "rnn: windows in the order of the text; transformer: windows in random order" in note
 
 
 def test_a_base_seed_shifts_all_and_is_each_runs_own() -> None:
@@ -75,9 +76,11 @@ def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> No
         trainer = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
         return [group[0].inputs_BT for group in islice(trainer.groups(), 5)]
 
-    rnn, transformer = _plan("rnn", "transformer").variants
+    rnn, transformer = _plan("rnn", "transformer task.windows=streams").variants
     same = zip(read(rnn, 3), read(transformer, 3), strict=True)
     assert all(torch.equal(a, b) for a, b in same)
+    one, other = _plan("transformer", "deep: transformer model.layers=3").variants
+    assert all(torch.equal(a, b) for a, b in zip(read(one, 3), read(other, 3), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(read(rnn, 3), read(rnn, 4), strict=True))
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from seqlab.config.run import RunConfig, load_run_config, read_run_config
 from seqlab.config.sources import GROUPS, group_files
 from seqlab.errors import ConfigError
+from seqlab.tasks.char_lm import CharLMConfig
 from tests.conftest import MODELS, TASKS, tiny_config
 
 MISTAKES = {
@@ -168,3 +169,15 @@ def test_a_stored_config_from_before_a_setting_was_there_has_its_default(task: s
     assert len(kept) == len(config.yaml.splitlines()) - 2
     (tmp_path / "config.yaml").write_text("\n".join(kept), encoding="utf-8")
     assert read_run_config(tmp_path / "config.yaml", None) == config
+
+
+def test_a_run_from_before_a_setting_existed_keeps_what_it_had() -> None:
+    """Not today's default, where that would change what the run goes on with."""
+    stored = Path(__file__).parent.parent / "fixtures" / "format-2" / "config.yaml"
+    assert "windows" not in stored.read_text(encoding="utf-8")
+    task = read_run_config(stored).task
+    assert isinstance(task, CharLMConfig)
+    assert task.windows == "streams"
+    fresh = load_run_config([]).task
+    assert isinstance(fresh, CharLMConfig)
+    assert fresh.windows == "auto"

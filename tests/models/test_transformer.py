@@ -8,7 +8,8 @@ from torch import Tensor
 
 from seqlab.errors import ConfigError
 from seqlab.interfaces import Role, SequenceModel
-from tests.conftest import tiny_config
+from seqlab.tasks.char_lm import CharNetwork
+from tests.conftest import MODELS, tiny_config, tiny_network
 
 B, D = 2, 16
 POSITIONS = ("sinusoidal", "learned", "rope", "none")
@@ -74,6 +75,26 @@ def test_a_context_of_one_position_still_writes() -> None:
 def test_a_sequence_longer_than_the_context_is_refused() -> None:
     with pytest.raises(ConfigError, match="too short for a sequence of 9 positions"):
         _decoder("model.context=8")(torch.randn(B, 9, D), ())
+
+
+@torch.no_grad()
+def test_learned_positions_start_at_the_scale_of_token_vectors() -> None:
+    """Beside vectors of variance 1, positions of std 0.02 are drowned."""
+    network = tiny_network(tiny_config("transformer", "char_lm", "model.positions=learned", "model.width=256"))
+    assert isinstance(network, CharNetwork)
+    tokens_VD, positions_TD = network.embed.table(), network.decoder.get_parameter("learned.weight")
+    assert tokens_VD.std() == pytest.approx(1.0, rel=0.05)
+    assert positions_TD.std() == pytest.approx(float(tokens_VD.std()), rel=0.05)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_whole_features_are_dropped_where_a_state_would_average_noise_away(model: str) -> None:
+    """What carries a state drops the same features at each step; what carries none drops each element by itself."""
+    config = tiny_config(model, "char_lm", "model.dropout=0.5").model
+    dropped_BTD = config.dropout_layer().train()(torch.ones(4, 30, 16)) == 0
+    same = torch.equal(dropped_BTD, dropped_BTD[:, :1].expand_as(dropped_BTD))
+    assert same == config.build(Role.DECODER).carries_state()
+    assert 0.3 < float(dropped_BTD.float().mean()) < 0.7
 
 
 def test_heads_must_divide_the_width() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,23 +14,24 @@ from hypothesis import strategies as st
 
 from seqlab.data.vocabulary import UNKNOWN
 from seqlab.errors import DataError
-from seqlab.interfaces import GeneratingNetwork, Split
+from seqlab.interfaces import GeneratingNetwork
 from seqlab.tasks.char_lm import CharBatch, CharLM, CharLMConfig, CharNetwork
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 
 def _config(**settings: object) -> CharLMConfig:
     values = {
-        "corpus": "python_docs", "normalize": "none", "batch_size": 3, "window": 4, "eval_batch_size": 2,
+        "corpus": "python_docs", "normalize": "none", "batch_size": 3, "window": 4, "windows": "auto",
+        "eval_batch_size": 2,
         "train_share": 0.8, "validation_share": 0.1, "sample_length": 10, "sample_temperature": 1.0, **settings,
     }  # fmt: skip
     return CharLMConfig(**values)  # type: ignore[arg-type]
 
 
-def _scored(task: CharLM, split: Split, seed: int) -> list[tuple[int, int]]:
+def _scored(batches: Iterable[CharBatch]) -> list[tuple[int, int]]:
     """(context character, target) of every scored position."""
     pairs: list[tuple[int, int]] = []
-    for batch in task.batches(split, seed):
+    for batch in batches:
         scored_BT = batch.targets_BT != -100
         assert batch.target_count == int(scored_BT.sum())
         pairs += zip(batch.inputs_BT[scored_BT].tolist(), batch.targets_BT[scored_BT].tolist(), strict=True)
@@ -49,10 +51,14 @@ def test_every_character_is_a_target_exactly_once(
     assume(length // 10 > window + 1)
     task = CharLM(text, config)
     train = task.ids["train"].tolist()
-    assert sorted(_scored(task, "train", seed)) == sorted(pairwise(train))
+    assert sorted(_scored(task.batches("train", seed))) == sorted(pairwise(train))
+    networks = [task.build_network(tiny_config(model, "char_lm").model) for model in MODELS]
+    assert {network.carries_state() for network in networks} == {True, False}  # or one order would go untested
+    for network in networks:
+        assert sorted(_scored(task.training_batches(network, seed))) == sorted(pairwise(train))
     # validation characters are unknown to the vocabulary here, so count them
     for split in ("validation", "test"):
-        assert len(_scored(task, split, seed)) == len(task.ids[split]) - 1
+        assert len(_scored(task.batches(split, seed))) == len(task.ids[split]) - 1
 
 
 def test_batches_continue_each_other() -> None:
@@ -64,6 +70,29 @@ def test_batches_continue_each_other() -> None:
             known_B = before.targets_BT[:, -1] != -100  # not at the seam where the text ends
             assert torch.equal(batch.inputs_BT[known_B, 0], before.targets_BT[known_B, -1])
         before = batch
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_only_a_network_that_carries_nothing_reads_windows_in_random_order(model: str) -> None:
+    """By what it carries, not by its name; the same number of characters in a batch either way."""
+    task = CharLM("".join(chr(200 + i) for i in range(300)), _config())
+    network = task.build_network(tiny_config(model, "char_lm").model)
+    carries = network.decoder.initial_state(1) != ()
+    batches = list(task.training_batches(network, 3))
+    follows = [
+        one.targets_BT[0, -1] == two.inputs_BT[0, 0] for one, two in pairwise(batches) if len(one.inputs_BT) == 3
+    ]
+    assert any(batch.continues for batch in batches) == carries
+    assert all(follows) == carries
+    assert {batch.inputs_BT.numel() for batch in batches[:-1]} == {3 * 4}
+    assert ("random" in task.training_order(network)) != carries
+    again = list(task.training_batches(network, 3))
+    assert all(torch.equal(one.inputs_BT, two.inputs_BT) for one, two in zip(batches, again, strict=True))
+    other = next(iter(task.training_batches(network, 4)))
+    assert not torch.equal(batches[0].inputs_BT, other.inputs_BT)
+    streams = CharLM("".join(chr(200 + i) for i in range(300)), _config(windows="streams"))
+    assert [b.continues for b in streams.training_batches(network, 3)][1:] != []
+    assert all(b.continues for b in list(streams.training_batches(network, 3))[1:])
 
 
 def test_the_seed_moves_the_start_of_training_and_nothing_else() -> None:
