@@ -3,6 +3,7 @@ goes to stderr; stdout is for results."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -21,13 +22,14 @@ from seqlab.training.trainer import TrainerConfig
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHORTEST_LABEL = 12
+_UNREADABLE = 1e6  # from here on a figure is written with an exponent
 
 Cell = str | Text
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
     """The values as one line of bars, the last `width` of them, lowest to highest."""
-    shown = [v for v in values[-width:] if v == v]
+    shown = [v for v in values[-width:] if math.isfinite(v)]
     if not shown:
         return ""
     low, high = min(shown), max(shown)
@@ -52,8 +54,7 @@ def compact(count: float) -> str:
 
 def figure(metric: Metric) -> str:
     """A metric's value for people, with its unit."""
-    text = f"{metric.value:.4f}" if abs(metric.value) < 10 else f"{metric.value:.2f}"
-    return f"{text} {metric.unit}".rstrip()
+    return f"{number(metric.value)} {metric.unit}".rstrip()
 
 
 def metric_lines(
@@ -72,6 +73,8 @@ def number(value: float | None) -> str:
     """A metric's value for people."""
     if value is None:
         return "–"
+    if abs(value) >= _UNREADABLE:
+        return f"{value:.3g}"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
 
 
@@ -164,9 +167,13 @@ class Display:
     def _line(self) -> str:
         speed = compact(self._scalars["speed/tokens_per_second"])
         return (
-            f"step {self._progress.step}{self._of()}: loss {self._scalars['train/loss']:.4f}, "
-            f"{speed} tokens/s, {self._left()} left"
+            f"step {self._progress.step}{self._of()}: loss {number(self._scalars['train/loss'])}, "
+            f"gradient norm {self._norm()}, {speed} tokens/s, {self._left()} left"
         )
+
+    def _norm(self) -> str:
+        """The highest norm since the last log line: one step may be enough to ruin a network."""
+        return compact(self._scalars["optim/gradient_norm_max"])
 
     def _panel(self) -> RenderableType:
         bar = ProgressBar(total=1.0, completed=self._share(), width=None)
@@ -177,14 +184,14 @@ class Display:
         head.add_row(f"step {self._progress.step}{self._of()}", bar, f"{self._left()} left")
         lines: list[RenderableType] = [head]
         if self._scalars:
-            width = max(10, min(40, self.console.width - 50))
+            width = max(10, min(40, self.console.width - 64))
             lines.append(
                 Text.assemble(
                     "train loss ",
-                    (f"{self._scalars['train/loss']:.4f}", "bold"),
+                    (number(self._scalars["train/loss"]), "bold"),
                     " ",
                     (sparkline(self._losses, width), "cyan"),
-                    f"  {compact(self._scalars['speed/tokens_per_second'])} tokens/s",
+                    f"  gradient norm {self._norm()}  {compact(self._scalars['speed/tokens_per_second'])} tokens/s",
                     no_wrap=True,
                     overflow="ellipsis",
                 )

@@ -37,6 +37,7 @@ from seqlab.run_folder import (
 from seqlab.training.auto import choose, left_open, note_compiled
 from seqlab.training.device import Device, is_out_of_memory, resolve_device, without_slow_parts
 from seqlab.training.recorder import Recorder, finite
+from seqlab.training.remarks import still_improving, validations, worse_than_chance
 from seqlab.training.retention import snapshots, step_of
 from seqlab.training.seeds import random_states, seed_global_generators, set_random_states, stream_seed
 from seqlab.training.snapshot import load_best
@@ -240,6 +241,8 @@ def complete(
             write_json(folder / "result.json", result.as_json())
     if failure is not None:  # only now: what was measured is kept
         raise failure
+    for warning in result.warnings:
+        _log.info("%s", warning)
     _log.info("finished: %s", ", ".join(f"test {name} {value:.5g}" for name, value in result.test.items()))
     return replace(result, sample=sample)
 
@@ -319,9 +322,16 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         device=trainer.device.name,
         precision=trainer.device.precision,
         metrics=metrics,
-        warnings=tuple(trainer.task.warnings()),
+        warnings=(*trainer.task.warnings(), *_remarks(trainer, metrics, meter.primary, folder)),
         sample="",
     )
+
+
+def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> list[str]:
+    """What a reader should know of these figures."""
+    worse = worse_than_chance(metrics, primary, trainer.task.chance(), trainer.remedy())
+    falling = still_improving(validations(folder, primary), metrics[primary], primary)
+    return [said for said in (worse or falling,) if said is not None]
 
 
 @dataclass(frozen=True)

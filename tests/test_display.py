@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
+import math
 
 import pytest
 from rich.console import Console
 
-from seqlab.display import Display, figure
+from seqlab.display import Display, figure, sparkline
 from seqlab.interfaces import Metric
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import TrainerConfig
 from tests.conftest import tiny_config
 
-SCALARS = {"train/loss": 2.3456, "speed/tokens_per_second": 34_321.0}
+SCALARS = {"train/loss": 2.3456, "optim/gradient_norm_max": 1.5e7, "speed/tokens_per_second": 34_321.0}
 METRICS = {
     "bits_per_character": Metric(2.5, "bits/char", higher_is_better=False),
     "loss": Metric(1.7329, "nats/char", higher_is_better=False),
@@ -43,13 +44,14 @@ def test_the_panel_fits_its_terminal(width: int) -> None:
     if width >= 80:
         assert "0:05 left" in text
         assert "2.5000 bits/char" in text
+        assert "gradient norm 15M" in text
         assert "tokens/s" in text
 
 
 def test_without_a_terminal_there_are_plain_lines() -> None:
     text = _shown(Console(file=io.StringIO(), width=200))
     assert "\x1b" not in text
-    assert "step 50/100: loss 2.5000, 34.3k tokens/s, 0:05 left" in text.splitlines()
+    assert "step 50/100: loss 2.5000, gradient norm 15M, 34.3k tokens/s, 0:05 left" in text.splitlines()
     assert "step 50: validation bits_per_character 2.5000 bits/char, loss 1.7329 nats/char  (best)" in text.splitlines()
 
 
@@ -61,3 +63,9 @@ def test_a_figure_has_its_unit() -> None:
     assert figure(Metric(0.98765, "", higher_is_better=True)) == "0.9877"
     assert figure(Metric(71.4016, "", higher_is_better=True)) == "71.40"
     assert figure(METRICS["loss"]) == "1.7329 nats/char"
+
+
+def test_figures_of_a_run_that_blew_up_can_be_read() -> None:
+    assert figure(Metric(3.2e41, "", higher_is_better=False)) == "3.2e+41"
+    assert figure(Metric(184.23, "bits/char", higher_is_better=False)) == "184.23 bits/char"
+    assert sparkline([1.0, math.inf, math.nan, 2.0], 9) == "▁█"

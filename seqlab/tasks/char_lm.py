@@ -252,6 +252,10 @@ class CharLM(Task[CharBatch]):
         prompt = "\n\n" if "\n" in self.vocabulary.tokens else self.vocabulary.tokens[-1]
         return self.write(network, prompt, self.config.sample_length, self.config.sample_temperature, seed).strip("\n")
 
+    def chance(self) -> Baseline:
+        count = len(self.vocabulary)
+        return Baseline("chance", f"each of {count} tokens as likely", _figures(math.log(count), 1))
+
     def baselines(self) -> Iterator[Baseline]:
         train, validation, test = (self.texts[split] for split in ("train", "validation", "test"))
         if max(len(validation), len(test)) <= _N_GRAM_CHARACTERS:

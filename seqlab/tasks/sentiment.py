@@ -254,6 +254,14 @@ class Sentiment(Task[TextBatch]):
             lines.append(f"{said} {shares[said]:.0%} ({mark}): {text}")
         return "\n".join(lines)
 
+    def chance(self) -> Baseline:
+        truth = self.answers["test"]
+        most = majority(self.answers["train"], truth)
+        pairs = np.array(list(zip(truth, most, strict=True)), dtype=np.float64)
+        return Baseline(
+            "majority", f"always says {self.labels[most[0]]}", _figures(_count_pairs(pairs, len(self.labels)))
+        )
+
     def baselines(self) -> Iterator[Baseline]:
         truth, classes = self.answers["test"], len(self.labels)
 
@@ -261,8 +269,7 @@ class Sentiment(Task[TextBatch]):
             return _figures(_count_pairs(np.array(list(zip(truth, said, strict=True)), dtype=np.float64), classes))
 
         train, validation = ((self.ids[split], self.answers[split]) for split in ("train", "validation"))
-        most = majority(train[1], truth)
-        yield Baseline("majority", f"always says {self.labels[most[0]]}", figures(most))
+        yield self.chance()
         said = best_bag_of_words(train, validation, self.ids["test"], len(self.vocabulary), classes)
         yield Baseline("bag of words", "logistic regression on which words occur", figures(said))
 

@@ -262,6 +262,11 @@ class Translation(Task[PairBatch]):
             for (source, truth), text in zip(chosen, said, strict=True)
         )
 
+    def chance(self) -> Baseline:
+        count = len(self.targets)
+        loss = Metric(math.log(count), "nats/token", higher_is_better=False)
+        return Baseline("chance", f"each of {count:,} tokens as likely", {"loss": loss})
+
     def baselines(self) -> Iterator[Baseline]:
         sources, truth = (list(side) for side in zip(*self.pairs["test"], strict=True))
         yield Baseline("copy", "says the source again", self.scores.figures(sources, truth))

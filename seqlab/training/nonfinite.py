@@ -46,23 +46,29 @@ def count_nonfinite(
     policy: Literal["skip", "stop"],
     limit: int,
     scale: float | None,
-    learning_rate: float,
+    remedy: str,
 ) -> NumericError | None:
     """Count a step that moved no weight. Returns the error that ends the run, if this step is enough; otherwise the
-    first in a row is warned of. scale: of the loss in fp16, which overflows now and then by design; None elsewhere."""
+    first in a row is warned of. remedy: what to set then, in words. scale: of the loss in fp16, which overflows now and
+    then by design; None elsewhere."""
     progress.nonfinite_steps += 1
     progress.nonfinite_in_a_row += 1
     where = f"at step {outcome.step} (epoch {outcome.epoch + 1}, batch {outcome.windows})"
     what = _enough(progress.nonfinite_in_a_row, where, policy, limit, scale)
     progress.failed = what is not None
     if what is not None:
-        return NumericError(
-            what,
-            f"it moved no weight; try optim.learning_rate={learning_rate / 10:g}, or device.precision=fp32",
-        )
+        return NumericError(what, f"it moved no weight; try {remedy}")
     if scale is None and progress.nonfinite_in_a_row == 1:
         _log.warning("the loss or the gradient is not finite %s: that batch is skipped", where)
     return None
+
+
+def remedies(learning_rate: float, *, clipped: bool, precision: str) -> str:
+    """What may keep a training from diverging, of what is not so already."""
+    found = [] if clipped else ["trainer.clip_norm=1 (nothing is clipped now)"]
+    found.append(f"optim.learning_rate={learning_rate / 10:g}")
+    found += [] if precision == "fp32" else ["device.precision=fp32"]
+    return " or ".join(found)
 
 
 def _enough(in_a_row: int, where: str, policy: Literal["skip", "stop"], limit: int, scale: float | None) -> str | None:

@@ -34,7 +34,7 @@ from seqlab.interfaces import (
 )
 from seqlab.training.device import Device, is_out_of_memory
 from seqlab.training.evaluation import evaluate
-from seqlab.training.nonfinite import Outcome, count_nonfinite, read
+from seqlab.training.nonfinite import Outcome, count_nonfinite, read, remedies
 from seqlab.training.optim import OptimConfig, skips_on_device
 from seqlab.training.progress import Interval, Observer, Progress
 from seqlab.training.seeds import random_states, set_random_states, stream_seed
@@ -281,10 +281,15 @@ class Trainer(Generic[BatchT]):
                     policy=self.config.on_nonfinite,
                     limit=self.config.nonfinite_limit,
                     scale=self.scaler.get_scale() if self.scaler.is_enabled() else None,
-                    learning_rate=self.optim.learning_rate,
+                    remedy=self.remedy(),
                 )
                 ended = ended or error
         return ended
+
+    def remedy(self) -> str:
+        """What may keep this training from diverging, in words."""
+        clipped = self.config.clip_norm is not None or self.config.clip_value is not None
+        return remedies(self.optim.learning_rate, clipped=clipped, precision=self.device.precision)
 
     def step(self, group: list[BatchT]) -> tuple[Tensor, Tensor]:
         """One update from the mean loss over all targets of the group: (summed nats, gradient norm), on the device. The

@@ -1,0 +1,60 @@
+"""What a reader should know of a result that its figures do not say: no better than chance, or not trained to its
+end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from seqlab.interfaces import Baseline, Metric
+
+_STILL = 0.1  # of its value that a curve would still gain, going on as it went last, over as many steps as it had
+
+
+def worse_than_chance(metrics: Mapping[str, Metric], primary: str, chance: Baseline | None, remedy: str) -> str | None:
+    """A sentence where the primary metric, or the loss where chance has no such thing, is no better than what needs no
+    learning."""
+    name = next((name for name in (primary, "loss") if chance is not None and name in chance.metrics), None)
+    if chance is None or name is None or metrics[name].better_than(chance.metrics[name]):
+        return None
+    reached, level = (f"{m.value:.4g} {m.unit}".rstrip() for m in (metrics[name], chance.metrics[name]))
+    return (
+        f"test {name.replace('_', ' ')} {reached} is no better than {chance.name} ({level}: {chance.about}); it has "
+        f"learned nothing: train longer, or try {remedy}"
+    )
+
+
+def still_improving(curve: Sequence[tuple[int, float]], metric: Metric, name: str) -> str | None:
+    """A sentence where the last of these validations, by step, is the best and the slope that leads to it is steep: one
+    that would bring more than a tenth of the value in as many steps again. metric: for direction and unit."""
+    if len(curve) < 3:
+        return None
+    (step, last), earlier = curve[-1], curve[:-1]
+    before_step, before = next((point for point in reversed(earlier) if point[0] <= 0.9 * step), earlier[0])
+    best = (max if metric.higher_is_better else min)(value for _, value in earlier)
+    gain = last - before if metric.higher_is_better else before - last
+    if not Metric(last, metric.unit, metric.higher_is_better).better_than(
+        Metric(best, metric.unit, metric.higher_is_better)
+    ) or gain * step / (step - before_step) <= _STILL * abs(last):
+        return None
+    unit = f" {metric.unit}".rstrip()
+    return (
+        f"validation {name.replace('_', ' ')} was still improving when training ended ({before:.4g} at step "
+        f"{before_step}, {last:.4g}{unit} at {step}): give it more, such as trainer.max_steps={2 * step}"
+    )
+
+
+def validations(folder: Path, name: str) -> list[tuple[int, float]]:
+    """(step, value) of each validation of a run that was a number, from its metrics.jsonl."""
+
+    def found(lines: Iterable[str]) -> Iterator[tuple[int, float]]:
+        for line in lines:
+            record = json.loads(line)
+            if record.get(f"val/{name}") is not None:
+                yield record["step"], record[f"val/{name}"]
+
+    try:
+        return list(found((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()))
+    except (OSError, ValueError):  # a disk that took no more
+        return []
