@@ -434,6 +434,9 @@ class Task(ABC, Generic[BatchT]):
     continues_texts: ClassVar[bool] = False
     """Whether what a network says goes on where the text that it was given ends."""
 
+    generation_options: ClassVar[tuple[str, ...]] = ()
+    """The fields of Asking that change what `predict` says; the command line refuses the options of the others."""
+
     @abstractmethod
     def batches(self, split: Split, seed: int) -> Iterator[BatchT]:
         """One pass over a split. `seed` orders the training split; the others come in their own order."""
@@ -484,8 +487,12 @@ class Task(ABC, Generic[BatchT]):
         """What of a text training did not know, each once, in its order."""
         return ()
 
+    def unread(self, text: str) -> str:
+        """What of a text is too long to be read, for people; nothing where it is read whole."""
+        return ""
+
     def stream(self, network: Network[BatchT], text: str, how: Asking) -> Iterator[str]:
-        """The same in pieces for people, as they come."""
+        """What `predict` says, in pieces for people, as they come."""
         yield self.predict(network, text, how).said
 
     def passage(self, length: int) -> str:

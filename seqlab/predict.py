@@ -2,33 +2,57 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 import typer
 
-from seqlab.errors import printable, quoted
-from seqlab.experiment import load
+from seqlab.errors import ConfigError, DataError, printable, quoted
+from seqlab.experiment import Trained, open_run
 from seqlab.interfaces import Asking
 
 
-def predict(folder: Path, texts: Iterable[str], how: Asking, *, config_dir: Path | None, as_json: bool) -> None:
+def predict(
+    folder: Path,
+    texts: Sequence[str] | None,
+    how: Asking,
+    *,
+    given: Mapping[str, str] | None = None,
+    config_dir: Path | None,
+    as_json: bool,
+) -> None:
     """Print what the run's network says of each text, one after the other: as it is written, or as a line of JSON.
 
-    What training did not know is named on stderr. A language model's answers begin with their prompt.
+    texts: None for the lines of stdin. given: the options that were typed, by the name of Asking's field. What training
+    did not know, and what of a text is too long to be read, is named on stderr. A language model's answers begin with
+    their prompt. A blank line has no answer and gives a blank line, or one of JSON with the prediction null.
+    Raises ConfigError for an option without effect, DataError for a text that is none.
     """
-    network, task = load(folder, config_dir)
-    for text in texts:
-        unknown = task.unknown(text)
-        if unknown and not as_json:
-            typer.echo(f"not known from training: {quoted(unknown)}", err=True)
-        if as_json:
-            details = task.predict(network, text, how).details
-            typer.echo(json.dumps({"text": text, **details, "unknown": list(unknown)}, ensure_ascii=False))
+    trained = open_run(folder, config_dir)
+    network, task = trained.network, trained.task
+    _check_options(trained, how, given or {})
+    for number, text in enumerate(asked() if texts is None else texts, 1):
+        if texts is not None:
+            _check_text(text)
+        if not text.strip() and (texts is None or not task.continues_texts):
+            typer.echo(_as_json(text, {"prediction": None}, (), "") if as_json else "")
             continue
+        unknown, unread = task.unknown(text), task.unread(text)
+        if as_json:
+            typer.echo(_as_json(text, task.predict(network, text, how).details, unknown, unread))
+            continue
+        where = f"line {number}: " if texts is None else ""
+        if unknown:
+            typer.echo(f"{where}not known from training: {quoted(unknown)}", err=True)
+        if unread:
+            typer.echo(f"{where}cut: {unread}", err=True)
         pieces = task.stream(network, text, how)
         first = next(pieces, "")  # what is wrong with the text is said before any of it is
         if task.continues_texts:
@@ -39,6 +63,28 @@ def predict(folder: Path, texts: Iterable[str], how: Asking, *, config_dir: Path
         typer.echo()
 
 
+def _as_json(text: str, details: Mapping[str, object], unknown: Sequence[str], unread: str) -> str:
+    return json.dumps({"text": text, **details, "unknown": list(unknown), "cut": bool(unread)}, ensure_ascii=False)
+
+
+def _check_options(trained: Trained, how: Asking, given: Mapping[str, str]) -> None:
+    """Raise ConfigError for an option that changes nothing of what this run's network says."""
+    for field in fields(Asking):
+        if field.name in given and field.name not in trained.task.generation_options:
+            raise ConfigError(f"{given[field.name]} has no effect on {trained.config.names['task']}", "leave it out")
+    if "length_penalty" in given and how.beams == 1:
+        raise ConfigError(
+            f"{given['length_penalty']} has no effect without a beam search", "try it with --beam 4, or leave it out"
+        )
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # Python's stand-ins for bytes that it could not read
+        raise DataError(f"the text {text!r:.60} is not UTF-8", "type it in a UTF-8 terminal, or give a file") from error
+
+
 def _shown(text: str) -> str:
     """As it is into a file; what a network has learned to write must not steer a terminal."""
     if not sys.stdout.isatty():
@@ -46,15 +92,40 @@ def _shown(text: str) -> str:
     return "".join(part if part in "\n\t" else printable(part) for part in text)
 
 
-def asked(stdin_is_terminal: bool) -> Iterator[str]:
-    """Lines from stdin; asked for with a prompt where that is a terminal, until its end (Ctrl-D)."""
+def asked() -> Iterator[str]:
+    """Lines from stdin without their ends; asked for with a prompt where that is a terminal, until its end (Ctrl-D)."""
+    if not sys.stdin.isatty():
+        yield from read_lines(sys.stdin.buffer)
+        return
     while True:
-        if stdin_is_terminal:
-            typer.echo("> ", nl=False, err=True)
+        typer.echo("> ", nl=False, err=True)
         line = sys.stdin.readline()
         if not line:
-            if stdin_is_terminal:
-                typer.echo(err=True)
+            typer.echo(err=True)
             return
-        if text := line.rstrip("\n"):
-            yield text
+        yield line.rstrip("\r\n")
+
+
+def read_lines(file: BinaryIO) -> Iterator[str]:
+    """Lines as training reads its files, each as soon as it is there: UTF-8 or, by its byte-order mark, UTF-16; ended
+    by LF or CR LF, or by CR in a text without LF. Raises DataError, with its number, for a line in another encoding."""
+    mark = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
+    encoding, number = "utf-8", 0
+    lines: Iterable[bytes | str] = file
+    if mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        encoding, lines = "utf-16", io.TextIOWrapper(file, "utf-16", newline="\n")
+    try:
+        for number, raw in enumerate(lines, 1):
+            line = raw.decode(encoding) if isinstance(raw, bytes) else raw
+            if number == 1:
+                line = line.removeprefix("\ufeff")
+                if not line.endswith("\n"):
+                    yield from line.removesuffix("\r").split("\r")
+                    return
+            yield line.removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        where = f"line {number + (encoding != 'utf-8')}"
+        raise DataError(
+            f"{where} of the input is not {encoding.upper()}: byte 0x{error.object[error.start]:02x}",
+            "convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 (with the encoding that it has)",
+        ) from error

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.errors import CheckpointError
+from seqlab.errors import CheckpointError, DataError
+from seqlab.predict import read_lines
 from seqlab.runs import named_run
 from tests.test_cli import Capture, Patch, in_process
 from tests.test_runs import _run
@@ -31,7 +32,7 @@ def test_a_language_model_goes_on_with_its_prompt(capsys: Capture, monkeypatch: 
     assert in_process(capsys, monkeypatch, *words)[1] == out
     assert in_process(capsys, monkeypatch, *words, "--seed", "1")[1] != out
     _, plain, _ = in_process(capsys, monkeypatch, *words, "--json")
-    assert json.loads(plain) == {"text": "The ", "continuation": out[4:-1], "unknown": []}
+    assert json.loads(plain) == {"text": "The ", "continuation": out[4:-1], "unknown": [], "cut": False}
     likeliest = [in_process(capsys, monkeypatch, *words, "--top-k", "1", "--seed", seed)[1] for seed in "01"]
     assert likeliest[0] == likeliest[1]
 
@@ -53,11 +54,11 @@ def test_a_classifier_names_its_label(capsys: Capture, monkeypatch: Patch) -> No
 
 @pytest.mark.usefixtures("here")
 def test_a_translator_searches_with_beams(capsys: Capture, monkeypatch: Patch) -> None:
-    words = ("predict", "best:translation", "two days", "", "--json")
+    words = ("predict", "best:translation", "two days", "in", "--json")
     code, out, _ = in_process(capsys, monkeypatch, *words)
     assert code == 0
     one = [json.loads(line)["translation"] for line in out.splitlines()]
-    _, out, _ = in_process(capsys, monkeypatch, *words, "--beam", "1", "--length-penalty", "1")
+    _, out, _ = in_process(capsys, monkeypatch, *words, "--beam", "1")
     assert [json.loads(line)["translation"] for line in out.splitlines()] == one
     code, out, _ = in_process(capsys, monkeypatch, *words, "--beam", "4", "--length-penalty", "0.6")
     assert (code, len(out.splitlines())) == (0, 2)
@@ -66,12 +67,97 @@ def test_a_translator_searches_with_beams(capsys: Capture, monkeypatch: Patch) -
     assert "beam" in err
 
 
+def _stdin(monkeypatch: Patch, raw: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(raw)), "utf-8"))
+
+
 @pytest.mark.usefixtures("here")
-def test_lines_are_read_where_no_text_is_given(capsys: Capture, monkeypatch: Patch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("a fine film\n\na bad film"))
-    code, out, err = in_process(capsys, monkeypatch, "predict", "runs/sentiment/gru/a", "--json")
+@pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
+def test_a_line_in_is_a_line_out_and_nothing_is_made_of_blank_ones(
+    task: str, capsys: Capture, monkeypatch: Patch
+) -> None:
+    lines = b"\xef\xbb\xbfa fine film\r\n\r\n  \t \r\na bad film\r\nend"
+    run = f"runs/{task}/gru/a"
+    _stdin(monkeypatch, lines)
+    code, out, err = in_process(capsys, monkeypatch, "predict", run, "--json")
     assert (code, err) == (0, "")
-    assert [json.loads(line)["text"] for line in out.splitlines()] == ["a fine film", "a bad film"]
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["text"] for row in rows] == ["a fine film", "", "  \t ", "a bad film", "end"]
+    for row in rows[1:3]:
+        assert row == {"text": row["text"], "prediction": None, "unknown": [], "cut": False}
+    assert all("prediction" not in row and row["unknown"] == [] for row in (rows[0], *rows[3:]))
+    _stdin(monkeypatch, b"a fine film\n\n  \t \na bad film\nend\n")
+    assert in_process(capsys, monkeypatch, "predict", run, "--json")[1] == out  # neither mark nor line ends matter
+    if task != "char_lm":  # which writes lines of its own
+        _stdin(monkeypatch, lines)
+        code, out, err = in_process(capsys, monkeypatch, "predict", run)
+        assert (code, err) == (0, "")
+        assert [bool(line) for line in out.splitlines()] == [True, False, False, True, True]
+        assert len(in_process(capsys, monkeypatch, "predict", run, "a", " ", "b")[1].splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("raw", "lines"),
+    [
+        (b"", []),
+        (b"one", ["one"]),
+        (b"one\n\ntwo\n", ["one", "", "two"]),
+        (b"\xef\xbb\xbfone\r\ntwo\r\n", ["one", "two"]),
+        (b"one\rhalf\ntwo\n", ["one\rhalf", "two"]),  # a lone carriage return ends no line
+        (b"one\rtwo\r", ["one", "two"]),  # unless there is nothing else
+        ("\u00e9\u2028\u4e2d\x85\r\n\n\u00e9".encode("utf-16"), ["\u00e9\u2028\u4e2d\x85", "", "\u00e9"]),
+        (b"\xfe\xff" + "a\nb\n".encode("utf-16-be"), ["a", "b"]),
+    ],
+)
+def test_lines_are_read_as_training_reads_them(raw: bytes, lines: list[str]) -> None:
+    assert list(read_lines(io.BufferedReader(io.BytesIO(raw)))) == lines
+
+
+def test_a_line_of_another_encoding_is_refused_with_its_number_after_those_before_it() -> None:
+    lines = read_lines(io.BufferedReader(io.BytesIO(b"un\ndeux\n" + "\u00e9t\u00e9\n".encode("latin-1"))))
+    assert [next(lines), next(lines)] == ["un", "deux"]
+    with pytest.raises(DataError, match="line 3 of the input is not UTF-8: byte 0xe9"):
+        next(lines)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("task", "most", "unit"), [("sentiment", 256, "words"), ("translation", 127, "characters")])
+def test_a_text_that_is_cut_says_so(task: str, most: int, unit: str, capsys: Capture, monkeypatch: Patch) -> None:
+    run = f"runs/{task}/gru/a"
+    for over in (0, 3):
+        text = " ".join("a" * (most + over)) if unit == "words" else "a" * (most + over)
+        code, _, err = in_process(capsys, monkeypatch, "predict", run, text)
+        assert code == 0
+        assert err == f"cut: the first {most} of {most + 3} {unit} are read; the others are over task.max_length\n" * (
+            over > 0
+        )
+        _, plain, _ = in_process(capsys, monkeypatch, "predict", run, text, "--json")
+        assert json.loads(plain)["cut"] is (over > 0)
+    _stdin(monkeypatch, f"a\n{text}\n".encode())
+    assert "line 2: cut: " in in_process(capsys, monkeypatch, "predict", run)[2]
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("task", "option", "value"),
+    [
+        ("char_lm", "--beam", "2"),
+        ("char_lm", "--length-penalty", "0.0"),
+        ("sentiment", "--length", "200"),  # also where it is the default
+        ("sentiment", "--beam", "2"),
+        ("sentiment", "--seed", "1"),
+        ("translation", "--temperature", "0.5"),
+        ("translation", "--top-k", "3"),
+        ("translation", "--top-p", "0.9"),
+        ("translation", "--length-penalty", "0.6"),  # there is no beam
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    task: str, option: str, value: str, capsys: Capture, monkeypatch: Patch
+) -> None:
+    code, out, err = in_process(capsys, monkeypatch, "predict", f"runs/{task}/gru/a", "a", option, value)
+    assert (code, out) == (2, "")
+    assert f"{option} has no effect" in err
 
 
 @pytest.mark.usefixtures("here")

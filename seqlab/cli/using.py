@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +37,7 @@ class Heldout(StrEnum):
 
 @app.command()
 def predict(
+    context: typer.Context,
     run: KnownRun,
     texts: Annotated[
         list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without any, lines are read.", show_default=False)
@@ -72,8 +72,17 @@ def predict(
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
         length_penalty=length_penalty,
     )  # fmt: skip
-    given = texts or predicting.asked(sys.stdin.isatty())
-    predicting.predict(folder, given, how, config_dir=config_dir, as_json=as_json)
+    predicting.predict(folder, texts or None, how, given=_typed(context), config_dir=config_dir, as_json=as_json)
+
+
+def _typed(context: typer.Context) -> dict[str, str]:
+    """The options that stand on the command line, by the name of their parameter."""
+    typed: dict[str, str] = {}
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            typed[parameter.name or ""] = parameter.opts[0]
+    return typed
 
 
 @app.command()

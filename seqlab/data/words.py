@@ -40,3 +40,10 @@ def normalized(text: str, form: Normalization) -> str:
 def same_text_key(text: str) -> str:
     """Equal for texts that differ in case, white space or the composition of accents alone."""
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
+
+
+def too_long(length: int, most: int, unit: Unit) -> str:
+    """What to say of a text of `length` tokens where `most` are read; nothing where that is all."""
+    if length <= most:
+        return ""
+    return f"the first {most:,} of {length:,} {NAMES[unit]} are read; the others are over task.max_length"

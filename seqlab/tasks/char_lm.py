@@ -125,6 +125,7 @@ class CharLM(Task[CharBatch]):
     """A text, its characters as ids, and three splits in order."""
 
     continues_texts = True
+    generation_options = ("length", "temperature", "top_k", "top_p", "seed")
 
     def __init__(self, text: str, config: CharLMConfig) -> None:
         self.config = config

@@ -22,7 +22,7 @@ from seqlab.data.batching import Rows, bucketed, python_draws, split_items
 from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
-from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized
+from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
     Asking,
@@ -281,6 +281,9 @@ class Sentiment(Task[TextBatch]):
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.vocabulary.unknown(self.tokens(text))
+
+    def unread(self, text: str) -> str:
+        return too_long(len(self.tokens(text)), self.config.max_length, self.config.unit)
 
     def passage(self, length: int) -> str:
         """The first text of the split with about so many tokens."""

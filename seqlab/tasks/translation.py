@@ -35,7 +35,7 @@ from seqlab.data.vocabulary import (
     unknown_facts,
     unknown_warnings,
 )
-from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized
+from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized, too_long
 from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
@@ -154,6 +154,8 @@ def _split(
 
 class Translation(Task[PairBatch]):
     """Pairs in three splits, and a vocabulary for each side."""
+
+    generation_options = ("beams", "length_penalty")
 
     def __init__(self, parts: dict[Split, list[tuple[str, str]]], config: TranslationConfig) -> None:
         self.config = config
@@ -282,6 +284,9 @@ class Translation(Task[PairBatch]):
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.sources.unknown(self.tokens(text))
+
+    def unread(self, text: str) -> str:
+        return too_long(len(self.tokens(text)), self.config.max_length - 1, self.config.unit)
 
     def passage(self, length: int) -> str:
         """The source of the split whose length is nearest to a third of that: both sides are to fit."""
