@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,22 @@ def corpus(tmp_path: Path) -> Path:
     path = tmp_path / "corpus.txt"
     path.write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Callable[..., Path]:
+    """Writes files that every shipped task can read: a text, a table of texts with their label, and pairs."""
+
+    def written(name: str, *, rows: int = 120, start: int = 0) -> Path:
+        lines = [
+            f"a {('fine', 'dull')[i % 2]} film of {i} scenes\t{('good', 'poor')[i % 2]}"
+            for i in range(start, start + rows)
+        ]
+        path = tmp_path / name
+        path.write_text("\n".join(["text\tlabel", *lines]) + "\n", encoding="utf-8")
+        return path
+
+    return written
 
 
 @pytest.fixture(scope="session")

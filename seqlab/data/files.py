@@ -116,21 +116,22 @@ def read_table(path: Path, key: str) -> list[tuple[int, list[str]]]:
         ) from error
 
 
-def read_labelled(path: Path, text_column: str, label_column: str) -> list[tuple[str, str]]:
+def read_labelled(path: Path, text_column: str, label_column: str, setting: str) -> list[tuple[str, str]]:
     """(text, label) of each row of a table whose header names the two columns (task.text_column and
-    task.label_column). Raises DataError for a missing column and, with its number, a row without a label."""
-    (_, titles), *rows = read_table(path, "task.corpus")
+    task.label_column). `setting` is what named it, for messages. Raises DataError for a missing column and, with its
+    number, a row without a label."""
+    (_, titles), *rows = read_table(path, setting)
     header = [title.strip() for title in titles]
     columns: list[int] = []
     for key, name in (("text_column", text_column), ("label_column", label_column)):
         if name not in header:
             raise DataError(
-                f"task.corpus={path} has no column {name!r}", f"try task.{key}=NAME", f"columns: {', '.join(header)}"
+                f"{setting}={path} has no column {name!r}", f"try task.{key}=NAME", f"columns: {', '.join(header)}"
             )
         columns.append(header.index(name))
     text, label = columns
     for number, row in rows:
         for what, column in (("label", label), ("text", text)):
             if len(row) <= column or not row[column].strip():
-                raise DataError(f"task.corpus={path}: row {number} has no {what}", "give every row a text and a label")
+                raise DataError(f"{setting}={path}: row {number} has no {what}", "give every row a text and a label")
     return [(row[text], row[label].strip()) for _, row in rows]

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.data.files import find_corpus, read_text, sha256_of
 from seqlab.data.python_docs import python_docs
+from seqlab.data.splits import SplitCorpora, cut_text, named_parts
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import Normalization, normalized
 from seqlab.decoding.sampling import Sampling, stream
@@ -80,14 +81,15 @@ class CharBatch(Batch):
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class CharLMConfig(TaskConfig):
+class CharLMConfig(SplitCorpora, TaskConfig):
     """Settings of `task=char_lm`.
 
     corpus: `python_docs`, or the path of a UTF-8 text file. normalize: nfc composes accents with their letters.
     batch_size: parallel streams in training. window: characters of each stream in a batch. windows: in which order
     training reads them: `streams`, each batch going on where the last one ended, so that a state can be carried;
     `auto`, in random order for a network that carries none. eval_batch_size: parallel streams in evaluation.
-    train_share, validation_share: parts of the corpus, in order; the rest is the test split.
+    train_share, validation_share: parts of the corpus, in order; the rest is the test split. validation_corpus,
+    test_corpus: texts for these splits alone.
     sample_length, sample_temperature: the passage written at the end.
     """
 
@@ -115,10 +117,13 @@ class CharLMConfig(TaskConfig):
             )
 
     def build(self) -> CharLM:
-        if self.corpus in CORPORA:
-            return CharLM(CORPORA[self.corpus](), self)
-        path = find_corpus(self.corpus, "task.corpus", CORPORA, "a UTF-8 text file")
-        return CharLM(read_text(path, "task.corpus"), self)
+        return CharLM(self.read(self.corpus, "task.corpus"), self, self.read_held_out(self.read))
+
+    def read(self, where: str, key: str) -> str:
+        """A corpus by its name, or the text of a file."""
+        if where in CORPORA:
+            return CORPORA[where]()
+        return read_text(find_corpus(where, key, CORPORA, "a UTF-8 text file"), key)
 
 
 class CharLM(Task[CharBatch]):
@@ -127,23 +132,18 @@ class CharLM(Task[CharBatch]):
     continues_texts = True
     generation_options = ("length", "temperature", "top_k", "top_p", "seed")
 
-    def __init__(self, text: str, config: CharLMConfig) -> None:
-        self.config = config
-        self.data_sha256 = sha256_of([text])
-        text = normalized(text, config.normalize)
-        first = round(len(text) * config.train_share)
-        second = round(len(text) * (config.train_share + config.validation_share))
-        parts: dict[Split, str] = {
-            "train": text[:first],
-            "validation": text[first:second],
-            "test": text[second:],
-        }
-        if not parts["test"]:  # a corpus that the literature splits in two
-            parts["test"] = parts["validation"]
+    def __init__(self, text: str, config: CharLMConfig, given: Mapping[Split, str] | None = None) -> None:
+        self.config, given = config, given or {}
+        self.data_sha256 = sha256_of([text, *named_parts({split: [part] for split, part in given.items()})])
+        form = config.normalize
+        given = {split: normalized(part, form) for split, part in given.items()}
+        parts = cut_text(normalized(text, form), given, config.train_share, config.validation_share)
         for split, part in parts.items():
             if len(part) <= config.window + 1:
+                own = split in given
+                where = f"task.{split}_corpus={config.held_out()[split]}" if own else f"task.corpus={config.corpus}"
                 raise DataError(
-                    f"task.corpus={config.corpus}: its {split} split of {len(part)} characters is too short for one "
+                    f"{where}: its {split} split of {len(part)} characters is too short for one "
                     f"window of task.window={config.window}",
                     f"give a longer text, or try task.window={max(1, len(part) // 2)}",
                 )
@@ -244,6 +244,7 @@ class CharLM(Task[CharBatch]):
         unknown = {split: int((ids == UNKNOWN).sum()) for split, ids in self.ids.items() if split != "train"}
         return {
             "corpus": self.config.corpus,
+            **self.config.named_corpora(),
             **{f"{split} characters": len(ids) for split, ids in self.ids.items()},
             "vocabulary": len(self.vocabulary),
             **{f"characters of {split} that training lacks": count for split, count in unknown.items() if count},

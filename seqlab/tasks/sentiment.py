@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,9 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.bag_of_words import best_bag_of_words, majority
-from seqlab.data.batching import Rows, bucketed, python_draws, split_items
+from seqlab.data.batching import Rows, bucketed, python_draws
 from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
+from seqlab.data.splits import SplitCorpora, check_labels, cut_items, named_parts
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
 from seqlab.errors import ConfigError, DataError
@@ -52,7 +54,7 @@ from seqlab.layers.embedding import TokenEmbedding
 from seqlab.metrics import Floats, bootstrap_interval, gather
 
 CORPORA = {"movie_reviews": movie_reviews}
-_SHARES = (0.8, 0.1, 0.1)
+_HELD_SHARE = 0.1  # of the corpus, for validation and for test
 _UNSEEN: tuple[Split, ...] = ("test", "validation")
 _MISTAKES = 8  # shown to people
 
@@ -97,10 +99,11 @@ class TextBatch(Batch):
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class SentimentConfig(TaskConfig):
+class SentimentConfig(SplitCorpora, TaskConfig):
     """Settings of `task=sentiment`.
 
     corpus: `movie_reviews`, or the path of a CSV or TSV file whose header names the two columns.
+    validation_corpus, test_corpus: the same for these splits alone.
     unit: what a token is, in lower case; char is for scripts without spaces. normalize: nfc composes accents with their
     letters first. batch_tokens: tokens of a training batch, padding counted; null: batch_size texts.
     bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
@@ -130,25 +133,37 @@ class SentimentConfig(TaskConfig):
     split_seed: WholeNumber
 
     def build(self) -> Sentiment:
-        if self.corpus in CORPORA:
-            return Sentiment(CORPORA[self.corpus](), self)
-        path = find_corpus(self.corpus, "task.corpus", CORPORA, "a CSV or TSV file with a text and a label column")
-        return Sentiment(read_labelled(path, self.text_column, self.label_column), self)
+        return Sentiment(self.read(self.corpus, "task.corpus"), self, self.read_held_out(self.read))
+
+    def read(self, where: str, key: str) -> list[tuple[str, str]]:
+        """(text, label) of each row of a corpus by its name, or of a file."""
+        if where in CORPORA:
+            return CORPORA[where]()
+        path = find_corpus(where, key, CORPORA, "a CSV or TSV file with a text and a label column")
+        return read_labelled(path, self.text_column, self.label_column, key)
 
 
 class Sentiment(Task[TextBatch]):
     """Labelled texts in a fixed stratified split, and the tokens that training knows."""
 
-    def __init__(self, items: list[tuple[str, str]], config: SentimentConfig) -> None:
-        self.config = config
-        self.data_sha256 = sha256_of(part for item in items for part in item)
+    def __init__(
+        self,
+        items: list[tuple[str, str]],
+        config: SentimentConfig,
+        given: Mapping[Split, list[tuple[str, str]]] | None = None,
+    ) -> None:
+        self.config, given = config, given or {}
+        texts_and_labels = {split: [*chain.from_iterable(part)] for split, part in given.items()}
+        self.data_sha256 = sha256_of([*chain.from_iterable(items), *named_parts(texts_and_labels)])
         self.labels = tuple(sorted({label for _, label in items}))
         if len(self.labels) < 2:
             raise DataError(
                 f"task.corpus={config.corpus} has {len(self.labels)} kind of label; telling apart needs two",
                 f"is task.label_column={config.label_column} the right column?",
             )
-        parts = self._split(items)
+        for split, part in given.items():
+            check_labels(self.labels, part, f"task.{split}_corpus={config.held_out()[split]}")
+        parts = self._split(items, given)
         self.texts = {split: [text for text, _ in part] for split, part in parts.items()}
         tokens = {split: [self.tokens(text) for text in texts] for split, texts in self.texts.items()}
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
@@ -161,15 +176,18 @@ class Sentiment(Task[TextBatch]):
         """A text as the network reads it, uncut."""
         return SPLIT[self.config.unit](normalized(text, self.config.normalize).lower())
 
-    def _split(self, items: list[tuple[str, str]]) -> dict[Split, list[tuple[str, str]]]:
+    def _split(
+        self, items: list[tuple[str, str]], given: Mapping[Split, list[tuple[str, str]]]
+    ) -> dict[Split, list[tuple[str, str]]]:
         by_label: dict[str, list[tuple[str, str]]] = defaultdict(list)
         for item in items:
             by_label[item[1]].append(item)
         parts: dict[Split, list[tuple[str, str]]] = {"train": [], "validation": [], "test": []}
         for label in self.labels:
-            shares = split_items(by_label[label], _SHARES, self.config.split_seed)
+            shares = cut_items(by_label[label], given, _HELD_SHARE, self.config.split_seed)
             for split, part in parts.items():
                 part += shares[split]
+        parts |= given
         for split, part in parts.items():
             if not part:
                 raise DataError(
@@ -230,6 +248,7 @@ class Sentiment(Task[TextBatch]):
         unit = NAMES[self.config.unit]
         return {
             "corpus": self.config.corpus,
+            **self.config.named_corpora(),
             **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
             "labels": ", ".join(self.labels),
             "vocabulary": len(self.vocabulary),

@@ -20,10 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.neighbours import nearest
-from seqlab.data.batching import Rows, bucketed, pad, split_items
+from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pairs import read_pairs
+from seqlab.data.splits import SPLITS, SplitCorpora, cut_items
 from seqlab.data.vocabulary import (
     END,
     PAD,
@@ -69,7 +70,7 @@ from seqlab.metrics import Floats, bootstrap_interval, gather
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
 
 CORPORA = ("cldr",)
-_SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+_HELD_SHARE = 0.05  # of the corpus, for validation and for test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class PairBatch(Batch):
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class TranslationConfig(TaskConfig):
+class TranslationConfig(SplitCorpora, TaskConfig):
     """Settings of `task=translation`.
 
     corpus: `cldr`, the path of a TSV file (source, translation), or two line-aligned files joined by a
@@ -101,8 +102,6 @@ class TranslationConfig(TaskConfig):
     )  # fmt: skip
 
     corpus: str
-    validation_corpus: str | None
-    test_corpus: str | None
     target: str
     pairs: Count
     unit: Unit
@@ -123,26 +122,18 @@ class TranslationConfig(TaskConfig):
             pairs = cldr_pairs(self.target, self.pairs, self.split_seed)
         else:
             pairs = read_pairs(self.corpus, "task.corpus")
-        given = {
-            "validation": read_pairs(self.validation_corpus, "task.validation_corpus")
-            if self.validation_corpus
-            else [],
-            "test": read_pairs(self.test_corpus, "task.test_corpus") if self.test_corpus else [],
-        }
-        return Translation(_split(pairs, given, self), self)
+        return Translation(_split(pairs, self.read_held_out(read_pairs), self), self)
 
 
 def _split(
-    pairs: list[tuple[str, str]], given: dict[str, list[tuple[str, str]]], config: TranslationConfig
+    pairs: list[tuple[str, str]], given: dict[Split, list[tuple[str, str]]], config: TranslationConfig
 ) -> dict[Split, list[tuple[str, str]]]:
     """Three splits. A repeated source keeps its first translation, and what stands in a validation or test
     file of the user's own is left out of training; those two files are taken as they are."""
     rest = list(dict(reversed(pairs)).items())[::-1]
     held_out = {source for part in given.values() for source, _ in part}
     rest = [pair for pair in rest if pair[0] not in held_out]
-    shares = [0.0 if given[split] else 0.05 for split in ("validation", "test")]
-    cut = split_items(rest, (1 - sum(shares), shares[0], shares[1]), config.split_seed)
-    parts: dict[Split, list[tuple[str, str]]] = {split: given.get(split) or cut[split] for split in _SPLITS}
+    parts = cut_items(rest, given, _HELD_SHARE, config.split_seed) | given
     for split, part in parts.items():
         if not part:
             raise DataError(
@@ -235,6 +226,7 @@ class Translation(Task[PairBatch]):
         unit = NAMES[self.config.unit]
         return {
             "corpus": self.config.corpus if self.config.corpus != "cldr" else f"cldr, en to {self.config.target}",
+            **self.config.named_corpora(),
             **{f"{split} pairs": len(rows) for split, rows in self.ids.items()},
             f"source {unit}": len(self.sources),
             f"target {unit}": len(self.targets),
@@ -249,7 +241,7 @@ class Translation(Task[PairBatch]):
 
     def _unknown(self) -> dict[str, UnknownTokens]:
         unit, found = NAMES[self.config.unit], {}
-        for split in reversed(_SPLITS[1:]):
+        for split in reversed(SPLITS[1:]):
             sources, targets = zip(*self.ids[split], strict=True)
             found[f"source {unit} of {split}"] = UnknownTokens.of(sources)
             found[f"target {unit} of {split}"] = UnknownTokens.of(target[:-1] for target in targets)

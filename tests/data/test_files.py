@@ -113,7 +113,7 @@ _bytes = st.binary(max_size=80) | st.text(max_size=40).map(str.encode) | _lines.
 
 
 def _labelled(path: Path) -> object:
-    return read_labelled(path, "text", "label")
+    return read_labelled(path, "text", "label", "task.corpus")
 
 
 def _pairs(path: Path) -> object:
