@@ -22,7 +22,8 @@ def build(table: Callable[..., Path]) -> Callable[..., Any]:
 
     def built(task: str, **corpora: Path) -> Any:
         named = [f"task.{split}_corpus={path}" for split, path in corpora.items()]
-        shares = ["task.train_share=0.8", "task.validation_share=0.1"] if task == "char_lm" else []
+        there = settings_of([f"task={task}"])
+        shares = [f"{key}={there[key]}" for key in ("task.train_share", "task.validation_share") if key in there]
         return tiny_config("gru", task, f"task.corpus={table('corpus.tsv')}", *named, *shares).task.build()
 
     return built
