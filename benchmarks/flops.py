@@ -12,7 +12,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.results import MODELS
+from benchmarks.runs import MODELS
 from seqlab.comparison.flops import formulas
 from seqlab.config.run import load_run_config
 

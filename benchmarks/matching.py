@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.results import MODELS
+from benchmarks.runs import MODELS
 from seqlab.comparison.request import read_match
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import load_run_config

@@ -1,0 +1,72 @@
+"""Single runs as a user types them, for docs/results.md: one process a run, one after the other.
+
+Wall time is that of the whole command, start-up and final evaluation included; "load" is the one-minute average before
+it, our own last run included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+from benchmarks.tables import save
+from seqlab.config.sources import group_files
+
+MODELS = tuple(group_files("model", None))
+PARTS: dict[str, list[str]] = {
+    "char_lm": [f"model={model}" for model in MODELS],
+    "char_lm_long": [f"model={model} experiment=char_lm_long" for model in MODELS],
+    "sentiment": [f"model={model} task=sentiment" for model in MODELS],
+    "translation": [
+        *(f"model={model} task=translation" for model in MODELS),
+        "model=gru task=translation model.attention=none",
+    ],
+}
+SHOWN = ("bits_per_character", "accuracy", "f1", "exact_match", "bleu", "chrf", "loss")
+
+
+def main() -> None:
+    """Run each part that is asked for, or all, and keep what came of it in benchmarks/results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=[[], *PARTS])
+    for part in parser.parse_args().parts:
+        with tempfile.TemporaryDirectory() as runs_dir:
+            save("runs", part, {"runs": [measure(overrides, runs_dir) for overrides in PARTS[part]]})
+
+
+def measure(overrides: str, runs_dir: str) -> dict[str, Any]:
+    """One run of the command as a user types it."""
+    load, started = os.getloadavg()[0], time.perf_counter()
+    command = [sys.executable, "-m", "seqlab", "train", *overrides.split(), f"runs_dir={runs_dir}", "--json", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    wall = time.perf_counter() - started
+    result = json.loads(done.stdout)
+    kept = ("parameters", "steps", "seconds", "tokens_per_second", "validation", "test", "test_interval", "precision")
+    return {"overrides": overrides, "wall": wall, "load": load, **{key: result[key] for key in kept}}
+
+
+def table(found: dict[str, Any]) -> str:
+    """One line a run."""
+    lines = [
+        "| command | parameters | steps | training s | wall s | tokens/s | test | 95 % of the first | load |",
+        "| --- " * 9 + "|",
+    ]
+    for run in found["runs"]:
+        figures = ", ".join(f"{name} {run['test'][name]:.4g}" for name in SHOWN if name in run["test"])
+        low, high = run["test_interval"]
+        lines.append(
+            f"| `seqlab train {run['overrides']}` | {run['parameters']:,} | {run['steps']} | {run['seconds']:.0f} "
+            f"| {run['wall']:.0f} | {run['tokens_per_second'] / 1000:.1f}k | {figures} | {low:.4g} to {high:.4g} "
+            f"| {run['load']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

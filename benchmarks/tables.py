@@ -1,0 +1,62 @@
+"""Fills the tables of docs/ from benchmarks/results, so that no figure there was typed by hand.
+
+A table stands between `<!-- table: NAME.json -->` and `<!-- end -->`. The benchmark that wrote it is named in it, and
+its function `table` says what stands between; a test holds docs and files equal.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqlab.run_folder import write_json
+
+TOP = Path(__file__).parent.parent
+RESULTS = TOP / "benchmarks" / "results"
+_PLACE = re.compile(r"(<!-- table: (?P<name>[\w.-]+)\.json -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def save(benchmark: str, part: str, found: dict[str, Any]) -> None:
+    """Keep what a benchmark found, with where and when."""
+    facts = {
+        "benchmark": benchmark,
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / f"{benchmark}-{part}.json", {**facts, **found})
+
+
+def fill(text: str) -> str:
+    """A page with each of its tables made anew."""
+
+    def table(place: re.Match[str]) -> str:
+        found = json.loads((RESULTS / f"{place['name']}.json").read_text(encoding="utf-8"))
+        made = importlib.import_module(f"benchmarks.{found['benchmark']}").table(found)
+        return f"{place[1]}{made}{place[3]}"
+
+    return _PLACE.sub(table, text)
+
+
+def main() -> None:
+    """Fill every page of docs/ and README."""
+    for path in (TOP / "README.md", *sorted((TOP / "docs").glob("*.md"))):
+        before = path.read_text(encoding="utf-8")
+        if (after := fill(before)) != before:
+            path.write_text(after, encoding="utf-8")
+            print(f"filled {path.relative_to(TOP)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Successive halving (Jamieson & Talwalkar 2016): every trial gets a quarter of the steps, the better ones go on."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass, field, replace
+from functools import cmp_to_key
+from typing import Any
+
+import torch
+
+from benchmarks.tuning.space import Draw, draws, model_at, overrides
+from seqlab.config.compose import settings
+from seqlab.config.run import RunConfig, load_run_config
+from seqlab.criterion import Criterion
+from seqlab.errors import NumericError
+from seqlab.experiment import prepare
+from seqlab.interfaces import Metric, Task
+from seqlab.training.device import Device
+from seqlab.training.progress import Progress
+from seqlab.training.trainer import Trainer
+
+RUNGS = ((0.25, 6), (0.5, 3), (1.0, 1))
+"""(share of the steps, how many trials are kept after it): the same for every family."""
+
+
+@dataclass
+class Best:
+    """An Observer that keeps the metrics of the best validation."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        """Nothing of it is needed."""
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        """The rule that keeps weights says which is best."""
+        if better:
+            self.metrics = {name: metric.value for name, metric in metrics.items()}
+
+    def saving(self, progress: Progress) -> None:
+        """Nothing is saved."""
+
+
+@dataclass
+class Trial:
+    """One set of settings on its way. failed: why it ended early."""
+
+    draw: Draw
+    overrides: tuple[str, ...]
+    trainer: Trainer[Any]
+    best: Best
+    steps: int
+    failed: str = ""
+
+    def train_to(self, share: float) -> None:
+        """Go on to this share of the steps."""
+        limit = max(1, round(share * self.steps))
+        self.trainer.config = replace(self.trainer.config, max_steps=limit)
+        try:
+            self.trainer.fit()
+        except NumericError as error:
+            self.failed = error.what
+
+    @property
+    def reached(self) -> Criterion | None:
+        """The best validation so far."""
+        return None if self.failed else self.trainer.progress.best
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        progress = self.trainer.progress
+        return {
+            **vars(self.draw),
+            "overrides": list(self.overrides),
+            "steps": progress.step,
+            "best_step": progress.best_step,
+            "seconds": round(progress.seconds, 1),
+            "validation": self.best.metrics,
+            "failed": self.failed,
+        }
+
+
+def _compare(a: Trial, b: Trial) -> int:
+    if a.reached is None or b.reached is None:
+        return (a.reached is None) - (b.reached is None)
+    return int(b.reached.better_than(a.reached)) - int(a.reached.better_than(b.reached))
+
+
+def search(model: str, task: str, trials: int, seed: int, extra: tuple[str, ...] = ()) -> dict[str, Any]:
+    """All trials of one family on one task; validation alone decides, the test split is never read."""
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    base = [f"model={model}", f"task={task}", "device=cpu", "device.precision=fp32", *extra]
+    shared = load_run_config(base)
+    corpus = shared.task.build()
+    running = [_trial(draw, base, shared, corpus) for draw in draws(trials, seed)]
+    everything = list(running)
+    for share, kept in RUNGS:
+        for trial in running:
+            trial.train_to(share)
+        running = sorted(running, key=cmp_to_key(_compare))[:kept]
+    (best,) = running
+    return {
+        "model": model,
+        "task": task,
+        "chosen": best.as_json(),
+        "trials": [trial.as_json() for trial in everything],
+        "minutes": round((time.perf_counter() - started) / 60, 1),
+    }
+
+
+def _trial(draw: Draw, base: list[str], shared: RunConfig, corpus: Task[Any]) -> Trial:
+    words = overrides(draw, shared.model, model_at(draw, shared.model, corpus))
+    steps = shared.trainer.max_steps
+    if steps is None:
+        raise ValueError("a search needs trainer.max_steps")
+    there = settings(base)
+    known = tuple(word for word in words if word.partition("=")[0] in there)
+    config = load_run_config([*base, *known, f"optim.horizon_steps={steps}"])
+    device = Device(torch.device("cpu"), "fp32", compile=False)
+    _, network = prepare(config, device, corpus)
+    best = Best()
+    trainer = Trainer(
+        corpus, network, config.optim, copy.copy(config.trainer), device, seed=config.seed, folder=None,
+        observers=(best,),
+    )  # fmt: skip
+    return Trial(draw, known, trainer, best, steps)

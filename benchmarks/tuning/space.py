@@ -1,0 +1,72 @@
+"""What is searched: the same draws for every family, each as wide as one parameter budget allows."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from seqlab.comparison.sizes import changes, sizes_of
+from seqlab.interfaces import ModelConfig, Task
+
+BODY = 600_000
+"""Parameters of the sequence models, embeddings and head not counted: what the widest of a depth may have."""
+
+LEARNING_RATE = (5e-4, 1e-2)  # between them evenly on a logarithmic scale
+LAYERS = (1, 2, 3, 4)
+DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.5)
+WARMUP_STEPS = (25, 50, 100, 200)
+_WIDTH_STEP = 16  # kernels are quicker with such widths, and the heads divide them
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One point of the search, without what follows from it and the family."""
+
+    learning_rate: float
+    layers: int
+    dropout: float
+    warmup_steps: int
+
+
+def draws(count: int, seed: int) -> list[Draw]:
+    """The trials, in their order; the first ones of a longer search are those of a shorter one. Depth, dropout and
+    warm-up go through all their values before one comes again, each in an order of its own."""
+    low, high = (math.log(rate) for rate in LEARNING_RATE)
+    rates = random.Random(f"learning rate {seed}")
+    columns = []
+    for name, values in (("layers", LAYERS), ("dropout", DROPOUT), ("warm-up", WARMUP_STEPS)):
+        rng, column = random.Random(f"{name} {seed}"), list[float]()
+        while len(column) < count:
+            column += rng.sample(values, len(values))
+        columns.append(column)
+    return [
+        Draw(float(f"{math.exp(rates.uniform(low, high)):.2g}"), int(layers), dropout, int(warmup))
+        for layers, dropout, warmup, _ in zip(*columns, range(count), strict=False)
+    ]
+
+
+def model_at(draw: Draw, model: ModelConfig, task: Task[Any]) -> ModelConfig:
+    """The family at this depth and dropout, as wide as the budget allows: the largest multiple of 16 whose sequence
+    models hold at most BODY parameters. A family without depth or dropout keeps what it has."""
+    known = {field.name for field in fields(model)}
+    asked: dict[str, Any] = {"layers": draw.layers, "dropout": draw.dropout}
+    model = replace(model, **{key: value for key, value in asked.items() if key in known})
+    widest: ModelConfig | None = None
+    for width in range(_WIDTH_STEP, 4096, _WIDTH_STEP):
+        candidate = next(iter(model.at_width(width)), None)
+        if candidate is None:
+            continue
+        if sizes_of(task, candidate).body > BODY:
+            break
+        widest = candidate
+    if widest is None:
+        raise ValueError(f"no width of {type(model).__name__} fits into {BODY:,} parameters")
+    return widest
+
+
+def overrides(draw: Draw, before: ModelConfig, after: ModelConfig) -> tuple[str, ...]:
+    """The trial as settings: what differs from the family's own, and the rate and its warm-up."""
+    rate = (f"optim.learning_rate={draw.learning_rate:g}", f"optim.warmup_steps={draw.warmup_steps}")
+    return (*changes(before, after), *rate)
