@@ -38,6 +38,7 @@ class Evaluation:
     items: Path
     count: int
     device: Device
+    test_is_validation: bool
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -45,6 +46,7 @@ class Evaluation:
             {
                 "folder": str(self.folder),
                 "split": self.split,
+                "test_is_validation": self.test_is_validation,
                 "step": self.step,
                 "primary": self.primary,
                 "values": {name: metric.value for name, metric in self.metrics.items()},
@@ -90,6 +92,7 @@ def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluat
         items,
         len(lines),
         device,
+        trained.task.test_is_validation,
     )
 
 
@@ -110,7 +113,8 @@ def _device(trained: Trained) -> Device:
 def show_evaluation(found: Evaluation, console: Console) -> None:
     """The metrics, the task's tables, and where the items are."""
     where = f"{found.device.name} {found.device.precision}"
-    about = f"{found.folder}, {found.split} split, weights of step {found.step}, {where}"
+    split = "test (= validation)" if found.split == "test" and found.test_is_validation else found.split
+    about = f"{found.folder}, {split} split, weights of step {found.step}, {where}"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
     for line in metric_lines(found.metrics, found.primary, found.interval):
         console.print(line)

@@ -71,6 +71,7 @@ class Result:
     precision: str
     metrics: dict[str, Metric]
     warnings: tuple[str, ...]
+    test_is_validation: bool
     sample: str
 
     def as_json(self) -> dict[str, Any]:
@@ -83,6 +84,15 @@ class Result:
 def count_parameters(network: nn.Module) -> int:
     """Trainable numbers, a tied weight once."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def task_warnings(task: Task[Any]) -> tuple[str, ...]:
+    """What makes a task's figures mean less than they seem to: what it says itself, and what shows in its splits."""
+    same = (
+        "test = validation: the corpus has no test split of its own, so that its test figures are those of the split "
+        "that chose the weights"
+    )
+    return (*([same] if task.test_is_validation else []), *task.warnings())
 
 
 def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network[Any]:
@@ -226,8 +236,7 @@ def complete(
             display.say(reason)
             _log.info("%s", reason)
         if trainer.progress.step == 0:
-            primary = task.meter("validation").primary
-            tags = [f"test/{primary}", f"val/{primary}", "val/loss"]
+            tags = [f"best/{name}" for name in task.meter("validation").criterion()]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
         else:
             display.say(f"going on from step {trainer.progress.step}")
@@ -237,7 +246,7 @@ def complete(
             result = _conclude(trainer, config, folder, parameters)
             sample, failure = _sample(trainer, config.seed)
             write_text(folder / "samples.txt", sample + "\n")
-            recorder.finish(trainer.progress, result.metrics, sample)
+            recorder.finish(trainer.progress, result.validation, result.test, sample)
             write_json(folder / "result.json", result.as_json())
     if failure is not None:  # only now: what was measured is kept
         raise failure
@@ -322,7 +331,8 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         device=trainer.device.name,
         precision=trainer.device.precision,
         metrics=metrics,
-        warnings=(*trainer.task.warnings(), *_remarks(trainer, metrics, meter.primary, folder)),
+        warnings=(*task_warnings(trainer.task), *_remarks(trainer, metrics, meter.primary, folder)),
+        test_is_validation=trainer.task.test_is_validation,
         sample="",
     )
 
@@ -421,7 +431,7 @@ def _introduce(
     display.say(facts)
     display.say(f"run: {folder}")
     _log.info("%s on %s, %d parameters; %s", config.names["model"], config.names["task"], parameters, facts)
-    for warning in task.warnings():
+    for warning in task_warnings(task):
         _log.warning("%s", warning)
 
 

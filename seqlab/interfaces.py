@@ -431,6 +431,10 @@ class Task(ABC, Generic[BatchT]):
     data_sha256: str
     """Digest of what the task read, for environment.json."""
 
+    test_is_validation: bool = False
+    """Whether the corpus has no test split of its own, so that test figures are those of the split that chose the
+    weights. Results and reports say so."""
+
     continues_texts: ClassVar[bool] = False
     """Whether what a network says goes on where the text that it was given ends."""
 
@@ -477,7 +481,7 @@ class Task(ABC, Generic[BatchT]):
 
     @abstractmethod
     def samples(self, network: Network[BatchT], seed: int) -> str:
-        """A passage that shows what the network has learned, for people."""
+        """What the network makes of some of the validation split, for people: it is shown while it trains."""
 
     def predict(self, network: Network[BatchT], text: str, how: Asking) -> Prediction:
         """What the network says of a text of the user's own. Raises ConfigError where a task cannot be asked."""
@@ -496,7 +500,7 @@ class Task(ABC, Generic[BatchT]):
         yield self.predict(network, text, how).said
 
     def passage(self, length: int) -> str:
-        """A text of the test split that is worth a picture, of about `length` tokens where it can be cut."""
+        """A text of the validation split that is worth a picture, of about `length` tokens where it can be cut."""
         raise ConfigError(f"{type(self).__name__} offers no passage to look at", "give one: --text TEXT")
 
     def reading(self, network: Network[BatchT], text: str) -> Reading[BatchT]:

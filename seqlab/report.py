@@ -16,7 +16,7 @@ from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
 from seqlab.display import clock, compact, metric_lines
 from seqlab.errors import printable
-from seqlab.experiment import Result, count_parameters, prepare
+from seqlab.experiment import Result, count_parameters, prepare, task_warnings
 from seqlab.training.device import resolve_device, without_slow_parts
 
 
@@ -32,7 +32,7 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
         "model": config.names["model"],
         "task": config.names["task"],
         "data": dict(task.facts()),
-        "warnings": list(task.warnings()),
+        "warnings": list(task_warnings(task)),
         "parameters": count_parameters(network),
         "parameters_by_part": dict(parts),
         "device": device.name,
@@ -46,7 +46,7 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
         console.print(f"  {key}: {value:,}" if isinstance(value, int) else f"  {key}: {value}", highlight=False)
     shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
     console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
-    _show_warnings(task.warnings(), console)
+    _show_warnings(task_warnings(task), console)
 
 
 def _show_warnings(warnings: Iterable[str], console: Console) -> None:

@@ -119,7 +119,7 @@ def inspect(
         ),
     ],
     text: Annotated[
-        str | None, typer.Option("--text", help="What to read, for states and attention; else a test passage.")
+        str | None, typer.Option("--text", help="What to read, for states and attention; else a passage of validation.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to; else inspect/ in the run, or in --runs-dir for several.")

@@ -17,7 +17,7 @@ from seqlab.comparison.request import Asked, Budget, Request, Tune, key_of, merg
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
-from seqlab.experiment import build_network, decide, prepare
+from seqlab.experiment import build_network, decide, prepare, task_warnings
 from seqlab.faults import memory
 from seqlab.interfaces import Network, Task
 from seqlab.run_folder import read_environment
@@ -99,7 +99,7 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
             if config.task not in tasks:
                 tasks[config.task] = config.task.build()
                 primary = tasks[config.task].meter("validation").primary
-                notes += [warning for warning in tasks[config.task].warnings() if warning not in notes]
+                notes += [warning for warning in task_warnings(tasks[config.task]) if warning not in notes]
             with torch.device("meta"):
                 order = tasks[config.task].training_order(tasks[config.task].build_network(config.model))
             orders.setdefault(order, []).append(variant.label)

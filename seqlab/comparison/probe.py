@@ -124,7 +124,7 @@ def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple
         return None, None
     network.eval()
     # the longest sequence: batches sorted by length have it at their end
-    longest = max(task.batches("test", 0), key=lambda batch: batch.positions / batch.size)
+    longest = max(task.batches("validation", 0), key=lambda batch: batch.positions / batch.size)
     alone = _last_row(longest.to(device.torch_device))
     rows = torch.tensor([START], device=device.torch_device)
     length = min(_GENERATED, task.longest())

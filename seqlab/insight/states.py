@@ -41,8 +41,8 @@ _MEANING = {
 }
 _CURVES = (
     " The curves are units that follow something simple, which is shaded. They were chosen on the first half of a "
-    "longer text ({studied} tokens of the test split), and their correlation r is that on the other half: among {all} "
-    "units one always fits by luck."
+    "longer text ({studied} tokens of the validation split), and their correlation r is that on the other half: among "
+    "{all} units one always fits by luck."
 )
 
 

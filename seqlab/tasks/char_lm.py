@@ -138,6 +138,8 @@ class CharLM(Task[CharBatch]):
         form = config.normalize
         given = {split: normalized(part, form) for split, part in given.items()}
         parts = cut_text(normalized(text, form), given, config.train_share, config.validation_share)
+        no_test, same_file = parts["test"] is parts["validation"], given.get("test") == parts["validation"]
+        self.test_is_validation = no_test or same_file
         for split, part in parts.items():
             if len(part) <= config.window + 1:
                 own = split in given
@@ -302,7 +304,7 @@ class CharLM(Task[CharBatch]):
 
     def passage(self, length: int) -> str:
         """From the middle of the split, where a line begins."""
-        text = self.texts["test"]
+        text = self.texts["validation"]
         start = max(0, (len(text) - length) // 2)
         return text[1 + text.rfind("\n", 0, start) :][:length]
 

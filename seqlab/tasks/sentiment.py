@@ -164,6 +164,7 @@ class Sentiment(Task[TextBatch]):
         for split, part in given.items():
             check_labels(self.labels, part, f"task.{split}_corpus={config.held_out()[split]}")
         parts = self._split(items, given)
+        self.test_is_validation = parts["test"] == parts["validation"]
         self.texts = {split: [text for text, _ in part] for split, part in parts.items()}
         tokens = {split: [self.tokens(text) for text in texts] for split, texts in self.texts.items()}
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
@@ -264,11 +265,12 @@ class Sentiment(Task[TextBatch]):
         return {f"{unit} of {split}": UnknownTokens.of(self.ids[split]) for split in _UNSEEN}
 
     def samples(self, network: Network[TextBatch], seed: int) -> str:
-        chosen = random.Random(seed).sample(range(len(self.texts["test"])), min(6, len(self.texts["test"])))
-        texts = [self.texts["test"][i] for i in chosen]
+        held_out, answers = self.texts["validation"], self.answers["validation"]
+        chosen = random.Random(seed).sample(range(len(held_out)), min(6, len(held_out)))
+        texts = [held_out[i] for i in chosen]
         lines = []
         for i, text, shares in zip(chosen, texts, self.classify(network, texts), strict=True):
-            said, truth = max(shares, key=lambda label: shares[label]), self.labels[self.answers["test"][i]]
+            said, truth = max(shares, key=lambda label: shares[label]), self.labels[answers[i]]
             mark = "right" if said == truth else f"wrong, it is {truth}"
             lines.append(f"{said} {shares[said]:.0%} ({mark}): {text}")
         return "\n".join(lines)
@@ -306,7 +308,7 @@ class Sentiment(Task[TextBatch]):
 
     def passage(self, length: int) -> str:
         """The first text of the split with about so many tokens."""
-        return min(self.texts["test"], key=lambda text: abs(len(self.tokens(text)) - length))
+        return min(self.texts["validation"], key=lambda text: abs(len(self.tokens(text)) - length))
 
     def reading(self, network: Network[TextBatch], text: str) -> Reading[TextBatch]:
         tokens = self.tokens(text)[: self.config.max_length]

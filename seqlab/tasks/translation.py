@@ -150,6 +150,7 @@ class Translation(Task[PairBatch]):
 
     def __init__(self, parts: dict[Split, list[tuple[str, str]]], config: TranslationConfig) -> None:
         self.config = config
+        self.test_is_validation = parts["test"] == parts["validation"]
         self.data_sha256 = sha256_of(text for part in parts.values() for pair in part for text in pair)
         form = config.normalize
         parts = {split: [(normalized(a, form), normalized(b, form)) for a, b in part] for split, part in parts.items()}
@@ -248,7 +249,7 @@ class Translation(Task[PairBatch]):
         return found
 
     def samples(self, network: Network[PairBatch], seed: int) -> str:
-        pairs = self.pairs["test"]
+        pairs = self.pairs["validation"]
         chosen = [pairs[i] for i in random.Random(seed).sample(range(len(pairs)), min(8, len(pairs)))]
         said = self.translate(network, [source for source, _ in chosen])
         return "\n".join(
@@ -283,7 +284,8 @@ class Translation(Task[PairBatch]):
     def passage(self, length: int) -> str:
         """The source of the split whose length is nearest to a third of that: both sides are to fit."""
         return min(
-            (source for source, _ in self.pairs["test"]), key=lambda text: abs(3 * len(self.tokens(text)) - length)
+            (source for source, _ in self.pairs["validation"]),
+            key=lambda text: abs(3 * len(self.tokens(text)) - length),
         )
 
     def reading(self, network: Network[PairBatch], text: str) -> Reading[PairBatch]:

@@ -104,10 +104,14 @@ class Recorder:
                 writer.add_summary(summary)
             self._board.flush()
 
-    def finish(self, progress: Progress, test: dict[str, Metric], sample: str) -> None:
-        """The test figures, the sample, and the HParams session's end."""
-        self._scalars(progress, {f"test/{name}": metric.value for name, metric in test.items()})
-        self.show(progress.step, texts={"sample": sample})
+    def finish(
+        self, progress: Progress, validation: Mapping[str, float], test: Mapping[str, float], sample: str
+    ) -> None:
+        """What the weights that were kept reach, the sample, and the HParams session's end. TensorBoard, where runs are
+        laid beside each other to choose among them, gets the validation; test figures go to metrics.jsonl alone."""
+        best = {f"best/{name}": value for name, value in validation.items()}
+        self.show(progress.step, scalars=best, texts={"sample": sample})
+        self._line(progress, {f"test/{name}": value for name, value in test.items()})
         with self._warned("TensorBoard's events"):
             self._board._get_file_writer().add_summary(hparams({}, {})[2])
         self._settle()  # the result, once it is written, says that all of this is there
@@ -162,6 +166,9 @@ class Recorder:
             # one event for all of them
             values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
             self._board._get_file_writer().add_summary(Summary(value=values), progress.step)
+        self._line(progress, scalars)
+
+    def _line(self, progress: Progress, scalars: Mapping[str, float]) -> None:
         record: dict[str, Any] = {
             "step": progress.step,
             "tokens": progress.tokens,

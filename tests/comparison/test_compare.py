@@ -167,8 +167,8 @@ def test_tensorboard_overlays_the_runs_and_knows_the_final_metric(made: tuple[Pa
         assert len([tag for tag in one.Tags()["scalars"] if re.match(pattern, tag)]) == 1
     content = one.summary_metadata["_hparams_/experiment"].plugin_data.content
     metrics = [info.name.tag for info in HParamsPluginData.FromString(content).experiment.metric_infos]
-    assert "test/bits_per_character" in metrics
-    assert "test/bits_per_character" in one.Tags()["scalars"]
+    assert "best/bits_per_character" in metrics
+    assert "best/bits_per_character" in one.Tags()["scalars"]
 
 
 @pytest.mark.slow
