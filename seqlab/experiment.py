@@ -175,6 +175,7 @@ def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str]
     chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
     return environment(task.data_sha256) | {
         "symbols_sha256": sha256_of(task.symbols()),
+        "heldout_sha256": task.heldout_sha256(),
         "chosen": chosen,
         "reasons": list(reasons),
     }

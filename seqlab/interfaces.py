@@ -6,6 +6,7 @@ shape: x_BTD is (batch, time, width).
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,6 +67,7 @@ def where(condition: Tensor, state: State, other: State) -> State:
 # --- what a task feeds --------------------------------------------------------------------------
 
 Split = Literal["train", "validation", "test"]
+HELD_OUT: tuple[Split, Split] = ("validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -453,6 +455,17 @@ class Task(ABC, Generic[BatchT]):
     def training_order(self, network: Network[BatchT]) -> str:
         """That order in words, where it depends on the network; else ''."""
         return ""
+
+    def heldout_sha256(self) -> str:
+        """Digest of the validation and test splits; only runs with the same one are ranked beside each other. Of their
+        batches, unless a task says it better: by texts, which neither batch sizes nor a vocabulary change."""
+        digest = hashlib.sha256()
+        for split in HELD_OUT:
+            for batch in self.batches(split, 0):
+                for value in vars(batch).values():
+                    if isinstance(value, Tensor):
+                        digest.update(value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     @abstractmethod
     def build_network(self, model: ModelConfig) -> Network[BatchT]:

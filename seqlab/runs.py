@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from seqlab.config.sources import LOADER, checked_yaml
-from seqlab.errors import CheckpointError, ConfigError
-from seqlab.run_folder import find_run, read_result
+from seqlab.errors import CheckpointError
+from seqlab.ranking import grouped, names_of, sort_runs
+from seqlab.run_folder import find_run, read_environment, read_result
+
+_log = logging.getLogger("seqlab")
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,11 @@ class RunFiles:
     def model(self) -> str:
         """The chosen model's name."""
         return str(self.config.get("names", {}).get("model", "?"))
+
+    @cached_property
+    def environment(self) -> Mapping[str, Any]:
+        """What it depended on; empty where that cannot be read."""
+        return read_environment(self.folder)
 
     @property
     def primary(self) -> str | None:
@@ -96,8 +106,9 @@ def exists(name: str) -> bool:
 
 
 def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
-    """A run's folder; or `last`, the one below `runs_dir` that changed last; or `best:TASK`, the one with the best
-    primary metric on test. Raises CheckpointError where there is none."""
+    """A run's folder; or `last`, the one below `runs_dir` that changed last; or `best:TASK`, the one that
+    is best by validation. Where runs on a task cannot be ranked with each other, those count that are judged as the
+    newest of them is, and a warning says so. Raises CheckpointError where there is none."""
     word, _, task = name.partition(":")
     there = exists(name)
     if there or (word, bool(task)) not in (("last", False), ("best", True)):
@@ -111,47 +122,22 @@ def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
         if not found:
             raise CheckpointError(f"last: there is no run in {runs_dir}", "train one: seqlab train")
         return max(found, key=lambda run: run.changed).folder
-    on_task = [run for run in found if run.task == task]
-    done = [run for run in sort_runs(on_task, None) if run.result is not None]
+    done = [run for run in found if run.task == task and run.result is not None]
     if not done:
         tasks = ", ".join(sorted({run.task for run in found if run.result is not None}))
         raise CheckpointError(f"{name}: no finished run in {runs_dir} is on {task}", "", f"tasks: {tasks or 'none'}")
-    return done[0].folder
-
-
-def sort_runs(runs: list[RunFiles], key: str | None) -> list[RunFiles]:
-    """Best first by `key`: the primary metric (None), any metric of the task, or what SORTS names. Those without a
-    result stand last. Raises ConfigError for a key that no run has."""
-    done = [run for run in runs if run.result is not None]
-    rest = sorted((run for run in runs if run.result is None), key=lambda run: run.changed, reverse=True)
-    if key is not None and key in _SORTS:
-        return sorted(done, key=_SORTS[key]) + rest
-    metrics = sorted({name for run in done for name in (run.result or {})["test"]})
-    if key is not None and key not in metrics:
-        raise ConfigError(f"--sort {key}: no run has it", "", f"sort by: {', '.join((*_SORTS, *metrics))}")
-
-    def rank(run: RunFiles) -> tuple[str, bool, float]:
-        assert run.result is not None
-        name = key or run.result["primary"]
-        value = run.result["test"].get(name)
-        higher = run.result["metrics"].get(name, {}).get("higher_is_better", False)
-        return (run.task, value is None, 0.0 if value is None else -value if higher else value)
-
-    return sorted(done, key=rank) + rest
-
-
-def _by(name: str, sign: int) -> Callable[[RunFiles], Any]:
-    return lambda run: (run.task, sign * ((run.result or {}).get(name) or 0))
-
-
-_SORTS: dict[str, Callable[[RunFiles], Any]] = {
-    "time": lambda run: (run.task, -run.changed.timestamp()),
-    "model": lambda run: (run.task, run.model, run.config.get("seed") or 0),
-    "parameters": _by("parameters", 1),
-    "seconds": _by("seconds", 1),
-    "tokens_per_second": _by("tokens_per_second", -1),
-    "steps": _by("steps", 1),
-}
+    groups = grouped(done)
+    chosen, *others = groups
+    if others:
+        _log.warning(
+            "%s: the best of %d run%s on %s, as the newest is; %d on other data or by another metric: see seqlab runs",
+            name,
+            len(groups[chosen]),
+            "s" * (len(groups[chosen]) > 1),
+            names_of(groups)[chosen],
+            len(done) - len(groups[chosen]),
+        )
+    return sort_runs(groups[chosen], None)[0].folder
 
 
 def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

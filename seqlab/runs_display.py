@@ -12,18 +12,21 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
+from seqlab.ranking import group_of, grouped, names_of
 from seqlab.run_folder import read_environment, read_overrides
 from seqlab.runs import RunFiles, differences
 
 
 def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | None = None) -> None:
-    """A table for each task, in the order given. `root`: where they were looked for; `sort`: by what."""
+    """A table for each group of runs that can be ranked, in the order given, with what they reach on validation: the
+    test split is for figures at the end, not to choose by. `root`: where they were looked for; `sort`: by what."""
     if not runs:
         console.print(f"no runs in {root}; make one: seqlab train model=lstm", highlight=False, markup=False)
-    for index, task in enumerate(dict.fromkeys(run.task for run in runs)):
-        mine = [run for run in runs if run.task == task]
+    groups = grouped(runs)
+    names = names_of(groups)
+    for index, (group, mine) in enumerate(groups.items()):
         first = next((run for run in mine if run.result), None)
-        sorted_by_metric = first is not None and first.result is not None and sort in first.result["test"]
+        sorted_by_metric = first is not None and first.result is not None and sort in first.result["validation"]
         primary = str(sort if sorted_by_metric else first.primary if first else "")
         wide = console.width >= 110
         table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
@@ -38,7 +41,7 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
         table.add_column("run", no_wrap=True)
         for run in mine:
             result = run.result
-            value = result["test"].get(primary) if result else None
+            value = result["validation"].get(primary) if result else None
             more = (
                 (compact(result["parameters"]), str(result["steps"]), compact(result["tokens_per_second"]))
                 if result
@@ -52,7 +55,8 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
                 *(more if wide else ()),
                 Text(str(run.folder)),
             )
-        console.print(Text(("\n" if index else "") + task, style="bold"))
+        title = Text(("\n" if index else "") + names[group], style="bold")
+        console.print(title.append(", validation" if first else "", style="not bold dim"), soft_wrap=True)
         _print_whole(table, console)
 
 
@@ -67,7 +71,7 @@ def _print_whole(table: Table, console: Console) -> None:
 def _heading(runs: list[RunFiles], primary: str) -> str:
     """The primary metric's unit, or its name."""
     units = (run.result["metrics"][primary]["unit"] for run in runs if run.result and primary in run.result["metrics"])
-    return next(units, "") or primary.replace("_", " ") or "test"
+    return next(units, "") or primary.replace("_", " ") or "validation"
 
 
 def show_run(run: RunFiles, console: Console) -> None:
@@ -126,18 +130,21 @@ def show_differences(a: RunFiles, b: RunFiles, console: Console) -> None:
     if a.result is None or b.result is None:
         console.print(Text("no figures: " + ", ".join(str(r.folder) for r in (a, b) if r.result is None)))
         return
-    tests = (a.result["test"], b.result["test"])
     figures: list[list[Cell]] = []
-    for name in dict.fromkeys((*tests[0], *tests[1])):
-        left, right = (test.get(name) for test in tests)
-        gap = number(right - left) if left is not None and right is not None else ""
-        figures.append([f"test {name}", number(left), number(right), gap])
+    for split in ("validation", "test"):
+        reached = (a.result[split], b.result[split])
+        for name in dict.fromkeys((*reached[0], *reached[1])):
+            left, right = (values.get(name) for values in reached)
+            gap = number(right - left) if left is not None and right is not None else ""
+            figures.append([f"{split} {name}", number(left), number(right), gap])
     for name in ("parameters", "steps", "seconds", "tokens_per_second"):
         left, right = a.result[name], b.result[name]
         figures.append([name, compact(left), compact(right), compact(right - left)])
     console.print()
     console.print(fitted(console.width, ("figure", "A", "B", "B - A"), figures))
-    if a.task == b.task:
+    if group_of(a) != group_of(b):
+        console.print(Text("they cannot be ranked: other data, other splits or another metric", style="yellow"))
+    elif a.task == b.task:
         console.print(Text("one run of each is no proof: seqlab compare repeats them over seeds", style="dim"))
 
 

@@ -83,6 +83,7 @@ def test_train_leaves_the_promised_folder_behind(tmp_path: Path) -> None:
     machine = json.loads((folder / "environment.json").read_text())
     assert machine["packages"]["torch"]
     assert re.fullmatch("[0-9a-f]{64}", machine["data_sha256"])
+    assert re.fullmatch("[0-9a-f]{64}", machine["heldout_sha256"])
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert all({"step", "tokens", "seconds"} <= line.keys() for line in lines)
     assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3, 4]

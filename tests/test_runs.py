@@ -9,25 +9,34 @@ from typing import Any
 
 import pytest
 
+from seqlab.interfaces import Task
+from seqlab.runs import named_run
+from tests.conftest import TASKS, tiny_config, tiny_task
 from tests.test_cli import Capture, Patch, in_process
 
 
 def _run(
     root: Path, name: str, *, task: str = "char_lm", model: str = "rnn", value: float | None = 2.0, **more: Any
 ) -> Path:
-    """The files of a run that never was: only what the command reads."""
+    """The files of a run that never was: only what the command reads. What is best on validation is worst on test."""
     folder = root / "runs" / task / model / name
     folder.mkdir(parents=True)
     seed = more.pop("seed", 0)
+    if "facts" in more:
+        (folder / "environment.json").write_text(json.dumps(more.pop("facts")))
+    settings = "".join(f"  {key}: {value}\n" for key, value in more.pop("settings", {}).items())
     (folder / "config.yaml").write_text(
         f"names:\n  model: {model}\n  task: {task}\nmodel:\n  width: 16\nseed: {seed}\n"
+        + (f"task:\n{settings}" if settings else "")
     )
     (folder / "overrides.txt").write_text(f"model={model}\n")
     if value is not None:
         metric, higher = ("accuracy", True) if task == "sentiment" else ("bits_per_character", False)
+        metric, higher = more.pop("judged", (metric, higher))
         unit = "" if higher else "bits/char"
         result = {
-            "primary": metric, "test": {metric: value, "loss": 1 / value}, "validation": {metric: value},
+            "primary": metric, "test": {metric: 4 - value, "loss": value},
+            "validation": {metric: value, "loss": 1 / value},
             "metrics": {
                 metric: {"unit": unit, "higher_is_better": higher},
                 "loss": {"unit": "", "higher_is_better": False},
@@ -121,4 +130,99 @@ def test_show_and_diff(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
     _, out, _ = in_process(capsys, monkeypatch, "runs", "diff", str(a), str(b), "--json")
     found = json.loads(out)
     assert found["config"]["seed"] == [0, 3]
-    assert found["figures"]["test.bits_per_character"] == [2.0, 1.5]
+    assert found["figures"]["validation.bits_per_character"] == [2.0, 1.5]
+    assert found["figures"]["test.loss"] == [2.0, 1.5]
+
+
+def _data(corpus: str, splits: str = "s") -> dict[str, str]:
+    return {"data_sha256": corpus * 64, "heldout_sha256": splits * 64}
+
+
+def _listed(capsys: Capture, monkeypatch: Patch, *words: str) -> list[tuple[str, str]]:
+    code, out, _ = in_process(capsys, monkeypatch, "runs", *words, "--json")
+    assert code == 0
+    return [(Path(run["folder"]).name, run["group"]) for run in json.loads(out)]
+
+
+def test_of_equal_runs_the_loss_and_then_the_newer_decide(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    kinds = {"accuracy": {"unit": "", "higher_is_better": True}, "loss": {"unit": "", "higher_is_better": False}}
+    for age, (name, loss) in enumerate((("worse", 2.0), ("newer", 0.5), ("older", 0.5))):
+        reached = {"accuracy": 0.9, "loss": loss}
+        folder = _run(root, name, task="sentiment", validation=reached, test=reached, metrics=kinds)
+        os.utime(folder / "result.json", (2**30 - age,) * 2)
+    assert [name for name, _ in _listed(capsys, monkeypatch)] == ["newer", "older", "worse"]
+    assert named_run("best:sentiment").name == "newer"
+
+
+def test_other_corpora_splits_and_metrics_are_never_in_one_order(
+    root: Path, capsys: Capture, monkeypatch: Patch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A BLEU of 67.3 says nothing beside an exact match of 1.0, nor bits of one text beside those of another."""
+    match, bleu = ("exact_match", True), ("bleu", True)
+    easy = {"corpus": "easy.txt", "train_share": 0.8}
+    hard = {"corpus": "hard.txt", "train_share": 0.8}
+    pairs: dict[str, Any] = {"task": "translation", "facts": _data("a")}
+    made = [
+        _run(root, "m1", value=1.0, judged=match, settings={"metric": "exact_match"}, **pairs),
+        _run(root, "b1", value=67.3, judged=bleu, settings={"metric": "bleu"}, **pairs),
+        _run(root, "m2", value=0.5, judged=match, settings={"metric": "exact_match"}, **pairs),
+        _run(root, "x", value=1.0, facts=_data("b"), settings={**easy, "batch_size": 8}),
+        _run(root, "y", value=2.0, facts=_data("c"), settings={**hard, "batch_size": 4}),
+        _run(root, "z", value=3.0, facts=_data("c"), settings={**hard, "batch_size": 8}),
+        _run(root, "w", value=1.5, facts=_data("c", "t"), settings={**hard, "train_share": 0.9}),
+        _run(root, "stopped", value=None, facts=_data("b"), settings=easy),
+    ]
+    for age, folder in enumerate(made):
+        os.utime(folder / ("result.json" if folder.name != "stopped" else "config.yaml"), (2**30 - age,) * 2)
+    assert _listed(capsys, monkeypatch) == [
+        ("x", "char_lm, corpus easy.txt, train_share 0.8"),
+        ("y", "char_lm, corpus hard.txt, train_share 0.8"),
+        ("z", "char_lm, corpus hard.txt, train_share 0.8"),
+        ("w", "char_lm, corpus hard.txt, train_share 0.9"),
+        ("m1", "translation, metric exact_match"),
+        ("m2", "translation, metric exact_match"),
+        ("b1", "translation, metric bleu"),
+        ("stopped", "char_lm, corpus easy.txt, train_share 0.8"),
+    ]
+    _, out, _ = in_process(capsys, monkeypatch, "runs")
+    tables = [table.splitlines() for table in out.strip().split("\n\n")]
+    assert [len(table) for table in tables] == [4, 4, 3, 4, 3]  # a title, headings, and a line a run
+    assert "no result" in tables[0][-1]
+    # the best of those that are judged as the newest is, and it is said
+    assert named_run("best:translation").name == "m1"
+    assert "the best of 2 runs on translation, metric exact_match" in caplog.text
+    os.utime(made[1] / "result.json", (2**30 + 1,) * 2)
+    assert named_run("best:translation").name == "b1"
+    caplog.clear()
+    _run(root, "alone", task="sentiment", value=0.7)
+    assert named_run("best:sentiment").name == "alone"
+    assert caplog.text == ""
+    _, out, _ = in_process(capsys, monkeypatch, "runs", "diff", str(made[3]), str(made[4]))
+    assert "they cannot be ranked: other data, other splits or another metric" in out
+
+
+def test_runs_of_before_are_ranked_where_their_splits_must_be_the_same(
+    root: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    """They do not say what they were judged on, but the settings of their task do."""
+    old = {"data_sha256": "a" * 64}
+    for name, value, share in (("a", 2.0, 0.8), ("b", 1.0, 0.9), ("c", 1.5, 0.8)):
+        _run(root, name, value=value, facts=old, settings={"corpus": "a.txt", "train_share": share})
+    found = dict(_listed(capsys, monkeypatch))
+    assert found["a"] == found["c"] != found["b"]
+    order = [name for name, _ in _listed(capsys, monkeypatch) if name != "b"]
+    assert order == ["c", "a"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_a_task_is_judged_on_is_its_held_out_text(task: str) -> None:
+    """Batch sizes do not change it; another cut of the corpus does, and a task that says nothing has its batches."""
+    plain = tiny_config("rnn", task)
+    other = tiny_config("rnn", task, "task.batch_size=3")
+    cut = "task.train_share=0.97" if task == "char_lm" else "task.split_seed=1"
+    recut = tiny_config("rnn", task, cut)
+    first = tiny_task(plain).heldout_sha256()
+    assert tiny_task(other).heldout_sha256() == first
+    assert tiny_task(recut).heldout_sha256() != first
+    by_batches = Task.heldout_sha256
+    assert by_batches(tiny_task(plain)) == by_batches(plain.task.build()) != by_batches(tiny_task(recut))

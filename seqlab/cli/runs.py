@@ -13,7 +13,7 @@ from seqlab.cli.app import app
 from seqlab.cli.options import AsJson, Debug, KnownRun, RunsDir
 from seqlab.errors import ConfigError
 
-runs_app = typer.Typer(help="The runs that are there, best first.")
+runs_app = typer.Typer(help="The runs that are there, best first by validation.")
 app.add_typer(runs_app, name="runs")
 
 
@@ -28,10 +28,13 @@ def runs(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """The runs that are there, best first. Example: seqlab runs --task char_lm"""
+    """The runs that are there, best first by validation; a table for each data set and metric.
+
+    Example: seqlab runs --task char_lm"""
     if context.invoked_subcommand is not None:
         return
-    from seqlab.runs import find_runs, sort_runs
+    from seqlab.ranking import grouped, names_of, sort_runs
+    from seqlab.runs import find_runs
     from seqlab.runs_display import show_runs
 
     everything, damaged = find_runs(runs_dir)
@@ -40,7 +43,10 @@ def runs(
         raise ConfigError(f"--task {task}: no run in {runs_dir} is on it", "", f"tasks: {', '.join(tasks)}")
     found = sort_runs([run for run in everything if task in (None, run.task)], sort)
     if as_json:
-        typer.echo(json.dumps([run.as_json() for run in found], indent=2, ensure_ascii=False))
+        groups = grouped(found)
+        names = {run.folder: name for group, name in names_of(groups).items() for run in groups[group]}
+        plain = [{**run.as_json(), "group": names[run.folder]} for run in found]
+        typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
         show_runs(found, runs_dir, Console(), sort)
     for what in damaged:
@@ -73,7 +79,8 @@ def runs_diff(
 
     first, second = (read_run_files(named_run(name)) for name in (a, b))
     if as_json:
-        figures = differences(*({"test": (run.result or {}).get("test", {})} for run in (first, second)))
+        splits = ("validation", "test")
+        figures = differences(*({s: (run.result or {}).get(s, {}) for s in splits} for run in (first, second)))
         changed = {"config": differences(first.config, second.config), "figures": figures}
         typer.echo(json.dumps(changed, indent=2, ensure_ascii=False))
     else:

@@ -24,6 +24,7 @@ from seqlab.data.words import Normalization, normalized
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
+    HELD_OUT,
     Asking,
     Baseline,
     Batch,
@@ -238,6 +239,9 @@ class CharLM(Task[CharBatch]):
 
     def symbols(self) -> Iterable[str]:
         return self.vocabulary.tokens
+
+    def heldout_sha256(self) -> str:
+        return sha256_of(self.texts[split] for split in HELD_OUT)
 
     def meter(self, split: Split) -> CharMeter:
         return CharMeter(self.vocabulary)

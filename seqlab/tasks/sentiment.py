@@ -27,6 +27,7 @@ from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, Vocabular
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
+    HELD_OUT,
     Asking,
     Baseline,
     Batch,
@@ -241,6 +242,10 @@ class Sentiment(Task[TextBatch]):
 
     def symbols(self) -> Iterable[str]:
         return (*self.vocabulary.tokens, *self.labels)
+
+    def heldout_sha256(self) -> str:
+        pairs = (zip(self.texts[split], self.answers[split], strict=True) for split in HELD_OUT)
+        return sha256_of(part for held in pairs for text, answer in held for part in (text, self.labels[answer]))
 
     def meter(self, split: Split) -> SentimentMeter:
         return SentimentMeter(self.labels, self.texts[split])

@@ -41,6 +41,7 @@ from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
 from seqlab.interfaces import (
+    HELD_OUT,
     Asking,
     Baseline,
     Batch,
@@ -219,6 +220,9 @@ class Translation(Task[PairBatch]):
 
     def symbols(self) -> Iterable[str]:
         return (*self.sources.tokens, *self.targets.tokens)
+
+    def heldout_sha256(self) -> str:
+        return sha256_of(text for split in HELD_OUT for pair in self.pairs[split] for text in pair)
 
     def meter(self, split: Split) -> TranslationMeter:
         return TranslationMeter(self, self.pairs[split])
