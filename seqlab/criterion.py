@@ -13,11 +13,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of an evaluation."""
+    """One figure of an evaluation. lowest, highest: the ends of what it can be, where it has ends."""
 
     value: float
     unit: str
     higher_is_better: bool
+    lowest: float | None = None
+    highest: float | None = None
 
     @property
     def rank(self) -> float:

@@ -65,7 +65,9 @@ def metric_lines(
     for name, metric in metrics.items():
         text = Text(f"  {split}{name:<20} {figure(metric)}")
         if name == primary:
-            text = Text.assemble((text.plain, "bold"), f"   (95 % {low:.4f} to {high:.4f})")
+            known = math.isfinite(low) and math.isfinite(high)
+            shown = f"   (95 % {low:.4f} to {high:.4f})" if known else "   (too few items for an interval)"
+            text = Text.assemble((text.plain, "bold"), shown)
         yield text
 
 

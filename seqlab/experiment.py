@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +22,7 @@ from seqlab.data.files import sha256_of
 from seqlab.display import Display
 from seqlab.errors import CheckpointError, ConfigError, DataError, NumericError, SeqlabError
 from seqlab.faults import disk, log_file, memory, signals
-from seqlab.interfaces import Metric, Network, SequenceModel, Task
+from seqlab.interfaces import Meter, Metric, Network, SequenceModel, Task
 from seqlab.lock import locked
 from seqlab.metrics import kinds
 from seqlab.run_folder import (
@@ -31,6 +32,7 @@ from seqlab.run_folder import (
     make_run_folder,
     read_environment,
     resume_command,
+    write_items,
     write_json,
     write_text,
 )
@@ -72,11 +74,12 @@ class Result:
     metrics: dict[str, Metric]
     warnings: tuple[str, ...]
     test_is_validation: bool
+    item_values: tuple[float, ...]
     sample: str
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as result.json and --json give them."""
-        plain = {key: value for key, value in vars(self).items() if key not in ("metrics", "sample")}
+        plain = {key: value for key, value in vars(self).items() if key not in ("metrics", "item_values", "sample")}
         plain_values: dict[str, Any] = finite({**plain, "folder": str(self.folder), "metrics": kinds(self.metrics)})
         return plain_values
 
@@ -248,6 +251,7 @@ def complete(
             sample, failure = _sample(trainer, config.seed)
             write_text(folder / "samples.txt", sample + "\n")
             recorder.finish(trainer.progress, result.validation, result.test, sample)
+            write_items(folder, result.primary, result.item_values)
             write_json(folder / "result.json", result.as_json())
     if failure is not None:  # only now: what was measured is kept
         raise failure
@@ -334,6 +338,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         metrics=metrics,
         warnings=(*task_warnings(trainer.task), *_remarks(trainer, metrics, meter.primary, folder)),
         test_is_validation=trainer.task.test_is_validation,
+        item_values=_item_values(meter),
         sample="",
     )
 
@@ -343,6 +348,13 @@ def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str,
     worse = worse_than_chance(metrics, primary, trainer.task.chance(), trainer.remedy())
     falling = still_improving(validations(folder, primary), metrics[primary], primary)
     return [said for said in (worse or falling,) if said is not None]
+
+
+def _item_values(meter: Meter[Any]) -> tuple[float, ...]:
+    """The primary metric item by item; none where the meter has no items, or one that is not a number."""
+    sums = meter.item_sums()
+    values = () if sums is None else tuple(sums.item_values().tolist())
+    return values if all(map(math.isfinite, values)) else ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import re
@@ -10,7 +11,7 @@ import shlex
 import stat
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -121,6 +122,28 @@ def read_result(folder: Path) -> dict[str, Any] | None:
         return None
     complete = isinstance(result, dict) and {"primary", "validation", "test", "metrics", "seconds"} <= result.keys()
     return result if complete else None
+
+
+def read_items(folder: Path, metric: str) -> tuple[float, ...] | None:
+    """A metric on the test split item by item, as a run's test_items.json has it; None where it has no such."""
+    try:
+        stored = read_json(folder / "test_items.json", 256_000_000)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(stored, dict) or stored.get("metric") != metric or not isinstance(stored.get("values"), list):
+        return None
+    values = stored["values"]
+    numbers = bool(values) and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
+    return tuple(float(value) for value in values) if numbers else None
+
+
+def write_items(folder: Path, metric: str, values: Sequence[float]) -> None:
+    """test_items.json, whole or not at all; without values none, nor one of before."""
+    path = folder / "test_items.json"
+    if not values:
+        path.unlink(missing_ok=True)
+        return
+    write_text(path, json.dumps({"metric": metric, "values": list(values)}, allow_nan=False) + "\n")
 
 
 def read_environment(folder: Path) -> dict[str, Any]:

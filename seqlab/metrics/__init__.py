@@ -3,47 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from seqlab.interfaces import Metric
-
-Floats = npt.NDArray[np.float64]
-
-
-def bootstrap_interval(
-    statistics_NK: Floats, aggregate: Callable[[Floats], float], seed: int, replicates: int = 1000
-) -> tuple[float, float]:
-    """The percentile 95 % interval of aggregate(sum over items of their K statistics) (Efron 1979).
-
-    An item (a review, a sentence, a stretch of text) is the unit that is drawn again; every metric here
-    is a function of sums over items, so one replicate costs one row of counts times one matrix.
-    """
-    rng = np.random.default_rng(seed)
-    items = len(statistics_NK)
-    values = [
-        aggregate(rng.multinomial(items, np.full(items, 1 / items)).astype(np.float64) @ statistics_NK)
-        for _ in range(replicates)
-    ]
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
+from seqlab.metrics.items import Floats as Floats
+from seqlab.metrics.items import ItemSums as ItemSums
+from seqlab.metrics.items import bootstrap_interval as bootstrap_interval
 
 
-def kinds(metrics: Mapping[str, Metric]) -> dict[str, dict[str, str | bool]]:
-    """Unit and direction of each metric, as result.json gives them."""
-    return {name: {"unit": m.unit, "higher_is_better": m.higher_is_better} for name, m in metrics.items()}
+def kinds(metrics: Mapping[str, Metric]) -> dict[str, dict[str, str | bool | float | None]]:
+    """Unit, direction and range of each metric, as result.json gives them."""
+    return {name: {key: value for key, value in vars(m).items() if key != "value"} for name, m in metrics.items()}
 
 
 def nats_metrics(nats: float, targets: int) -> dict[str, Metric]:
     """Loss, bits and perplexity of `nats` summed over `targets` characters or tokens."""
     mean = nats / max(targets, 1)
     return {
-        "loss": Metric(mean, "nats", higher_is_better=False),
-        "bits": Metric(mean / math.log(2), "bits", higher_is_better=False),
-        "perplexity": Metric(math.exp(min(mean, 700.0)), "", higher_is_better=False),
+        "loss": Metric(mean, "nats", higher_is_better=False, lowest=0.0),
+        "bits": Metric(mean / math.log(2), "bits", higher_is_better=False, lowest=0.0),
+        "perplexity": Metric(math.exp(min(mean, 700.0)), "", higher_is_better=False, lowest=1.0),
     }
 
 

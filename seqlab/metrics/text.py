@@ -95,9 +95,11 @@ class TextScores:
         bleu = self.bleu(self.bleu_sums(hypotheses, references).sum(0))
         chrf = self._chrf.corpus_score(list(hypotheses), [list(references)]).score
         return {
-            "exact_match": Metric(exact_match(hypotheses, references), "", higher_is_better=True),
-            "bleu": Metric(bleu, "", higher_is_better=True),
-            "chrf": Metric(chrf, "", higher_is_better=True),
+            "exact_match": Metric(
+                exact_match(hypotheses, references), "", higher_is_better=True, lowest=0.0, highest=1.0
+            ),
+            "bleu": Metric(bleu, "", higher_is_better=True, lowest=0.0, highest=100.0),
+            "chrf": Metric(chrf, "", higher_is_better=True, lowest=0.0, highest=100.0),
         }
 
     def bleu_sums(self, hypotheses: Sequence[str], references: Sequence[str]) -> Floats:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
@@ -48,10 +49,12 @@ from seqlab.interfaces import (
     Writer,
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
-from seqlab.metrics import bootstrap_interval, gather, nats_metrics
+from seqlab.metrics import ItemSums, gather, nats_metrics
 
 _N_GRAM_CHARACTERS = 2_000_000  # a larger table of counts would take gigabytes and minutes
 _CONTEXT_CHARACTERS = 32_768  # of one batch of contexts: some tens of megabytes of activations
+_SHORTEST_BLOCK = 1000  # characters; shorter ones are far from independent of their neighbours
+_MOST_BLOCKS = 25  # text changes over pages too, so that long blocks are the more honest, and 25 are enough to vary
 _UNSCORED = -100  # the target that cross_entropy ignores
 
 CORPORA = {"python_docs": python_docs}
@@ -59,10 +62,12 @@ CORPORA = {"python_docs": python_docs}
 
 @dataclass(frozen=True, kw_only=True)
 class CharBatch(Batch):
-    """Characters and those that follow them; targets of -100 are read but not scored."""
+    """Characters and those that follow them; targets of -100 are read but not scored. starts_B: where in its split
+    each row's first target stands, so that what is found for a character can be told by its place in the text."""
 
     inputs_BT: Tensor
     targets_BT: Tensor
+    starts_B: Tensor | None = None
 
     def windows(self, steps: int) -> Iterator[Self]:
         if steps >= self.inputs_BT.shape[1]:
@@ -75,6 +80,7 @@ class CharBatch(Batch):
                 self,
                 inputs_BT=inputs_BT,
                 targets_BT=targets_BT,
+                starts_B=None if self.starts_B is None else self.starts_B + index * steps,
                 target_count=scored,
                 positions=scored,
                 continues=self.continues or index > 0,
@@ -161,7 +167,7 @@ class CharLM(Task[CharBatch]):
     def batches(self, split: Split, seed: int) -> Iterator[CharBatch]:
         """Training: one pass over the stream from a start drawn by `seed`, every character a target once.
         Evaluation: in order; each stream but the first warms up on the characters before its own."""
-        rows = self._training_streams(seed) if split == "train" else self._evaluation_streams(split)
+        rows, starts_B = (self._training_streams(seed), None) if split == "train" else self._evaluation_streams(split)
         window = self.config.window if split == "train" else max(1, self.config.window // 2)
         scored_T = (rows[1] != _UNSCORED).sum(0)
         pieces = zip(*(part.split(window, -1) for part in (*rows, scored_T)), strict=True)
@@ -170,6 +176,7 @@ class CharLM(Task[CharBatch]):
             yield CharBatch(
                 inputs_BT=inputs_BT,
                 targets_BT=targets_BT,
+                starts_B=None if starts_B is None else starts_B + index * window,
                 target_count=scored,
                 positions=scored,
                 continues=index > 0,
@@ -213,7 +220,7 @@ class CharLM(Task[CharBatch]):
         targets_N = F.pad(follows_N.roll(-start), (0, missing), value=_UNSCORED)
         return inputs_N.view(rows, length), targets_N.view(rows, length)
 
-    def _evaluation_streams(self, split: Split) -> tuple[Tensor, Tensor]:
+    def _evaluation_streams(self, split: Split) -> tuple[tuple[Tensor, Tensor], Tensor]:
         inputs_N, targets_N = self.ids[split][:-1], self.ids[split][1:]
         lead = self.config.window
         streams = max(1, min(self.config.eval_batch_size, len(inputs_N) // (2 * lead)))
@@ -222,7 +229,7 @@ class CharLM(Task[CharBatch]):
         inputs_BT = F.pad(inputs_N, (0, missing)).unfold(0, lead + stride, stride)
         targets_BT = F.pad(targets_N, (0, missing), value=_UNSCORED).unfold(0, lead + stride, stride).clone()
         targets_BT[1:, :lead] = _UNSCORED
-        return inputs_BT, targets_BT
+        return (inputs_BT, targets_BT), 1 + stride * torch.arange(streams)
 
     def build_network(self, model: ModelConfig) -> CharNetwork:
         return CharNetwork(len(self.vocabulary), model, self.config.window)
@@ -244,7 +251,7 @@ class CharLM(Task[CharBatch]):
         return sha256_of(self.texts[split] for split in HELD_OUT)
 
     def meter(self, split: Split) -> CharMeter:
-        return CharMeter(self.vocabulary)
+        return CharMeter(self.vocabulary, len(self.ids[split]))
 
     def facts(self) -> Mapping[str, int | str]:
         unknown = {split: int((ids == UNKNOWN).sum()) for split, ids in self.ids.items() if split != "train"}
@@ -335,7 +342,11 @@ class CharLM(Task[CharBatch]):
             targets_BT = torch.full_like(inputs_BT, _UNSCORED)
             targets_BT[:, -1] = ids_N[target_B]
             yield CharBatch(
-                inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=len(target_B), positions=inputs_BT.numel()
+                inputs_BT=inputs_BT,
+                targets_BT=targets_BT,
+                starts_B=target_B - steps + 1,
+                target_count=len(target_B),
+                positions=inputs_BT.numel(),
             )
 
 
@@ -398,42 +409,51 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
 
 
 class CharMeter(Meter[CharBatch]):
-    """Nats over every scored character. An item of the bootstrap is one row of one batch: half a window
-    of text, so that neighbouring characters, which are not independent, are drawn together."""
+    """Nats over every scored character of a split of `characters`. An item is a block of running text, because
+    neighbouring characters are not independent: what makes one hard makes the next one hard."""
 
     primary = "bits_per_character"
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, characters: int) -> None:
         self.vocabulary = vocabulary
+        self.block = block_length(characters)
+        self.blocks = max(1, characters // self.block)  # the last one also has what is left over
         self.nats: list[Tensor] = []
-        self.counts: list[Tensor] = []
         self.targets: list[Tensor] = []
+        self.starts: list[Tensor | None] = []
 
     def update(self, batch: CharBatch, output: StepOutput, network: Network[CharBatch]) -> None:
-        nats_BT = F.cross_entropy(output.logits.float().mT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none")
-        self.nats.append(nats_BT.sum(1))
-        self.counts.append((batch.targets_BT != _UNSCORED).sum(1))
+        logits_BVT = output.logits.float().mT
+        self.nats.append(F.cross_entropy(logits_BVT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none"))
         self.targets.append(batch.targets_BT)
+        self.starts.append(batch.starts_B)
 
     def compute(self) -> dict[str, Metric]:
-        return _figures(gather(self.nats).sum(), int(gather(self.counts).sum()))
+        scored = sum((targets_BT != _UNSCORED).sum() for targets_BT in self.targets)
+        return _figures(gather([nats_BT.flatten() for nats_BT in self.nats]).sum(), int(scored))
 
-    def interval(self, seed: int) -> tuple[float, float]:
-        import numpy as np
-
-        statistics_NK = np.stack((gather(self.nats), gather(self.counts)), 1)
-        kept_NK = statistics_NK[statistics_NK[:, 1] > 0]
-        return bootstrap_interval(kept_NK, lambda sums: float(sums[0] / sums[1] / math.log(2)), seed)
+    def item_sums(self) -> ItemSums | None:
+        sums_N2 = np.zeros((self.blocks, 2))
+        for nats_BT, targets_BT, starts_B in zip(self.nats, self.targets, self.starts, strict=True):
+            if starts_B is None:
+                return None
+            places_BT = starts_B[:, None] + torch.arange(nats_BT.shape[1], device=starts_B.device)
+            scored_BT = targets_BT != _UNSCORED
+            blocks = (places_BT[scored_BT] // self.block).clamp(max=self.blocks - 1).cpu().numpy()
+            nats = gather([nats_BT[scored_BT]])
+            sums_N2 += np.stack([np.bincount(blocks, weights, self.blocks) for weights in (nats, None)], 1)
+        read_N2 = sums_N2[sums_N2[:, 1] > 0]
+        return ItemSums(read_N2, lambda sums: float(sums[0] / sums[1] / math.log(2)))
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Stretches of text, stream by stream: rows of the batches. U+FFFD stands for what training did not know."""
-        streams = max((len(nats_B) for nats_B in self.nats), default=0)
+        streams = max((len(nats_BT) for nats_BT in self.nats), default=0)
         for stream_index in range(streams):
-            for batch_index, (nats_B, targets_BT) in enumerate(zip(self.nats, self.targets, strict=True)):
+            for batch_index, (nats_BT, targets_BT) in enumerate(zip(self.nats, self.targets, strict=True)):
                 scored = [token for token in targets_BT[stream_index].tolist() if token != _UNSCORED]
                 if not scored:
                     continue
-                nats = float(nats_B[stream_index])
+                nats = float(nats_BT[stream_index].sum())
                 yield {
                     "stream": stream_index,
                     "window": batch_index,
@@ -444,6 +464,11 @@ class CharMeter(Meter[CharBatch]):
                         "\ufffd" if token == UNKNOWN else self.vocabulary.tokens[token] for token in scored
                     ),
                 }
+
+
+def block_length(characters: int) -> int:
+    """How long the blocks are that a split of so many characters is judged by: the same whatever reads it."""
+    return max(_SHORTEST_BLOCK, characters // _MOST_BLOCKS)
 
 
 def _figures(nats: float, characters: int) -> dict[str, Metric]:

@@ -52,7 +52,7 @@ from seqlab.interfaces import (
     last_valid,
 )
 from seqlab.layers.embedding import TokenEmbedding
-from seqlab.metrics import Floats, bootstrap_interval, gather
+from seqlab.metrics import Floats, ItemSums, gather
 
 CORPORA = {"movie_reviews": movie_reviews}
 _HELD_SHARE = 0.1  # of the corpus, for validation and for test
@@ -408,13 +408,15 @@ class SentimentMeter(Meter[TextBatch]):
         return _count_pairs(gather(self.pairs), len(self.labels))
 
     def compute(self) -> dict[str, Metric]:
-        loss = Metric(float(gather(self.nats).mean()), "nats/text", higher_is_better=False)
+        loss = Metric(float(gather(self.nats).mean()), "nats/text", higher_is_better=False, lowest=0.0)
         return {**_figures(self._confusion()), "loss": loss}
 
-    def interval(self, seed: int) -> tuple[float, float]:
-        pairs = gather(self.pairs)
-        statistics_NK = np.stack((pairs[:, 0] == pairs[:, 1], np.ones(len(pairs))), 1).astype(np.float64)
-        return bootstrap_interval(statistics_NK, lambda sums: float(sums[0] / sums[1]), seed)
+    def item_sums(self) -> ItemSums:
+        pairs_N2 = gather(self.pairs).astype(int)[np.argsort(gather(self.places))]
+        is_N2C = np.eye(len(self.labels))[pairs_N2]
+        # of each label: how often it is right, and how often it is or is said
+        sums_NK = np.concatenate((is_N2C.prod(1), is_N2C.sum(1)), 1)
+        return ItemSums(sums_NK, lambda sums: _rates(*np.split(sums, 2))[self.primary].value)
 
     def details(self) -> dict[str, Any]:
         rows = zip(self.labels, self._confusion().astype(int).tolist(), strict=True)
@@ -457,11 +459,14 @@ def _count_pairs(pairs_N2: Floats, classes: int) -> Floats:
 
 def _figures(confusion: Floats) -> dict[str, Metric]:
     """Accuracy and macro F1 of confusion counts."""
-    right = confusion.diagonal()
-    of_each = confusion.sum(0) + confusion.sum(1)
+    return _rates(confusion.diagonal(), confusion.sum(0) + confusion.sum(1))
+
+
+def _rates(right: Floats, of_each: Floats) -> dict[str, Metric]:
+    """Accuracy and macro F1. By label, how many texts are right, and how many have it plus how many are said to."""
     # a class that neither occurs nor is said has no F1; it is left out of the mean
     f1 = (2 * right[of_each > 0] / of_each[of_each > 0]).mean()
     return {
-        "accuracy": Metric(float(right.sum() / confusion.sum()), "", higher_is_better=True),
-        "f1": Metric(float(f1), "macro", higher_is_better=True),
+        "accuracy": Metric(float(right.sum() / of_each.sum() * 2), "", higher_is_better=True, lowest=0.0, highest=1.0),
+        "f1": Metric(float(f1), "macro", higher_is_better=True, lowest=0.0, highest=1.0),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import random
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -67,7 +67,7 @@ from seqlab.interfaces import (
     Writer,
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
-from seqlab.metrics import Floats, bootstrap_interval, gather
+from seqlab.metrics import ItemSums, bootstrap_interval, gather
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
 
 CORPORA = ("cldr",)
@@ -437,18 +437,17 @@ class TranslationMeter(Meter[PairBatch]):
         loss = float(gather(self.nats).sum()) / self.targets
         return {
             **self.scores.figures(self.said, self.truth),
-            "loss": Metric(loss, "nats/token", higher_is_better=False),
-            "perplexity": Metric(math.exp(min(loss, 700.0)), "", higher_is_better=False),
+            "loss": Metric(loss, "nats/token", higher_is_better=False, lowest=0.0),
+            "perplexity": Metric(math.exp(min(loss, 700.0)), "", higher_is_better=False, lowest=1.0),
         }
 
-    def interval(self, seed: int) -> tuple[float, float]:
+    def item_sums(self) -> ItemSums:
+        order = np.argsort(self.places)
         if self.primary == "bleu":
-            return bootstrap_interval(self.scores.bleu_sums(self.said, self.truth), self.scores.bleu, seed)
-        return bootstrap_interval(*self._match_sums(), seed)
-
-    def _match_sums(self) -> tuple[Floats, Callable[[Floats], float]]:
-        same = [a == b for a, b in zip(self.said, self.truth, strict=True)]
-        return np.stack((np.array(same), np.ones(len(same))), 1), lambda sums: float(sums[0] / sums[1])
+            return ItemSums(self.scores.bleu_sums(self.said, self.truth)[order], self.scores.bleu)
+        same_N = np.array([a == b for a, b in zip(self.said, self.truth, strict=True)], dtype=np.float64)
+        sums_N2 = np.stack((same_N, np.ones(len(same_N))), 1)
+        return ItemSums(sums_N2[order], lambda sums: float(sums[0] / sums[1]))
 
     def details(self) -> dict[str, Any]:
         return {
