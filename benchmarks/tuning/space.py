@@ -13,7 +13,7 @@ from seqlab.interfaces import ModelConfig, Task
 BODY = 600_000
 """Parameters of the sequence models, embeddings and head not counted: what the widest of a depth may have."""
 
-LEARNING_RATE = (5e-4, 1e-2)  # between them evenly on a logarithmic scale
+LEARNING_RATE = (5e-4, 2e-2)  # between them evenly on a logarithmic scale
 LAYERS = (1, 2, 3, 4)
 DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.5)
 WARMUP_STEPS = (25, 50, 100, 200)
@@ -67,6 +67,13 @@ def model_at(draw: Draw, model: ModelConfig, task: Task[Any]) -> ModelConfig:
 
 
 def overrides(draw: Draw, before: ModelConfig, after: ModelConfig) -> tuple[str, ...]:
-    """The trial as settings: what differs from the family's own, and the rate and its warm-up."""
-    rate = (f"optim.learning_rate={draw.learning_rate:g}", f"optim.warmup_steps={draw.warmup_steps}")
-    return (*changes(before, after), *rate)
+    """The trial as settings: everything that was drawn, whether or not it is the family's default, and what follows."""
+    drawn = {
+        "model.layers": draw.layers,
+        "model.dropout": draw.dropout,
+        "model.width": after.width,
+        **dict(change.split("=", 1) for change in changes(before, after)),
+        "optim.learning_rate": draw.learning_rate,
+        "optim.warmup_steps": draw.warmup_steps,
+    }
+    return tuple(f"{key}={value}" for key, value in drawn.items())
