@@ -36,6 +36,7 @@ from seqlab.run_folder import (
     write_json,
     write_text,
 )
+from seqlab.run_vocabulary import keep_vocabulary, restore_task
 from seqlab.training.auto import choose, left_open, note_compiled
 from seqlab.training.device import Device, is_out_of_memory, resolve_device, without_slow_parts
 from seqlab.training.recorder import Recorder, finite
@@ -137,6 +138,7 @@ def train(
         facts = describe_environment(task, device, reasons)
         write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in overrides))
         write_json(folder / "environment.json", facts)
+        keep_vocabulary(task, folder)
         trainer = make_trainer(config, task, network, device, folder, facts)
         if config.init_from is not None:  # what it starts from may be another's tomorrow
             trainer.save()
@@ -369,11 +371,13 @@ class Trained:
 
 
 def open_run(run: str | Path, config_dir: str | Path | None = None) -> Trained:
-    """What a run's folder holds. Raises CheckpointError if `run` is no run, DataError if its corpus has changed."""
+    """What a run's folder holds. Its task has the vocabulary that it was trained with, and reads its corpus when that
+    is first needed: only then DataError says that it is gone or has changed (at once for a task that cannot be without
+    it, and for a run that was stored before vocabularies were kept). Raises CheckpointError if `run` is no run.
+    """
     folder = find_run(run)
     config = read_run_config(folder / "config.yaml", Path(config_dir) if config_dir is not None else None)
-    task = build_task(config, folder)
-    check_data(recorded(folder), task, folder)
+    task = _stored_task(config, folder)
     network = task.build_network(config.model)
     step = load_best(network, folder / "checkpoints")
     return Trained(folder, config, task, network.eval(), step)
@@ -386,6 +390,24 @@ def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network
     """
     trained = open_run(run, config_dir)
     return trained.network, trained.task
+
+
+def _stored_task(config: RunConfig, folder: Path) -> Task[Any]:
+    facts = recorded(folder)
+
+    def read() -> Task[Any]:
+        task = build_task(config, folder)
+        check_data(facts, task, folder)
+        return task
+
+    def read_late() -> Task[Any]:
+        try:
+            return read()
+        except DataError as error:
+            raise DataError(f"this needs the corpus of {folder}: {error.what}", error.hint, error.allowed) from error
+
+    task = restore_task(config.task, folder, facts, read_late)
+    return read() if task is None else task
 
 
 def recorded(folder: Path) -> dict[str, Any]:

@@ -490,6 +490,11 @@ class Task(ABC, Generic[BatchT]):
     def symbols(self) -> Iterable[str]:
         """Every token and label in the order of ids: what a network's weights are about."""
 
+    def stored_vocabulary(self) -> Mapping[str, Any] | None:
+        """What a network of this task needs of the corpus: vocabularies, labels, plain values that JSON can hold. It is
+        kept in each run, for TaskConfig.restore. None: the task cannot be without its corpus."""
+        return None
+
     @abstractmethod
     def meter(self, split: Split) -> Meter[BatchT]:
         """An empty meter for one evaluation of `split`."""
@@ -570,3 +575,10 @@ class TaskConfig(ABC):
     @abstractmethod
     def build(self) -> Task[Any]:
         """Read the corpus and make the task. Raises DataError where the corpus does not fit."""
+
+    def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Task[Any] | None:
+        """The task of a stored run, made from its `stored_vocabulary`. `read` makes it from the corpus, checked to be
+        the one that the run was trained on: to be called once something is asked for that only the corpus knows (see
+        data/restored.py). None: it cannot be made so. Raises ValueError, KeyError or TypeError for a vocabulary that
+        is none."""
+        return None

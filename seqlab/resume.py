@@ -18,6 +18,7 @@ from seqlab.experiment import Result, complete, describe_environment
 from seqlab.faults import disk, log_file, memory
 from seqlab.lock import locked
 from seqlab.run_folder import read_environment, read_overrides, read_result, write_json, write_text
+from seqlab.run_vocabulary import keep_vocabulary
 from seqlab.runs import differences, flat
 from seqlab.stored_run import checkpoint_of, extended, find_stored, horizon_of, moved, origin_of, step_in, trainer_at
 from seqlab.training.checkpoint import sweep
@@ -75,6 +76,7 @@ def resume(
         # nothing above has touched the run; from here on it is under way again
         with disk(folder):
             _note(origin, trainer, folder)
+            keep_vocabulary(trainer.task, folder)  # a run of before they were kept has none
             if changed:
                 keys = {text.partition("=")[0] for text in overrides}
                 kept = [text for text in read_overrides(folder) if text.partition("=")[0] not in keys]

@@ -38,6 +38,15 @@ class Vocabulary:
         ranked = sorted((token for token in counts if counts[token] >= min_count), key=lambda t: (-counts[t], t))
         return cls((SPECIALS + tuple(ranked))[:size])
 
+    @classmethod
+    def restored(cls, tokens: object) -> Vocabulary:
+        """One that was written as JSON. Raises ValueError if it is none."""
+        if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+            raise ValueError("a vocabulary is a list of tokens")
+        if tuple(tokens[: len(SPECIALS)]) != SPECIALS or len(set(tokens)) < len(tokens):
+            raise ValueError(f"a vocabulary begins with {', '.join(SPECIALS)} and has no token twice")
+        return cls(tuple(tokens))
+
     def __len__(self) -> int:
         return len(self.tokens)
 

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
-from seqlab.errors import ConfigError, ResourceError, SeqlabError, quoted
+from seqlab.errors import ConfigError, DataError, ResourceError, SeqlabError, quoted
 from seqlab.experiment import open_run
 from seqlab.insight.answers import confusion, errors
 from seqlab.insight.attention import attention
@@ -108,6 +108,8 @@ def inspect(
                 _ = picture.png, picture.svg  # kept by the picture: what goes wrong with drawing is this view's
             pictures += drawn
         except SeqlabError as error:
+            if isinstance(error, DataError) and text is None and name in _OF_A_TEXT:
+                error.what += "; a text of your own needs no corpus: --text TEXT"
             if not views:
                 left_out[name] = error.what
                 continue

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.drawing.picture import COLOURS, SOFT, Picture, plain
-from seqlab.errors import ConfigError
+from seqlab.errors import ConfigError, DataError
 from seqlab.insight.watching import Call, calls_of, check_finite, models_in, shown
 from seqlab.interfaces import Network, Reading, SequenceModel, Table, Task
 from seqlab.layers.recurrent import RecurrentStack
@@ -217,7 +217,11 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
 
 def _study(task: Task[Any], network: Network[Any]) -> tuple[list[Follower], int]:
     """(units that follow something in a long text, its tokens); none where texts are short."""
-    reading = task.reading(network, task.passage(_STUDIED_TOKENS))
+    try:
+        passage = task.passage(_STUDIED_TOKENS)
+    except DataError:  # the corpus is gone, and the text that is drawn is the user's own
+        return [], 0
+    reading = task.reading(network, passage)
     if len(reading.tokens) < _ENOUGH_TOKENS:
         return [], 0
     seen = trace(network, reading)

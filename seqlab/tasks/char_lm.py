@@ -6,7 +6,7 @@ Shape letters: B parallel streams, T time, D width, V vocabulary, N characters o
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.data.files import find_corpus, read_text, sha256_of
 from seqlab.data.python_docs import python_docs
+from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, cut_text, named_parts
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import Normalization, normalized
@@ -126,6 +127,11 @@ class CharLMConfig(SplitCorpora, TaskConfig):
     def build(self) -> CharLM:
         return CharLM(self.read(self.corpus, "task.corpus"), self, self.read_held_out(self.read))
 
+    def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> CharLM:
+        task = CharLM.restored(read)
+        task.config, task.vocabulary = self, Vocabulary.restored(vocabulary["characters"])
+        return task
+
     def read(self, where: str, key: str) -> str:
         """A corpus by its name, or the text of a file."""
         if where in CORPORA:
@@ -133,7 +139,7 @@ class CharLMConfig(SplitCorpora, TaskConfig):
         return read_text(find_corpus(where, key, CORPORA, "a UTF-8 text file"), key)
 
 
-class CharLM(Task[CharBatch]):
+class CharLM(Restorable, Task[CharBatch]):
     """A text, its characters as ids, and three splits in order."""
 
     continues_texts = True
@@ -249,6 +255,9 @@ class CharLM(Task[CharBatch]):
 
     def heldout_sha256(self) -> str:
         return sha256_of(self.texts[split] for split in HELD_OUT)
+
+    def stored_vocabulary(self) -> Mapping[str, Any]:
+        return {"characters": self.vocabulary.tokens}
 
     def meter(self, split: Split) -> CharMeter:
         return CharMeter(self.vocabulary, len(self.ids[split]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal, Self
@@ -22,6 +22,7 @@ from seqlab.baselines.bag_of_words import best_bag_of_words, majority
 from seqlab.data.batching import Rows, bucketed, python_draws
 from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
+from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, check_labels, cut_items, named_parts
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
@@ -136,6 +137,12 @@ class SentimentConfig(SplitCorpora, TaskConfig):
     def build(self) -> Sentiment:
         return Sentiment(self.read(self.corpus, "task.corpus"), self, self.read_held_out(self.read))
 
+    def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Sentiment:
+        task = Sentiment.restored(read)
+        task.config, task.vocabulary = self, Vocabulary.restored(vocabulary["tokens"])
+        task.labels, task.longest_text = tuple(map(str, vocabulary["labels"])), int(vocabulary["longest_text"])
+        return task
+
     def read(self, where: str, key: str) -> list[tuple[str, str]]:
         """(text, label) of each row of a corpus by its name, or of a file."""
         if where in CORPORA:
@@ -144,7 +151,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
         return read_labelled(path, self.text_column, self.label_column, key)
 
 
-class Sentiment(Task[TextBatch]):
+class Sentiment(Restorable, Task[TextBatch]):
     """Labelled texts in a fixed stratified split, and the tokens that training knows."""
 
     def __init__(
@@ -171,6 +178,7 @@ class Sentiment(Task[TextBatch]):
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
         self.vocabulary = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
         self.ids = {split: [self._encode(row) for row in rows] for split, rows in tokens.items()}
+        self.longest_text = max(len(row) for rows in self.ids.values() for row in rows)
         self.rows = {split: Rows(rows) for split, rows in self.ids.items()}
         self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
 
@@ -238,7 +246,7 @@ class Sentiment(Task[TextBatch]):
             )
 
     def longest(self) -> int:
-        return max(len(row) for rows in self.ids.values() for row in rows)
+        return self.longest_text
 
     def symbols(self) -> Iterable[str]:
         return (*self.vocabulary.tokens, *self.labels)
@@ -246,6 +254,9 @@ class Sentiment(Task[TextBatch]):
     def heldout_sha256(self) -> str:
         pairs = (zip(self.texts[split], self.answers[split], strict=True) for split in HELD_OUT)
         return sha256_of(part for held in pairs for text, answer in held for part in (text, self.labels[answer]))
+
+    def stored_vocabulary(self) -> Mapping[str, Any]:
+        return {"tokens": self.vocabulary.tokens, "labels": self.labels, "longest_text": self.longest_text}
 
     def meter(self, split: Split) -> SentimentMeter:
         return SentimentMeter(self.labels, self.texts[split])

@@ -24,6 +24,7 @@ from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pairs import read_pairs
+from seqlab.data.restored import Restorable
 from seqlab.data.splits import SPLITS, SplitCorpora, cut_items
 from seqlab.data.vocabulary import (
     END,
@@ -125,6 +126,12 @@ class TranslationConfig(SplitCorpora, TaskConfig):
             pairs = read_pairs(self.corpus, "task.corpus")
         return Translation(_split(pairs, self.read_held_out(read_pairs), self), self)
 
+    def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Translation:
+        task = Translation.restored(read)
+        task.config, task.longest_side = self, int(vocabulary["longest_side"])
+        task.sources, task.targets = map(Vocabulary.restored, (vocabulary["sources"], vocabulary["targets"]))
+        return task
+
 
 def _split(
     pairs: list[tuple[str, str]], given: dict[Split, list[tuple[str, str]]], config: TranslationConfig
@@ -144,7 +151,7 @@ def _split(
     return parts
 
 
-class Translation(Task[PairBatch]):
+class Translation(Restorable, Task[PairBatch]):
     """Pairs in three splits, and a vocabulary for each side."""
 
     generation_options = ("beams", "length_penalty")
@@ -156,7 +163,6 @@ class Translation(Task[PairBatch]):
         form = config.normalize
         parts = {split: [(normalized(a, form), normalized(b, form)) for a, b in part] for split, part in parts.items()}
         self.pairs = parts
-        self.joint = "" if config.unit == "char" else " "
         references = (target for split in ("validation", "test") for _, target in parts[split])
         language = config.target if config.corpus == "cldr" else None
         self.scores = TextScores(choose_bleu_tokenizer(config.bleu_tokenizer, references, language))
@@ -180,6 +186,7 @@ class Translation(Task[PairBatch]):
             split: [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in rows]
             for split, rows in held.items()
         }
+        self.longest_side = max(max(len(a), len(b)) for rows in self.ids.values() for a, b in rows)
         self.rows = {split: tuple(Rows(side) for side in zip(*pairs, strict=True)) for split, pairs in self.ids.items()}
 
     def tokens(self, text: str) -> list[str]:
@@ -216,13 +223,16 @@ class Translation(Task[PairBatch]):
         return TranslationNetwork(len(self.sources), len(self.targets), model, self.config.label_smoothing)
 
     def longest(self) -> int:
-        return max(max(len(a), len(b)) for rows in self.ids.values() for a, b in rows)
+        return self.longest_side
 
     def symbols(self) -> Iterable[str]:
         return (*self.sources.tokens, *self.targets.tokens)
 
     def heldout_sha256(self) -> str:
         return sha256_of(text for split in HELD_OUT for pair in self.pairs[split] for text in pair)
+
+    def stored_vocabulary(self) -> Mapping[str, Any]:
+        return {"sources": self.sources.tokens, "targets": self.targets.tokens, "longest_side": self.longest_side}
 
     def meter(self, split: Split) -> TranslationMeter:
         return TranslationMeter(self, self.pairs[split])
@@ -334,7 +344,8 @@ class Translation(Task[PairBatch]):
     ) -> list[str]:
         """Translations of a batch's sources, as text."""
         written_BT = self.write(network, batch, beams, length_penalty)
-        return [self.joint.join(self.targets.decode(row)) for row in written_BT.tolist()]
+        joint = "" if self.config.unit == "char" else " "
+        return [joint.join(self.targets.decode(row)) for row in written_BT.tolist()]
 
     def write(
         self, network: Network[PairBatch], batch: PairBatch, beams: int = 1, length_penalty: float = 0.0
