@@ -25,6 +25,7 @@ from seqlab.faults import disk, log_file, memory, signals
 from seqlab.interfaces import Meter, Metric, Network, SequenceModel, Task
 from seqlab.lock import locked
 from seqlab.metrics import kinds
+from seqlab.run_code import check_code, keep_code
 from seqlab.run_folder import (
     environment,
     find_run,
@@ -137,6 +138,7 @@ def train(
     with locked(folder), log_file(folder, console), disk(folder), memory():
         facts = describe_environment(task, device, reasons)
         write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in overrides))
+        facts["code"] = keep_code(config.tree, config.config_dir, folder)
         write_json(folder / "environment.json", facts)
         keep_vocabulary(task, folder)
         trainer = make_trainer(config, task, network, device, folder, facts)
@@ -373,10 +375,12 @@ class Trained:
 def open_run(run: str | Path, config_dir: str | Path | None = None) -> Trained:
     """What a run's folder holds. Its task has the vocabulary that it was trained with, and reads its corpus when that
     is first needed: only then DataError says that it is gone or has changed (at once for a task that cannot be without
-    it, and for a run that was stored before vocabularies were kept). Raises CheckpointError if `run` is no run.
+    it, and for a run that was stored before vocabularies were kept). Raises CheckpointError if `run` is no run, or
+    where the code of the user's own that it was made with has changed.
     """
-    folder = find_run(run)
-    config = read_run_config(folder / "config.yaml", Path(config_dir) if config_dir is not None else None)
+    folder, config_dir = find_run(run), None if config_dir is None else Path(config_dir)
+    check_code(folder, config_dir)
+    config = read_run_config(folder / "config.yaml", config_dir)
     task = _stored_task(config, folder)
     network = task.build_network(config.model)
     step = load_best(network, folder / "checkpoints")

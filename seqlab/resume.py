@@ -17,6 +17,7 @@ from seqlab.errors import CheckpointError, ConfigError
 from seqlab.experiment import Result, complete, describe_environment
 from seqlab.faults import disk, log_file, memory
 from seqlab.lock import locked
+from seqlab.run_code import check_code, recorded_code
 from seqlab.run_folder import read_environment, read_overrides, read_result, write_json, write_text
 from seqlab.run_vocabulary import keep_vocabulary
 from seqlab.runs import differences, flat
@@ -63,6 +64,7 @@ def resume(
         with disk(folder):
             sweep(folder / "checkpoints")
         found = checkpoint_of(folder, named)
+        check_code(folder, config_dir)
         origin = origin_of(found, folder, config_dir)
         config = extended(folder, config_dir, overrides, origin["config"])
         changed = _changes(origin["config"], config)
@@ -135,9 +137,9 @@ def _note(origin: Mapping[str, Any], trainer: Trainer[Any], folder: Path) -> Non
     if changed:
         shown = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in changed.items())
         _log.warning("not bit-exact from step %d on: %s", trainer.progress.step, shown)
-    facts = read_environment(folder)
+    facts, code = read_environment(folder), {"code": recorded_code(folder) or {}}
     if "data_sha256" not in facts:  # lost or damaged
-        facts = describe_environment(trainer.task, trainer.device)
+        facts = describe_environment(trainer.task, trainer.device) | code
     entry = {
         "step": trainer.progress.step,
         "time": f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z}",
@@ -148,6 +150,5 @@ def _note(origin: Mapping[str, Any], trainer: Trainer[Any], folder: Path) -> Non
     try:
         write_json(folder / "environment.json", facts)
     except (ValueError, RecursionError):  # what no JSON can say stood in it
-        write_json(
-            folder / "environment.json", {**describe_environment(trainer.task, trainer.device), "resumed": [entry]}
-        )
+        fresh = describe_environment(trainer.task, trainer.device) | code
+        write_json(folder / "environment.json", {**fresh, "resumed": [entry]})

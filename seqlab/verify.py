@@ -12,6 +12,7 @@ from rich.console import Console
 from seqlab.errors import CheckpointError
 from seqlab.faults import memory
 from seqlab.lock import locked
+from seqlab.run_code import check_code
 from seqlab.runs import differences
 from seqlab.stored_run import extended, find_stored, moved, origin_of, trainer_at
 from seqlab.training.retention import snapshots, step_of
@@ -32,6 +33,7 @@ def verify(run: str | Path, console: Console, *, config_dir: Path | None = None)
         expected = load_parts(last)
         earlier = [checkpoint for checkpoint in there if step_of(checkpoint) < step_of(last)]
         found = (earlier[-1], load_parts(earlier[-1])) if earlier else None
+        check_code(folder, config_dir)
         origin = origin_of((last, expected), folder, config_dir)
         config = extended(folder, config_dir, (), origin["config"])
         trainer = trainer_at(folder, config, found, origin)

@@ -21,10 +21,11 @@ from seqlab.comparison.request import Request, key_of, merged
 from seqlab.comparison.summary import Run, Summary, read_run, summarise, write_files
 from seqlab.config.run import RunConfig
 from seqlab.criterion import Criterion, choose, validated
-from seqlab.errors import ConfigError, DataError, Interrupted, NumericError, ResourceError
+from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, NumericError, ResourceError
 from seqlab.faults import disk
 from seqlab.interfaces import Baseline, Metric
 from seqlab.lock import locked
+from seqlab.run_code import recorded_code
 from seqlab.run_folder import read_environment, write_json
 
 # a search must not see the seeds that are compared
@@ -55,7 +56,7 @@ def _stored(drafted: Plan, folder: Path) -> Plan | None:
     """The plan of the same comparison that stands in the folder, with the seeds that are asked for now."""
     there = read_plan(folder)
     if there is not None and there.digest != drafted.digest:
-        raise ConfigError(f"{folder} holds another comparison", "choose another --name")
+        raise ConfigError(f"{folder} holds another comparison: other models, settings or code", "choose another --name")
     return None if there is None else replace(there, seeds=drafted.seeds)
 
 
@@ -224,6 +225,7 @@ def _read(plan: Plan, folder: Path) -> list[Run]:
             if run is not None:
                 runs.append(run)
     _check_same_data(runs)
+    _check_same_code(runs)
     return runs
 
 
@@ -239,6 +241,18 @@ def _check_same_data(runs: list[Run]) -> None:
             "these runs were not trained on the same text: " + " and ".join(seen.values()),
             "has the corpus changed? python_docs differs by Python version, cldr by Babel's; choose another --name",
         )
+
+
+def _check_same_code(runs: list[Run]) -> None:
+    """Seeds of two codes are no row: code of the user's own may have been changed while its runs were made."""
+    seen: dict[str, Run] = {}
+    for run in runs:
+        first = seen.setdefault(run.label, run)
+        if (recorded_code(Path(run.folder)) or {}) != (recorded_code(Path(first.folder)) or {}):
+            raise CheckpointError(
+                f"{run.label}: {first.folder} and {run.folder} were made with different code",
+                "restore the code of the one that is right, and move the other run away: it is made anew",
+            )
 
 
 def _machine_notes(runs: list[Run]) -> list[str]:

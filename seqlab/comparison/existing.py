@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import ConfigError
+from seqlab.run_code import check_code, recorded_code
 from seqlab.run_folder import find_run, read_result
 
 
@@ -20,8 +21,10 @@ def existing_runs(
         folder = find_run(run)
         if read_result(folder) is None:
             raise ConfigError(f"{run} has no result: it was stopped or failed", "compare runs that are complete")
+        check_code(folder, config_dir)
         config = read_run_config(folder / "config.yaml", config_dir)
-        row = rows.setdefault(without_seed(config.yaml), (config, {}))[1]
+        # seeds of two codes are no row, nor are those of a code and of one that nobody wrote down
+        row = rows.setdefault(f"{without_seed(config.yaml)}{recorded_code(folder) or ''}", (config, {}))[1]
         if config.seed in row:
             raise ConfigError(f"{run} and {row[config.seed]} are runs of one config with one seed", "leave one out")
         row[config.seed] = str(folder)

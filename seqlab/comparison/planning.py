@@ -20,6 +20,7 @@ from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, S
 from seqlab.experiment import build_network, decide, prepare, task_warnings
 from seqlab.faults import memory
 from seqlab.interfaces import Network, Task
+from seqlab.run_code import code_sha256
 from seqlab.run_folder import read_environment
 from seqlab.training.device import Device, resolve_device
 
@@ -51,6 +52,8 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
             'give one a name of its own: "name: lstm model.layers=2"',
         )
     notes = _notes(configs, variants, request)
+    # other code of the user's own is another comparison
+    code = [code_sha256(config.tree, config_dir) for config in configs.values()]
     digest = hashlib.sha256(
         json.dumps(
             [
@@ -60,6 +63,7 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
                 request.match and asdict(request.match),
                 request.tune and asdict(request.tune),
                 base_seed,
+                *([code] if any(code) else []),
             ]
         ).encode()
     ).hexdigest()

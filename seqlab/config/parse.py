@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
-import sys
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from seqlab.config.sources import named_targets
+from seqlab.config.user_code import make_importable
 from seqlab.errors import ConfigError
 
 T = TypeVar("T")
@@ -52,7 +52,8 @@ def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) 
             "name the folder whose YAML has it: --config-dir FOLDER",
         )
     try:
-        schema = getattr(_import(module, config_dir), name)
+        make_importable(config_dir, [module])
+        schema = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"{where}._target_={target} cannot be imported: {error}",
@@ -63,14 +64,6 @@ def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) 
     if inspect.isabstract(schema):
         raise ConfigError(f"{where}._target_={target} is only a base of such classes", "name one that can be built")
     return parse(schema, {key: value for key, value in node.items() if key != "_target_"}, where)
-
-
-def _import(module: str, config_dir: Path | None) -> Any:
-    folders = [] if config_dir is None else [str(config_dir), str(config_dir.parent)]
-    for folder in folders:
-        if folder not in sys.path:
-            sys.path.append(folder)  # at the end: it must not hide what is installed
-    return import_module(module)
 
 
 def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -47,14 +47,16 @@ def named_targets(config_dir: Path | None) -> set[str]:
     """Every `_target_` in the group files of a user's config folder: the only classes outside seqlab that
     may be imported, because the user named that folder on the command line. Only the groups' own folders
     count: a run that happens to lie below has no say."""
-    targets: set[str] = set()
-    for path in (path for group in GROUPS for path in (config_dir / group).glob("*.yaml")) if config_dir else ():
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError):
-            continue  # composing says what is wrong with it, if it is used
-        targets |= set(_targets_in(content))
-    return targets
+    paths = (path for group in GROUPS for path in (config_dir / group).glob("*.yaml")) if config_dir else ()
+    return {target for path in paths for target in targets_of(path)}
+
+
+def targets_of(path: Path) -> set[str]:
+    """Every `_target_` in a YAML file."""
+    try:
+        return set(_targets_in(yaml.safe_load(path.read_text(encoding="utf-8"))))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return set()  # composing says what is wrong with it, if it is used
 
 
 def checked_yaml(path: Path) -> str:

@@ -1,0 +1,128 @@
+"""The Python files outside seqlab that settings name, with whatever those import from beside them: code of the user's
+own, which is part of a run as its corpus is. Found without running any of it."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import invalidate_caches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from seqlab.config.sources import GROUPS, targets_of
+
+_added: dict[str, None] = {}  # the folders that were put into sys.path here
+_NOT_OURS = ("site-packages", "dist-packages")  # installed packages have versions
+
+
+def make_importable(config_dir: Path | None, modules: Sequence[str]) -> None:
+    """Let these modules be found in or beside the user's config folder: after all that is installed, so that they hide
+    nothing, and before the folders of earlier calls, whose modules of the same names are forgotten."""
+    folders = _folders(config_dir)
+    stale = [root for root in map(_root, modules) if root is not None and str(root) in _added and root not in folders]
+    ours = [str(folder) for folder in folders if str(folder) in _added or str(folder) not in sys.path]
+    _added.update(dict.fromkeys(ours))
+    earlier = [place for place in sys.path if place in _added and place not in ours]
+    sys.path[:] = [*(place for place in sys.path if place not in _added), *ours, *earlier]
+    if stale:
+        names = {place.split("/")[0].removesuffix(".py") for place in _walk(modules, set(stale))}
+        for name in [name for name in sys.modules if name.split(".")[0] in names]:
+            del sys.modules[name]
+    invalidate_caches()  # a file may be newer than the last look into its folder
+
+
+def outside_targets(tree: Mapping[str, Any]) -> list[str]:
+    """The classes outside seqlab that a config's groups name."""
+    nodes = (tree.get(group) for group in GROUPS)
+    targets = (str(node.get("_target_")) for node in nodes if isinstance(node, Mapping))
+    return [target for target in targets if "." in target and target.split(".")[0] != "seqlab"]
+
+
+def code_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
+    """The files by their place below the folder in which Python finds them: {"my_models.py": ...}; empty where all of
+    a config is seqlab's own, or installed."""
+    named = [target.rpartition(".")[0] for target in outside_targets(tree)]
+    if not named:
+        return {}
+    make_importable(config_dir, named)
+    roots = {root for root in map(_root, named) if root is not None}
+    return dict(sorted(_walk(named, roots | set(_folders(config_dir)) if roots else roots).items()))
+
+
+def _walk(modules: Sequence[str], roots: set[Path]) -> dict[str, Path]:
+    """The files of these modules and of all that they import, as far as they stand below these folders."""
+    found: dict[str, Path] = {}
+    waiting, seen = list(modules), set[str]()
+    while waiting:
+        module = waiting.pop()
+        root = None if module in seen else _root(module)
+        seen.add(module)
+        if root is None or root not in roots:
+            continue
+        for path, package in _files(module, root):
+            place = path.relative_to(root).as_posix()
+            if place not in found:
+                found[place] = path
+                waiting += _imports(path, package)
+    return found
+
+
+def config_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
+    """The YAML files of a user's config folder that name these classes, by their place in it."""
+    targets = set(outside_targets(tree))
+    if config_dir is None or not targets:
+        return {}
+    paths = [path for group in GROUPS for path in sorted((config_dir / group).glob("*.yaml"))]
+    return {path.relative_to(config_dir).as_posix(): path for path in paths if targets & targets_of(path)}
+
+
+def _folders(config_dir: Path | None) -> tuple[Path, ...]:
+    return () if config_dir is None else (config_dir.resolve(), config_dir.resolve().parent)
+
+
+def _root(module: str) -> Path | None:
+    """The folder that Python finds a module's first name in; None for what is seqlab's, Python's own or installed."""
+    first = module.split(".")[0]
+    if first == "seqlab" or first in sys.stdlib_module_names:
+        return None
+    try:
+        spec = find_spec(first)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    if spec is None:
+        return None
+    places = list(spec.submodule_search_locations or [])
+    where = Path(places[0]) if places else Path(spec.origin or "built-in")
+    root = where.resolve().parent
+    return None if where.name == "built-in" or set(_NOT_OURS) & set(root.parts) else root
+
+
+def _files(module: str, root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The files that are run when a module is imported, each with the package that it stands in."""
+    parts = module.split(".")
+    for count in range(1, len(parts) + 1):
+        place = root.joinpath(*parts[:count])
+        if (place / "__init__.py").is_file():
+            yield place / "__init__.py", parts[:count]
+        elif place.with_name(f"{place.name}.py").is_file():
+            yield place.with_name(f"{place.name}.py"), parts[: count - 1]
+            return
+
+
+def _imports(path: Path, package: list[str]) -> list[str]:
+    """Every module that a file may import, inside functions too; what is only a name in one is looked for in vain."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []  # importing it says what is wrong
+    found: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            found += [base, *(f"{base}.{name.name}" for name in node.names)]
+    return [module for module in found if module and not module.startswith(".")]
