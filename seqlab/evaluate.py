@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,8 @@ from seqlab.training.seeds import stream_seed
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a run's best weights reach on a split. items: the file with a line for each item."""
+    """What a run's best weights reach on a split, or on another corpus. items: the file with a line for each item.
+    unknown: by what they are, how many tokens training did not know, and of how many."""
 
     folder: Path
     split: Split
@@ -39,6 +42,8 @@ class Evaluation:
     count: int
     device: Device
     test_is_validation: bool
+    corpus: str | None
+    unknown: Mapping[str, tuple[int, int]]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for --json."""
@@ -46,6 +51,8 @@ class Evaluation:
             {
                 "folder": str(self.folder),
                 "split": self.split,
+                "corpus": self.corpus,
+                "unknown": {what: {"count": count, "of": of_all} for what, (count, of_all) in self.unknown.items()},
                 "test_is_validation": self.test_is_validation,
                 "step": self.step,
                 "primary": self.primary,
@@ -62,19 +69,25 @@ class Evaluation:
         return plain
 
 
-def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluation:
-    """Every metric of the run's best weights on the whole split; what was found for each item goes into the run's
-    evaluation/SPLIT.jsonl. On this machine's device, in the precision that the run came to, or else in fp32.
+def evaluate_run(folder: Path, split: Split, config_dir: Path | None, corpus: str | None = None) -> Evaluation:
+    """Every metric of the run's best weights on the whole split, or on the whole of another corpus, with the run's
+    vocabulary and labels; what was found for each item goes into the run's evaluation/SPLIT.jsonl, or
+    corpus-NAME-DIGEST.jsonl. On this machine's device, in the precision that the run came to, or else in fp32.
 
     Raises CheckpointError or DataError where the run or its corpus is not what it was, ResourceError where the items
     cannot be written.
     """
     trained = open_run(folder, config_dir)
+    task, name = trained.task, f"{split}.jsonl"
+    if corpus is not None:
+        split, task = "test", task.with_test_corpus(corpus, "--corpus")
+        name = f"corpus-{_plain_name(corpus)}-{task.data_sha256[:8]}.jsonl"
+    unknown = task.unknown_in(split)
     remedy = "copy the run to where you may write"
-    items = writable(trained.folder / "evaluation", remedy) / f"{split}.jsonl"
+    items = writable(trained.folder / "evaluation", remedy) / name
     device = _device(trained)
     network = trained.network.to(device.torch_device)
-    meter = evaluate(network, trained.task.batches(split, 0), trained.task.meter(split), device)
+    meter = evaluate(network, task.batches(split, 0), task.meter(split), device)
     lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
     try:
         write_text(items, "".join(lines))
@@ -92,8 +105,15 @@ def evaluate_run(folder: Path, split: Split, config_dir: Path | None) -> Evaluat
         items,
         len(lines),
         device,
-        trained.task.test_is_validation,
+        task.test_is_validation,
+        corpus,
+        unknown,
     )
+
+
+def _plain_name(corpus: str) -> str:
+    """What of a corpus' name a file can be called by."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", Path(corpus).name)[:60]
 
 
 def _device(trained: Trained) -> Device:
@@ -114,10 +134,15 @@ def show_evaluation(found: Evaluation, console: Console) -> None:
     """The metrics, the task's tables, and where the items are."""
     where = f"{found.device.name} {found.device.precision}"
     split = "test (= validation)" if found.split == "test" and found.test_is_validation else found.split
-    about = f"{found.folder}, {split} split, weights of step {found.step}, {where}"
+    what = f"{split} split" if found.corpus is None else f"the whole of {printable(found.corpus)}"
+    about = f"{found.folder}, {what}, weights of step {found.step}, {where}"
     console.print(about, markup=False, highlight=False, soft_wrap=True)
     for line in metric_lines(found.metrics, found.primary, found.interval):
         console.print(line)
+    for name, (count, of_all) in found.unknown.items():
+        if count or found.corpus is not None:
+            share = f"{count:,} of {of_all:,} {name} ({count / max(of_all, 1):.1%})"
+            console.print(f"not known from training: {share}", markup=False, highlight=False)
     for table in found.tables:
         console.print()
         console.print(_drawn(table))

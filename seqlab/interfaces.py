@@ -520,6 +520,19 @@ class Task(ABC, Generic[BatchT]):
         """What of a text training did not know, each once, in its order."""
         return ()
 
+    def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
+        """How many tokens of a split training did not know, and of how many, by what they are: {"words": (3, 100)}."""
+        return {}
+
+    def with_test_corpus(self, where: str, key: str) -> Task[BatchT]:
+        """The same task, vocabulary and labels, whose test split is the whole of another corpus: `where` names it as
+        task.corpus would, and `key` is the setting or option that did, for messages. Its other splits cannot be asked
+        for. Raises DataError for a corpus of another form, ConfigError where a task has no such thing."""
+        raise ConfigError(
+            f"{key}={where}: {type(self).__name__} is judged on its own corpus alone",
+            "a task offers others by its method with_test_corpus",
+        )
+
     def unread(self, text: str) -> str:
         """What of a text is too long to be read, for people; nothing where it is read whole."""
         return ""

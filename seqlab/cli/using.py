@@ -87,20 +87,27 @@ def _typed(context: typer.Context) -> dict[str, str]:
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     run: KnownRun,
     split: Annotated[Heldout, typer.Option("--split", help="The part of the corpus.")] = Heldout.test,
+    corpus: Annotated[
+        str | None,
+        typer.Option("--corpus", help="Another corpus, whole: a file such as task.corpus takes.", show_default=False),
+    ] = None,
     runs_dir: RunsDir = Path("runs"),
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Every metric of a trained network on a whole split, and a file with each item. Example: seqlab evaluate last"""
+    if corpus is not None and "split" in _typed(context):
+        raise ConfigError("--split cuts the run's own corpus, and --corpus is taken whole", "leave one of them out")
     from seqlab.runs import named_run
 
     folder = named_run(run, runs_dir)
     from seqlab.evaluate import evaluate_run, show_evaluation
 
-    found = evaluate_run(folder, split.value, config_dir)
+    found = evaluate_run(folder, split.value, config_dir, corpus)
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,6 +21,12 @@ class Restorable:
         """A task of which nothing is known yet. `read` may raise DataError, wherever the corpus is needed."""
         task = cls.__new__(cls)
         task._read = read
+        return task
+
+    def detached(self) -> Self:
+        """A copy that never reads the corpus: its splits come from elsewhere."""
+        task = copy.copy(self)
+        task._read = None
         return task
 
     if not TYPE_CHECKING:  # which would take every attribute to exist

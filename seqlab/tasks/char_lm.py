@@ -262,8 +262,25 @@ class CharLM(Restorable, Task[CharBatch]):
     def meter(self, split: Split) -> CharMeter:
         return CharMeter(self.vocabulary, len(self.ids[split]))
 
+    def with_test_corpus(self, where: str, key: str) -> CharLM:
+        text = self.config.read(where, key)
+        task = self.detached()
+        task.data_sha256, task.test_is_validation = sha256_of([text]), False
+        text = normalized(text, self.config.normalize)
+        if len(text) <= self.config.window + 1:
+            raise DataError(
+                f"{key}={where}: its {len(text)} characters are too short for one window of "
+                f"task.window={self.config.window}",
+                "give a longer text",
+            )
+        task.texts, task.ids = {"test": text}, {"test": torch.tensor(self.vocabulary.encode(text))}
+        return task
+
+    def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
+        return {"characters": (int((self.ids[split] == UNKNOWN).sum()), len(self.ids[split]))}
+
     def facts(self) -> Mapping[str, int | str]:
-        unknown = {split: int((ids == UNKNOWN).sum()) for split, ids in self.ids.items() if split != "train"}
+        unknown = {split: self.unknown_in(split)["characters"][0] for split in HELD_OUT}
         return {
             "corpus": self.config.corpus,
             **self.config.named_corpora(),

@@ -276,6 +276,21 @@ class Sentiment(Restorable, Task[TextBatch]):
     def warnings(self) -> Iterable[str]:
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
+    def with_test_corpus(self, where: str, key: str) -> Sentiment:
+        items = self.config.read(where, key)
+        check_labels(self.labels, items, f"{key}={where}")
+        task = self.detached()
+        task.data_sha256, task.test_is_validation = sha256_of(chain.from_iterable(items)), False
+        task.texts = {"test": [text for text, _ in items]}
+        task.ids = {"test": [self._encode(self.tokens(text)) for text, _ in items]}
+        task.rows = {"test": Rows(task.ids["test"])}
+        task.answers = {"test": [self.labels.index(label) for _, label in items]}
+        return task
+
+    def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
+        unknown = UnknownTokens.of(self.ids[split])
+        return {NAMES[self.config.unit]: (unknown.count, unknown.of_all)}
+
     def _unknown(self) -> dict[str, UnknownTokens]:
         unit = NAMES[self.config.unit]
         return {f"{unit} of {split}": UnknownTokens.of(self.ids[split]) for split in _UNSEEN}

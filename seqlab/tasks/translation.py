@@ -126,6 +126,11 @@ class TranslationConfig(SplitCorpora, TaskConfig):
             pairs = read_pairs(self.corpus, "task.corpus")
         return Translation(_split(pairs, self.read_held_out(read_pairs), self), self)
 
+    def scores(self, references: Iterable[str]) -> TextScores:
+        """What translations are judged by, beside references such as these."""
+        language = self.target if self.corpus == "cldr" else None
+        return TextScores(choose_bleu_tokenizer(self.bleu_tokenizer, references, language))
+
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Translation:
         task = Translation.restored(read)
         task.config, task.longest_side = self, int(vocabulary["longest_side"])
@@ -163,9 +168,7 @@ class Translation(Restorable, Task[PairBatch]):
         form = config.normalize
         parts = {split: [(normalized(a, form), normalized(b, form)) for a, b in part] for split, part in parts.items()}
         self.pairs = parts
-        references = (target for split in ("validation", "test") for _, target in parts[split])
-        language = config.target if config.corpus == "cldr" else None
-        self.scores = TextScores(choose_bleu_tokenizer(config.bleu_tokenizer, references, language))
+        self.scores = config.scores(target for split in ("validation", "test") for _, target in parts[split])
         train = [(self.tokens(a), self.tokens(b)) for a, b in parts["train"]]
         kept = [(a, b) for a, b in train if max(len(a), len(b)) < config.max_length]
         self.left_out = len(train) - len(kept)
@@ -181,13 +184,14 @@ class Translation(Restorable, Task[PairBatch]):
             held[split] = [(self.tokens(a), self.tokens(b)) for a, b in parts[split]]
         longest = config.max_length - 1
         self.cut = sum(max(len(a), len(b)) > longest for split in ("validation", "test") for a, b in held[split])
-        # an over-long source or target of an evaluation is cut, never left out: every item counts
-        self.ids = {
-            split: [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in rows]
-            for split, rows in held.items()
-        }
+        self.ids = {split: self._encode(rows) for split, rows in held.items()}
         self.longest_side = max(max(len(a), len(b)) for rows in self.ids.values() for a, b in rows)
         self.rows = {split: tuple(Rows(side) for side in zip(*pairs, strict=True)) for split, pairs in self.ids.items()}
+
+    def _encode(self, pairs: Iterable[tuple[list[str], list[str]]]) -> list[tuple[list[int], list[int]]]:
+        # an over-long source or target of an evaluation is cut, never left out: every item counts
+        longest = self.config.max_length - 1
+        return [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in pairs]
 
     def tokens(self, text: str) -> list[str]:
         """A source or a target as the network reads or writes it, uncut."""
@@ -254,13 +258,35 @@ class Translation(Restorable, Task[PairBatch]):
     def warnings(self) -> Iterable[str]:
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
+    def with_test_corpus(self, where: str, key: str) -> Translation:
+        pairs = read_pairs(where, key)
+        task, form = self.detached(), self.config.normalize
+        task.data_sha256, task.test_is_validation = sha256_of(text for pair in pairs for text in pair), False
+        pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]
+        task.scores = self.config.scores(target for _, target in pairs)
+        task.pairs = {"test": pairs}
+        task.ids = {"test": self._encode((self.tokens(a), self.tokens(b)) for a, b in pairs)}
+        sources, targets = zip(*task.ids["test"], strict=True)
+        task.rows = {"test": (Rows(sources), Rows(targets))}
+        return task
+
+    def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
+        return {side: (tokens.count, tokens.of_all) for side, tokens in self._unknown_sides(split).items()}
+
+    def _unknown_sides(self, split: Split) -> dict[str, UnknownTokens]:
+        unit = NAMES[self.config.unit]
+        sources, targets = zip(*self.ids[split], strict=True)
+        return {
+            f"source {unit}": UnknownTokens.of(sources),
+            f"target {unit}": UnknownTokens.of(target[:-1] for target in targets),  # END is no token of a text
+        }
+
     def _unknown(self) -> dict[str, UnknownTokens]:
-        unit, found = NAMES[self.config.unit], {}
-        for split in reversed(SPLITS[1:]):
-            sources, targets = zip(*self.ids[split], strict=True)
-            found[f"source {unit} of {split}"] = UnknownTokens.of(sources)
-            found[f"target {unit} of {split}"] = UnknownTokens.of(target[:-1] for target in targets)
-        return found
+        return {
+            f"{side} of {split}": tokens
+            for split in reversed(SPLITS[1:])
+            for side, tokens in self._unknown_sides(split).items()
+        }
 
     def samples(self, network: Network[PairBatch], seed: int) -> str:
         pairs = self.pairs["validation"]

@@ -1,0 +1,128 @@
+"""`seqlab evaluate --corpus`: a stored run on another file, with its own vocabulary and labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from seqlab.config.compose import settings as settings_of
+from seqlab.config.run import load_run_config
+from seqlab.errors import ConfigError
+from seqlab.experiment import train
+from seqlab.interfaces import Task
+from tests.conftest import TASKS, tiny_config, tiny_overrides, tiny_task
+from tests.test_cli import Capture, Patch, in_process
+
+
+@pytest.fixture
+def trained(tmp_path: Path, table: Callable[..., Path], monkeypatch: Patch) -> Callable[[str], Path]:
+    """Trains a task on corpus.tsv with own.tsv as its test split."""
+    monkeypatch.chdir(tmp_path)
+
+    def made(task: str) -> Path:
+        own = table("own.tsv", rows=40, start=500)
+        own.write_text(own.read_text(encoding="utf-8") + "ein Film ¿ÆØ\tgood\n", encoding="utf-8")
+        there = settings_of([f"task={task}"])
+        shares = [f"{key}={there[key]}" for key in ("task.train_share", "task.validation_share") if key in there]
+        corpora = (f"task.corpus={table('corpus.tsv')}", f"task.test_corpus={own}")
+        overrides = tiny_overrides("gru", task, *corpora, "device=cpu", f"runs_dir={tmp_path / 'runs'}", *shares)
+        return train(load_run_config(overrides), Console(stderr=True), name="a", quiet=True).folder
+
+    return made
+
+
+def _evaluated(capsys: Capture, monkeypatch: Patch, *words: str) -> dict[str, Any]:
+    code, out, err = in_process(capsys, monkeypatch, "evaluate", *words, "--json")
+    assert code == 0, err
+    said: dict[str, Any] = json.loads(out)
+    return said
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_test_file_by_itself_has_the_figures_of_the_test_split(
+    task: str, trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    run = trained(task)
+    split = _evaluated(capsys, monkeypatch, str(run))
+    (tmp_path / "corpus.tsv").unlink()  # which nobody needs from here on
+    own = _evaluated(capsys, monkeypatch, str(run), "--corpus", "own.tsv")
+    same = ("values", "interval", "details", "item_count", "unknown", "primary", "metrics", "step")
+    assert {key: own[key] for key in same} == {key: split[key] for key in same}
+    assert (own["corpus"], split["corpus"]) == ("own.tsv", None)
+    unknown = list(own["unknown"].values())
+    assert all(0 < entry["count"] < entry["of"] for entry in unknown[:1])
+    items = Path(own["items"])
+    assert items.parent == run / "evaluation"
+    assert items.name.startswith("corpus-own.tsv-")
+    assert items.read_text(encoding="utf-8") == Path(split["items"]).read_text(encoding="utf-8")
+    code, out, err = in_process(capsys, monkeypatch, "evaluate", str(run), "--corpus", "own.tsv")
+    assert (code, err) == (0, "")
+    assert "the whole of own.tsv" in out
+    assert "not known from training: " in out
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_other_files_have_other_items_and_leave_the_run_as_it_was(
+    task: str, trained: Callable[[str], Path], table: Callable[..., Path], capsys: Capture, monkeypatch: Patch
+) -> None:
+    run = trained(task)
+    before = {path: path.read_bytes() for path in run.rglob("*.json")}
+    names = set()
+    for folder, start in (("x", 900), ("y", 950)):  # two files of one name
+        other = table("other.tsv", rows=90, start=start)
+        other.parent.joinpath(folder).mkdir()
+        said = _evaluated(
+            capsys, monkeypatch, str(run), "--corpus", str(other.rename(other.parent / folder / "b c.tsv"))
+        )
+        names.add(Path(said["items"]).name)
+        assert said["test_is_validation"] is False
+        low, high = said["interval"]
+        assert low <= said["values"][said["primary"]] <= high
+    assert len(names) == 2
+    assert all(name.startswith("corpus-b_c.tsv-") for name in names)
+    assert {path: path.read_bytes() for path in run.rglob("*.json")} == before
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_does_not_fit_is_told_in_three_lines(
+    task: str, trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    run = trained(task)
+    (tmp_path / "short.tsv").write_text("x", encoding="utf-8")
+    (tmp_path / "latin.tsv").write_bytes(b"text\tlabel\n" + "dé\tgood\n".encode("latin-1") * 30)
+    for words, code in (
+        (("--corpus", str(tmp_path / "missing.tsv")), 3),
+        (("--corpus", str(tmp_path / "short.tsv")), 3),
+        (("--corpus", str(tmp_path / "latin.tsv")), 3),
+        (("--corpus", str(tmp_path)), 3),
+        (("--corpus", "nowhere"), 3),
+        (("--corpus", "own.tsv", "--split", "test"), 2),
+    ):
+        found, out, err = in_process(capsys, monkeypatch, "evaluate", str(run), *words)
+        assert (found, out) == (code, ""), (words, err)
+        assert err.startswith("error:")
+        assert "--corpus" in err
+        assert len(err.splitlines()) <= 3
+    assert not list(run.glob("evaluation/corpus-*"))
+
+
+def test_labels_that_training_lacks_are_counted(
+    trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    run = trained("sentiment")
+    (tmp_path / "new.tsv").write_text("text\tlabel\nwell\tmixed\nfine\tgood\nso\tmixed\n", encoding="utf-8")
+    code, _, err = in_process(capsys, monkeypatch, "evaluate", str(run), "--corpus", "new.tsv")
+    assert code == 3
+    assert "--corpus=new.tsv has 1 label that training does not know: 'mixed' (2)" in err
+    assert "labels: good, poor" in err
+
+
+def test_a_task_of_ones_own_may_have_no_such_thing() -> None:
+    task = tiny_task(tiny_config("gru", TASKS[0]))
+    with pytest.raises(ConfigError, match="is judged on its own corpus alone"):
+        Task.with_test_corpus(task, "own.tsv", "--corpus")
