@@ -91,6 +91,9 @@ def test_what_needs_no_corpus_works_without(
             assert ("--text TEXT" in err) == ("inspect" in command)
         with pytest.raises(DataError, match=r"this needs the corpus of .*runs"):
             next(iter(restored.batches("test", 0)))
+        for needs_it in (restored.baselines, restored.facts):
+            with pytest.raises(DataError, match="corpus"):
+                list(needs_it())
 
 
 @pytest.mark.parametrize("task", TASKS)
