@@ -20,9 +20,9 @@ from seqlab.config.run import RunConfig, read_run_config
 from seqlab.contracts.before_training import check_before_training
 from seqlab.data.files import sha256_of
 from seqlab.display import Display
-from seqlab.errors import CheckpointError, ConfigError, DataError, NumericError, SeqlabError
+from seqlab.errors import CheckpointError, DataError, NumericError, SeqlabError
 from seqlab.faults import disk, log_file, memory, signals
-from seqlab.interfaces import Meter, Metric, Network, SequenceModel, Task
+from seqlab.interfaces import Meter, Metric, Network, Task
 from seqlab.lock import locked
 from seqlab.metrics import kinds
 from seqlab.run_code import check_code, keep_code
@@ -39,6 +39,7 @@ from seqlab.run_folder import (
 )
 from seqlab.run_vocabulary import keep_vocabulary, restore_task
 from seqlab.training.auto import choose, left_open, note_compiled
+from seqlab.training.context import check_context, narrow, shortened
 from seqlab.training.device import Device, is_out_of_memory, resolve_device, without_slow_parts
 from seqlab.training.recorder import Recorder, finite
 from seqlab.training.remarks import still_improving, validations, worse_than_chance
@@ -100,10 +101,17 @@ def task_warnings(task: Task[Any]) -> tuple[str, ...]:
     return (*([same] if task.test_is_validation else []), *task.warnings())
 
 
+def new_network(config: RunConfig, task: Task[Any]) -> Network[Any]:
+    """A network for the task that is never evaluated beyond the positions that training reaches."""
+    network = task.build_network(config.model)
+    narrow(network, task, config.trainer.bptt_steps)
+    return network
+
+
 def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network[Any]:
     """A network initialised by the seed's own stream, on the device."""
     seed_global_generators(config.seed, "initialisation")
-    network = task.build_network(config.model)
+    network = new_network(config, task)
     if config.init_from is not None:
         _check_symbols(config.init_from, task)
         load_best(network, find_run(config.init_from) / "checkpoints")
@@ -240,6 +248,9 @@ def complete(
         _introduce(display, config, task, trainer.device, parameters, folder)
         if order := task.training_order(network):
             display.say(f"training reads {order}")
+        for limit in shortened(network, task):
+            display.say(limit)
+            _log.info("%s", limit)
         for reason in reasons:
             display.say(reason)
             _log.info("%s", reason)
@@ -301,13 +312,7 @@ def prepare(config: RunConfig, device: Device, task: Task[Any] | None = None) ->
         network = build_network(config, task, device)
     if config.trainer.bptt_steps is not None:
         task.check_windows(config.trainer.bptt_steps, network)
-    for module in network.modules():
-        context = module.context if isinstance(module, SequenceModel) else None
-        if context is not None and context < task.longest():
-            raise ConfigError(
-                f"model.context={context} is too short for the longest sequence, {task.longest()} positions",
-                f"try model.context={task.longest()}",
-            )
+    check_context(network, task, config.trainer.bptt_steps)
     check_before_training(task, config.model, f"model={config.names['model']}")
     return task, network
 
@@ -382,7 +387,7 @@ def open_run(run: str | Path, config_dir: str | Path | None = None) -> Trained:
     check_code(folder, config_dir)
     config = read_run_config(folder / "config.yaml", config_dir)
     task = _stored_task(config, folder)
-    network = task.build_network(config.model)
+    network = new_network(config, task)
     step = load_best(network, folder / "checkpoints")
     return Trained(folder, config, task, network.eval(), step)
 

@@ -152,7 +152,8 @@ class SequenceModel(nn.Module, ABC):
     """Maps (B, T, D) to (B, T, D) and threads a State. Padding stands at the right of each row."""
 
     context: int | None = None
-    """The longest sequence that it can read at once; None: any."""
+    """The longest sequence that it can read at once; None: any. The network of a run is narrowed to what training
+    reaches (training/context.py): beyond that it has learned nothing."""
 
     @abstractmethod
     def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
@@ -196,6 +197,12 @@ class Stepper:
         """(y_BD, the state after it), given one row of `project` for each row of the state."""
         y_BTD, state = self.model(projected_B[:, None], state, memory=memory)
         return y_BTD[:, 0], state
+
+
+def context_of(module: nn.Module) -> int | None:
+    """The most positions that the sequence models of a module may read at once; None: any number."""
+    contexts = (model.context for model in module.modules() if isinstance(model, SequenceModel))
+    return min((context for context in contexts if context is not None), default=None)
 
 
 def last_valid(values_BTD: Tensor, valid_BT: Tensor) -> Tensor:
@@ -416,7 +423,8 @@ class Reading(Generic[BatchT]):
 
     batch: one row. tokens: what stands at each of its positions, as a person would write it. written: for a network
     with a decoder, what that reads, and `answers`, what it then says, position by position. decoder: the dotted name of
-    the part of the network that reads `written`; every other part reads `tokens`.
+    the part of the network that reads `written`; every other part reads `tokens`. left_out: tokens at the text's end
+    that the network does not read, because it was not trained to read so many at once.
     """
 
     batch: BatchT
@@ -424,6 +432,7 @@ class Reading(Generic[BatchT]):
     written: tuple[str, ...] = ()
     answers: tuple[str, ...] = ()
     decoder: str = "decoder"
+    left_out: int = 0
 
     def read_by(self, module: str, positions: int) -> tuple[str, ...]:
         """The labels of what a module of the network, by its dotted name, reads. Raises ConfigError where it reads
@@ -485,6 +494,11 @@ class Task(ABC, Generic[BatchT]):
     @abstractmethod
     def longest(self) -> int:
         """The most positions that any sequence of any batch has."""
+
+    def trained_positions(self, part: str) -> int:
+        """The most positions that a whole training sequence gives to the sequence model that stands in the network
+        under this dotted name. By default longest()."""
+        return self.longest()
 
     @abstractmethod
     def symbols(self) -> Iterable[str]:

@@ -13,8 +13,8 @@ import torch
 
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError
-from seqlab.insight.watching import calls_of, check_finite, shown
-from seqlab.interfaces import Network, Reading, Table, Task
+from seqlab.insight.watching import calls_of, check_finite, left_out, shown
+from seqlab.interfaces import Network, Reading, Table, Task, context_of
 from seqlab.layers.attention import Attention, SelfAttention
 from seqlab.metrics import Floats
 
@@ -58,7 +58,7 @@ def spread(weight_NTS: Floats) -> Floats:
 def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
     """Each attention while the network reads a text, or a passage: what looks across first, then in the order of
     layers; none where nothing looks."""
-    passage = task.passage(min(_TOKENS, task.longest())) if text is None else text
+    passage = task.passage(min(_TOKENS, context_of(network) or task.longest())) if text is None else text
     reading = task.reading(network, passage)
     found = maps(network, reading)
     ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
@@ -111,6 +111,7 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[
     about = _ABOUT.format(what=what, most=whole[1])
     if whole != weight_NTS.shape[1:]:
         about += f" The first {len(rows)} of {whole[0]} rows and {len(columns)} of {whole[1]} columns are drawn."
+    about += left_out(reading)
     size = (0.8 + across * (width + 0.9), 0.8 + down * height)
     return Picture(f"attention-{_place(name).replace(' ', '-')}", title, about, draw, *size, data, (table,))
 

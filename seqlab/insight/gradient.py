@@ -16,6 +16,7 @@ from seqlab.errors import ConfigError
 from seqlab.insight.norms import NormHistory, draw_norms, norm_history
 from seqlab.insight.reach import SMALL, Curve, Reach, lag_under, measure
 from seqlab.insight.subject import Subject, check_same_data, longest_context
+from seqlab.interfaces import context_of
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def gradient(subjects: Sequence[Subject]) -> list[Picture]:
     check_same_data(subjects)
     reaches, windows = [], []
     for subject in subjects:
-        window = longest_context(subject.task, 2 * subject.task.longest()) // 2
+        longest = subject.task.longest()
+        window = longest_context(subject.task, 2 * min(longest, context_of(subject.network) or longest)) // 2
         if window < 2:
             raise ConfigError("its window is a single token: nothing reaches back")
         batches = list(subject.task.contexts("test", 2 * window, 2 * window, _POSITIONS))

@@ -12,8 +12,7 @@ import torch
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
 from seqlab.drawing.scales import log_scale
 from seqlab.insight.subject import Subject, check_same_data, longest_context
-from seqlab.insight.watching import models_in
-from seqlab.interfaces import Metric, evaluating
+from seqlab.interfaces import Metric, context_of, evaluating
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,10 +92,7 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
     windows = [subject.trained.config.trainer.bptt_steps or subject.task.longest() for subject in subjects]
     # what carries a state has read longer texts than its window: it was trained to go on
     furthest = [
-        longest_context(
-            subject.task, (1 if models_in(subject.network)[0].context is not None else 4) * subject.task.longest()
-        )
-        for subject in subjects
+        longest_context(subject.task, context_of(subject.network) or 4 * subject.task.longest()) for subject in subjects
     ]
     measured = [
         measure(subject, lengths(window, longest), max(furthest))

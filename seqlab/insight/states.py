@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from seqlab.drawing.picture import COLOURS, SOFT, Picture, plain
 from seqlab.errors import ConfigError, DataError
-from seqlab.insight.watching import Call, calls_of, check_finite, models_in, shown
-from seqlab.interfaces import Network, Reading, SequenceModel, Table, Task
+from seqlab.insight.watching import Call, calls_of, check_finite, left_out, models_in, shown
+from seqlab.interfaces import Network, Reading, SequenceModel, Table, Task, context_of
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.metrics import Floats
 
@@ -166,8 +166,9 @@ def _correlations(hidden_TH: Floats, column_T: Floats) -> Floats:
 
 def states(task: Task[Any], network: Network[Any], text: str | None, *, study: bool = True) -> Picture:
     """Units and gates over a text, or a passage. study: also look for units that follow something, in a longer one."""
-    carries = models_in(network)[0].context is None
-    length = _SHOWN_TOKENS if carries else min(_SHOWN_TOKENS, task.longest())
+    limit = context_of(models_in(network)[0])
+    carries = limit is None
+    length = min(_SHOWN_TOKENS, limit or _SHOWN_TOKENS)
     reading = task.reading(network, task.passage(length) if text is None else text)
     seen = trace(network, reading)
     check_finite(seen.hidden_TH, "its hidden units")
@@ -199,6 +200,7 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     about = _ABOUT.format(where=seen.where, shown=len(order_H), all=hidden_TH.shape[1])
     if len(tokens) < len(read):
         about += f" The first {len(tokens)} of {len(read):,} tokens are drawn."
+    about += left_out(reading)
     about += _GATES * bool(seen.gates) + "".join(text for gate, text in _MEANING.items() if gate in seen.gates)
     about += _CURVES.format(studied=f"{studied:,}", all=hidden_TH.shape[1]) * bool(curves)
     rows = tuple((follower.feature, f"{follower.unit}", follower.correlation) for follower in named)

@@ -100,6 +100,13 @@ def check_finite(values: Floats, what: str) -> None:
         raise NumericError(f"{what} are not finite", "its weights have diverged: train it again with a smaller rate")
 
 
+def left_out(reading: Reading[Any]) -> str:
+    """A sentence on what of the text the network did not read, or ''."""
+    if not reading.left_out:
+        return ""
+    return f" The last {reading.left_out:,} tokens of the text are not read: the model never had so many in training."
+
+
 def shown(token: str) -> str:
     """A token as a label: blanks can be seen, and what cannot be printed is spelled out."""
     return "·" if token == " " else printable(token.replace("\n", "⏎").replace("\t", "⇥"))

@@ -153,8 +153,9 @@ class Transformer(SequenceModel):
         if state == ():
             if x_BTD.shape[1] > self.context:
                 raise ConfigError(
-                    f"model.context={self.context} is too short for a sequence of {x_BTD.shape[1]} positions",
-                    f"try model.context={x_BTD.shape[1]}",
+                    f"a sequence of {x_BTD.shape[1]} positions is longer than the {self.context} that this model may "
+                    "read at once",
+                    f"train it with model.context={x_BTD.shape[1]}, on sequences as long",
                 )
             y_BTD, _ = self._blocks(x_BTD, tuple(() for _ in self.blocks), 0, valid_BT, memory)
             return y_BTD, ()

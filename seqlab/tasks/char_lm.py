@@ -48,6 +48,7 @@ from seqlab.interfaces import (
     Task,
     TaskConfig,
     Writer,
+    context_of,
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import ItemSums, gather, nats_metrics
@@ -349,10 +350,11 @@ class CharLM(Restorable, Task[CharBatch]):
         if not text:
             raise DataError("there is nothing to look at", "give a text of one character or more")
         text = self.clean(text)
+        whole, text = text, text[: context_of(network)]
         ids_BT = torch.tensor([self.vocabulary.encode(text)])
         follows_BT = F.pad(ids_BT[:, 1:], (0, 1), value=_UNSCORED)  # nobody knows what follows the last
         batch = CharBatch(inputs_BT=ids_BT, targets_BT=follows_BT, target_count=len(text) - 1, positions=len(text))
-        return Reading(batch, tuple(text))
+        return Reading(batch, tuple(text), left_out=len(whole) - len(text))
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[CharBatch]:
         ids_N = self.ids[split]
@@ -394,9 +396,13 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
         return self.decoder.carries_state()
 
     def initial_state(self, batch_size: int) -> State:
-        """In evaluation a model without recurrence keeps a cache of the training window's length, so that
-        each character is predicted from the half window before it at least, never from nothing."""
-        return self.decoder.initial_state(batch_size, capacity=0 if self.training else self.window)
+        """In evaluation a model without recurrence keeps a cache of what training reached at once, so that each
+        character is predicted from the half of that before it at least, never from nothing."""
+        return self.decoder.initial_state(batch_size, capacity=0 if self.training else self._positions())
+
+    def _positions(self) -> int:
+        """The most positions that the decoder read at once in training."""
+        return min(self.window, context_of(self.decoder) or self.window)
 
     def forward(self, batch: CharBatch, state: State) -> StepOutput:
         hidden_BTD, state = self.decoder(self.dropout(self.embed(batch.inputs_BT)), state)
@@ -411,7 +417,7 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
 
     def start(self, batch: CharBatch, capacity: int) -> State:
         prompt = batch.inputs_BT.shape[1]
-        state = self.decoder.initial_state(batch.size, capacity=min(prompt + capacity, self.window))
+        state = self.decoder.initial_state(batch.size, capacity=min(prompt + capacity, self._positions()))
         if prompt:
             _, state = self.decoder(self.embed(batch.inputs_BT), state)
         return state

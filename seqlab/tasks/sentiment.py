@@ -49,6 +49,7 @@ from seqlab.interfaces import (
     Task,
     TaskConfig,
     WholeNumber,
+    context_of,
     evaluating,
     last_valid,
 )
@@ -141,6 +142,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
         task = Sentiment.restored(read)
         task.config, task.vocabulary = self, Vocabulary.restored(vocabulary["tokens"])
         task.labels, task.longest_text = tuple(map(str, vocabulary["labels"])), int(vocabulary["longest_text"])
+        task.trained_text = int(vocabulary["trained_text"])
         return task
 
     def read(self, where: str, key: str) -> list[tuple[str, str]]:
@@ -179,6 +181,7 @@ class Sentiment(Restorable, Task[TextBatch]):
         self.vocabulary = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
         self.ids = {split: [self._encode(row) for row in rows] for split, rows in tokens.items()}
         self.longest_text = max(len(row) for rows in self.ids.values() for row in rows)
+        self.trained_text = max(map(len, self.ids["train"]))
         self.rows = {split: Rows(rows) for split, rows in self.ids.items()}
         self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
 
@@ -248,6 +251,9 @@ class Sentiment(Restorable, Task[TextBatch]):
     def longest(self) -> int:
         return self.longest_text
 
+    def trained_positions(self, part: str) -> int:
+        return self.trained_text
+
     def symbols(self) -> Iterable[str]:
         return (*self.vocabulary.tokens, *self.labels)
 
@@ -256,7 +262,10 @@ class Sentiment(Restorable, Task[TextBatch]):
         return sha256_of(part for held in pairs for text, answer in held for part in (text, self.labels[answer]))
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
-        return {"tokens": self.vocabulary.tokens, "labels": self.labels, "longest_text": self.longest_text}
+        return {
+            "tokens": self.vocabulary.tokens, "labels": self.labels, "longest_text": self.longest_text,
+            "trained_text": self.trained_text,
+        }  # fmt: skip
 
     def meter(self, split: Split) -> SentimentMeter:
         return SentimentMeter(self.labels, self.texts[split])
@@ -342,10 +351,11 @@ class Sentiment(Restorable, Task[TextBatch]):
         return min(self.texts["validation"], key=lambda text: abs(len(self.tokens(text)) - length))
 
     def reading(self, network: Network[TextBatch], text: str) -> Reading[TextBatch]:
-        tokens = self.tokens(text)[: self.config.max_length]
+        tokens = self.tokens(text)
         if not tokens:
             raise DataError("there is nothing to look at", "give a text of one word or more")
-        return Reading(self._batch([text]), tuple(tokens))
+        read = tokens[: min(self.config.max_length, context_of(network) or len(tokens))]
+        return Reading(self._batch([text]), tuple(read), left_out=len(tokens) - len(read))
 
     def _encode(self, tokens: list[str]) -> list[int]:
         """The ids of a text's tokens, cut; one without any still needs one position."""
@@ -391,9 +401,12 @@ class SentimentNetwork(Network[TextBatch]):
         before, pooled_BD, seen_B1 = state
         assert isinstance(pooled_BD, Tensor)
         assert isinstance(seen_B1, Tensor)
-        x_BTD = self.dropout(self.embed(batch.tokens_BT))
-        hidden_BTD, after = self.model(x_BTD, before, valid_BT=batch.valid_BT)
-        pooled_BD, seen_B1 = self._pool(hidden_BTD.float(), batch.valid_BT, pooled_BD, seen_B1)
+        # a text that is longer than those of training is read as far as they went
+        limit = None if self.training else context_of(self.model)
+        tokens_BT, valid_BT = batch.tokens_BT[:, :limit], batch.valid_BT[:, :limit]
+        x_BTD = self.dropout(self.embed(tokens_BT))
+        hidden_BTD, after = self.model(x_BTD, before, valid_BT=valid_BT)
+        pooled_BD, seen_B1 = self._pool(hidden_BTD.float(), valid_BT, pooled_BD, seen_B1)
         vector_BD = pooled_BD / seen_B1.clamp(min=1) if self.pooling == "mean" else pooled_BD
         logits_BC = self.head(self.dropout(vector_BD))
         nats_B = F.cross_entropy(logits_BC.float(), batch.labels_B, reduction="none")

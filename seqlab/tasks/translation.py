@@ -66,6 +66,7 @@ from seqlab.interfaces import (
     TaskConfig,
     WholeNumber,
     Writer,
+    context_of,
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import ItemSums, bootstrap_interval, gather
@@ -134,6 +135,7 @@ class TranslationConfig(SplitCorpora, TaskConfig):
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Translation:
         task = Translation.restored(read)
         task.config, task.longest_side = self, int(vocabulary["longest_side"])
+        task.trained_source, task.trained_target = map(int, vocabulary["trained_sides"])
         task.sources, task.targets = map(Vocabulary.restored, (vocabulary["sources"], vocabulary["targets"]))
         return task
 
@@ -186,6 +188,7 @@ class Translation(Restorable, Task[PairBatch]):
         self.cut = sum(max(len(a), len(b)) > longest for split in ("validation", "test") for a, b in held[split])
         self.ids = {split: self._encode(rows) for split, rows in held.items()}
         self.longest_side = max(max(len(a), len(b)) for rows in self.ids.values() for a, b in rows)
+        self.trained_source, self.trained_target = (max(map(len, side)) for side in zip(*self.ids["train"], strict=True))
         self.rows = {split: tuple(Rows(side) for side in zip(*pairs, strict=True)) for split, pairs in self.ids.items()}
 
     def _encode(self, pairs: Iterable[tuple[list[str], list[str]]]) -> list[tuple[list[int], list[int]]]:
@@ -229,6 +232,10 @@ class Translation(Restorable, Task[PairBatch]):
     def longest(self) -> int:
         return self.longest_side
 
+    def trained_positions(self, part: str) -> int:
+        """Of sources for the encoder, of translations with their end for the decoder."""
+        return self.trained_source if part.split(".")[0] == "encoder" else self.trained_target
+
     def symbols(self) -> Iterable[str]:
         return (*self.sources.tokens, *self.targets.tokens)
 
@@ -236,7 +243,10 @@ class Translation(Restorable, Task[PairBatch]):
         return sha256_of(text for split in HELD_OUT for pair in self.pairs[split] for text in pair)
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
-        return {"sources": self.sources.tokens, "targets": self.targets.tokens, "longest_side": self.longest_side}
+        return {
+            "sources": self.sources.tokens, "targets": self.targets.tokens, "longest_side": self.longest_side,
+            "trained_sides": [self.trained_source, self.trained_target],
+        }  # fmt: skip
 
     def meter(self, split: Split) -> TranslationMeter:
         return TranslationMeter(self, self.pairs[split])
@@ -330,13 +340,15 @@ class Translation(Restorable, Task[PairBatch]):
 
     def reading(self, network: Network[PairBatch], text: str) -> Reading[PairBatch]:
         """The source, and what the network itself writes for it."""
-        tokens = self.tokens(text)[: self.config.max_length - 1]
-        if not tokens:
+        assert isinstance(network, TranslationNetwork)
+        whole = self.tokens(text)
+        if not whole:
             raise DataError("there is nothing to look at", "give a text to translate")
+        tokens = whole[: min(self.config.max_length - 1, context_of(network.encoder) or len(whole))]
         source_BS = torch.tensor([self.sources.encode(tokens)])
         (written,) = self.write(network, self._sources([text], network)).tolist()
         said = written[: written.index(END)] if END in written else written
-        target_BT = torch.tensor([[*said, END]])
+        target_BT = torch.tensor([[*said, END]])[:, : context_of(network.decoder)]
         batch = PairBatch(
             source_BS=source_BS,
             target_BT=target_BT,
@@ -344,8 +356,9 @@ class Translation(Restorable, Task[PairBatch]):
             target_count=target_BT.shape[1],
             positions=source_BS.shape[1] + target_BT.shape[1],
         )
-        names = tuple(self.targets.tokens[token] for token in said)
-        return Reading(batch, tuple(tokens), (SPECIALS[START], *names), (*names, SPECIALS[END]))
+        answers = tuple(self.targets.tokens[token] for token in target_BT[0].tolist())
+        written = (SPECIALS[START], *answers[:-1])
+        return Reading(batch, tuple(tokens), written, answers, left_out=len(whole) - len(tokens))
 
     def translate(
         self, network: Network[PairBatch], texts: list[str], beams: int = 1, length_penalty: float = 0.0
@@ -404,12 +417,18 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
         return ()  # every batch brings its own source
 
     def _read(self, source_BS: Tensor) -> Memory:
+        if not self.training:  # a source that is longer than those of training is read as far as they went
+            source_BS = source_BS[:, : context_of(self.encoder)]
         return self.encoder.encode(self.dropout(self.embed_source(source_BS)), source_BS != PAD)
 
     def forward(self, batch: PairBatch, state: State) -> StepOutput:
         before_BT = F.pad(batch.target_BT[:, :-1], (1, 0), value=START)
         x_BTD = self.dropout(self.embed_target(before_BT))
-        hidden_BTD, _ = self.decoder(x_BTD, self.decoder.initial_state(batch.size), memory=self._read(batch.source_BS))
+        limit = None if self.training else context_of(self.decoder)
+        # a translation that is longer than those of training is scored as it would be written: from a cache
+        capacity = limit if limit is not None and limit < x_BTD.shape[1] else 0
+        before = self.decoder.initial_state(batch.size, capacity=capacity)
+        hidden_BTD, _ = self.decoder(x_BTD, before, memory=self._read(batch.source_BS))
         logits_BTV = self.head(self.dropout(hidden_BTD))
         loss = F.cross_entropy(
             logits_BTV.flatten(0, 1).float(),

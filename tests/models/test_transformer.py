@@ -73,7 +73,7 @@ def test_a_context_of_one_position_still_writes() -> None:
 
 
 def test_a_sequence_longer_than_the_context_is_refused() -> None:
-    with pytest.raises(ConfigError, match="too short for a sequence of 9 positions"):
+    with pytest.raises(ConfigError, match="a sequence of 9 positions is longer than the 8"):
         _decoder("model.context=8")(torch.randn(B, 9, D), ())
 
 

@@ -1,0 +1,51 @@
+"""How far training reaches. A model is never evaluated, looked at or asked to write at positions that it could not have
+been trained on: what it says there is not what it has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Network, SequenceModel, Task
+
+
+def _limited(network: nn.Module) -> Iterator[tuple[str, SequenceModel, int]]:
+    """(dotted name, model, context) of each sequence model that has one."""
+    for name, module in network.named_modules():
+        if isinstance(module, SequenceModel) and module.context is not None:
+            yield name, module, module.context
+
+
+def reached(task: Task[Any], part: str, bptt_steps: int | None) -> int:
+    """The most positions that training gives at once to the sequence model of this dotted name."""
+    positions = task.trained_positions(part)
+    return positions if bptt_steps is None else min(positions, bptt_steps)
+
+
+def narrow(network: Network[Any], task: Task[Any], bptt_steps: int | None) -> None:
+    """Shorten the context of each sequence model to what training reaches, so that evaluation goes no further."""
+    for name, model, context in _limited(network):
+        model.context = min(context, reached(task, name, bptt_steps))
+
+
+def check_context(network: Network[Any], task: Task[Any], bptt_steps: int | None) -> None:
+    """Raise ConfigError where a sequence model cannot read what training would give it."""
+    for name, _, context in _limited(network):
+        if context < (needed := reached(task, name, bptt_steps)):
+            raise ConfigError(
+                f"model.context={context} is too short for the longest sequence, {needed} positions",
+                f"try model.context={needed}",
+            )
+
+
+def shortened(network: Network[Any], task: Task[Any]) -> Iterator[str]:
+    """What a user should know before training: which sequences are longer than what a narrowed model reads at once."""
+    told = dict.fromkeys(context for _, _, context in _limited(network) if context < task.longest())
+    for context in told:
+        yield (
+            f"training reaches {context} positions at once and sequences have up to {task.longest()}: evaluation, "
+            f"samples and pictures look no further than {context}"
+        )

@@ -1,0 +1,180 @@
+"""No model is asked, after training, for positions that training did not reach."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from seqlab.config.run import RunConfig, load_run_config
+from seqlab.evaluate import evaluate_run
+from seqlab.experiment import load, new_network, open_run, train
+from seqlab.insight.inspect import inspect
+from seqlab.interfaces import Asking, Memory, State, Task, context_of
+from seqlab.models.transformer import Transformer
+from seqlab.resume import resume
+from seqlab.training.device import resolve_device
+from seqlab.training.evaluation import evaluate
+from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
+
+
+class Spy:
+    """The last position, counted from 1, that a Transformer was asked for: in training and elsewhere, by its role."""
+
+    def __init__(self) -> None:
+        self.trained: dict[bool, int] = {}
+        self.asked: dict[bool, int] = {}
+
+    def note(self, model: Transformer, end: int) -> None:
+        noted, decodes = self.trained if model.training else self.asked, model.blocks[0].attention.causal
+        noted[decodes] = max(noted.get(decodes, 0), end)
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    watching, plain = Spy(), Transformer._blocks
+
+    def blocks(
+        self: Transformer, x_BTD: Tensor, caches: State, start: int, valid_BT: Tensor | None, memory: Memory | None
+    ) -> tuple[Tensor, State]:
+        watching.note(self, start + x_BTD.shape[1])
+        return plain(self, x_BTD, caches, start, valid_BT, memory)
+
+    monkeypatch.setattr(Transformer, "_blocks", blocks)
+    # which examines a network of its own, before anything is trained
+    monkeypatch.setattr("seqlab.experiment.check_before_training", lambda *_: None)
+    return watching
+
+
+@pytest.mark.parametrize("positions", ["sinusoidal", "rope"])
+@pytest.mark.parametrize("bptt", [1, 5, 12])
+def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
+    spy: Spy, tmp_path: Path, capsys: pytest.CaptureFixture[str], positions: str, bptt: int
+) -> None:
+    """Validation, samples, pictures, test, evaluate, inspect with a long text, writing and resume: of a window of 12
+    characters that training cuts, none sees more than a piece."""
+    words = tiny_overrides(
+        "transformer", "char_lm", "device=cpu", f"model.positions={positions}", f"trainer.bptt_steps={bptt}",
+        f"runs_dir={tmp_path}", "trainer.log_pictures=true", "trainer.save_every_steps=2",
+    )  # fmt: skip
+    console = Console(stderr=True, width=200)
+    folder = train(load_run_config(words), console, name="a").folder
+    told = "training reaches" in capsys.readouterr().err
+    assert told == (bptt < 12)
+    evaluate_run(folder, "test", None)
+    network, task = load(folder)
+    task.predict(network, "The quick brown fox jumps over", Asking(length=30))
+    views = ("memory", "states", "attention", *(("gradient",) if bptt > 1 else ()))
+    found = inspect([folder], views, None, out=tmp_path / "i", runs_dir=tmp_path, config_dir=None, say=lambda _: None)
+    assert {picture.name.split("-")[0] for picture in found.pictures} == set(views)
+    long = inspect(
+        [folder], ("states",), "x" * 40, out=tmp_path / "j", runs_dir=tmp_path, config_dir=None, say=lambda _: None
+    )
+    assert f"The last {40 - bptt} tokens of the text are not read" in long.pictures[0].about
+    resume(folder, ["trainer.max_steps=6"], console, quiet=True)
+    assert spy.trained == {True: bptt}
+    assert spy.asked == {True: bptt}
+
+
+def test_cut_training_is_evaluated_as_training_in_windows_of_that_length() -> None:
+    """With the same weights: what is seen of a text does not depend on the window that was cut."""
+
+    def loss(*overrides: str) -> float:
+        config = tiny_config("transformer", "char_lm", "device=cpu", *overrides)
+        task = tiny_task(config)
+        torch.manual_seed(3)
+        network = new_network(config, task)
+        with torch.no_grad():
+            for parameter in network.parameters():  # that positions matter
+                parameter.mul_(2)
+        whole = tiny_task(tiny_config("transformer", "char_lm", "task.window=4", "task.eval_batch_size=1"))
+        device = resolve_device(config.device, deterministic=False)
+        return evaluate(network, whole.batches("test", 0), whole.meter("test"), device).compute()["loss"].value
+
+    assert loss("trainer.bptt_steps=4") == pytest.approx(loss("task.window=4"), rel=1e-5)
+    assert loss() != pytest.approx(loss("task.window=4"), rel=1e-4)  # a longer cache is another model
+
+
+def test_what_carries_a_state_is_not_cut() -> None:
+    config = tiny_config("lstm", "char_lm", "trainer.bptt_steps=5")
+    task = tiny_task(config)
+    network = new_network(config, task)
+    assert context_of(network) is None
+    assert len(task.reading(network, "x" * 40).tokens) == 40
+
+
+def _sentiment(tmp_path: Path, model: str, *overrides: str) -> tuple[RunConfig, Task[Any]]:
+    """A corpus whose only long text stands in the test split."""
+    path = tmp_path / "texts.csv"
+    rows = [f"w{i} is {'good' if i % 2 else 'bad'},{'pos' if i % 2 else 'neg'}" for i in range(60)]
+    path.write_text("\n".join(("text,label", *rows, f"{'very ' * 30}good,pos\n")), encoding="utf-8")
+    for seed in range(40):
+        config = tiny_config(model, "sentiment", f"task.corpus={path}", f"task.split_seed={seed}", *overrides)
+        task = config.task.build()
+        longest = {split: max(b.tokens_BT.shape[1] for b in task.batches(split, 0)) for split in ("train", "test")}
+        if longest["train"] < longest["test"]:
+            return config, task
+    raise AssertionError("no split with the long text in test")
+
+
+@pytest.mark.parametrize("bidirectional", ["true", "false"])
+def test_a_text_longer_than_any_of_training_is_read_as_far_as_they_went(
+    spy: Spy, tmp_path: Path, bidirectional: str
+) -> None:
+    config, task = _sentiment(tmp_path, "transformer", f"task.bidirectional={bidirectional}")
+    network = new_network(config, task)
+    network.train()
+    for batch in task.batches("train", 0):
+        network(batch, network.initial_state(batch.size))
+    device = resolve_device(replace(config.device, type="cpu"), deterministic=False)
+    evaluate(network, task.batches("test", 0), task.meter("test"), device)
+    task.predict(network, "very " * 50, Asking())
+    reading = task.reading(network, "very " * 50)
+    assert spy.asked == spy.trained
+    assert (len(reading.tokens), reading.left_out) == (4, 46)
+
+
+def test_a_recurrent_model_reads_such_a_text_whole(tmp_path: Path) -> None:
+    config, task = _sentiment(tmp_path, "gru")
+    network = new_network(config, task)
+    network.eval()
+    (text, other), device = (f"{'very ' * 30}{end}" for end in ("good", "bad")), torch.device("cpu")
+    said, changed = (task.predict(network.to(device), one, Asking()).details for one in (text, other))
+    assert said["probabilities"] != changed["probabilities"]  # its last word counts
+
+
+def test_sources_and_translations_go_no_further_than_those_of_training(spy: Spy, tmp_path: Path) -> None:
+    path, test = tmp_path / "pairs.tsv", tmp_path / "test.tsv"
+    path.write_text("".join(f"n {i}\tnum {i}\n" for i in range(100, 160)), encoding="utf-8")
+    test.write_text(f"n {'9' * 30}\tnum {'9' * 40}\nn 7\tnum 7\n", encoding="utf-8")
+    config = tiny_config("transformer", "translation", f"task.corpus={path}", f"task.test_corpus={test}")
+    task = config.task.build()
+    network = new_network(config, task)
+    network.train()
+    for batch in task.batches("train", 0):
+        network(batch, network.initial_state(batch.size))
+    assert spy.trained == {False: 5, True: 8}
+    device = resolve_device(replace(config.device, type="cpu"), deterministic=False)
+    meter = evaluate(network, task.batches("test", 0), task.meter("test"), device)
+    assert meter.compute()["loss"].value > 0
+    for beams in (1, 3):
+        task.predict(network, "n 123456789012345", Asking(beams=beams))
+    reading = task.reading(network, "n 123456789012345")
+    assert (reading.tokens, reading.left_out) == (tuple("n 123"), 12)
+    assert spy.asked == {False: 5, True: 8}
+
+
+def test_stored_runs_know_it_from_their_config(tmp_path: Path) -> None:
+    """Also those that were trained before anybody narrowed a context: nothing of it is stored."""
+    words = tiny_overrides(
+        "transformer", "char_lm", "device=cpu", "trainer.bptt_steps=4", f"runs_dir={tmp_path}", "trainer.max_steps=1"
+    )
+    folder = train(load_run_config(words), Console(stderr=True), name="a", quiet=True).folder
+    assert "context: 512" in (folder / "config.yaml").read_text(encoding="utf-8")
+    assert context_of(open_run(folder).network) == 4
+    assert context_of(tiny_network(load_run_config(words))) == 512
