@@ -31,7 +31,8 @@ class Spy:
         self.asked: dict[bool, int] = {}
 
     def note(self, model: Transformer, end: int) -> None:
-        noted, decodes = self.trained if model.training else self.asked, model.blocks[0].attention.causal
+        block: Any = model.blocks[0]
+        noted, decodes = self.trained if model.training else self.asked, bool(block.attention.causal)
         noted[decodes] = max(noted.get(decodes, 0), end)
 
 
