@@ -188,7 +188,8 @@ class Translation(Restorable, Task[PairBatch]):
         self.cut = sum(max(len(a), len(b)) > longest for split in ("validation", "test") for a, b in held[split])
         self.ids = {split: self._encode(rows) for split, rows in held.items()}
         self.longest_side = max(max(len(a), len(b)) for rows in self.ids.values() for a, b in rows)
-        self.trained_source, self.trained_target = (max(map(len, side)) for side in zip(*self.ids["train"], strict=True))
+        sources, targets = zip(*self.ids["train"], strict=True)
+        self.trained_source, self.trained_target = max(map(len, sources)), max(map(len, targets))
         self.rows = {split: tuple(Rows(side) for side in zip(*pairs, strict=True)) for split, pairs in self.ids.items()}
 
     def _encode(self, pairs: Iterable[tuple[list[str], list[str]]]) -> list[tuple[list[int], list[int]]]:
