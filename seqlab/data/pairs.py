@@ -9,7 +9,8 @@ from seqlab.errors import DataError
 
 
 def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
-    """(source, translation) from a TSV file or from two line-aligned files `A,B`. White space is collapsed."""
+    """(source, translation) from a TSV file or from two line-aligned files `A,B`. White space is collapsed;
+    a line of one of the two files may be empty."""
     paths = [Path(part).expanduser() for part in where.split(",")]
     if len(paths) == 1:
         form = "a TSV file, or of two line-aligned files: 'task.corpus=\"a.en,a.fr\"'"
@@ -28,7 +29,7 @@ def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
                 f"{key}={where}: {len(sides[0])} lines against {len(sides[1])}",
                 "line-aligned files have as many lines",
             )
-        pairs = [(a, b) for a, b in zip(*sides, strict=True) if a.strip() and b.strip()]
+        pairs = list(zip(*sides, strict=True))
     else:
         raise DataError(f"{key}={where} names {len(paths)} files", "give one TSV file, or two line-aligned files")
     return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -22,10 +22,11 @@ from seqlab.baselines.bag_of_words import best_bag_of_words, majority
 from seqlab.data.batching import Rows, bucketed, python_draws
 from seqlab.data.files import find_corpus, read_labelled, sha256_of
 from seqlab.data.movie_reviews import movie_reviews
+from seqlab.data.repeats import Repeats
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, check_labels, cut_items, named_parts
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
-from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
+from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, same_text_key, too_long
 from seqlab.errors import ConfigError, DataError
 from seqlab.interfaces import (
     HELD_OUT,
@@ -112,8 +113,11 @@ class SentimentConfig(SplitCorpora, TaskConfig):
     bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
     vocabulary_size, min_count: tokens kept from the training split. word_dropout: probability that a
     training token is read as unknown. max_length: tokens read of a text; longer ones are counted and cut.
+    deduplicate: training texts that stand in validation or test too, case and white space aside, are left out.
     split_seed: of the fixed stratified split.
     """
+
+    before: ClassVar[Mapping[str, Any]] = {"deduplicate": False}
 
     training_settings = (
         "batch_size", "batch_tokens", "unit", "bidirectional", "pooling", "vocabulary_size", "min_count",
@@ -133,6 +137,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
     min_count: Count
     word_dropout: Probability
     max_length: Count
+    deduplicate: bool
     split_seed: WholeNumber
 
     def build(self) -> Sentiment:
@@ -174,6 +179,11 @@ class Sentiment(Restorable, Task[TextBatch]):
         for split, part in given.items():
             check_labels(self.labels, part, f"task.{split}_corpus={config.held_out()[split]}")
         parts = self._split(items, given)
+        parts["train"], self.repeats = without_repeats(parts, config)
+        labels_of: dict[str, set[str]] = defaultdict(set)
+        for text, label in chain(items, *given.values()):
+            labels_of[same_text_key(text)].add(label)
+        self.contradictory = sum(len(labels) > 1 for labels in labels_of.values())
         self.test_is_validation = parts["test"] == parts["validation"]
         self.texts = {split: [text for text, _ in part] for split, part in parts.items()}
         tokens = {split: [self.tokens(text) for text in texts] for split, texts in self.texts.items()}
@@ -278,11 +288,16 @@ class Sentiment(Restorable, Task[TextBatch]):
             **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
             "labels": ", ".join(self.labels),
             "vocabulary": len(self.vocabulary),
+            **self.repeats.facts(),
+            **({"texts with more than one label": self.contradictory} if self.contradictory else {}),
             **unknown_facts(self._unknown()),
             f"texts cut at {self.config.max_length} {unit}": self.cut,
         }
 
     def warnings(self) -> Iterable[str]:
+        yield from self.repeats.warnings()
+        if self.contradictory:
+            yield f"{self.contradictory:,} texts stand with more than one label: no model can be right each time"
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str) -> Sentiment:
@@ -374,6 +389,24 @@ class Sentiment(Restorable, Task[TextBatch]):
         with evaluating(network):
             shares_BC = network(batch, network.initial_state(len(texts))).logits.float().softmax(-1)
         return [dict(zip(self.labels, row, strict=True)) for row in shares_BC.tolist()]
+
+
+def without_repeats(
+    parts: Mapping[Split, list[tuple[str, str]]], config: SentimentConfig
+) -> tuple[list[tuple[str, str]], Repeats]:
+    """(the training rows to keep, what of them stands in the other splits). Raises DataError where none is left."""
+    held = {same_text_key(text) for split in HELD_OUT for text, _ in parts[split]}
+    repeated = [same_text_key(text) in held for text, _ in parts["train"]]
+    count, of = sum(repeated), len(repeated)
+    if not config.deduplicate:
+        return parts["train"], Repeats("texts", 0, count, of)
+    if count == of:
+        raise DataError(
+            f"task.corpus={config.corpus}: each of the {of:,} training texts stands in validation or test too",
+            "give each text once, or take them as they are with task.deduplicate=false",
+        )
+    kept = [row for row, again in zip(parts["train"], repeated, strict=True) if not again]
+    return kept, Repeats("texts", count, 0, of)
 
 
 class SentimentNetwork(Network[TextBatch]):

@@ -11,7 +11,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -23,9 +23,10 @@ from seqlab.baselines.neighbours import nearest
 from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
+from seqlab.data.pair_splits import PairSplits, split_pairs
 from seqlab.data.pairs import read_pairs
 from seqlab.data.restored import Restorable
-from seqlab.data.splits import SPLITS, SplitCorpora, cut_items
+from seqlab.data.splits import SPLITS, SplitCorpora
 from seqlab.data.vocabulary import (
     END,
     PAD,
@@ -97,8 +98,12 @@ class TranslationConfig(SplitCorpora, TaskConfig):
     max_length: tokens of a source or a target; longer training pairs are counted and left out.
     batch_tokens: positions of a training batch, source and target, padding counted; null: batch_size pairs.
     metric: what chooses the best checkpoint. bleu_tokenizer: sacreBLEU's name of one; auto: what fits the language
-    (of target with cldr) or the script of the references.
+    (of target with cldr) or the script of the references. deduplicate: training pairs whose source stands in
+    validation or test are left out also where it differs in case. repeated_sources: which of its translations a source
+    keeps in training.
     """
+
+    before: ClassVar[Mapping[str, Any]] = {"deduplicate": False, "repeated_sources": "first"}
 
     training_settings = (
         "batch_size", "batch_tokens", "eval_batch_size", "unit", "vocabulary_size", "max_length", "label_smoothing",
@@ -117,6 +122,8 @@ class TranslationConfig(SplitCorpora, TaskConfig):
     label_smoothing: Probability
     metric: Literal["exact_match", "bleu"]
     bleu_tokenizer: BleuTokenizer
+    deduplicate: bool
+    repeated_sources: Literal["all", "first"]
     split_seed: WholeNumber
 
     def build(self) -> Translation:
@@ -125,7 +132,21 @@ class TranslationConfig(SplitCorpora, TaskConfig):
             pairs = cldr_pairs(self.target, self.pairs, self.split_seed)
         else:
             pairs = read_pairs(self.corpus, "task.corpus")
-        return Translation(_split(pairs, self.read_held_out(read_pairs), self), self)
+        splits = split_pairs(
+            pairs,
+            self.read_held_out(read_pairs),
+            held_share=_HELD_SHARE,
+            seed=self.split_seed,
+            all_translations=self.repeated_sources == "all",
+            deduplicate=self.deduplicate,
+        )
+        for split, part in splits.parts.items():
+            if not part:
+                raise DataError(
+                    f"task.corpus={self.corpus}: {len(pairs)} pairs leave none for the {split} split",
+                    "give twenty pairs or more, of different sources",
+                )
+        return Translation(splits, self)
 
     def scores(self, references: Iterable[str]) -> TextScores:
         """What translations are judged by, beside references such as these."""
@@ -140,31 +161,13 @@ class TranslationConfig(SplitCorpora, TaskConfig):
         return task
 
 
-def _split(
-    pairs: list[tuple[str, str]], given: dict[Split, list[tuple[str, str]]], config: TranslationConfig
-) -> dict[Split, list[tuple[str, str]]]:
-    """Three splits. A repeated source keeps its first translation, and what stands in a validation or test
-    file of the user's own is left out of training; those two files are taken as they are."""
-    rest = list(dict(reversed(pairs)).items())[::-1]
-    held_out = {source for part in given.values() for source, _ in part}
-    rest = [pair for pair in rest if pair[0] not in held_out]
-    parts = cut_items(rest, given, _HELD_SHARE, config.split_seed) | given
-    for split, part in parts.items():
-        if not part:
-            raise DataError(
-                f"task.corpus={config.corpus}: {len(pairs)} pairs leave none for the {split} split",
-                "give twenty pairs or more",
-            )
-    return parts
-
-
 class Translation(Restorable, Task[PairBatch]):
     """Pairs in three splits, and a vocabulary for each side."""
 
     generation_options = ("beams", "length_penalty")
 
-    def __init__(self, parts: dict[Split, list[tuple[str, str]]], config: TranslationConfig) -> None:
-        self.config = config
+    def __init__(self, splits: PairSplits, config: TranslationConfig) -> None:
+        self.config, self.splits, parts = config, splits, splits.parts
         self.test_is_validation = parts["test"] == parts["validation"]
         self.data_sha256 = sha256_of(text for part in parts.values() for pair in part for text in pair)
         form = config.normalize
@@ -261,12 +264,14 @@ class Translation(Restorable, Task[PairBatch]):
             f"source {unit}": len(self.sources),
             f"target {unit}": len(self.targets),
             "BLEU tokenizer": self.scores.tokenizer,
+            **self.splits.facts,
             **unknown_facts(self._unknown()),
             f"training pairs left out at {self.config.max_length} {unit}": self.left_out,
             f"other pairs cut at {self.config.max_length} {unit}": self.cut,
         }
 
     def warnings(self) -> Iterable[str]:
+        yield from self.splits.warnings
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str) -> Translation:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from seqlab.data.movie_reviews import movie_reviews
+from seqlab.data.words import same_text_key
 from seqlab.errors import DataError
 from seqlab.tasks.sentiment import Sentiment, SentimentConfig, SentimentMeter, SentimentNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
@@ -137,6 +138,51 @@ def test_word_dropout_is_for_training() -> None:
     dropped = one.tokens_BT[one.valid_BT] == 1
     assert 0.3 < float(dropped.float().mean()) < 0.7
     assert not torch.equal(one.tokens_BT, next(iter(plain.batches("train", 1))).tokens_BT)
+
+
+def _repeated(path: Path, copies: int, labels: str = "no yes") -> Path:
+    """60 texts, each written in several ways, the label drawn by its number."""
+    ways = [str.lower, str.upper, lambda text: text.replace(" ", "   "), str.title]
+    kinds = labels.split()
+    rows = [
+        f"{ways[copy](f'text of number {n * 7919}')},{kinds[(n * 31 // 7 + copy * (len(kinds) > 2)) % 2]}"
+        for copy in range(copies)
+        for n in range(60)
+    ]
+    path.write_text("text,label\n" + "\n".join(rows))
+    return path
+
+
+def test_texts_of_the_test_are_left_out_of_training_whatever_their_case(tmp_path: Path) -> None:
+    corpus = str(_repeated(tmp_path / "own.csv", copies=4))
+    task, whole = _task(corpus), _task(corpus, "task.deduplicate=false")
+    keys = {split: {same_text_key(text) for text in texts} for split, texts in task.texts.items()}
+    assert not keys["train"] & (keys["validation"] | keys["test"])
+    assert task.texts["test"] == whole.texts["test"]
+    assert len(whole.texts["train"]) == 192
+    left_out = 192 - len(task.texts["train"])
+    assert left_out > 50
+    named = "training texts that are in validation or test"
+    assert task.facts()[named] == f"{left_out} left out"
+    assert whole.facts()[named] == f"{left_out} kept"
+    assert f"{left_out} of 192 training texts stand in validation or test too" in next(iter(task.warnings()))
+    assert "task.deduplicate=true" in next(iter(whole.warnings()))
+    assert named not in _task().facts()
+    assert len(_task().texts["train"]) == len(_task("movie_reviews", "task.deduplicate=false").texts["train"])
+
+
+def test_a_text_with_two_labels_is_counted_and_said(tmp_path: Path) -> None:
+    task = _task(str(_repeated(tmp_path / "own.csv", copies=2, labels="no yes both")))
+    assert task.facts()["texts with more than one label"] == 60
+    assert any("60 texts stand with more than one label" in text for text in task.warnings())
+
+
+def test_a_corpus_that_is_nothing_but_repeats_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("text,label\n" + "a good film,yes\na bad film,no\n" * 30)
+    with pytest.raises(DataError, match="each of the 48 training texts stands in validation or test too"):
+        _task(str(path))
+    assert len(_task(str(path), "task.deduplicate=false").texts["train"]) == 48
 
 
 ROWS = [f'"text number {i}, with a comma",{"yes" if i % 2 else "no"}' for i in range(40)]

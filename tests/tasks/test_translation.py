@@ -17,6 +17,7 @@ from seqlab.data.pairs import read_pairs
 from seqlab.data.vocabulary import END, START, UNKNOWN, Vocabulary
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
+from seqlab.interfaces import HELD_OUT
 from seqlab.tasks.translation import (
     Translation,
     TranslationConfig,
@@ -62,12 +63,59 @@ def test_no_source_is_in_two_splits() -> None:
     assert sum(len(split) for split in splits) == len(set.union(*splits)) == 2000
 
 
-def test_a_repeated_source_keeps_its_first_translation(tmp_path: Path) -> None:
+def test_a_repeated_source_keeps_all_its_translations_in_training_and_stands_in_one_split(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
-    path.write_text("\n".join(f"word {i % 40}\tmot {i}" for i in range(80)))
+    path.write_text("\n".join(f"word {i % 40}\tmot {i % 80}" for i in range(100)))
     task = _task(f"task.corpus={path}")
-    pairs = [pair for part in task.pairs.values() for pair in part]
+    sources = {split: {source for source, _ in pairs} for split, pairs in task.pairs.items()}
+    assert {split: len(found) for split, found in sources.items()} == {"train": 36, "validation": 2, "test": 2}
+    assert len(set.union(*sources.values())) == 40
+    numbers = sorted(int(source.split()[1]) for source in sources["train"])
+    assert sorted(task.pairs["train"]) == sorted((f"word {n}", f"mot {n + more}") for n in numbers for more in (0, 40))
+    for split in HELD_OUT:
+        assert all(target.removeprefix("mot") == source.removeprefix("word") for source, target in task.pairs[split])
+    facts = task.facts()
+    assert facts["sources with several translations"] == "40 (40 more pairs for training)"
+    assert facts["pairs that stand more than once, taken once"] == "20"
+    first = _task(f"task.corpus={path}", "task.repeated_sources=first", "task.deduplicate=false")  # as runs of before
+    pairs = [pair for part in first.pairs.values() for pair in part]
     assert sorted(pairs) == sorted((f"word {i}", f"mot {i}") for i in range(40))
+    assert first.pairs["test"] == task.pairs["test"]
+
+
+def test_a_source_of_the_test_is_left_out_of_training_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "all.tsv").write_text("".join(f"Word {i}\tmot {i}\n" for i in range(60)))
+    (tmp_path / "test.tsv").write_text("Word 1\tmot 1\nWORD 2\tmot 2\nother\tautre\n")
+    corpora = (f"task.corpus={tmp_path / 'all.tsv'}", f"task.test_corpus={tmp_path / 'test.tsv'}")
+    task = _task(*corpora)
+    named = "training sources that are in validation or test"
+    assert task.facts()[named] == "2 left out"
+    assert "2 of 57 training sources stand in validation or test too" in next(iter(task.warnings()))
+    assert not {"Word 1", "Word 2"} & {source for source, _ in task.pairs["train"]}
+    assert len(task.pairs["test"]) == 3
+    task = _task(*corpora, "task.deduplicate=false")  # the same letter by letter is left out all the same
+    sources = {source for split in ("train", "validation") for source, _ in task.pairs[split]}
+    assert "Word 1" not in sources
+    assert "Word 2" in sources
+    assert named not in _task().facts()
+
+
+def test_pairs_that_lack_a_side_are_left_out_counted_and_said(tmp_path: Path) -> None:
+    for name, count, empty in (("train", 60, {7}), ("test", 10, {3, 4, 9})):
+        sides = {
+            "en": "".join(f"one {i}\n" for i in range(count)),
+            "fr": "".join("  \n" if i in empty else f"un {i}\n" for i in range(count)),
+        }
+        for side, text in sides.items():
+            (tmp_path / f"{name}.{side}").write_text(text)
+    train, test = (f"'{tmp_path}/{n}.en,{tmp_path}/{n}.fr'" for n in ("train", "test"))
+    task = _task(f"task.corpus={train}", f"task.test_corpus={test}")
+    facts, warnings = task.facts(), list(task.warnings())
+    assert facts["pairs of task.corpus that lack a side, left out"] == "1 of 60"
+    assert facts["pairs of task.test_corpus that lack a side, left out"] == "3 of 10"
+    assert len(task.pairs["test"]) == 7
+    assert any("3 of the 10 pairs of task.test_corpus" in text and "line 4" in text for text in warnings)
+    assert all(source and target for pairs in task.pairs.values() for source, target in pairs)
 
 
 def test_line_aligned_files_and_splits_of_their_own(tmp_path: Path) -> None:
