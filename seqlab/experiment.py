@@ -39,6 +39,7 @@ from seqlab.run_folder import (
 )
 from seqlab.run_vocabulary import keep_vocabulary, restore_task
 from seqlab.training.auto import choose, left_open, note_compiled
+from seqlab.training.budgets import ValidationWatch, budget_notes
 from seqlab.training.context import check_context, narrow, shortened
 from seqlab.training.device import Device, is_out_of_memory, resolve_device, without_slow_parts
 from seqlab.training.recorder import Recorder, finite
@@ -47,6 +48,7 @@ from seqlab.training.retention import snapshots, step_of
 from seqlab.training.seeds import random_states, seed_global_generators, set_random_states, stream_seed
 from seqlab.training.snapshot import load_best
 from seqlab.training.trainer import Trainer
+from seqlab.training.windows import steps_in
 
 _log = logging.getLogger("seqlab")
 
@@ -99,6 +101,16 @@ def task_warnings(task: Task[Any]) -> tuple[str, ...]:
         "that chose the weights"
     )
     return (*([same] if task.test_is_validation else []), *task.warnings())
+
+
+def budgets(config: RunConfig, task: Task[Any], network: Network[Any]) -> list[str]:
+    """What in a run's budgets may surprise, as far as it is known before training."""
+    given = config.trainer
+
+    def steps(epochs: int) -> int:
+        return steps_in(epochs, task, network, given.bptt_steps, given.accumulate)
+
+    return budget_notes(given, config.optim, steps)
 
 
 def new_network(config: RunConfig, task: Task[Any]) -> Network[Any]:
@@ -255,6 +267,14 @@ def complete(
             display.say(reason)
             _log.info("%s", reason)
         if trainer.progress.step == 0:
+
+            def note(text: str) -> None:
+                display.say(f"note: {text}")
+                _log.info("%s", text)
+
+            for text in budgets(config, task, network):
+                note(text)
+            trainer.observers = (*trainer.observers, ValidationWatch(trainer, note))
             tags = [f"best/{name}" for name in task.meter("validation").criterion()]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
         else:

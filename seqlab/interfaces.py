@@ -476,6 +476,15 @@ class Task(ABC, Generic[BatchT]):
         """That order in words, where it depends on the network; else ''."""
         return ""
 
+    def validation_batches(self) -> Iterator[BatchT]:
+        """What is validated on in training: always the same, the whole split unless the task was asked for a part. The
+        figures at the end are of whole splits."""
+        return self.batches("validation", 0)
+
+    def shorter_validation(self, share: float) -> str | None:
+        """The override, KEY=VALUE, that leaves about this share of a validation in training; None if there is none."""
+        return None
+
     def heldout_sha256(self) -> str:
         """Digest of the validation and test splits; only runs with the same one are ranked beside each other. Of their
         batches, unless a task says it better: by texts, which neither batch sizes nor a vocabulary change."""

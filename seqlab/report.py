@@ -16,7 +16,7 @@ from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
 from seqlab.display import clock, compact, metric_lines
 from seqlab.errors import printable
-from seqlab.experiment import Result, count_parameters, prepare, task_warnings
+from seqlab.experiment import Result, budgets, count_parameters, prepare, task_warnings
 from seqlab.training.device import resolve_device, without_slow_parts
 
 
@@ -28,11 +28,13 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
     parts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         parts[name.partition(".")[0]] += parameter.numel()
+    surprises = budgets(config, task, network)
     plan = {
         "model": config.names["model"],
         "task": config.names["task"],
         "data": dict(task.facts()),
         "warnings": list(task_warnings(task)),
+        "budgets": surprises,
         "parameters": count_parameters(network),
         "parameters_by_part": dict(parts),
         "device": device.name,
@@ -46,6 +48,8 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
         console.print(f"  {key}: {value:,}" if isinstance(value, int) else f"  {key}: {value}", highlight=False)
     shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
     console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
+    for text in surprises:
+        console.print(f"  note: {text}", highlight=False, markup=False, soft_wrap=True)
     _show_warnings(task_warnings(task), console)
 
 

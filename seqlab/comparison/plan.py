@@ -51,7 +51,8 @@ class Variant:
         if self.probe is None or self.existing:
             return 0.0
         training = (self.max_steps or 0) * self.probe.step_seconds
-        return training + (self.validations + 2) * self.probe.validation_seconds + _START_SECONDS
+        each, last = self.probe.validation_seconds, self.probe.final_seconds
+        return training + self.validations * each + (2 * each if last is None else last) + _START_SECONDS
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from seqlab.comparison.request import Asked, Budget, Request, Tune, key_of, merg
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
-from seqlab.experiment import build_network, decide, prepare, task_warnings
+from seqlab.experiment import budgets, build_network, decide, prepare, task_warnings
 from seqlab.faults import memory
 from seqlab.interfaces import Network, Task
 from seqlab.run_code import code_sha256
 from seqlab.run_folder import read_environment
+from seqlab.training.budgets import slow_validation
 from seqlab.training.device import Device, resolve_device
 
 _LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
@@ -95,7 +96,7 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
             f"the machine was busy while steps were measured (other threads running: {others}): times, and a budget in "
             "seconds, are those of a busy machine"
         )
-    threads = torch.get_num_threads()
+    threads, slow = torch.get_num_threads(), None
     for variant in plan.variants:
         config = configs[variant.label]
         torch.set_num_threads(threads)  # one variant's device.threads is not the next one's
@@ -105,15 +106,20 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
                 primary = tasks[config.task].meter("validation").primary
                 notes += [warning for warning in task_warnings(tasks[config.task]) if warning not in notes]
             with torch.device("meta"):
-                order = tasks[config.task].training_order(tasks[config.task].build_network(config.model))
+                empty = tasks[config.task].build_network(config.model)
+            order = tasks[config.task].training_order(empty)
+            if request.budget is None and not variant.existing:  # which is the only end that a run has then
+                notes += [note for note in budgets(config, tasks[config.task], empty) if note not in notes]
             orders.setdefault(order, []).append(variant.label)
             variant, why = _complete(variant, config, tasks[config.task], request, config_dir)
             notes += [f"{variant.label} could not be measured beforehand: {why}"] if why else []
+            slow = slow or _slow_validation(variant, config, tasks[config.task])
         except SeqlabError as error:
             if not variant.existing:  # of a run that exists, only what is measured anew is missing
                 raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
         variants.append(variant)
     _check_corpus(plan, tasks)
+    notes += [slow] if slow is not None else []
     if len(orders) > 1:
         read = "; ".join(f"{', '.join(labels)}: {order}" for order, labels in orders.items())
         notes.append(f"training reads the same text, as many positions a step, in another order ({read})")
@@ -164,6 +170,17 @@ def _complete(
         config = load_run_config(list(overrides), config_dir)
     decided = undecided(variant.label, config, overrides, {})
     return replace(decided, sizes=sizes_of(task, config.model), probe=measured), why
+
+
+def _slow_validation(variant: Variant, config: RunConfig, task: Task[Any]) -> str | None:
+    """A word where its validations take longer than its training."""
+    if variant.existing or variant.probe is None or variant.max_steps is None:
+        return None
+    every = max(1, round(variant.max_steps / variant.validations))
+    trainer = replace(config.trainer, max_steps=variant.max_steps, eval_every_steps=every)
+    between = every * variant.probe.step_seconds
+    said = slow_validation(variant.probe.validation_seconds, between, trainer, task.shorter_validation)
+    return None if said is None else f"{variant.label}: {said}"
 
 
 def _decided(config: RunConfig, task: Task[Any], network: Network[Any], device: Device, *, compilation: bool) -> Device:

@@ -17,21 +17,24 @@ from seqlab.config.run import RunConfig
 from seqlab.data.vocabulary import START
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.experiment import build_network
-from seqlab.interfaces import GeneratingNetwork, Network, State, Task
+from seqlab.interfaces import HELD_OUT, GeneratingNetwork, Network, State, Task
 from seqlab.training.auto import first_steps, timed_steps
+from seqlab.training.budgets import positions_in, seconds_per_position
 from seqlab.training.device import Device
 from seqlab.training.trainer import Trainer
 
 _WARM_UP, _STEPS, _SECONDS = 3, (8, 60), 3.0
 _GENERATED = 100
+_VALIDATION_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Probe:
     """Costs of one variant. step_seconds: of an optimizer step, compilation and warm-up left out.
-    flops_per_token: of training, forward and backward. validation_seconds: of one pass over the split, estimated
-    from its first batches. state_bytes: what a sequence needs to be kept while it is written, and
-    generated_per_second: tokens written one after another at batch 1; both None where a task writes nothing."""
+    flops_per_token: of training, forward and backward. validation_seconds: of one in training, estimated from its first
+    batches; final_seconds: of the two whole splits at the end. state_bytes: what a sequence needs to be kept while it
+    is written, and generated_per_second: tokens written one after another at batch 1; both None where a task writes
+    nothing."""
 
     device: str
     precision: str
@@ -41,6 +44,7 @@ class Probe:
     validation_seconds: float
     state_bytes: int | None
     generated_per_second: float | None
+    final_seconds: float | None = None  # plans of before do not have it
 
 
 def busy_others() -> int:
@@ -68,15 +72,17 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     windows = [window for group in islice(first_steps(trainer), 4) for window in group if window.target_count]
     flops = training_flops(task.build_network(config.model), windows) / sum(window.positions for window in windows)
     state_bytes, speed = _generation(network, task, device)
+    each = seconds_per_position(trainer, _VALIDATION_SECONDS)
     return Probe(
         device=device.name,
         precision=device.precision,
         step_seconds=step_seconds,
         tokens_per_step=fmean(_tokens([group]) for group in islice(first_steps(trainer), 300)),
         flops_per_token=flops,
-        validation_seconds=_validation_seconds(trainer),
+        validation_seconds=each * positions_in(task.validation_batches()),
         state_bytes=state_bytes,
         generated_per_second=speed,
+        final_seconds=each * sum(positions_in(task.batches(split, 0)) for split in HELD_OUT),
     )
 
 
@@ -92,29 +98,6 @@ def _step_seconds(trainer: Trainer[Any]) -> float:
             raise failed
         taken.append(seconds)
     return fmean(taken)
-
-
-def _validation_seconds(trainer: Trainer[Any]) -> float:
-    """Scaled up from the batches that fit into a second."""
-    task, network, device = trainer.task, trainer.network, trainer.device
-    meter = task.meter("validation")
-    state: State = ()
-    seen = whole = 0
-    started, taken = time.perf_counter(), 0.0
-    network.eval()
-    with torch.inference_mode(), device.autocast():
-        for window in task.batches("validation", 0):
-            whole += window.positions
-            if seen and taken > 1.0:
-                continue
-            batch = window.to(device.torch_device)
-            state = state if window.continues else network.initial_state(window.size)
-            output = network(batch, state)
-            meter.update(batch, output, network)
-            state, seen = output.state, whole
-            device.synchronise()
-            taken = time.perf_counter() - started
-    return taken * whole / max(seen, 1)
 
 
 @torch.inference_mode()

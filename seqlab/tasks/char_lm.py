@@ -97,12 +97,22 @@ class CharLMConfig(SplitCorpora, TaskConfig):
     batch_size: parallel streams in training. window: characters of each stream in a batch. windows: in which order
     training reads them: `streams`, each batch going on where the last one ended, so that a state can be carried;
     `auto`, in random order for a network that carries none. eval_batch_size: parallel streams in evaluation.
+    eval_characters: of the validation split that a validation in training reads at most, the beginnings of its streams,
+    which start evenly spread; null: all. The figures at the end are of the whole split.
     train_share, validation_share: parts of the corpus, in order; the rest is the test split. validation_corpus,
     test_corpus: texts for these splits alone.
     sample_length, sample_temperature: the passage written at the end.
     """
 
-    training_settings = ("batch_size", "window", "windows", "eval_batch_size", "sample_length", "sample_temperature")
+    training_settings = (
+        "batch_size",
+        "window",
+        "windows",
+        "eval_batch_size",
+        "eval_characters",
+        "sample_length",
+        "sample_temperature",
+    )
 
     before: ClassVar[Mapping[str, Any]] = {"windows": "streams"}
 
@@ -112,6 +122,7 @@ class CharLMConfig(SplitCorpora, TaskConfig):
     window: Count
     windows: Literal["auto", "streams"]
     eval_batch_size: Count
+    eval_characters: Count | None
     train_share: Share
     validation_share: Share
     sample_length: Count
@@ -124,6 +135,17 @@ class CharLMConfig(SplitCorpora, TaskConfig):
                 f"task.train_share={self.train_share} and task.validation_share={self.validation_share} together "
                 "are more than the whole; try 0.8 and 0.1"
             )
+        if self.eval_characters is not None and self.eval_characters < self.least_eval_characters:
+            least = self.least_eval_characters
+            raise ValueError(
+                f"task.eval_characters={self.eval_characters} is less than a window of each stream, {least}; "
+                f"try task.eval_characters={least}, or fewer streams: task.eval_batch_size"
+            )
+
+    @property
+    def least_eval_characters(self) -> int:
+        """A window of each stream in evaluation, and the one that the first begins with."""
+        return (1 + self.eval_batch_size) * self.window
 
     def build(self) -> CharLM:
         return CharLM(self.read(self.corpus, "task.corpus"), self, self.read_held_out(self.read))
@@ -188,6 +210,18 @@ class CharLM(Restorable, Task[CharBatch]):
                 positions=scored,
                 continues=index > 0,
             )
+
+    def validation_batches(self) -> Iterator[CharBatch]:
+        most, scored = self.config.eval_characters, 0
+        for batch in self.batches("validation", 0):
+            scored += batch.target_count
+            if most is not None and scored > most:
+                return
+            yield batch
+
+    def shorter_validation(self, share: float) -> str | None:
+        whole = self.config.eval_characters or len(self.ids["validation"])
+        return f"task.eval_characters={max(self.config.least_eval_characters, round(share * whole))}"
 
     def training_batches(self, network: Network[CharBatch], seed: int) -> Iterator[CharBatch]:
         """For a network that carries a state, streams; else the same windows in random order, which spares it batches
@@ -282,10 +316,12 @@ class CharLM(Restorable, Task[CharBatch]):
 
     def facts(self) -> Mapping[str, int | str]:
         unknown = {split: self.unknown_in(split)["characters"][0] for split in HELD_OUT}
+        part = self.config.eval_characters or math.inf
         return {
             "corpus": self.config.corpus,
             **self.config.named_corpora(),
             **{f"{split} characters": len(ids) for split, ids in self.ids.items()},
+            **({"of validation in training": int(part)} if part < len(self.ids["validation"]) else {}),
             "vocabulary": len(self.vocabulary),
             **{f"characters of {split} that training lacks": count for split, count in unknown.items() if count},
         }

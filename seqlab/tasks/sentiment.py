@@ -114,7 +114,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
     vocabulary_size, min_count: tokens kept from the training split. word_dropout: probability that a
     training token is read as unknown. max_length: tokens read of a text; longer ones are counted and cut.
     deduplicate: training texts that stand in validation or test too, case and white space aside, are left out.
-    split_seed: of the fixed stratified split.
+    metric: what the task is judged by, and chooses the best checkpoint. split_seed: of the fixed stratified split.
     """
 
     before: ClassVar[Mapping[str, Any]] = {"deduplicate": False}
@@ -138,6 +138,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
     word_dropout: Probability
     max_length: Count
     deduplicate: bool
+    metric: Literal["accuracy", "f1"]
     split_seed: WholeNumber
 
     def build(self) -> Sentiment:
@@ -278,7 +279,7 @@ class Sentiment(Restorable, Task[TextBatch]):
         }  # fmt: skip
 
     def meter(self, split: Split) -> SentimentMeter:
-        return SentimentMeter(self.labels, self.texts[split])
+        return SentimentMeter(self.labels, self.texts[split], self.config.metric)
 
     def facts(self) -> Mapping[str, int | str]:
         unit = NAMES[self.config.unit]
@@ -460,10 +461,8 @@ class SentimentNetwork(Network[TextBatch]):
 class SentimentMeter(Meter[TextBatch]):
     """Confusion counts and the loss over every text."""
 
-    primary = "accuracy"
-
-    def __init__(self, labels: tuple[str, ...], texts: list[str]) -> None:
-        self.labels, self.texts = labels, texts
+    def __init__(self, labels: tuple[str, ...], texts: list[str], primary: str) -> None:
+        self.labels, self.texts, self.primary = labels, texts, primary
         self.pairs: list[Tensor] = []
         self.nats: list[Tensor] = []
         self.shares: list[Tensor] = []
@@ -540,5 +539,5 @@ def _rates(right: Floats, of_each: Floats) -> dict[str, Metric]:
     f1 = (2 * right[of_each > 0] / of_each[of_each > 0]).mean()
     return {
         "accuracy": Metric(float(right.sum() / of_each.sum() * 2), "", higher_is_better=True, lowest=0.0, highest=1.0),
-        "f1": Metric(float(f1), "macro", higher_is_better=True, lowest=0.0, highest=1.0),
+        "f1": Metric(float(f1), "macro F1", higher_is_better=True, lowest=0.0, highest=1.0),
     }

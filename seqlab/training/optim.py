@@ -45,10 +45,15 @@ class OptimConfig(ABC):
         groups = [(decayed, self.weight_decay), (plain, 0.0)]
         return self.optimizer([{"params": p, "weight_decay": decay} for p, decay in groups if p])
 
+    @property
+    def decays(self) -> bool:
+        """Whether the learning rate falls towards the end of the schedule."""
+        return self.schedule in ("linear", "cosine")
+
     def horizon(self, max_steps: int | None) -> int | None:
         """The step at which the schedule ends. Raises ConfigError where it needs one and has none."""
         horizon = self.horizon_steps or max_steps
-        if horizon is None and self.schedule in ("linear", "cosine"):
+        if horizon is None and self.decays:
             raise ConfigError(
                 f"optim.schedule={self.schedule} needs to know where it ends, and trainer.max_steps is null",
                 "try optim.horizon_steps=1000, or optim.schedule=constant",

@@ -39,6 +39,7 @@ from seqlab.training.optim import OptimConfig, skips_on_device
 from seqlab.training.progress import Interval, Observer, Progress
 from seqlab.training.seeds import random_states, set_random_states, stream_seed
 from seqlab.training.snapshot import save_snapshot
+from seqlab.training.windows import epoch_windows
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -200,9 +201,7 @@ class Trainer(Generic[BatchT]):
         window is asked for, so that it counts those that were handed out."""
         while self.config.max_epochs is None or self.progress.epoch < self.config.max_epochs:
             seed = stream_seed(self.seed, "data order", self.progress.epoch)
-            batches = self.task.training_batches(self.network, seed)
-            steps = self.config.bptt_steps
-            windows = batches if steps is None else (w for batch in batches for w in batch.windows(steps))
+            windows = epoch_windows(self.task, self.network, seed, self.config.bptt_steps)
             for window in islice(windows, self.progress.windows, None):
                 self.progress.windows += 1
                 yield window
@@ -355,20 +354,21 @@ class Trainer(Generic[BatchT]):
 
     def evaluate(self, split: Split) -> Meter[BatchT]:
         """The whole split, in order, with a state of its own; training goes on as if it had not been."""
+        return evaluate(self.network, self.task.batches(split, 0), self.task.meter(split), self.device)
 
-        def windows() -> Iterator[BatchT]:
-            for window in self.task.batches(split, 0):
-                if self.fitting and self.stop_signal is not None:
-                    raise _PutOffError
-                yield window
-
-        return evaluate(self.network, windows(), self.task.meter(split), self.device)
+    def _validation_batches(self) -> Iterator[BatchT]:
+        """Those of a validation in training, which a signal ends."""
+        for batch in self.task.validation_batches():
+            if self.fitting and self.stop_signal is not None:
+                raise _PutOffError
+            yield batch
 
     def _validate(self) -> bool:
         """Whether these are the weights to keep. A signal puts it off."""
         drawn = random_states(self.device.name)
         try:
-            meter = self.evaluate("validation")
+            meter = self.task.meter("validation")
+            evaluate(self.network, self._validation_batches(), meter, self.device)
         except _PutOffError:
             set_random_states(self.device.name, *drawn)  # a user's own network may draw in evaluation too
             return False

@@ -9,7 +9,7 @@ import torch
 
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.words import same_text_key
-from seqlab.errors import DataError
+from seqlab.errors import ConfigError, DataError
 from seqlab.tasks.sentiment import Sentiment, SentimentConfig, SentimentMeter, SentimentNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
@@ -116,7 +116,7 @@ def test_pooling_is_what_its_name_says() -> None:
 def test_metrics_from_known_counts() -> None:
     task = _task()
     batch = next(iter(task.batches("test", 0)))
-    meter = SentimentMeter(task.labels, task.texts["test"])
+    meter = SentimentMeter(task.labels, task.texts["test"], "accuracy")
     truth = torch.tensor([0, 0, 0, 1, 1, 1])
     said = torch.tensor([0, 0, 1, 1, 1, 1])
     meter.pairs, meter.nats = [torch.stack((truth, said), 1)], [torch.zeros(6)]
@@ -127,6 +127,28 @@ def test_metrics_from_known_counts() -> None:
         "negative": {"negative": 2, "positive": 1}, "positive": {"negative": 0, "positive": 3}
     }  # fmt: skip
     assert batch.labels_B.shape == batch.ends_B.shape
+
+
+def test_f1_can_be_what_a_model_is_judged_by() -> None:
+    """Always the common label: right in 9 of 10, and of no use for the rare one. The interval is that of the metric."""
+    task = _task("movie_reviews", "task.metric=f1")
+    meter = task.meter("validation")
+    assert isinstance(meter, SentimentMeter)
+    assert meter.criterion() == ("f1", "loss")
+    truth = torch.tensor([0] * 90 + [1] * 10)
+    common, fair = torch.zeros(100, dtype=torch.long), torch.cat((torch.zeros(70), torch.ones(30))).long()
+    reached: dict[str, dict[str, float]] = {}
+    for name, said in (("common", common), ("fair", fair)):
+        meter.pairs, meter.nats = [torch.stack((truth, said), 1)], [torch.zeros(100)]
+        meter.places = [torch.arange(100)]
+        reached[name] = {key: metric.value for key, metric in meter.compute().items()}
+        low, high = meter.interval(0)
+        assert low <= reached[name]["f1"] <= high
+        assert high < 0.9  # the accuracy of always saying the common label
+    assert reached["common"]["accuracy"] > reached["fair"]["accuracy"]
+    assert reached["common"]["f1"] < reached["fair"]["f1"]
+    with pytest.raises(ConfigError, match=r"task.metric=recall is not allowed"):
+        tiny_config("rnn", "sentiment", "task.metric=recall")
 
 
 def test_word_dropout_is_for_training() -> None:

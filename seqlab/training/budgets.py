@@ -1,0 +1,135 @@
+"""What in the budgets of a run may surprise: said once, before it is paid for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from seqlab.interfaces import Metric, State, evaluating
+from seqlab.training.progress import Progress
+from seqlab.training.seeds import random_states, set_random_states
+
+if TYPE_CHECKING:
+    from seqlab.training.optim import OptimConfig
+    from seqlab.training.trainer import Trainer, TrainerConfig
+
+_NOTICED_SECONDS = 10.0  # of validation in a whole run; less is nobody's concern
+_MEASURED_SECONDS = 0.3
+
+
+def budget_notes(config: TrainerConfig, optim: OptimConfig, steps_in: Callable[[int], int]) -> list[str]:
+    """Where one budget ends training before another one is used up, or may do so before the learning rate has decayed.
+    steps_in: how many steps so many epochs are."""
+    notes: list[str] = []
+    ends = config.max_steps or math.inf
+    if config.max_epochs is not None:
+        epochs = config.max_epochs
+        steps = steps_in(epochs)
+        if steps > ends:
+            reached = math.ceil(epochs * ends / max(steps, 1))
+            notes.append(
+                f"trainer.max_steps={config.max_steps} ends training in epoch {reached} of "
+                f"trainer.max_epochs={epochs}; for all of them: trainer.max_steps={steps}"
+            )
+        ends = min(ends, steps)
+    horizon = optim.horizon(config.max_steps)
+    if horizon is None or not optim.decays:
+        return notes
+    schedule = f"optim.schedule={optim.schedule} ends at step {horizon}"
+    if ends < horizon:
+        notes.append(
+            f"training ends at step {ends}, before the learning rate has decayed: {schedule}; "
+            f"try optim.horizon_steps={ends}"
+        )
+    early = [
+        f"trainer.{name}={value:g}"
+        for name, value in (("max_seconds", config.max_seconds), ("patience", config.patience))
+        if value is not None
+    ]
+    if early:
+        notes.append(
+            f"{' or '.join(early)} may end training before the learning rate has decayed: {schedule}; "
+            "a rate that does not depend on it: optim.schedule=constant"
+        )
+    return notes
+
+
+def slow_validation(
+    takes: float, between: float, config: TrainerConfig, shorter: Callable[[float], str | None]
+) -> str | None:
+    """A word where a validation of `takes` seconds is longer than the `between` seconds of training between two of
+    them, and they add up. shorter: the override that leaves a share of a validation (Task.shorter_validation)."""
+    every, steps = config.eval_every_steps, config.max_steps
+    due = max(1, steps // every) if steps is not None else 2
+    if takes <= between or takes * due < _NOTICED_SECONDS:
+        return None
+    rarely = math.ceil(every * takes / between)
+    rarely = -(-rarely // 10 ** (len(str(rarely)) - 2)) * 10 ** (len(str(rarely)) - 2) if rarely >= 100 else rarely
+    part = shorter(between / takes)
+    remedies = [
+        *([f"on a part: {part}"] if part else []),
+        f"less often: trainer.eval_every_steps={min(rarely, steps or rarely)}",
+    ]
+    return (
+        f"a validation takes about {takes:,.0f} s, longer than the {between:,.3g} s of training between two of them"
+        f"{f' ({due} are due)' if steps is not None else ''}; {', or '.join(remedies)}"
+    )
+
+
+def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
+    """Of an evaluation with the network as it is, from batches of validation that fit into `at_most` seconds."""
+    task, network, device = trainer.task, trainer.network, trainer.device
+    meter = task.meter("validation")
+    state: State = ()
+    seen, taken = 0, 0.0
+    started = time.perf_counter()
+    with evaluating(network), torch.inference_mode(), device.autocast():
+        for window in task.validation_batches():
+            batch = window.to(device.torch_device)
+            state = state if window.continues else network.initial_state(window.size)
+            output = network(batch, state)
+            meter.update(batch, output, network)
+            state, seen = output.state, seen + window.positions
+            device.synchronise()
+            taken = time.perf_counter() - started
+            if seen and taken > at_most:
+                break
+    return taken / max(seen, 1)
+
+
+def positions_in(batches: Iterable[Any]) -> int:
+    """How many positions are read in batches."""
+    return sum(batch.positions for batch in batches)
+
+
+class ValidationWatch:
+    """An Observer that times a part of a validation at the first log line, when it is known how long steps take, and
+    says once if a whole one will be longer than the training between two."""
+
+    def __init__(self, trainer: Trainer[Any], say: Callable[[str], None]) -> None:
+        self.trainer, self.say, self.looked = trainer, say, False
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        if self.looked or progress.evaluated_step or self.trainer.stop_signal is not None:
+            return
+        self.looked = True
+        trainer = self.trainer
+        drawn = random_states(trainer.device.name)
+        try:
+            each = seconds_per_position(trainer, _MEASURED_SECONDS)
+        finally:
+            set_random_states(trainer.device.name, *drawn)  # a user's own network may draw in evaluation too
+        takes = each * positions_in(trainer.task.validation_batches())
+        between = scalars["speed/step_milliseconds"] / 1000 * trainer.config.eval_every_steps
+        if (said := slow_validation(takes, between, trainer.config, trainer.task.shorter_validation)) is not None:
+            self.say(said)
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        """Now it is known."""
+
+    def saving(self, progress: Progress) -> None:
+        """Nothing to keep."""

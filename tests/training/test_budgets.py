@@ -1,0 +1,188 @@
+"""Surprises of budgets are said once, at the start, with the remedy."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from seqlab.comparison.planning import complete, draft
+from seqlab.comparison.request import read_request
+from seqlab.config.run import load_run_config
+from seqlab.errors import ConfigError
+from seqlab.experiment import budgets, train
+from seqlab.report import show_plan
+from seqlab.resume import resume
+from seqlab.tasks.char_lm import CharLM
+from seqlab.training.budgets import slow_validation
+from seqlab.training.windows import steps_in
+from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.training.test_trainer import Listener, make_trainer
+
+
+def _notes(*overrides: str) -> list[str]:
+    config = tiny_config("rnn", "translation", *overrides)
+    return budgets(config, tiny_task(config), tiny_network(config))
+
+
+def test_epochs_that_will_not_be_reached_are_said() -> None:
+    config = tiny_config("rnn", "translation")
+    steps = steps_in(20, tiny_task(config), tiny_network(config), None, 1)
+    assert steps == 20 * len(list(tiny_task(config).batches("train", 0)))
+    (said,) = _notes("trainer.max_epochs=20", f"trainer.max_steps={steps // 4}", "optim.schedule=constant")
+    assert said == (
+        f"trainer.max_steps={steps // 4} ends training in epoch 5 of trainer.max_epochs=20; "
+        f"for all of them: trainer.max_steps={steps}"
+    )
+    assert _notes("trainer.max_epochs=20", f"trainer.max_steps={steps}", "optim.schedule=constant") == []
+    assert _notes("trainer.max_epochs=20", "trainer.max_steps=null", "optim.schedule=constant") == []
+    # several windows a step make fewer steps of an epoch
+    assert steps_in(20, tiny_task(config), tiny_network(config), None, 7) == -(-steps // 7)
+
+
+def test_the_steps_of_epochs_are_those_that_training_makes() -> None:
+    words = (
+        "trainer.max_epochs=2",
+        "trainer.accumulate=3",
+        "optim.schedule=constant",
+        "trainer.eval_every_steps=10000",
+    )
+    for model, task in (("rnn", "translation"), ("lstm", "sentiment")):
+        trainer = make_trainer(model, task, "trainer.max_steps=null", *words)
+        windows = sum(len(group) for group in trainer.groups())
+        expected = steps_in(2, trainer.task, trainer.network, None, 3)
+        assert expected == -(-windows // 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        (("trainer.patience=3",), "trainer.patience=3 may end training before the learning rate has decayed"),
+        (("trainer.max_seconds=60",), "trainer.max_seconds=60 may end training before the learning rate"),
+        (("trainer.max_seconds=60", "trainer.patience=3"), "trainer.max_seconds=60 or trainer.patience=3 may end"),
+        (("optim.horizon_steps=500",), "training ends at step 100, before the learning rate has decayed"),
+        (("optim.horizon_steps=500",), "try optim.horizon_steps=100"),
+        (("trainer.max_epochs=1",), "try optim.horizon_steps="),
+    ],
+)
+def test_a_schedule_that_may_not_come_to_its_end_is_said(given: tuple[str, ...], part: str) -> None:
+    (said,) = _notes("trainer.max_steps=100", *given, "optim.schedule=cosine")
+    assert part in said
+    assert "optim.schedule=cosine ends at step" in said
+    if given != ("optim.horizon_steps=500",):  # it is of no importance to a rate that does not decay
+        assert _notes("trainer.max_steps=100", *given, "optim.schedule=constant") == []
+
+
+def test_ordinary_budgets_are_not_talked_about() -> None:
+    assert _notes("trainer.max_steps=100") == []
+    assert _notes("trainer.max_steps=100", "optim.schedule=inverse_sqrt", "trainer.patience=3") == []
+
+
+def test_a_validation_longer_than_training_names_both_remedies() -> None:
+    trainer = tiny_config("rnn", "char_lm", "trainer.max_steps=700", "trainer.eval_every_steps=100").trainer
+    said = slow_validation(130.0, 16.0, trainer, lambda share: f"task.eval_characters={round(5e6 * share)}")
+    assert said == (
+        "a validation takes about 130 s, longer than the 16 s of training between two of them (7 are due); "
+        "on a part: task.eval_characters=615385, or less often: trainer.eval_every_steps=700"
+    )
+    rarely = slow_validation(30.0, 16.0, trainer, lambda _: None)
+    assert rarely is not None
+    assert rarely.endswith("(7 are due); less often: trainer.eval_every_steps=190")
+    assert slow_validation(15.0, 16.0, trainer, lambda _: None) is None
+    assert slow_validation(1.0, 0.5, trainer, lambda _: None) is None  # seven seconds in all
+
+
+@pytest.fixture
+def long_text(tmp_path: Path) -> Path:
+    """Whose validation is several hundred times what is trained between two of them."""
+    path = tmp_path / "long.txt"
+    letters = torch.randint(97, 123, (60_000,), generator=torch.Generator().manual_seed(0)).tolist()
+    path.write_text(bytes(letters).decode(), encoding="utf-8")
+    return path
+
+
+def _words(long_text: Path, *more: str) -> list[str]:
+    return tiny_overrides(
+        "rnn", "char_lm", f"task.corpus={long_text}", "task.train_share=0.4", "task.validation_share=0.5", "device=cpu",
+        "trainer.eval_every_steps=2", "trainer.max_steps=4", "trainer.max_epochs=3", *more,
+    )  # fmt: skip
+
+
+def test_surprises_are_said_at_the_start_of_a_run_and_in_plans(
+    long_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("seqlab.training.budgets._NOTICED_SECONDS", 0.0)
+    config = load_run_config(_words(long_text))
+    told, planned, again = (Console(file=io.StringIO(), width=400) for _ in range(3))
+    train(config, told, folder=Path("made"))
+    lines = _said(told)
+    epochs = [line for line in lines if "of trainer.max_epochs=3" in line]
+    slow = [line for line in lines if "a validation takes about" in line and "task.eval_characters=" in line]
+    assert (len(epochs), len(slow)) == (1, 1)
+    assert lines.index(epochs[0]) < lines.index(slow[0]) < min(i for i, s in enumerate(lines) if "step 2: val" in s)
+    assert "a validation takes about" in Path("made/train.log").read_text(encoding="utf-8")
+    resume(Path("made"), ["trainer.max_steps=6"], again)
+    assert not [line for line in _said(again) if "takes about" in line or "max_epochs" in line]
+    show_plan(config, planned, as_json=False)
+    assert [line for line in _said(planned) if "of trainer.max_epochs=3" in line]
+    request = read_request(["rnn", *_words(long_text)[1:]], seeds=1)
+    drafted, configs = draft(request, None)
+    notes = complete(drafted, request, configs, None).notes
+    assert sum("of trainer.max_epochs=3" in note for note in notes) == 1
+    assert sum("rnn: a validation takes about" in note for note in notes) == 1
+
+
+def _said(console: Console) -> list[str]:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+def test_a_part_of_validation_is_read_in_training_and_all_of_it_at_the_end(long_text: Path, tmp_path: Path) -> None:
+    overrides = _words(long_text, "task.eval_characters=2000")[2:]
+    heard = Listener()
+    trainer = make_trainer("rnn", "char_lm", *overrides, folder=tmp_path / "run", listener=heard)
+    task = trainer.task
+    assert isinstance(task, CharLM)
+    part = list(task.validation_batches())
+    read = sum(batch.target_count for batch in part)
+    assert 1900 < read <= 2000
+    assert sum(batch.target_count for batch in task.batches("validation", 0)) == len(task.ids["validation"]) - 1
+    # evenly spread: each of the four streams has its share
+    rows = torch.stack([(batch.targets_BT >= 0).sum(1) for batch in part]).sum(0)
+    assert rows.min() > 400
+    assert list(task.facts().items())[4] == ("of validation in training", 2000)
+    seen: list[int] = []
+    plain = task.meter
+
+    def meter(split):  # type: ignore[no-untyped-def]
+        made = plain(split)
+        update = made.update
+
+        def counted(batch, output, network):  # type: ignore[no-untyped-def]
+            seen.append(batch.target_count)
+            update(batch, output, network)
+
+        made.update = counted  # type: ignore[method-assign]
+        return made
+
+    task.meter = meter  # type: ignore[method-assign]
+    try:
+        trainer.fit()
+        assert heard.evaluations == [2, 4]
+        assert sum(seen) == 2 * read
+        seen.clear()
+        trainer.evaluate("validation")
+    finally:
+        del task.meter
+    assert sum(seen) == len(task.ids["validation"]) - 1
+
+
+def test_too_small_a_part_is_refused_with_the_least() -> None:
+    with pytest.raises(ConfigError, match=r"task.eval_characters=50 is less than a window of each stream, 60") as error:
+        tiny_config("rnn", "char_lm", "task.eval_characters=50")
+    assert "try task.eval_characters=60" in error.value.hint
+    tiny_config("rnn", "char_lm", "task.eval_characters=60")
