@@ -22,8 +22,8 @@ from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 def _config(**settings: object) -> CharLMConfig:
     values = {
         "corpus": "python_docs", "normalize": "none", "batch_size": 3, "window": 4, "windows": "auto",
-        "eval_batch_size": 2, "train_share": 0.8, "validation_share": 0.1, "validation_corpus": None,
-        "test_corpus": None, "sample_length": 10, "sample_temperature": 1.0, **settings,
+        "eval_batch_size": 2, "eval_characters": None, "train_share": 0.8, "validation_share": 0.1,
+        "validation_corpus": None, "test_corpus": None, "sample_length": 10, "sample_temperature": 1.0, **settings,
     }  # fmt: skip
     return CharLMConfig(**values)  # type: ignore[arg-type]
 
