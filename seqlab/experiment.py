@@ -17,7 +17,7 @@ from rich.console import Console
 from torch import nn
 
 from seqlab.config.run import RunConfig, read_run_config
-from seqlab.contracts.before_training import check_before_training
+from seqlab.contracts.check import check_before_training
 from seqlab.data.files import sha256_of
 from seqlab.display import Display
 from seqlab.errors import CheckpointError, DataError, NumericError, SeqlabError

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from seqlab.config.run import load_run_config
+from seqlab.contracts.check import check_everything
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError
 from seqlab.interfaces import Memory, Role, SequenceModel, State, detach, select_rows
@@ -36,6 +37,15 @@ def _memory(steps: int = 5) -> Memory:
 def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
     config = tiny_config(model, task, *overrides)
     return Trainer(tiny_task(config), tiny_network(config), config.optim, config.trainer, CPU, seed=0, folder=None)
+
+
+@pytest.mark.parametrize(("model", "task"), PAIRS)
+def test_what_is_asked_of_everybody_is_kept(model: str, task: str) -> None:
+    """The same as `seqlab check`, and more of it than before a training."""
+    config = tiny_config(model, task)
+    found = list(check_everything(tiny_task(config), config.model, f"model={model}"))
+    assert [broken for broken in found if broken.why] == []
+    assert {kept.of for kept in found} >= {"network", "meter"}
 
 
 @pytest.mark.parametrize(("model", "task"), PAIRS)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqlab.contracts.before_training import check_before_training
+from seqlab.contracts.check import check_before_training
 from seqlab.errors import ConfigError
 from seqlab.experiment import build_network, prepare
 from seqlab.interfaces import Role
@@ -128,6 +128,6 @@ def test_looking_changes_nothing_of_what_is_trained(model: str) -> None:
 
 def test_a_model_that_only_encodes_may_see_everything() -> None:
     config = tiny_config("rnn", "sentiment", "task.bidirectional=true")
-    centred = zoo.ZooConfig(width=16, dropout=0.0, tie_embeddings=True, kind="Centred")
+    centred = zoo.ZooConfig(width=16, dropout=0.0, tie_embeddings=True, encoder="MaskedCentred")
     assert isinstance(centred.build(Role.ENCODER), zoo.Centred)
     check_before_training(tiny_task(config), centred, "model=centred")

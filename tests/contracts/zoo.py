@@ -8,18 +8,19 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.interfaces import Memory, ModelConfig, Role, SequenceModel, State
+from seqlab.interfaces import Memory, ModelConfig, Role, SequenceModel, State, Stepper
 
 
 @dataclass(frozen=True, kw_only=True)
 class ZooConfig(ModelConfig):
-    """kind: a class of this file. size: by how much, where that can be said."""
+    """kind: a class of this file. encoder: the one that encodes. size: by how much, where that can be said."""
 
-    kind: str
+    kind: str = "Animal"
+    encoder: str = "Animal"
     size: int = 1
 
     def build(self, role: Role) -> SequenceModel:
-        made: SequenceModel = globals()[self.kind](self.width, self.size)
+        made: SequenceModel = globals()[self.encoder if role is Role.ENCODER else self.kind](self.width, self.size)
         return made
 
 
@@ -211,6 +212,76 @@ class AcrossRows(Animal):
         return x_BTD.mean(0)
 
 
+class WrongShape(Animal):
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        return x_BTD[:, :, :-1], ()
+
+
+class NotFinite(Animal):
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return x_BTD.detach().abs().neg().sqrt()
+
+
+class Raises(Animal):
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        raise ZeroDivisionError("of its own")
+
+
+class WithState(Animal):
+    """A running sum."""
+
+    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+        return (self.mix.weight.new_zeros(batch_size, self.width),)
+
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        assert isinstance(state, tuple)
+        assert isinstance(state[0], Tensor)
+        sum_BTD = state[0][:, None] + x_BTD.cumsum(1)
+        return self.mix(sum_BTD / 10), self.after(sum_BTD)
+
+    def after(self, sum_BTD: Tensor) -> State:
+        return (sum_BTD[:, -1],)
+
+
+class StateByPosition(WithState):
+    def after(self, sum_BTD: Tensor) -> State:
+        return (sum_BTD.mT[0],)
+
+
+class NestedOtherwise(WithState):
+    def after(self, sum_BTD: Tensor) -> State:
+        return ((sum_BTD[:, -1],), sum_BTD[:, -1])
+
+
+class ForgetsItsState(WithState):
+    def after(self, sum_BTD: Tensor) -> State:
+        return (torch.zeros_like(sum_BTD[:, -1]),)
+
+
+class SharesItsState(WithState):
+    """The state of a row is that of all rows."""
+
+    def after(self, sum_BTD: Tensor) -> State:
+        return (sum_BTD[:, -1].mean(0).expand_as(sum_BTD[:, -1]),)
+
+
+class OtherSteps(WithState):
+    """Writes by another equation than it reads by."""
+
+    def stepper(self) -> Stepper:
+        return OtherStepper(self)
+
+
+class OtherStepper(Stepper):
+    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        y_BD, state = super().step(projected_B, state, memory)
+        return y_BD + 1, state
+
+
 # --- keeping it --------------------------------------------------------------------------------------
 
 
@@ -272,3 +343,12 @@ class Constant(Animal):
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> tuple[Tensor, State]:
         return torch.ones_like(x_BTD), ()
+
+
+class MaskedCentred(Centred):
+    """As an encoder: it sees everything but padding."""
+
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        return super().forward(x_BTD if valid_BT is None else x_BTD * valid_BT[..., None], ())

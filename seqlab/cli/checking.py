@@ -1,0 +1,47 @@
+"""check: does a model keep its promises on a task?"""
+
+from __future__ import annotations
+
+import json
+
+import typer
+from rich.console import Console
+
+from seqlab.cli.app import app
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides
+from seqlab.errors import printable
+
+
+@app.command()
+def check(
+    overrides: Overrides = None, config_dir: ConfigDir = None, as_json: AsJson = False, debug: Debug = False
+) -> None:
+    """Hold a model and a task to every contract. Example: seqlab check model=mine --config-dir my_configs
+
+    What takes a moment is looked at before each training as well; this looks at all of it, and goes on after a failure.
+    """
+    from seqlab.config.run import load_run_config
+
+    config = load_run_config(overrides or [], config_dir)
+    from dataclasses import asdict
+
+    from seqlab.contracts.check import check_everything
+
+    console, failed, rows = Console(), 0, []
+    names = f"{config.names['model']} on {config.names['task']}"
+    for found in check_everything(config.task.build(), config.model, f"model={config.names['model']}"):
+        rows.append({**asdict(found), "kept": not found.why})
+        failed += bool(found.why)
+        if as_json:
+            continue
+        mark = "[red]failed[/]" if found.why else "[green]passed[/]"
+        console.print(f"{mark}  {found.of}: {found.promise}", highlight=False, soft_wrap=True)
+        for line in filter(None, (found.why, found.hint)):
+            console.print(f"        {printable(line)}", markup=False, highlight=False, soft_wrap=True)
+    if as_json:
+        typer.echo(json.dumps({"model": config.names["model"], "task": config.names["task"], "checks": rows}, indent=2))
+    else:
+        said = f"{failed} of {len(rows)} failed" if failed else f"all {len(rows)} passed"
+        console.print(f"{names}: {said}", highlight=False, markup=False)
+    if failed:
+        raise typer.Exit(2)

@@ -1,0 +1,179 @@
+"""What a task's network and meter keep, tried on a real batch.
+
+Shape letters: B rows, T time, V vocabulary or classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqlab.contracts.built import shaken
+from seqlab.errors import ConfigError, SeqlabError
+from seqlab.interfaces import Batch, Meter, Network, StepOutput, Task, tensors
+from seqlab.training.seeds import seed_global_generators
+
+_ROWS = 4
+_SMALLEST = 1e-5  # of the largest score: more is no rounding
+
+
+def first_rows(batch: Batch, rows: int = _ROWS) -> Batch:
+    """The same batch with fewer rows; its counts stay those of all."""
+    return _changed(batch, {name: value[:rows] for name, value in _rowwise(batch)})
+
+
+def check_batch(task: Task[Any], network: Network[Any], name: str) -> None:
+    """A training batch forward and backward: a loss of one finite number, finite gradients, a state by rows."""
+    network.train()
+    batch = first_rows(next(iter(task.training_batches(network, 0))))
+    seed_global_generators(0, "contracts, a call")
+    output = network(batch, network.initial_state(batch.size))
+    loss = output.loss_sum
+    if loss.dim() != 0 or not bool(loss.isfinite()):
+        shown = f"a tensor of shape {tuple(loss.shape)}" if loss.dim() else f"{float(loss.detach()):g}"
+        raise ConfigError(
+            f"{name}: the first batch has a loss of {shown}", "loss_sum is one finite number, summed over the targets"
+        )
+    for tensor in tensors(output.state):
+        if tensor.dim() == 0 or len(tensor) != batch.size:
+            raise ConfigError(
+                f"{name}: the network's state holds a tensor of shape {tuple(tensor.shape)} for {batch.size} rows",
+                "dimension 0 of every tensor of a State is the row",
+            )
+    loss.backward()
+    for part, parameter in network.named_parameters():
+        if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
+            raise ConfigError(
+                f"{name}: the first batch gives {part} a gradient that is not finite",
+                "look at what is divided by, and at logarithms and roots of what may be 0",
+            )
+    network.zero_grad()
+
+
+@torch.no_grad()
+def check_targets(task: Task[Any], network: Network[Any], name: str) -> None:
+    """No prediction depends on the target that it is scored against, nor on later ones; nor on other rows.
+
+    What is scored is found by the loss: the field of the batch whose cross entropy it is. Another loss is not looked
+    into, only whether rows meet."""
+    batch = first_rows(next(iter(task.batches("validation", 0))))
+    with shaken(network, 0.1, 1):
+        network.eval()
+        first = _outputs(network, batch)
+        scored = [
+            (field, value) for field, value in _rowwise(batch) if _is_scored(value, first.logits, float(first.loss_sum))
+        ]
+        for train in (False, True):
+            network.train(train)
+            where = " (in training)" if train else " (in evaluation)"
+            before = _outputs(network, batch).logits
+            least = _SMALLEST * float(before.abs().max())
+            for cut, other in _other_targets(batch, scored, first.logits.shape[-1]):
+                after = _outputs(network, other).logits
+                differ = ((after - before).abs() > least).any(-1)
+                if differ.dim() == 1 and bool(differ.any()):
+                    raise ConfigError(f"{name}: the prediction depends on the label that it is scored against{where}",
+                                      "the network may read the label for its loss only")  # fmt: skip
+                if differ.dim() == 2 and bool(differ[:, : cut + 1].any()):
+                    position = int(differ[:, : cut + 1].any(0).nonzero()[-1])
+                    raise ConfigError(
+                        f"{name}: the prediction at position {position} depends on the target at position {cut} or "
+                        f"later{where}",
+                        "what is predicted at a position may be read after it only",
+                    )
+            if train or len(before) < 2 or len(before) != batch.size:
+                continue
+            order = torch.tensor([*range(batch.size - 1), 0])
+            other = _changed(batch, {field: value[order] for field, value in _rowwise(batch)})
+            after = _outputs(network, other).logits
+            if bool(((after - before).abs() > least)[:-1].any()):
+                raise ConfigError(
+                    f"{name}: the scores of a row depend on what the other rows of its batch are{where}",
+                    "compute each row by itself",
+                )
+
+
+@torch.no_grad()
+def check_meter(task: Task[Any], network: Network[Any], name: str) -> None:
+    """The metric that chooses the best weights is among those that the meter computes."""
+    network.eval()
+    batch = next(iter(task.batches("validation", 0)))
+    try:
+        meter = _metered(task, network, first_rows(batch))
+        metrics = meter.compute()
+    except SeqlabError:
+        raise
+    except Exception:  # a meter of somebody's own may want the batch that it knows
+        meter = _metered(task, network, batch)
+        metrics = meter.compute()
+    if meter.primary not in metrics:
+        raise ConfigError(
+            f"{name}: its meter's primary metric, {meter.primary}, is none of those that it computes: "
+            f"{', '.join(metrics)}",
+            "name as primary one of the metrics that compute() returns",
+        )
+
+
+def _metered(task: Task[Any], network: Network[Any], batch: Batch) -> Meter[Any]:
+    meter = task.meter("validation")
+    meter.update(batch, _outputs(network, batch), network)
+    return meter
+
+
+def _outputs(network: Network[Any], batch: Batch) -> StepOutput:
+    seed_global_generators(0, "contracts, a call")
+    output: StepOutput = network(batch, network.initial_state(batch.size))
+    return output
+
+
+def _rowwise(batch: Batch) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a batch that have its rows."""
+    for field in fields(batch):
+        value = getattr(batch, field.name)
+        if isinstance(value, Tensor) and value.dim() and len(value) == batch.size:
+            yield field.name, value
+
+
+def _changed(batch: Batch, values: dict[str, Any]) -> Batch:
+    return replace(batch, **values)
+
+
+def _is_scored(value: Tensor, logits: Tensor, loss: float) -> bool:
+    """Whether the loss is the cross entropy of these scores with these targets, padding (0, or out of range) aside."""
+    if value.dtype != torch.long or value.shape != logits.shape[:-1]:
+        return False
+    classes = logits.shape[-1]
+    inside = (value >= 0) & (value < classes)
+    nats = F.cross_entropy(
+        logits.float().flatten(0, -2), value.clamp(0, classes - 1).flatten(), reduction="none"
+    ).view(value.shape)  # fmt: skip
+    sums = (float(nats[inside].sum()), float(nats[inside & (value != 0)].sum()))
+    return any(abs(total - loss) <= 1e-4 * abs(loss) for total in sums)
+
+
+def _other_targets(batch: Batch, scored: list[tuple[str, Tensor]], classes: int) -> Iterator[tuple[int, Batch]]:
+    """(position, the batch with other targets from there on). What the network reads of them, one position later, is
+    changed with them."""
+    for field, value in scored:
+        if value.dim() == 1:
+            yield 0, _changed(batch, {field: torch.where(value >= 0, (value + 1) % classes, value)})
+            continue
+        most, steps = max(2, int(value.max())), value.shape[1]
+        read = [
+            other
+            for other, tokens in _rowwise(batch)
+            if other != field and tokens.shape == value.shape and tokens.dtype == value.dtype
+            and bool(((tokens[:, 1:] == value[:, :-1]) | (value[:, :-1] < 0)).all())
+        ]  # fmt: skip
+        time_T = torch.arange(steps)
+        for cut in sorted({0, steps // 2, steps - 1}):
+            values = {field: torch.where((time_T >= cut) & (value > 0), 1 + value % most, value)}
+            for other in read:
+                tokens = getattr(batch, other)
+                values[other] = torch.where((time_T > cut) & (tokens > 0), 1 + tokens % most, tokens)
+            yield cut, _changed(batch, values)

@@ -1,0 +1,97 @@
+"""A user's own task: what its network and its meter break is found, with no sequence model in it as well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.contracts.built import undisturbed
+from seqlab.contracts.networks import check_batch, check_meter, check_targets
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Network, State, StepOutput
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
+
+
+class Peeking(Network[Any]):
+    """A network of one's own that reads `field` moved by `by` positions, and is scored by the cross entropy."""
+
+    def __init__(self, inside: Network[Any], field: str, by: int) -> None:
+        super().__init__()
+        self.inside, self.field, self.by = inside, field, by
+        self.reads = nn.Embedding(3000, 3000)
+
+    def initial_state(self, batch_size: int) -> State:
+        return self.inside.initial_state(batch_size)
+
+    def forward(self, batch: Any, state: State) -> StepOutput:
+        output: StepOutput = self.inside(batch, state)
+        value: Tensor = getattr(batch, self.field)
+        if value.dim() == 2:
+            value = value.roll(-self.by, 1)
+        seen = self.reads(value.clamp(min=0))[..., : output.logits.shape[-1]]
+        logits = output.logits + seen
+        targets = next(getattr(batch, name) for name in ("targets_BT", "labels_B", "target_BT") if hasattr(batch, name))
+        ignore = 0 if hasattr(batch, "target_BT") else -100
+        nats = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), ignore_index=ignore, reduction="sum")
+        return replace(output, logits=logits, loss_sum=nats)
+
+
+def _peeking(task: str, field: str, by: int) -> tuple[Any, Peeking]:
+    config = tiny_config("rnn", task)
+    return tiny_task(config), Peeking(tiny_network(config), field, by)
+
+
+PEEKS = [
+    ("char_lm", "targets_BT", 0),
+    ("char_lm", "inputs_BT", 1),
+    ("char_lm", "inputs_BT", 3),
+    ("translation", "target_BT", 0),
+    ("translation", "target_BT", 2),
+    ("sentiment", "labels_B", 0),
+]
+
+
+@pytest.mark.parametrize(("task", "field", "by"), PEEKS)
+def test_a_network_that_reads_its_answers_is_caught(task: str, field: str, by: int) -> None:
+    made, network = _peeking(task, field, by)
+    with undisturbed(), pytest.raises(ConfigError, match=r"depends on the (target|label)"):
+        check_targets(made, network, "model=peeking")
+
+
+def test_one_that_reads_what_stands_before_is_not() -> None:
+    made, network = _peeking("char_lm", "inputs_BT", 0)
+    with undisturbed():
+        check_targets(made, network, "model=honest")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_rows_of_a_network_stay_apart(task: str) -> None:
+    config = tiny_config("rnn", task)
+    network = tiny_network(config)
+
+    network.register_forward_hook(lambda _, __, output: replace(output, logits=output.logits + output.logits.mean(0)))
+    with undisturbed(), pytest.raises(ConfigError, match="scores of a row depend on"):
+        check_targets(tiny_task(config), network, "model=mixing")
+
+
+def test_a_meter_without_its_primary_metric_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_config("rnn", "char_lm")
+    task, network = tiny_task(config), tiny_network(config)
+    monkeypatch.setattr(type(task.meter("validation")), "primary", "nothing")
+    with pytest.raises(ConfigError, match="nothing, is none of those that it computes"):
+        check_meter(task, network, "model=rnn")
+
+
+@pytest.mark.parametrize(("weight", "what"), [(float("nan"), "a loss of nan"), (float("inf"), "a loss of")])
+def test_a_first_batch_that_is_not_finite_is_caught(weight: float, what: str) -> None:
+    config = tiny_config("rnn", "char_lm")
+    task, network = tiny_task(config), tiny_network(config)
+    with torch.no_grad():
+        next(network.parameters()).fill_(weight)
+    with undisturbed(), pytest.raises(ConfigError, match=what):
+        check_batch(task, network, "model=rnn")

@@ -1,0 +1,47 @@
+"""Every other promise of a sequence model: each that is broken is found by the check that is about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from seqlab.contracts.built import Built, undisturbed
+from seqlab.contracts.sequences import check_padding, check_rows, check_shapes, check_single_steps, check_windows
+from seqlab.errors import ConfigError
+from seqlab.interfaces import Role
+from tests.contracts.test_causality import _built
+
+BROKEN: list[tuple[str, Role, Callable[[Built], None], str]] = [
+    ("WrongShape", Role.DECODER, check_shapes, "same shape|makes"),
+    ("NotFinite", Role.DECODER, check_shapes, "output at position 0 is not finite"),
+    ("StateByPosition", Role.DECODER, check_shapes, r"tensor of shape \(8, 24\) for 3 rows"),
+    ("NestedOtherwise", Role.DECODER, check_shapes, "nested as"),
+    ("ForgetsItsState", Role.DECODER, check_windows, "differs from the whole at position 1$"),
+    ("SharesItsState", Role.DECODER, check_rows, "beside others"),
+    ("AcrossRows", Role.ENCODER, check_rows, "beside others at position 0"),
+    ("Centred", Role.ENCODER, check_padding, "padding changes"),
+    ("TimeNorm", Role.ENCODER, check_padding, "padding changes"),
+    ("Bidirectional", Role.ENCODER, check_padding, "padding changes"),
+    ("OtherSteps", Role.DECODER, check_single_steps, "single steps"),
+]
+
+
+@pytest.mark.parametrize(("name", "role", "check", "why"), BROKEN)
+def test_each_broken_promise_is_found(name: str, role: Role, check: Callable[[Built], None], why: str) -> None:
+    built = _built(name, role=role)
+    built.model.eval()
+    with undisturbed(), pytest.raises(ConfigError, match=why) as error:
+        check(built)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("steps", [1, 2, 5, 24, 100])
+@pytest.mark.parametrize("name", ["WithState", "MaskedCentred", "Animal", "SpectralNorm", "Constant"])
+def test_no_false_alarm(name: str, role: Role, steps: int) -> None:
+    built = _built(name, role=role, steps=steps)
+    built.model.eval()
+    with undisturbed():
+        for check in (check_shapes, check_padding, check_rows, check_windows, check_single_steps):
+            check(built)
