@@ -10,9 +10,11 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from seqlab.comparison.conditions import condition, differing_cells, unequal_text
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.request import key_of
@@ -157,12 +159,18 @@ def show_summary(summary: Summary, console: Console) -> None:
         console.print(Text(tuned_line(plan, label), style="dim"))
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="yellow"))
+    headings, cells = differing_cells(summary)
+    if cells:
+        console.print(Text("\nsettings that differ between these models", style="bold"))
+        console.print(fitted(console.width, [escape(heading) for heading in headings], cells))
     if summary.verdicts:
-        console.print()
+        console.print(Text(f"\n{condition(summary)}:"))
     for pair, text in zip(summary.pairs, summary.verdicts, strict=True):
         console.print(Text(text, style="bold" if pair.significant else ""))
     if len(summary.pairs) > 1:
         console.print(Text(f"({tested(summary.pairs)} pairs, corrected together by Holm's method)", style="dim"))
+    if (unequal := unequal_text(summary)) is not None:
+        console.print(Text(unequal, style="yellow"))
     for row in summary.rows:
         for seed, why in row.failed.items():
             console.print(Text(f"failed: {row.label}, seed {seed}: {why}", style="red"))

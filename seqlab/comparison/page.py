@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from seqlab.comparison.conditions import MISSING, about_curves, condition, differing_cells, unequal_text
 from seqlab.comparison.display import (
     COST_HEADINGS,
     COST_LEGEND,
@@ -39,7 +40,8 @@ def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path
         method=_method(summary),
         results=drawn["results"],
         curves=[drawn[f"curves-by-{axis}"] for axis in AXES if f"curves-by-{axis}" in drawn],
-        tables=[_quality(summary), _sizes(summary), _costs(summary)],
+        about_curves=about_curves(summary),
+        tables=[_quality(summary), *_differing(summary), _sizes(summary), _costs(summary)],
         samples=[
             {"label": f"{row.label}, seed {row.runs[0].seed}", "text": row.runs[0].sample.strip() or "(nothing)"}
             for row in summary.rows
@@ -93,12 +95,14 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
         {
             "kind": "shown" if pair.significant else "open",
             "tag": "shown" if pair.significant else "not shown",
-            "text": text,
+            "text": f"{text}; {condition(summary)}",
         }
         for pair, text in zip(summary.pairs, summary.verdicts, strict=True)
     ]
     if not found:
         found.append({"kind": "open", "tag": "one model", "text": "There is nothing to compare it with."})
+    if (unequal := unequal_text(summary)) is not None:
+        found.append({"kind": "note", "tag": "unequal text", "text": unequal})
     beaten = [b for b in summary.baselines if summary.primary in b.metrics]
     for row in summary.rows:
         for seed, why in row.failed.items():
@@ -147,6 +151,15 @@ def _quality(summary: Summary) -> dict[str, Any]:
     headings = ["model", summary.primary, "95 % over seeds", "seeds", *(n for n in names if n != summary.primary)]
     naive = "".join(f" {base.name}: {base.about}." for base in summary.baselines)
     return {"about": f"On the test split, means over seeds.{naive}", "headings": headings, "rows": rows}
+
+
+def _differing(summary: Summary) -> list[dict[str, Any]]:
+    """Nothing where all settings are the same."""
+    headings, cells = differing_cells(summary)
+    if not cells:
+        return []
+    about = f"Settings that differ between these models; {MISSING}: it has no such setting."
+    return [{"about": about, "headings": headings, "rows": [{"cells": row, "naive": False} for row in cells]}]
 
 
 def _sizes(summary: Summary) -> dict[str, Any]:

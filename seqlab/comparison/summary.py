@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from seqlab.comparison.conditions import conditions_json
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.statistics import Difference, Interval, compare_all, mean_interval, tested, verdict
 from seqlab.errors import CheckpointError
@@ -241,6 +242,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 {"name": b.name, "about": b.about, "test": {name: m.value for name, m in b.metrics.items()}}
                 for b in summary.baselines
             ],
+            **conditions_json(summary),
             "target": summary.target,
             "budget": summary.plan.budget,
             "match": summary.plan.match,

@@ -14,7 +14,8 @@ from torch import Tensor
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.evaluate import evaluate_run
 from seqlab.experiment import load, new_network, open_run, train
-from seqlab.insight.inspect import inspect
+from seqlab.insight.inspect import VIEWS
+from seqlab.insight.subject import name_subjects
 from seqlab.interfaces import Asking, Memory, State, Task, context_of
 from seqlab.models.transformer import Transformer
 from seqlab.resume import resume
@@ -52,8 +53,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
     return watching
 
 
-@pytest.mark.parametrize("positions", ["sinusoidal", "rope"])
-@pytest.mark.parametrize("bptt", [1, 5, 12])
+@pytest.mark.parametrize(("positions", "bptt"), [("learned", 1), ("sinusoidal", 5), ("rope", 12)])
 def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
     spy: Spy, tmp_path: Path, capsys: pytest.CaptureFixture[str], positions: str, bptt: int
 ) -> None:
@@ -70,13 +70,11 @@ def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
     evaluate_run(folder, "test", None)
     network, task = load(folder)
     task.predict(network, "The quick brown fox jumps over", Asking(length=30))
-    views = ("memory", "states", "attention", *(("gradient",) if bptt > 1 else ()))
-    found = inspect([folder], views, None, out=tmp_path / "i", runs_dir=tmp_path, config_dir=None, say=lambda _: None)
-    assert {picture.name.split("-")[0] for picture in found.pictures} == set(views)
-    long = inspect(
-        [folder], ("states",), "x" * 40, out=tmp_path / "j", runs_dir=tmp_path, config_dir=None, say=lambda _: None
-    )
-    assert f"The last {40 - bptt} tokens of the text are not read" in long.pictures[0].about
+    subjects = name_subjects([open_run(folder)])
+    for view in ("memory", "states", "attention", *(("gradient",) if bptt > 1 else ())):
+        assert VIEWS[view](subjects, None)
+    (long,) = VIEWS["states"](subjects, "x" * 40)
+    assert f"The last {40 - bptt} tokens of the text are not read" in long.about
     resume(folder, ["trainer.max_steps=6"], console, quiet=True)
     assert spy.trained == {True: bptt}
     assert spy.asked == {True: bptt}

@@ -1,0 +1,119 @@
+"""Under which conditions a verdict holds: what differs between the models, how long they trained, what they read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from seqlab.config.compose import read_composed
+from seqlab.display import compact
+from seqlab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from seqlab.comparison.summary import Row, Summary
+
+_GROUPS = ("model", "optim", "task", "trainer")
+_SAME_TEXT = 0.02  # batches of whole texts do not come out even
+MISSING = "–"
+
+
+def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, dict):
+        for name, inner in node.items():
+            if name != "_target_":
+                yield from _leaves(inner, f"{key}.{name}")
+    else:
+        yield key, node
+
+
+def _settings(row: Row) -> dict[str, Any]:
+    """A model's resolved settings by dotted key, from the config that one of its runs stored."""
+    for run in row.runs:
+        try:
+            tree = read_composed(Path(run.folder) / "config.yaml").tree
+        except ConfigError:
+            continue
+        return {key: value for group in _GROUPS for key, value in _leaves(tree.get(group, {}), group)}
+    return {}
+
+
+def differing(summary: Summary) -> dict[str, dict[str, Any]]:
+    """Every setting of model, optimizer, task and trainer that is not the same for all: its value by model, where that
+    has such a setting. Parameters come first."""
+    settings = {row.label: found for row in summary.rows if (found := _settings(row))}
+    sizes = {row.label: row.runs[0].result["parameters"] for row in summary.rows if row.runs}
+    table: dict[str, dict[str, Any]] = {"parameters": sizes} if len(set(sizes.values())) > 1 else {}
+    for key in dict.fromkeys(key for found in settings.values() for key in found):
+        values = [found.get(key, MISSING) for found in settings.values()]
+        if any(value != values[0] for value in values):
+            table[key] = {label: found[key] for label, found in settings.items() if key in found}
+    return table
+
+
+def differing_cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
+    """The same as a table for people: (headings, a row for each setting)."""
+    labels = [row.label for row in summary.rows if row.runs]
+    rows = [
+        [key, *(_shown(values[label]) if label in values else MISSING for label in labels)]
+        for key, values in differing(summary).items()
+    ]
+    return ["setting", *labels], rows
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def condition(summary: Summary) -> str:
+    """What a verdict holds for, in a few words: length of training and sizes."""
+    steps = [int(run.result["steps"]) for row in summary.rows for run in row.runs]
+    low, high = min(steps, default=0), max(steps, default=0)
+    plan = summary.plan
+    length = f"after {low:,} steps" if low == high else f"after {low:,} to {high:,} steps"
+    if plan.budget is not None:
+        length += f" (budget {plan.budget})"
+    sizes = f"sizes matched at {plan.match.replace('=', ' = ')}" if plan.match else "sizes as configured (not matched)"
+    return f"{length}, {sizes}"
+
+
+def unequal_text(summary: Summary) -> str | None:
+    """Where models made as many steps and read other amounts of text: who read how much, and the remedy."""
+    steps = {int(run.result["steps"]) for row in summary.rows for run in row.runs}
+    read = {row.label: fmean(run.result["tokens"] for run in row.runs) for row in summary.rows if row.runs}
+    if len(steps) > 1 or len(read) < 2 or max(read.values()) <= (1 + _SAME_TEXT) * min(read.values()):
+        return None
+    amounts = ", ".join(f"{label} {compact(tokens)}" for label, tokens in read.items())
+    return (
+        f"as many steps, but not as much text (tokens read: {amounts}): "
+        f"--budget {compact(min(read.values()))}tokens gives each the same"
+    )
+
+
+def conditions_json(summary: Summary) -> dict[str, Any]:
+    """Plain values of all of this, for summary.json."""
+    return {
+        "condition": condition(summary),
+        "unequal_text": unequal_text(summary),
+        "settings": differing(summary),
+    }
+
+
+def about_curves(summary: Summary) -> str:
+    """What losses contain, where they are drawn or overlaid."""
+    found = {str(run.result.get("precision")) for row in summary.rows for run in row.runs}
+    smoothed = {
+        row.label: value
+        for row in summary.rows
+        for key, value in _settings(row).items()
+        if key == "task.label_smoothing" and value
+    }
+    smoothing = "".join(f", and {label}'s with label smoothing {value:g} in it" for label, value in smoothed.items())
+    return (
+        f"Validation is the plain loss, without dropout and label smoothing, in the precision of training "
+        f"({', '.join(sorted(found))}). TensorBoard's train/loss is taken while training, with dropout{smoothing}: it "
+        "cannot be compared with validation, nor between models that differ in either."
+    )
