@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,15 @@ def test_a_run_from_before_a_setting_existed_keeps_what_it_had() -> None:
     fresh = load_run_config([]).task
     assert isinstance(fresh, CharLMConfig)
     assert fresh.windows == "auto"
+
+
+@pytest.mark.parametrize("task", ["sentiment", "translation"])
+def test_a_run_from_before_repeats_were_left_out_has_the_data_it_was_trained_on(task: str, tmp_path: Path) -> None:
+    config = load_run_config([f"task={task}"])
+    kept = [line for line in config.yaml.splitlines() if "deduplicate" not in line and "repeated_sources" not in line]
+    assert len(kept) < len(config.yaml.splitlines())
+    (tmp_path / "config.yaml").write_text("\n".join(kept), encoding="utf-8")
+    stored = asdict(read_run_config(tmp_path / "config.yaml").task)
+    assert stored["deduplicate"] is False
+    assert stored.get("repeated_sources", "first") == "first"
+    assert asdict(config.task)["deduplicate"] is True
