@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from seqlab.interfaces import Baseline, Metric
+from seqlab.run_folder import read_plain
 
 _STILL = 0.1  # of its value that a curve would still gain, going on as it went last, over as many steps as it had
+_MOST_BYTES = 2**30  # of a log
 
 
 def worse_than_chance(metrics: Mapping[str, Metric], primary: str, chance: Baseline | None, remedy: str) -> str | None:
@@ -55,6 +57,6 @@ def validations(folder: Path, name: str) -> list[tuple[int, float]]:
                 yield record["step"], record[f"val/{name}"]
 
     try:
-        return list(found((folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()))
-    except (OSError, ValueError):  # a disk that took no more
+        return list(found(read_plain(folder / "metrics.jsonl", _MOST_BYTES).decode("utf-8").splitlines()))
+    except (OSError, ValueError):  # a disk that took no more, or a device in the log's place, which has no end
         return []
