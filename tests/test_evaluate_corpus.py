@@ -20,7 +20,7 @@ from tests.test_cli import Capture, Patch, in_process
 
 
 @pytest.fixture
-def trained(tmp_path: Path, table: Callable[..., Path], monkeypatch: Patch) -> Callable[[str], Path]:
+def trained(tmp_path: Path, table: Callable[..., Path], capsys: Capture, monkeypatch: Patch) -> Callable[[str], Path]:
     """Trains a task on corpus.tsv with own.tsv as its test split."""
     monkeypatch.chdir(tmp_path)
 
@@ -31,7 +31,9 @@ def trained(tmp_path: Path, table: Callable[..., Path], monkeypatch: Patch) -> C
         shares = [f"{key}={there[key]}" for key in ("task.train_share", "task.validation_share") if key in there]
         corpora = (f"task.corpus={table('corpus.tsv')}", f"task.test_corpus={own}")
         overrides = tiny_overrides("gru", task, *corpora, "device=cpu", f"runs_dir={tmp_path / 'runs'}", *shares)
-        return train(load_run_config(overrides), Console(stderr=True), name="a", quiet=True).folder
+        folder = train(load_run_config(overrides), Console(stderr=True), name="a", quiet=True).folder
+        capsys.readouterr()  # what training warns of
+        return folder
 
     return made
 
