@@ -16,6 +16,7 @@ from seqlab.comparison.probe import Probe, busy_others, probe
 from seqlab.comparison.request import Asked, Budget, Request, Tune, key_of, merged
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import RunConfig, load_run_config
+from seqlab.contracts.check import check_before_training
 from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
 from seqlab.experiment import budgets, build_network, decide, prepare, task_warnings
 from seqlab.faults import memory
@@ -118,6 +119,9 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
             if not variant.existing:  # of a run that exists, only what is measured anew is missing
                 raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
         variants.append(variant)
+    for config in (configs[variant.label] for variant in variants if variant.existing):
+        if config.task in tasks:  # they may have been trained before anybody looked
+            check_before_training(tasks[config.task], config.model, f"model={config.names['model']}")
     _check_corpus(plan, tasks)
     notes += [slow] if slow is not None else []
     if len(orders) > 1:

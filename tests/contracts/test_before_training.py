@@ -64,6 +64,23 @@ def test_train_and_compare_refuse_one_in_processes_of_their_own(folder: Path, tm
         assert not list(tmp_path.rglob("result.json"))
 
 
+def test_a_run_that_was_trained_before_anybody_looked_is_not_compared(
+    folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")] + [f"runs_dir={tmp_path}"]
+    honest = ["train", "model=zoo", "model.kind=Causal", *words, "--config-dir", str(folder), "--name", "a", "-q"]
+    assert in_process(capsys, monkeypatch, *honest)[0] == 0
+    run = tmp_path / "char_lm" / "zoo" / "a"
+    config = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(config.replace("kind: Causal", "kind: Future"))
+    monkeypatch.chdir(tmp_path)
+    code, _, said = in_process(
+        capsys, monkeypatch, "compare", "rnn", str(run), *words[:-1], "--config-dir", str(folder)
+    )
+    assert code == 2
+    assert "model=zoo as a decoder sees the future" in said
+
+
 @pytest.mark.parametrize("task", [task for task in TASKS if task != "char_lm"])
 def test_every_task_is_protected(task: str) -> None:
     """Where a task uses a model causally: as the decoder of a translation, or for texts that are read once."""
