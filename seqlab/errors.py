@@ -16,6 +16,12 @@ def quoted(parts: Sequence[str]) -> str:
     return printable(", ".join(shown)) + (" and more" if len(parts) > 10 else "")
 
 
+def first_places(word: str, numbers: Sequence[int]) -> str:
+    """`line 3`, or `lines 3, 5, 9`: the first five of several."""
+    shown = ", ".join(map(str, numbers[:5]))
+    return f"{word} {shown}" if len(numbers) == 1 else f"{word}s {shown}{' and more' if len(numbers) > 5 else ''}"
+
+
 class SeqlabError(Exception):
     """A mistake or fault that a user can mend.
 

@@ -177,7 +177,7 @@ def _bad_data() -> Iterator[Case]:
         "white space": b" \n\t \r\n",
         "only a mark": b"\xef\xbb\xbf",
         "NUL": text + b"\0" + text,
-        "UTF-16": text.decode().encode("utf-16"),
+        "half of UTF-16": text.decode().encode("utf-16")[:-1],
         "UTF-16 without a mark": text.decode().encode("utf-16-le"),
         "Latin-1": text + "caf\xe9".encode("latin-1"),
         "half a character": text + "é".encode()[:1],
@@ -211,7 +211,12 @@ def _bad_data() -> Iterator[Case]:
         "an open quote": rows + b'"good film,yes\n',
         "text after a quote": rows + b'"good" film,yes\n',
         "a header alone": b"text,label\n",
-        "tabs for commas": rows.replace(b",", b"\t"),
+        "spaces for commas": rows.replace(b",", b" "),
+        "an unquoted comma": rows + b"good, bad film,no\n",
+        "no header": rows.partition(b"\n")[2],
+        "two spellings of a number": b"text,label\n" + b"good film,1\nbad film,1.0\n" * 20,
+        "measurements": b"text,label\n" + b"".join(b"film %d,%d.5\n" % (n, n) for n in range(300)),
+        "an Excel workbook": b"PK\x03\x04" + bytes(100),
     }.items():
         yield _file(f"sentiment {kind}", ["train", "task=sentiment", *_FAST], csv, content)
     pairs = b"one\tun\ntwo\tdeux\n" * 30

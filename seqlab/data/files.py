@@ -1,19 +1,36 @@
-"""Reading a user's own text files, with errors that say where they are wrong."""
+"""Finding a user's own files and reading their bytes, plain or packed, with errors that say what is wrong."""
 
 from __future__ import annotations
 
-import csv
 import gzip
 import hashlib
-import io
+import lzma
+import shlex
+import zipfile
 import zlib
 from collections.abc import Iterable
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
 
 from seqlab.errors import DataError
 
 MOST_BYTES = 2**30
-csv.field_size_limit(MOST_BYTES)  # a long text is cut and counted later, not refused
+_NOT_TEXT = {
+    ".xlsx": "an Excel workbook", ".xls": "an Excel workbook", ".ods": "a spreadsheet", ".parquet": "a Parquet file",
+    ".docx": "a Word document", ".pdf": "a PDF document",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CorpusFile:
+    """What a file holds. setting: the setting that named it, as `key=path`, for messages; name: what the content is
+    called, without the ending of its packing; unpack: the shell's command that writes the content to stdout."""
+
+    setting: str
+    name: str
+    unpack: str
+    raw: bytes
 
 
 def sha256_of(parts: Iterable[str | bytes]) -> str:
@@ -30,62 +47,80 @@ def find_corpus(name: str, key: str, corpora: Iterable[str], form: str) -> Path:
     """The path that a setting names, `~` expanded. Raises DataError for a word that is neither a corpus nor
     a file; `form` says what the file should be."""
     path = Path(name).expanduser()
-    if not name.strip() or ("/" not in name and "\\" not in name and not _exists(path)):
+    if not name.strip() or ("/" not in name and "\\" not in name and not exists(path)):
         what = f"{key}={name[:100]} is neither a corpus nor a file"
         raise DataError(what, f"give the path of {form}", f"corpora: {', '.join(corpora)}")
     return path
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is such a file; a name that no system can have is none."""
     try:
         return path.exists()
     except (OSError, ValueError):  # a name too long, a folder that may not be searched, a NUL character
         return False
 
 
-def read_text(path: Path, key: str) -> str:
-    """A UTF-8 text file, plain or .gz, with any line ends and an optional byte-order mark.
+def read_file(path: Path, key: str) -> CorpusFile:
+    """The bytes of a file: plain, .gz, or the one file in a .zip.
 
-    `key` is the setting that named it, for messages. Raises DataError if it is missing, no plain file, larger than
-    MOST_BYTES, empty, or no text: not UTF-8, or with a NUL byte (with the offset of the first wrong byte).
+    `key` is the setting that named it. Raises DataError if it is missing, no plain file, damaged, of a kind that holds
+    no plain text, larger than MOST_BYTES (unpacked), or an archive of several files.
     """
     shown = f"{key}={str(path)[:200]}"
-    if not _exists(path):
+    if not exists(path):
         raise DataError(f"{shown}: there is no such file", "give the path of a UTF-8 text file")
     if path.is_dir():
         raise DataError(f"{shown} is a folder", "give the path of one file")
     if not path.is_file():  # a device or a pipe could go on for ever
         raise DataError(f"{shown} is no plain file", "write what it gives to a file first")
+    if (ending := path.suffix.lower()) in _NOT_TEXT:
+        raise DataError(
+            f"{shown} is {_NOT_TEXT[ending]}, and plain text is read", "save it as CSV in UTF-8, or as text"
+        )
+    name, unpack, raw = path.name, f"cat {shlex.quote(str(path))}", None
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            raw = _read_at_most(file, MOST_BYTES) if path.stat().st_size <= MOST_BYTES else None
-    except (OSError, EOFError, zlib.error) as error:
+        if path.stat().st_size <= MOST_BYTES:
+            if ending == ".zip":
+                name, raw = _unzip(path, shown)
+                unpack = f"unzip -p {shlex.quote(str(path))}"
+            elif ending == ".gz":
+                name, unpack = path.stem, f"gunzip -c {shlex.quote(str(path))}"
+                with gzip.open(path) as file:
+                    raw = _read_at_most(file, MOST_BYTES)
+            else:
+                with path.open("rb") as file:
+                    raw = _read_at_most(file, MOST_BYTES)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(f"{shown} cannot be read: {error}") from error
     if raw is None:
         raise DataError(
             f"{shown} holds more than {MOST_BYTES / 1e6:,.0f} MB, and a corpus is read whole",
             f"cut it, for example: head -c 500M {path.name} > part.txt",
         )
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{shown} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start}",
-            f"convert it, for example: iconv -f {_likely_encoding(raw)} -t UTF-8 {path.name}",
-        ) from error
-    if "\0" in text:
-        raise DataError(
-            f"{shown} is no text: it has a NUL byte at offset {raw.index(0)}",
-            f"convert it, for example: iconv -f {_likely_encoding(raw)} -t UTF-8 {path.name}",
-        )
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise DataError(f"{shown} is empty", "give a file with text in it")
-    return text
+    return CorpusFile(shown, name, unpack, raw)
 
 
-def _read_at_most(file: io.BufferedIOBase, most: int) -> bytes | None:
-    """All of it, or None if there is more: a small .gz can hold a great deal."""
+def _unzip(path: Path, shown: str) -> tuple[str, bytes | None]:
+    """(name, content) of the one file in an archive, read where it lies: nothing is written anywhere."""
+    with zipfile.ZipFile(path) as archive:
+        # what macOS adds beside each file is no content
+        members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+        if len(members) != 1:
+            names = ", ".join(member.filename[:40] for member in members[:10])
+            raise DataError(
+                f"{shown} holds {len(members)} files, and one corpus is one file",
+                f"unpack it and name one: unzip {shlex.quote(str(path))}",
+                f"in it: {names}" if names else "",
+            )
+        if members[0].flag_bits & 1:
+            raise DataError(f"{shown} is locked by a password", f"unpack it first: unzip {shlex.quote(str(path))}")
+        with archive.open(members[0]) as file:
+            return PurePosixPath(members[0].filename).name, _read_at_most(file, MOST_BYTES)
+
+
+def _read_at_most(file: IO[bytes] | gzip.GzipFile, most: int) -> bytes | None:
+    """All of it, or None if there is more: a small packed file can hold a great deal."""
     parts: list[bytes] = []
     while part := file.read(2**20):
         parts.append(part)
@@ -93,45 +128,3 @@ def _read_at_most(file: io.BufferedIOBase, most: int) -> bytes | None:
             return None
     raw = b"".join(parts)
     return raw if len(raw) <= most else None
-
-
-def _likely_encoding(raw: bytes) -> str:
-    """UTF-16 has a mark at its start or a NUL in every other byte of Latin text; else it is some 8-bit encoding."""
-    wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff") or raw[:1000].count(0) > len(raw[:1000]) // 4
-    return "UTF-16" if wide else "WINDOWS-1252"
-
-
-def read_table(path: Path, key: str) -> list[tuple[int, list[str]]]:
-    """(line number, fields) of each row of a CSV file, or of a TSV file where the name ends in .tsv; empty
-    rows are left out."""
-    text = read_text(path, key)
-    if ".tsv" in path.suffixes:
-        return [(n, line.split("\t")) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
-    reader = csv.reader(io.StringIO(text), strict=True)
-    try:
-        return [(reader.line_num, row) for row in reader if row]
-    except csv.Error as error:
-        raise DataError(
-            f"{key}={path} is no CSV table: {error}", "quote fields that hold commas or line ends"
-        ) from error
-
-
-def read_labelled(path: Path, text_column: str, label_column: str, setting: str) -> list[tuple[str, str]]:
-    """(text, label) of each row of a table whose header names the two columns (task.text_column and
-    task.label_column). `setting` is what named it, for messages. Raises DataError for a missing column and, with its
-    number, a row without a label."""
-    (_, titles), *rows = read_table(path, setting)
-    header = [title.strip() for title in titles]
-    columns: list[int] = []
-    for key, name in (("text_column", text_column), ("label_column", label_column)):
-        if name not in header:
-            raise DataError(
-                f"{setting}={path} has no column {name!r}", f"try task.{key}=NAME", f"columns: {', '.join(header)}"
-            )
-        columns.append(header.index(name))
-    text, label = columns
-    for number, row in rows:
-        for what, column in (("label", label), ("text", text)):
-            if len(row) <= column or not row[column].strip():
-                raise DataError(f"{setting}={path}: row {number} has no {what}", "give every row a text and a label")
-    return [(row[text], row[label].strip()) for _, row in rows]

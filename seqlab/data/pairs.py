@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from seqlab.data.files import find_corpus, read_text
-from seqlab.errors import DataError
+from seqlab.data.files import exists, find_corpus
+from seqlab.data.text import lines_of, read_text
+from seqlab.errors import DataError, first_places
 
 
 def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
-    """(source, translation) from a TSV file or from two line-aligned files `A,B`. White space is collapsed;
-    a line of one of the two files may be empty."""
-    paths = [Path(part).expanduser() for part in where.split(",")]
-    if len(paths) == 1:
-        form = "a TSV file, or of two line-aligned files: 'task.corpus=\"a.en,a.fr\"'"
-        path = find_corpus(where, key, ("cldr",), form)
-        # any extension holds tabs here: the text of a translation is full of commas
-        rows = [line.split("\t") for line in read_text(path, key).split("\n")]
-        rows = [row for row in rows if row != [""]]
-        for number, row in enumerate(rows, start=1):
-            if len(row) < 2 or not row[0].strip() or not row[1].strip():
-                raise DataError(f"{key}={where}: row {number} has no translation", "separate the two by a tab")
-        pairs = [(row[0], row[1]) for row in rows]
-    elif len(paths) == 2:
-        sides = [read_text(path, key).removesuffix("\n").split("\n") for path in paths]
-        if len(sides[0]) != len(sides[1]):
-            raise DataError(
-                f"{key}={where}: {len(sides[0])} lines against {len(sides[1])}",
-                "line-aligned files have as many lines",
-            )
-        pairs = list(zip(*sides, strict=True))
-    else:
-        raise DataError(f"{key}={where} names {len(paths)} files", "give one TSV file, or two line-aligned files")
+    """(source, translation) from a TSV file or from two line-aligned files `A,B`, of which a line may be
+    empty. White space is collapsed. Raises DataError where a line of a TSV file lacks one of the two, or the two files have not as many lines."""
+    paths = _paths(where, key)
+    pairs = _aligned(paths, where, key) if len(paths) == 2 else _separated(paths[0], where, key)
     return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
+
+
+def _paths(where: str, key: str) -> list[Path]:
+    """One file, or two: a comma may also belong to a name."""
+    parts = where.split(",")
+    if len(parts) == 1 or exists(Path(where).expanduser()):
+        form = "a TSV file, or of two line-aligned files: task.corpus=a.en,a.fr"
+        return [find_corpus(where, key, ("cldr",), form)]
+    cuts = list(_cuts(parts))
+    there = [pair for pair in cuts if all(map(exists, pair))]
+    if not there and len(parts) > 2:
+        raise DataError(f"{key}={where} names {len(parts)} files", "give one TSV file, or two line-aligned files")
+    return list((there or cuts)[0])
+
+
+def _cuts(parts: list[str]) -> Iterator[tuple[Path, Path]]:
+    for place in range(1, len(parts)):
+        first, second = ",".join(parts[:place]), ",".join(parts[place:])
+        yield Path(first).expanduser(), Path(second).expanduser()
+        yield Path(first.strip()).expanduser(), Path(second.strip()).expanduser()
+
+
+def _separated(path: Path, where: str, key: str) -> list[tuple[str, str]]:
+    """Any ending holds tabs here: the text of a translation is full of commas."""
+    rows = [(n, line.split("\t")) for n, line in enumerate(lines_of(read_text(path, key)), 1) if line.strip()]
+    lacking = [n for n, row in rows if len(row) < 2 or not row[0].strip() or not row[1].strip()]
+    if lacking:
+        raise DataError(
+            f"{key}={where}: {len(lacking)} of {len(rows)} rows have no translation, or no source: "
+            f"{first_places('line', lacking)}",
+            "write the source, a tab, the translation",
+        )
+    return [(row[0], row[1]) for _, row in rows]
+
+
+def _aligned(paths: list[Path], where: str, key: str) -> list[tuple[str, str]]:
+    sides = [lines_of(read_text(path, key)) for path in paths]
+    if len(sides[0]) != len(sides[1]):
+        raise DataError(
+            f"{key}={where}: {len(sides[0]):,} lines in {paths[0].name}, {len(sides[1]):,} in {paths[1].name}",
+            "line-aligned files have as many lines: see wc -l, and where they part",
+        )
+    return list(zip(*sides, strict=True))

@@ -73,7 +73,7 @@ def named_parts(given: Mapping[Split, Sequence[str]]) -> Iterator[str]:
         yield from texts
 
 
-def check_labels(labels: Sequence[str], rows: Sequence[tuple[str, str]], what: str) -> None:
+def check_known_labels(labels: Sequence[str], rows: Sequence[tuple[str, str]], what: str) -> None:
     """Raise DataError, with their counts, for labels of (text, label) rows that are not among these."""
     counts: dict[str, int] = {}
     for _, label in rows:

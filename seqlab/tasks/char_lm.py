@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
-from seqlab.data.files import find_corpus, read_text, sha256_of
+from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, cut_text, named_parts
+from seqlab.data.text import read_text
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import Normalization, normalized
 from seqlab.decoding.sampling import Sampling, stream

@@ -6,7 +6,7 @@ Shape letters: B batch, T time, D width, C classes.
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -20,11 +20,13 @@ from torch.nn import functional as F
 
 from seqlab.baselines.bag_of_words import best_bag_of_words, majority
 from seqlab.data.batching import Rows, bucketed, python_draws
-from seqlab.data.files import find_corpus, read_labelled, sha256_of
+from seqlab.data.files import find_corpus, sha256_of
+from seqlab.data.labels import check_labels, in_order, label_counts, label_warnings, read_labelled
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.repeats import Repeats
 from seqlab.data.restored import Restorable
-from seqlab.data.splits import SplitCorpora, check_labels, cut_items, named_parts
+from seqlab.data.splits import SplitCorpora, check_known_labels, cut_items, named_parts
+from seqlab.data.tables import Separator
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, same_text_key, too_long
 from seqlab.errors import ConfigError, DataError
@@ -106,8 +108,10 @@ class TextBatch(Batch):
 class SentimentConfig(SplitCorpora, TaskConfig):
     """Settings of `task=sentiment`.
 
-    corpus: `movie_reviews`, or the path of a CSV or TSV file whose header names the two columns.
-    validation_corpus, test_corpus: the same for these splits alone.
+    corpus: `movie_reviews`, or the path of a CSV, TSV or JSON Lines file with a text and a label in each row.
+    validation_corpus, test_corpus: the same for these splits alone. text_column, label_column: by their names in the
+    header, or by their numbers, from 1. header: the first row names the columns. separator: of the fields, one
+    character or `tab`; null: found from the first rows.
     unit: what a token is, in lower case; char is for scripts without spaces. normalize: nfc composes accents with their
     letters first. batch_tokens: tokens of a training batch, padding counted; null: batch_size texts.
     bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
@@ -127,6 +131,8 @@ class SentimentConfig(SplitCorpora, TaskConfig):
     corpus: str
     text_column: str
     label_column: str
+    separator: Separator | None
+    header: bool
     unit: Unit
     normalize: Normalization
     batch_size: Count
@@ -156,7 +162,8 @@ class SentimentConfig(SplitCorpora, TaskConfig):
         if where in CORPORA:
             return CORPORA[where]()
         path = find_corpus(where, key, CORPORA, "a CSV or TSV file with a text and a label column")
-        return read_labelled(path, self.text_column, self.label_column, key)
+        columns = (self.text_column, self.label_column)
+        return read_labelled(path, key, *columns, separator=self.separator, header=self.header)
 
 
 class Sentiment(Restorable, Task[TextBatch]):
@@ -171,14 +178,11 @@ class Sentiment(Restorable, Task[TextBatch]):
         self.config, given = config, given or {}
         texts_and_labels = {split: [*chain.from_iterable(part)] for split, part in given.items()}
         self.data_sha256 = sha256_of([*chain.from_iterable(items), *named_parts(texts_and_labels)])
-        self.labels = tuple(sorted({label for _, label in items}))
-        if len(self.labels) < 2:
-            raise DataError(
-                f"task.corpus={config.corpus} has {len(self.labels)} kind of label; telling apart needs two",
-                f"is task.label_column={config.label_column} the right column?",
-            )
+        self.label_counts = Counter(label for _, label in items)
+        check_labels(self.label_counts, config.corpus, config.label_column)
+        self.labels = tuple(sorted(self.label_counts))
         for split, part in given.items():
-            check_labels(self.labels, part, f"task.{split}_corpus={config.held_out()[split]}")
+            check_known_labels(self.labels, part, f"task.{split}_corpus={config.held_out()[split]}")
         parts = self._split(items, given)
         parts["train"], self.repeats = without_repeats(parts, config)
         labels_of: dict[str, set[str]] = defaultdict(set)
@@ -287,7 +291,7 @@ class Sentiment(Restorable, Task[TextBatch]):
             "corpus": self.config.corpus,
             **self.config.named_corpora(),
             **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
-            "labels": ", ".join(self.labels),
+            "labels": label_counts(self.label_counts),
             "vocabulary": len(self.vocabulary),
             **self.repeats.facts(),
             **({"texts with more than one label": self.contradictory} if self.contradictory else {}),
@@ -296,6 +300,7 @@ class Sentiment(Restorable, Task[TextBatch]):
         }
 
     def warnings(self) -> Iterable[str]:
+        yield from label_warnings(self.label_counts)
         yield from self.repeats.warnings()
         if self.contradictory:
             yield f"{self.contradictory:,} texts stand with more than one label: no model can be right each time"
@@ -303,7 +308,7 @@ class Sentiment(Restorable, Task[TextBatch]):
 
     def with_test_corpus(self, where: str, key: str) -> Sentiment:
         items = self.config.read(where, key)
-        check_labels(self.labels, items, f"{key}={where}")
+        check_known_labels(self.labels, items, f"{key}={where}")
         task = self.detached()
         task.data_sha256, task.test_is_validation = sha256_of(chain.from_iterable(items)), False
         task.texts = {"test": [text for text, _ in items]}
@@ -478,6 +483,13 @@ class SentimentMeter(Meter[TextBatch]):
     def _confusion(self) -> Floats:
         return _count_pairs(gather(self.pairs), len(self.labels))
 
+    def _listed(self) -> tuple[list[str], list[tuple[str, list[int]]]]:
+        """(the labels as a person lists them, the confusion counts of each in that order)."""
+        order = [self.labels.index(label) for label in in_order(self.labels)]
+        counts = self._confusion().astype(int)[np.ix_(order, order)]
+        labels = [self.labels[place] for place in order]
+        return labels, list(zip(labels, counts.tolist(), strict=True))
+
     def compute(self) -> dict[str, Metric]:
         loss = Metric(float(gather(self.nats).mean()), "nats/text", higher_is_better=False, lowest=0.0)
         return {**_figures(self._confusion()), "loss": loss}
@@ -490,8 +502,8 @@ class SentimentMeter(Meter[TextBatch]):
         return ItemSums(sums_NK, lambda sums: _rates(*np.split(sums, 2))[self.primary].value)
 
     def details(self) -> dict[str, Any]:
-        rows = zip(self.labels, self._confusion().astype(int).tolist(), strict=True)
-        return {"confusion": {truth: dict(zip(self.labels, row, strict=True)) for truth, row in rows}}
+        labels, rows = self._listed()
+        return {"confusion": {truth: dict(zip(labels, row, strict=True)) for truth, row in rows}}
 
     def items(self) -> Iterator[dict[str, Any]]:
         pairs, nats, shares = gather(self.pairs).astype(int), gather(self.nats), gather(self.shares)
@@ -509,8 +521,8 @@ class SentimentMeter(Meter[TextBatch]):
             }
 
     def tables(self) -> Iterator[Table]:
-        rows = zip(self.labels, self._confusion().astype(int).tolist(), strict=True)
-        headings = ("", *(f"said {label}" for label in self.labels))
+        labels, rows = self._listed()
+        headings = ("", *(f"said {label}" for label in labels))
         yield Table("confusion", headings, tuple((f"is {label}", *row) for label, row in rows))
         wrong = [item for item in self.items() if not item["right"]]
         wrong.sort(key=lambda item: -item["probabilities"][item["said"]])

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.data.batching import Rows, bucketed, pad, python_draws, split_items
-from seqlab.data.files import read_table, read_text
 from seqlab.data.python_docs import python_docs
+from seqlab.data.text import read_text
 from seqlab.data.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
 from seqlab.display import clock, compact, sparkline
 from seqlab.errors import DataError
@@ -131,8 +131,6 @@ def test_files_are_read_plain_or_packed(tmp_path: Path) -> None:
     (tmp_path / "b.gz").write_bytes(b"no gzip")
     with pytest.raises(DataError, match="cannot be read"):
         read_text(tmp_path / "b.gz", "k")
-    (tmp_path / "c.csv").write_text('a,b\n"x, ""y""","line\nend"\n\n')
-    assert read_table(tmp_path / "c.csv", "k") == [(1, ["a", "b"]), (3, ['x, "y"', "line\nend"])]
 
 
 def test_the_bootstrap_covers_what_it_should() -> None:

@@ -225,13 +225,13 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text,label\n" + "\n".join(ROWS[:5]) + '\n"no label here",\n', "row 7 has no label"),
-        ("text,label\njust one column\n", "row 2 has no label"),
-        ("text,label\n\n\n,yes\n", "row 4 has no text"),
+        ("text,label\n" + "\n".join(ROWS[:5]) + '\n"no label here",\n', "1 without a label \\(line 7\\)"),
+        ("text,label\njust one column\n", "line 2: 1 fields where line 1 has 2"),
+        ("text,label\n\n\n,yes\n", "1 without a text \\(line 4\\)"),
         ("text,verdict\n" + ROWS[0], "has no column 'label'"),
         ("text,label\na,x\nb,x\n", "has 1 kind of label"),
         ("text,label\na,x\nb,y\n", "leave none for the"),
-        ('text,label\n"never closed', "is no CSV table"),
+        ('text,label\n"never closed', "line 2: a field's quote is never closed"),
     ],
 )
 def test_a_table_that_does_not_fit_is_refused(tmp_path: Path, content: str, message: str) -> None:

@@ -131,7 +131,11 @@ def test_line_aligned_files_and_splits_of_their_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("a\tb\nno tab here\n", "row 2 has no translation"), ("a\tb\n", "leave none for the"), ("", "is empty")],
+    [
+        ("a\tb\nno tab here\n", "1 of 2 rows have no translation.*: line 2$"),
+        ("a\tb\n", "leave none for the"),
+        ("", "is empty"),
+    ],
 )
 def test_pairs_that_do_not_fit_are_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "pairs.tsv"
@@ -156,7 +160,7 @@ def test_normalization_and_white_space_are_the_same_for_training_and_for_questio
 def test_files_of_unequal_length_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("1\n2\n")
     (tmp_path / "b").write_text("1\n")
-    with pytest.raises(DataError, match="2 lines against 1"):
+    with pytest.raises(DataError, match="2 lines in a, 1 in b"):
         read_pairs(f"{tmp_path}/a,{tmp_path}/b", "task.corpus")
 
 

@@ -1,0 +1,102 @@
+"""From bytes to text: a byte-order mark decides, else it is UTF-8, or the likeliest encodings are offered to choose
+from. None is ever taken on a guess: a wrong one "works" and trains on debris."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import shlex
+from itertools import islice
+from pathlib import PurePosixPath
+
+from seqlab.data.files import CorpusFile
+from seqlab.errors import DataError
+
+_MARKS = (  # UTF-32's mark begins as UTF-16's does, so it is looked for first
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# Python's name and iconv's, the more common first: where two read the same text, that one is offered
+_CANDIDATES = {
+    "cp1252": "WINDOWS-1252", "cp1251": "WINDOWS-1251", "gb18030": "GB18030", "cp932": "CP932", "big5": "BIG5",
+    "cp949": "CP949", "cp1250": "WINDOWS-1250", "cp1253": "WINDOWS-1253", "cp1254": "WINDOWS-1254",
+    "cp1255": "WINDOWS-1255", "cp1256": "WINDOWS-1256", "cp1257": "WINDOWS-1257", "cp1258": "WINDOWS-1258",
+    "euc_jp": "EUC-JP", "koi8_r": "KOI8-R", "cp866": "CP866", "iso8859_2": "ISO-8859-2", "iso8859_5": "ISO-8859-5",
+    "iso8859_7": "ISO-8859-7", "tis_620": "TIS-620", "cp850": "CP850", "mac_roman": "MACINTOSH",
+    "utf_16_le": "UTF-16LE", "utf_16_be": "UTF-16BE",
+}  # fmt: skip
+_OFFERED = 3
+_SAMPLE_BYTES = 2**16
+_SHOWN = 32  # characters of each sample
+_FOREIGN = re.compile(rb"[^\n]*[\x80-\xff][^\n]*\n?")
+
+
+def decode(file: CorpusFile) -> str:
+    """The text of a file, without its byte-order mark. Raises DataError, with the place and the remedy, for what is
+    neither UTF-8 nor marked as something else, and for text with a NUL character."""
+    raw = file.raw
+    mark, encoding = next(((m, e) for m, e in _MARKS if raw.startswith(m)), (b"", "utf-8"))
+    try:
+        text = raw[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        at = error.start + len(mark)
+        name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
+        line = 1 + raw.count(b"\n", 0, at)
+        what = f"{file.setting} is not {name}: byte 0x{raw[at]:02x} at offset {at} (line {line})"
+        if mark or _nearly_utf8(raw):
+            raise DataError(
+                f"{what}, though {'its byte-order mark says so' if mark else 'nearly all of it is'}",
+                f"is it whole? Without what is damaged: {_iconv(file, name, '-c ')}",
+            ) from error
+        raise DataError(what, *_offers(file)) from error
+    if "\0" in text:
+        what = f"{file.setting} is no text: it has a NUL byte at offset {raw.index(0)}"
+        raise DataError(what, *(_offers(file) if not mark else ()))
+    return text
+
+
+def _nearly_utf8(raw: bytes) -> bool:
+    """Whether it has many characters beyond ASCII, and few that are broken: the other encodings give no valid ones."""
+    text = raw.decode("utf-8", errors="replace")
+    beyond, broken = len(text) - sum(map(str.isascii, text)), text.count("\ufffd")
+    return beyond > 10 * broken
+
+
+def _offers(file: CorpusFile) -> tuple[str, str]:
+    """The likeliest encodings: how the text begins in each, and the command that converts it."""
+    from charset_normalizer import from_bytes
+
+    packed = b"\0" in file.raw[:_SAMPLE_BYTES]
+    # what is plain ASCII looks the same in most, so lines with something else decide; wide characters cannot be cut so
+    parts = [file.raw] if packed else _FOREIGN.findall(file.raw)[:1000]
+    sample = b"".join(parts)[:_SAMPLE_BYTES]
+    while sample and not packed and sample[-1] >= 0x80:  # perhaps half a character
+        sample = sample[:-1]
+    order = list(_CANDIDATES)
+    offers: list[str] = []
+    for match in islice(from_bytes(sample or file.raw[:_SAMPLE_BYTES], cp_isolation=order), _OFFERED):
+        same = {match.encoding, *match.could_be_from_charset} & _CANDIDATES.keys()
+        name = _CANDIDATES[min(same, key=order.index)]
+        offers.append(f"{_iconv(file, name)} ({_excerpt(str(match))!r})")
+    if not offers:
+        return "it looks like no text that is known; if it is, save it as UTF-8 in the program that wrote it", ""
+    return f"choose by how the text reads: {offers[0]}", "".join(f"or: {offer}  " for offer in offers[1:]).rstrip()
+
+
+def _excerpt(text: str) -> str:
+    """A piece around the first letter beyond ASCII, from the start of a word."""
+    text = " ".join(text[:4000].split())
+    first = next((place for place, c in enumerate(text) if not c.isascii()), 0)
+    start = text.rfind(" ", 0, max(0, first - _SHOWN // 3)) + 1
+    return text[start : start + _SHOWN]
+
+
+def _iconv(file: CorpusFile, encoding: str, flags: str = "") -> str:
+    name = PurePosixPath(file.name)
+    target = shlex.quote(f"{name.stem}.utf8{name.suffix}")
+    source = file.unpack.removeprefix("cat ")
+    command = f"iconv {flags}-f {encoding} -t UTF-8"
+    return f"{command} {source} > {target}" if source != file.unpack else f"{file.unpack} | {command} > {target}"

@@ -1,0 +1,161 @@
+"""Labelled texts: the two columns of a table, and what labels can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from seqlab.data.tables import Table, read_table
+from seqlab.errors import DataError, first_places, quoted
+
+FEWEST_ROWS = 10
+"""Of a label, so that its rows can stand in three splits."""
+_MOST_NUMBERS = 100  # labels that are all numbers: a scale has fewer, a measurement more
+
+
+def read_labelled(
+    path: Path, key: str, text_column: str, label_column: str, *, separator: str | None, header: bool
+) -> list[tuple[str, str]]:
+    """(text, label) of each row of a table. The columns go by their names in the header or by their numbers, from 1.
+    Raises DataError for a missing column, for rows without a text or a label, and as read_table."""
+    wanted = (text_column, label_column)
+    table = read_table(path, key, separator=separator, header=header, wanted=wanted)
+    if not table.rows:
+        raise DataError(f"{table.setting} has a header and no rows", "give ten rows of each label or more")
+    text, label = (_place(table, f"task.{w}_column", name) for w, name in zip(("text", "label"), wanted, strict=True))
+    if table.header is not None and table.header[label] != label_column:  # by number: is line 1 a header at all?
+        found = {row[label].strip() for _, row in table.rows}
+        if table.header[label] in found:
+            raise _no_header(table, text, label)
+    places = {"text": text, "label": label}
+    lacking = {what: [n for n, row in table.rows if not row[place].strip()] for what, place in places.items()}
+    if any(lacking.values()):
+        raise DataError(
+            f"{table.setting}: "
+            + "; ".join(f"{len(n):,} without a {what} ({first_places('line', n)})" for what, n in lacking.items() if n),
+            f"give every row both, or take those out: {len(table.rows):,} rows in all",
+        )
+    return [(row[text], row[label].strip()) for _, row in table.rows]
+
+
+def _place(table: Table, key: str, name: str) -> int:
+    """Where a column stands: a name goes before a number."""
+    header = table.header or ()
+    if header.count(name) > 1:
+        raise DataError(
+            f"{table.setting} has {header.count(name)} columns called {name!r}", f"give its number: {key}=1"
+        )
+    if name in header:
+        return header.index(name)
+    if name.isdecimal() and 1 <= int(name) <= table.width:
+        return int(name) - 1
+    if table.header is None:
+        raise DataError(
+            f"{table.setting} is read without a header, and {key}={name} is no number of a column",
+            "columns are numbers then: task.text_column=1 task.label_column=2",
+            f"line {table.rows[0][0]} has {table.width} fields",
+        )
+    if (guess := _guess_columns(table)) is not None:
+        raise _no_header(table, *guess)
+    if table.width == 1:
+        raise DataError(
+            f"{table.setting} has one column: nothing that separates fields was found in its first line",
+            "say what does: task.separator=tab, or any other character",
+            f"line 1: {header[0][:100]}",
+        )
+    raise DataError(
+        f"{table.setting} has no column {name!r}",
+        f"try {key}=NAME, or its number",
+        f"columns: {', '.join(header)[:200]}",
+    )
+
+
+def _guess_columns(table: Table) -> tuple[int, int] | None:
+    """(text, label) of a table whose first line seems to be a row like the others: what stands in it stands again
+    below, as a label does."""
+    assert table.header is not None
+    columns = list(zip(*(row for _, row in table.rows), strict=True))
+    again = [
+        (len(set(cells)), place)
+        for place, (title, cells) in enumerate(zip(table.header, columns, strict=True))
+        if title in {cell.strip() for cell in cells} and len(set(cells)) <= len(cells) / 2
+    ]
+    if not again or table.width < 2:
+        return None
+    label = min(again)[1]
+    text = max((p for p in range(table.width) if p != label), key=lambda p: sum(map(len, columns[p])))
+    return text, label
+
+
+def _no_header(table: Table, text: int, label: int) -> DataError:
+    assert table.header is not None
+    return DataError(
+        f"{table.setting} has no header: its first line is like the others, with the label {table.header[label]!r}",
+        f"try task.header=false task.text_column={text + 1} task.label_column={label + 1}",
+    )
+
+
+def _as_number(label: str) -> float | None:
+    try:
+        return float(label)
+    except ValueError:
+        return None
+
+
+def in_order(labels: Iterable[str]) -> list[str]:
+    """Labels as a person would list them: by value where all are numbers, else by code points."""
+    labels = sorted(labels)
+    numbers = {label: _as_number(label) for label in labels}
+    if any(number is None or number != number for number in numbers.values()):
+        return labels
+    return sorted(labels, key=lambda label: (numbers[label] or 0.0, label))
+
+
+def check_labels(counts: Mapping[str, int], corpus: str, label_column: str) -> None:
+    """Raise DataError where these labels, each with the number of its rows, cannot be what was meant."""
+    remedy = f"is task.label_column={label_column} the right column?"
+    what = f"task.corpus={corpus}"
+    if len(counts) < 2:
+        raise DataError(f"{what} has {len(counts)} kind of label; telling apart needs two", remedy)
+    by_number: dict[float, list[str]] = {}
+    for label in counts:
+        if (number := _as_number(label)) is not None:
+            by_number.setdefault(number, []).append(label)
+    same = next((labels for labels in by_number.values() if len(labels) > 1), None)
+    if same is not None:
+        shown = " and ".join(f"'{label}' ({counts[label]:,} rows)" for label in sorted(same))
+        raise DataError(f"{what}: the labels {shown} are one number, written in two ways", "write it in one way")
+    if len(by_number) == len(counts) > _MOST_NUMBERS:
+        raise DataError(
+            f"{what}: its {len(counts):,} labels are all numbers, as measurements are and classes are not",
+            f"{remedy} Numbers become classes by cutting them into a few ranges",
+        )
+    rows = sum(counts.values())
+    if len(counts) > rows / 2 and rows > 2 * FEWEST_ROWS:  # a tiny table is told what it lacks by its splits
+        raise DataError(f"{what}: {len(counts):,} different labels in {rows:,} rows: most occur once", remedy)
+
+
+def label_warnings(counts: Mapping[str, int]) -> list[str]:
+    """What makes figures on these labels doubtful, with the remedy."""
+    found: list[str] = []
+    if missing := [label for label in counts if label.lower() in ("nan", "<na>")]:
+        found.append(
+            f"{counts[missing[0]]:,} rows have the label {missing[0]!r}, as pandas writes a missing one: take them out "
+            "if they have none"
+        )
+    rare = [label for label in in_order(counts) if counts[label] < FEWEST_ROWS]
+    if rare:
+        shown = ", ".join(f"{quoted([label])} ({counts[label]})" for label in rare[:10])
+        found.append(
+            f"{len(rare)} of {len(counts)} labels have fewer than {FEWEST_ROWS} rows: {shown}"
+            f"{' and more' if len(rare) > 10 else ''}: a label needs some in each split, so mend what is misspelt, "
+            "join them to others, or take their rows out"
+        )
+    return found
+
+
+def label_counts(counts: Mapping[str, int]) -> str:
+    """`neg 4,265, pos 4,265`: the first twenty."""
+    labels = in_order(counts)
+    shown = ", ".join(f"{label} {counts[label]:,}" for label in labels[:20])
+    return shown + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
