@@ -12,7 +12,8 @@ from seqlab.errors import DataError, first_places
 
 def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
     """(source, translation) from a TSV file or from two line-aligned files `A,B`, of which a line may be
-    empty. White space is collapsed. Raises DataError where a line of a TSV file lacks one of the two, or the two files have not as many lines."""
+    empty. White space is collapsed. Raises DataError where a line of a TSV file lacks one of the two, or the two files
+    have not as many lines."""
     paths = _paths(where, key)
     pairs = _aligned(paths, where, key) if len(paths) == 2 else _separated(paths[0], where, key)
     return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
