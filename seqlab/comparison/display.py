@@ -150,7 +150,7 @@ def show_summary(summary: Summary, console: Console) -> None:
     console.print(_quality(summary, console.width))
     console.print()
     console.print(_cost(summary, console.width))
-    if any(row.front for row in summary.rows) and len(summary.rows) > 1:
+    if any(row.pareto_optimal for row in summary.rows) and len(summary.rows) > 1:
         console.print(Text("* no other model is better and quicker to train", style="dim"))
     if summary.target is not None and len(summary.rows) > 1:
         console.print(Text(target_text(summary), style="dim"))
@@ -168,7 +168,9 @@ def show_summary(summary: Summary, console: Console) -> None:
     for pair, text in zip(summary.pairs, summary.verdicts, strict=True):
         console.print(Text(text, style="bold" if pair.significant else ""))
     if len(summary.pairs) > 1:
-        console.print(Text(f"({tested(summary.pairs)} pairs, corrected together by Holm's method)", style="dim"))
+        console.print(
+            Text(f"({tested(summary.pairs)} pairs, corrected together, step by step as by Holm)", style="dim")
+        )
     if (unequal := unequal_text(summary)) is not None:
         console.print(Text(unequal, style="yellow"))
     for row in summary.rows:
@@ -222,7 +224,7 @@ def _quality(summary: Summary, width: int) -> Table:
                 *(number(values.get(name)) if name in values else "" for name in others),
             ]
         )
-    return fitted(width, ("model", f"test {summary.unit}", "95 % over seeds", "seeds", *others), rows)
+    return fitted(width, ("model", f"test {summary.unit}", f"95 % {summary.over}", "seeds", *others), rows)
 
 
 def interval_text(row: Row) -> str:
@@ -256,6 +258,6 @@ COST_LEGEND = (
 def _cost(summary: Summary, width: int) -> Table:
     rows: list[list[Cell]] = []
     for row in summary.rows:
-        star = "* " if row.front and len(summary.rows) > 1 else ""
+        star = "* " if row.pareto_optimal and len(summary.rows) > 1 else ""
         rows.append([Text.assemble((star, "green"), row.label), *cost_cells(row)])
     return fitted(width, ("model", *COST_HEADINGS), rows)

@@ -122,8 +122,8 @@ def figures(summary: Summary) -> dict[str, Picture]:
         Picture(
             "results",
             "Results",
-            f"Test {summary.primary}: the diamond is the mean, the bar its 95 % interval over seeds, dots are seeds."
-            + naive,
+            f"Test {summary.primary}: the diamond is the mean, the bar its 95 % interval {summary.over}, "
+            "dots are seeds." + naive,
             lambda figure: _draw_results(figure.subplots(), summary),
             height=1.4 + 0.5 * max(2, len(summary.rows)),
         )

@@ -94,7 +94,7 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
     found = [
         {
             "kind": "shown" if pair.significant else "open",
-            "tag": "shown" if pair.significant else "not shown",
+            "tag": "significant" if pair.significant else "not significant",
             "text": f"{text}; {condition(summary)}",
         }
         for pair, text in zip(summary.pairs, summary.verdicts, strict=True)
@@ -130,11 +130,18 @@ def _method(summary: Summary) -> str:
     order = "the same split and the same order of data" if same_order else "the same split"
     pairs = tested(summary.pairs)
     return (
-        f"With seed i every model has {order}; initialisation has a random stream of its own. Intervals are of "
-        "Student's t: over seeds for a model, over paired differences for a pair. A difference is called shown when "
-        f"its p, corrected by Holm's method for {pairs} pair{'' if pairs == 1 else 's'}, is below 0.05. Test figures "
-        "are those of the weights that validated best."
+        f"With seed i every model has {order}; initialisation has a random stream of its own. Intervals "
+        f"(95 %) and verdicts generalise over {_over(summary)}; the models' variances over seeds are drawn towards "
+        "their mean (a moderated t, Smyth 2004). A difference is called significant when its p, corrected for "
+        f"{pairs} pair{'' if pairs == 1 else 's'} step by step as by Holm (1979), is below 0.05. Test figures are "
+        "those of the weights that validated best."
     )
+
+
+def _over(summary: Summary) -> str:
+    if summary.items is not None:
+        return f"training seeds and the {summary.items:,} test items together"
+    return "training seeds alone, not over test items: not every run knows its items"
 
 
 def _quality(summary: Summary) -> dict[str, Any]:
@@ -148,7 +155,7 @@ def _quality(summary: Summary) -> dict[str, Any]:
         values = {name: metric.value for name, metric in base.metrics.items()}
         figures = [number(values.get(name)) for name in names if name != summary.primary]
         rows.append({"cells": [base.name, number(values.get(summary.primary)), "", "", *figures], "naive": True})
-    headings = ["model", summary.primary, "95 % over seeds", "seeds", *(n for n in names if n != summary.primary)]
+    headings = ["model", summary.primary, f"95 % {summary.over}", "seeds", *(n for n in names if n != summary.primary)]
     naive = "".join(f" {base.name}: {base.about}." for base in summary.baselines)
     return {"about": f"On the test split, means over seeds.{naive}", "headings": headings, "rows": rows}
 
@@ -178,7 +185,7 @@ def _sizes(summary: Summary) -> dict[str, Any]:
 def _costs(summary: Summary) -> dict[str, Any]:
     rows = []
     for row in summary.rows:
-        mark = " *" if row.front and len(summary.rows) > 1 else ""
+        mark = " *" if row.pareto_optimal and len(summary.rows) > 1 else ""
         rows.append({"cells": [row.label + mark, *cost_cells(row)], "naive": False})
     target = "" if summary.target is None else f" {target_text(summary).capitalize()}."
     return {

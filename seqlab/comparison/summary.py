@@ -13,10 +13,10 @@ from typing import Any
 
 from seqlab.comparison.conditions import conditions_json
 from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.statistics import Difference, Interval, compare_all, mean_interval, tested, verdict
+from seqlab.comparison.statistics import Analysis, Difference, Interval, Sample, analyse, tested, verdict
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import Baseline, Metric
-from seqlab.run_folder import read_result, write_json
+from seqlab.run_folder import read_items, read_result, write_json
 from seqlab.training.recorder import finite
 
 _TIME_NOISE = 0.05
@@ -34,7 +34,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Run:
-    """A complete run."""
+    """A complete run. items: the primary metric on test item by item; None where the run does not know it."""
 
     label: str
     seed: int
@@ -42,13 +42,14 @@ class Run:
     result: Mapping[str, Any]
     curve: tuple[Point, ...]
     sample: str
+    items: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model over its seeds. test: the primary metric by seed; figures: each metric's mean over seeds.
-    seconds_to_target: mean training time until the shared target was first met. front: nothing else is both
-    better on test and quicker to train."""
+    """One model over its seeds. test: the primary metric by seed; figures: each metric's mean over seeds. interval: of
+    the mean, 95 %, over what the verdicts are over. seconds_to_target: mean training time until the shared target was
+    first met. pareto_optimal: nothing else is both better on test and quicker to train."""
 
     variant: Variant
     runs: tuple[Run, ...]
@@ -61,7 +62,7 @@ class Row:
     tokens_per_second: float | None
     peak_memory_bytes: int | None
     seconds_to_target: float | None
-    front: bool
+    pareto_optimal: bool
 
     @property
     def label(self) -> str:
@@ -82,6 +83,17 @@ class Summary:
     metric: Metric
     target: float | None
     command: str
+    analysis: Analysis
+
+    @property
+    def items(self) -> int | None:
+        """How many test items the verdicts and intervals generalise over; None: over seeds alone."""
+        return self.analysis.items
+
+    @property
+    def over(self) -> str:
+        """What the intervals and verdicts generalise over."""
+        return "over seeds" if self.items is None else "over seeds and items"
 
     @property
     def unit(self) -> str:
@@ -104,7 +116,7 @@ def read_run(label: str, seed: int, folder: Path) -> Run | None:
     )
     samples = folder / "samples.txt"
     sample = samples.read_text(encoding="utf-8") if samples.is_file() else ""
-    return Run(label, seed, str(folder), result, curve, sample)
+    return Run(label, seed, str(folder), result, curve, sample, read_items(folder, result["primary"]))
 
 
 def summarise(
@@ -119,18 +131,34 @@ def summarise(
         return None
     primary = str(runs[0].result["primary"])
     kind = runs[0].result["metrics"][primary]
-    metric = Metric(0.0, kind["unit"], kind["higher_is_better"])
+    # runs of before do not know the range
+    metric = Metric(0.0, kind["unit"], kind["higher_is_better"], kind.get("lowest"), kind.get("highest"))
     higher = metric.higher_is_better
     pick_best, pick_worst = (max, min) if higher else (min, max)
     bests = [pick_best(point.value for point in run.curve) for run in runs if run.curve]
     target = pick_worst(bests) if bests else None
-    rows = [_row(variant, runs, failed, primary, target, higher) for variant in plan.variants]
-    rows = [_with_front(row, rows, higher) for row in rows]
+    analysis = analyse(_samples(plan, runs, primary), metric)
+    rows = [_row(variant, runs, failed, primary, target, higher, analysis) for variant in plan.variants]
+    rows = [_with_pareto(row, rows, higher) for row in rows]
     rows.sort(key=lambda row: (row.mean is None, 0.0 if row.mean is None else -row.mean if higher else row.mean))
-    pairs = compare_all({row.label: row.test for row in rows if row.test}, higher_is_better=higher)
+    order = {row.label: place for place, row in enumerate(rows)}
+    pairs = sorted(analysis.pairs, key=lambda pair: (order[pair.first], order[pair.second]))
     unit = metric.unit or primary.replace("_", " ")
     verdicts = tuple(verdict(pair, unit, tested(pairs)) for pair in pairs)
-    return Summary(plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command)
+    return Summary(
+        plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command, analysis
+    )
+
+
+def _samples(plan: Plan, runs: Sequence[Run], primary: str) -> dict[str, Sample]:
+    """What each model's runs came to on test, in the plan's order; without those that came to no number."""
+    found: dict[str, Sample] = {}
+    for variant in plan.variants:
+        known = [run for run in runs if run.label == variant.label and run.result["test"][primary] is not None]
+        if known:
+            values = {run.seed: float(run.result["test"][primary]) for run in known}
+            found[variant.label] = Sample(values, {run.seed: run.items or () for run in known})
+    return found
 
 
 def _row(
@@ -140,6 +168,7 @@ def _row(
     primary: str,
     target: float | None,
     higher: bool,
+    analysis: Analysis,
 ) -> Row:
     mine = tuple(sorted((run for run in runs if run.label == variant.label), key=lambda run: run.seed))
     test = {run.seed: value for run in mine if (value := run.result["test"][primary]) is not None}
@@ -159,13 +188,13 @@ def _row(
         },
         test=test,
         mean=fmean(test.values()) if test else None,
-        interval=mean_interval(list(test.values())),
+        interval=analysis.intervals.get(variant.label),
         figures=figures,
         training_seconds=mean([run.result["seconds"] for run in mine]),
         tokens_per_second=mean([run.result["tokens_per_second"] for run in mine]),
         peak_memory_bytes=max((run.result["peak_memory_bytes"] for run in mine), default=None),
         seconds_to_target=mean([_seconds_to(run, target, higher) for run in mine]),
-        front=False,
+        pareto_optimal=False,
     )
 
 
@@ -177,7 +206,7 @@ def _seconds_to(run: Run, target: float | None, higher: bool) -> float | None:
     return next(met, None)
 
 
-def _with_front(row: Row, rows: Sequence[Row], higher: bool) -> Row:
+def _with_pareto(row: Row, rows: Sequence[Row], higher: bool) -> Row:
     """The row with its Pareto mark: test quality against training time, where a few per cent of time are noise."""
 
     def beats(other: Row) -> bool:
@@ -188,8 +217,8 @@ def _with_front(row: Row, rows: Sequence[Row], higher: bool) -> Row:
         no_slower = other.training_seconds <= (1 + _TIME_NOISE) * row.training_seconds
         return (quality > 0 and no_slower) or (quality == 0 and quicker)
 
-    front = row.mean is not None and not any(beats(other) for other in rows)
-    return replace(row, front=front)
+    optimal = row.mean is not None and not any(beats(other) for other in rows)
+    return replace(row, pareto_optimal=optimal)
 
 
 # --- files -------------------------------------------------------------------------------------------
@@ -220,7 +249,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 "flops_per_token": variant.probe and variant.probe.flops_per_token,
                 "state_bytes": variant.probe and variant.probe.state_bytes,
                 "generated_per_second": variant.probe and variant.probe.generated_per_second,
-                "pareto": row.front,
+                "pareto": row.pareto_optimal,
             }
         )
     plain: dict[str, Any] = finite(
@@ -238,6 +267,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 {**asdict(pair), "significant": pair.significant, "verdict": text}
                 for pair, text in zip(summary.pairs, summary.verdicts, strict=True)
             ],
+            "over": ["training seeds", *(["test items"] if summary.items is not None else [])],
             "baselines": [
                 {"name": b.name, "about": b.about, "test": {name: m.value for name, m in b.metrics.items()}}
                 for b in summary.baselines

@@ -1,115 +1,178 @@
-"""The statistics against known truths. The larger simulation is benchmarks/false_positives.py."""
+"""The statistics against known truths. The larger simulation is benchmarks/calibration.py."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_rel
+from scipy.stats import t, ttest_ind
 
-from seqlab.comparison.statistics import compare_all, compare_pair, holm, mean_interval, verdict
+from benchmarks.calibration import EQUAL, Case, shares
+from seqlab.comparison.statistics import Sample, analyse, moderated, verdict, within_range
+from seqlab.criterion import Metric
 
-values = st.floats(-1e3, 1e3, allow_nan=False)
+SCORE = Metric(0.0, "", higher_is_better=True)
+SHARE = replace(SCORE, lowest=0.0, highest=1.0)
+BITS = Metric(0.0, "bits/char", higher_is_better=False, lowest=0.0)
 
 
-def test_mean_interval_is_students() -> None:
-    low, high = mean_interval([1.0, 2.0, 3.0]) or (0, 0)
-    # t(0.975, 2) = 4.30265, standard error 1 / sqrt(3)
+def _seeds(*values: float) -> Sample:
+    return Sample(dict(enumerate(values)))
+
+
+def test_one_model_has_students_interval() -> None:
+    low, high = analyse({"a": _seeds(1.0, 2.0, 3.0)}, SCORE).intervals["a"] or (0, 0)
+    # t(0.975, 2) = 4.30265, standard error 1 / sqrt(3); from draws, so to some per cent
     half = 4.30265 / math.sqrt(3)
-    assert [low, high] == pytest.approx([2 - half, 2 + half], rel=1e-5)
-    assert mean_interval([1.0]) is None
+    assert [low, high] == pytest.approx([2 - half, 2 + half], abs=0.05 * half)
+    assert analyse({"a": _seeds(1.0)}, SCORE).intervals == {"a": None}
 
 
-@given(st.lists(st.tuples(values, values), min_size=2, max_size=8), st.booleans())
-def test_a_pair_is_scipys_paired_t_and_the_better_comes_first(pairs: list[tuple[float, float]], higher: bool) -> None:
-    a, b = ({seed: pair[side] for seed, pair in enumerate(pairs)} for side in (0, 1))
-    found = compare_pair("a", "b", a, b, higher_is_better=higher)
-    assert found.mean >= 0
-    better, worse = (a, b) if found.first == "a" else (b, a)
-    gains = [(better[s] - worse[s]) * (1 if higher else -1) for s in a]
-    assert found.mean == pytest.approx(np.mean(gains), abs=1e-9)
-    assert found.won == sum(gain > 0 for gain in gains)
-    if found.interval is not None:
-        assert found.interval[0] <= found.mean <= found.interval[1]
-        expected = ttest_rel(list(better.values()), list(worse.values()))
-        assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
+@pytest.mark.parametrize(("first", "second"), [((1.0, 2.0), (4.0, 4.5)), ((0.1, 1.2), (0.9, 2.3))])
+def test_two_models_with_two_seeds_share_one_variance(first: tuple[float, float], second: tuple[float, float]) -> None:
+    """Student's t of two samples with a pooled variance."""
+    (pair,) = analyse({"a": _seeds(*first), "b": _seeds(*second)}, SCORE).pairs
+    assert pair.p == pytest.approx(ttest_ind(first, second).pvalue, abs=0.01)
+    assert pair.p_corrected == pair.p
+    assert pair.first == "b"
 
 
-def test_pairs_are_by_seed_and_only_where_both_have_one() -> None:
-    found = compare_pair("a", "b", {0: 1.0, 1: 5.0, 2: 9.0}, {1: 4.0, 2: 8.5, 7: 0.0}, higher_is_better=True)
-    assert (found.seeds, found.won, found.mean) == (2, 2, 0.75)
+def test_a_variance_is_drawn_towards_the_mean_the_more_the_fewer_seeds_there_are() -> None:
+    variance_M = np.array([1.0, 3.0])
+    assert moderated(variance_M, np.array([2, 2])).tolist() == [2.0, 2.0]
+    assert moderated(variance_M, np.array([3, 3])) == pytest.approx([1.6, 2.4])
+    assert moderated(variance_M, np.array([100, 100])) == pytest.approx([1.0, 3.0], abs=0.02)
 
 
-def test_holm_against_the_example_of_its_definition() -> None:
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
+def test_from_two_seeds_the_larger_gap_is_never_the_less_certain_one() -> None:
+    """A gap of 0.88 from a model whose two seeds lie apart, beside one of 0.76 from one whose seeds agree."""
+    found = analyse(
+        {"base": _seeds(2.0, 2.001), "apart": _seeds(2.92, 2.84), "close": _seeds(2.762, 2.76)}, SCORE
+    ).pairs
+    p = {frozenset((pair.first, pair.second)): pair.p_corrected or 0.0 for pair in found}
+    assert p[frozenset(("base", "apart"))] <= p[frozenset(("base", "close"))] < 0.05
 
 
-@given(st.lists(st.floats(0, 1), max_size=8))
-def test_holm_raises_the_smallest_p_by_the_number_of_pairs_and_keeps_the_order(p_values: list[float]) -> None:
-    corrected = holm(p_values)
-    assert all(p <= c <= 1.0 for p, c in zip(p_values, corrected, strict=True))
-    if p_values:
-        assert min(corrected) == pytest.approx(min(1.0, min(p_values) * len(p_values)))
-        assert corrected[p_values.index(max(p_values))] == max(corrected)
+def test_items_alone_are_students_paired_t() -> None:
+    """Runs that are the same whatever the seed, on ten items: what is left is the test items."""
+    rng = np.random.default_rng(0)
+    items = {name: rng.normal(size=10) + gap for name, gap in (("a", 0.0), ("b", 1.0))}
+    samples = {
+        name: Sample(dict.fromkeys(range(3), float(x.mean())), dict.fromkeys(range(3), x.tolist()))
+        for name, x in items.items()
+    }
+    (pair,) = analyse(samples, SCORE).pairs
+    gains = items["b"] - items["a"]
+    size = abs(gains.mean()) / (gains.std(ddof=1) / math.sqrt(10))
+    assert pair.p == pytest.approx(2 * t.sf(size, 9), abs=0.01)
+    assert pair.items == 10
+
+
+def test_runs_that_do_not_know_their_items_are_judged_over_seeds_and_say_so() -> None:
+    rng = np.random.default_rng(0)
+    samples = {
+        name: Sample(
+            {seed: float(rng.normal()) for seed in range(3)}, {seed: rng.normal(size=9).tolist() for seed in range(3)}
+        )
+        for name in "ab"
+    }
+    assert "over training seeds and test items" in verdict(analyse(samples, SCORE).pairs[0], "", 1)
+    older = {**samples, "b": Sample(samples["b"].values)}
+    found = analyse(older, SCORE)
+    assert found.items is None
+    assert "over training seeds, not over test items" in verdict(found.pairs[0], "", 1)
+    others = {**samples, "b": Sample(samples["b"].values, {seed: rng.normal(size=8).tolist() for seed in range(3)})}
+    assert analyse(others, SCORE).items is None
 
 
 def test_one_seed_has_no_winner() -> None:
-    (pair,) = compare_all({"a": {0: 1.0}, "b": {0: 2.0}}, higher_is_better=False)
-    assert not pair.significant
-    assert "shows nothing about others" in verdict(pair, "bits/char", 1)
+    """However far it is from models whose seeds agree."""
+    found = analyse({"a": _seeds(1.0), "b": _seeds(2.0, 2.01, 1.99), "c": _seeds(2.0, 2.02, 2.01)}, BITS)
+    assert [pair.significant for pair in found.pairs if "a" in (pair.first, pair.second)] == [False, False]
+    assert found.intervals["a"] is None
+    text = verdict(found.pairs[0], "bits/char", 1)
+    assert text.startswith("a was better than b by 1.000 bits/char, but one seed says nothing of others")
 
 
 def test_verdicts_say_what_was_found() -> None:
-    first, second = {s: 2.0 + 0.01 * s for s in range(5)}, {s: 2.21 + 0.012 * s for s in range(5)}
-    (pair,) = compare_all({"rnn": second, "transformer": first}, higher_is_better=False)
+    first, second = (Sample({s: start + 0.01 * s for s in range(5)}) for start in (2.0, 2.21))
+    (pair,) = analyse({"rnn": second, "transformer": first}, BITS).pairs
     text = verdict(pair, "bits/char", 1)
-    assert text.startswith("transformer is better than rnn by 0.214 bits/char (95 % 0.21")
-    assert text.endswith("5 of 5 seeds)")
-    noise = compare_all({"a": {0: 1.0, 1: 2.0, 2: 1.5}, "b": {0: 1.1, 1: 1.8, 2: 1.6}}, higher_is_better=True)[0]
-    assert "no difference that 3 seeds can show" in verdict(noise, "", 1)
-    apart = compare_pair("a", "b", {0: 1.0}, {1: 1.0}, higher_is_better=True)
-    assert "no seed in common" in verdict(apart, "", 1)
+    assert text.startswith("transformer is better than rnn by 0.210 bits/char, 95 % 0.1")
+    assert text.endswith("over training seeds, not over test items (n = 5 seeds, p < 0.001)")
+    noise = analyse({"a": _seeds(1.0, 2.0, 1.5), "b": _seeds(1.1, 1.8, 1.7), "c": _seeds(1.2, 1.6, 1.4)}, SCORE).pairs
+    text = verdict(noise[0], "", 3)
+    assert "b and a: no significant difference (n = 3 seeds, corrected p = " in text
+    many = verdict(replace(pair, items=853, p_corrected=0.213), "", 6)
+    assert (
+        "no significant difference (n = 5 seeds x 853 items, corrected p = 0.21; by itself the pair would pass" in many
+    )
 
 
-def test_a_pair_that_only_correction_stops_says_so() -> None:
-    a = {0: 1.0, 1: 1.1, 2: 1.05}
-    b = {0: 0.8, 1: 0.95, 2: 0.8}
-    alone = compare_all({"a": a, "b": b}, higher_is_better=True)[0]
-    assert alone.significant
-    crowd = compare_all({"a": a, "b": b, "c": {0: 0.9, 1: 0.9, 2: 1.3}, "d": dict(a)}, higher_is_better=True)
-    same = next(pair for pair in crowd if {pair.first, pair.second} == {"a", "b"})
-    assert not same.significant
-    assert "among 6 pairs it does not" in verdict(same, "", 6)
-
-
-def test_equal_differences_are_no_proof() -> None:
+def test_equal_figures_in_all_seeds_are_no_proof() -> None:
     """0.999 against 0.998 in three seeds: t would be infinite, and prove anything."""
-    pair = compare_all(
-        {"a": dict.fromkeys(range(3), 0.999), "b": dict.fromkeys(range(3), 0.998)}, higher_is_better=True
-    )[0]
-    assert pair.interval is None
-    assert not pair.significant
-    same = compare_all({"a": {0: 1.0, 1: 1.0}, "b": {0: 1.0, 1: 1.0}}, higher_is_better=True)[0]
+    near = {"a": Sample(dict.fromkeys(range(3), 0.999)), "b": Sample(dict.fromkeys(range(3), 0.998))}
+    (pair,) = analyse(near, SHARE).pairs
+    assert (pair.interval, pair.p, pair.significant) == (None, 0.25, False)
+    assert "the sign test decides, 3 of 3 seeds" in verdict(pair, "", 1)
+    # with items it is one item of a thousand
+    right = {"a": [0.0] + [1.0] * 999, "b": [0.0] * 2 + [1.0] * 998}
+    items = {
+        name: Sample(dict.fromkeys(range(3), float(np.mean(row))), dict.fromkeys(range(3), row))
+        for name, row in right.items()
+    }
+    (pair,) = analyse(items, SHARE).pairs
+    assert pair.interval is not None
+    assert pair.p is not None
+    assert 0.2 < pair.p < 0.5
+    same = analyse({"a": near["a"], "b": near["a"]}, SHARE).pairs[0]
     assert not same.significant
-    assert "the same in all 2 seeds" in verdict(same, "", 1)
+    assert "the same in all 3 seeds" in verdict(same, "", 1)
 
 
-def test_identical_models_are_rarely_told_apart_and_different_ones_mostly() -> None:
-    rng = np.random.default_rng(0)
+def test_models_with_other_seeds_are_compared_too() -> None:
+    found = analyse({"a": Sample({0: 1.0, 1: 1.1, 2: 0.9}), "b": Sample({7: 5.0, 8: 5.1})}, SCORE).pairs[0]
+    assert (found.seeds, found.shared, found.significant) == ((2, 3), 0, True)
+    assert "n = 2 and 3 seeds" in verdict(found, "", 1)
 
-    def found(gap: float) -> float:
-        hits = 0
-        for _ in range(300):
-            draws = rng.normal(size=(2, 5)) + np.array([[0.0], [gap]])
-            tables = {name: dict(enumerate(row.tolist())) for name, row in zip("ab", draws, strict=True)}
-            hits += compare_all(tables, higher_is_better=True)[0].significant
-        return hits / 300
 
-    # 300 draws of a 5 % chance are below 9 % in 99.8 of 100 series
-    assert found(0.0) < 0.09
-    assert found(3.0) >= 0.9
+@given(st.floats(0.0, 1.0), st.floats(0.0, 50.0))
+def test_an_interval_of_a_share_stays_inside_0_and_1(mean: float, margin: float) -> None:
+    low, high = within_range(mean, margin, SHARE)
+    assert 0.0 <= low <= mean + 1e-12
+    assert mean - 1e-12 <= high <= 1.0
+
+
+def test_intervals_end_inside_the_metrics_range() -> None:
+    found = analyse({"a": _seeds(0.98, 0.88), "b": _seeds(0.9, 0.2)}, SHARE)
+    for interval in found.intervals.values():
+        assert interval is not None
+        assert 0.0 < interval[0] < interval[1] < 1.0
+    assert found.pairs[0].interval is not None
+    assert -1.0 <= found.pairs[0].interval[0] < found.pairs[0].interval[1] <= 1.0
+    bits = analyse({"a": _seeds(1.0, 2.0)}, BITS).intervals["a"]
+    assert bits is not None
+    assert 0.0 < bits[0] < 1.5 < bits[1]
+    # far from the ends it is what it always was
+    assert within_range(2.0, 0.01, BITS) == pytest.approx((1.99, 2.01), abs=1e-4)
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize("spread", [EQUAL, (1.0, 1.0, 2.0, 2.0)], ids=["equal", "unequal"])
+def test_equal_models_are_rarely_told_apart(seeds: int, spread: tuple[float, ...]) -> None:
+    """Seeds and items both noisy. 200 draws of a 5 % chance are at most 10 % in 99.9 of 100 series; the paired t over
+    seeds alone is far beyond."""
+    wrong, _, paired = shares(Case(seeds, spread), 200, 1000)
+    assert wrong <= 0.1
+    assert paired > (0.1 if spread == EQUAL else 0.07)
+
+
+def test_a_gap_of_three_standard_deviations_is_found() -> None:
+    """In four models, from three seeds in more than 80 % and from five in more than 95 %."""
+    found = {seeds: shares(Case(seeds, EQUAL, gap=3.0, item_spread=0.1), 200, 1000)[1] for seeds in (3, 5)}
+    assert found[3] >= 0.74  # 0.82 less three standard errors
+    assert found[5] >= 0.95
