@@ -161,7 +161,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
         """(text, label) of each row of a corpus by its name, or of a file."""
         if where in CORPORA:
             return CORPORA[where]()
-        path = find_corpus(where, key, CORPORA, "a CSV or TSV file with a text and a label column")
+        path = find_corpus(where, key, CORPORA, "a CSV, TSV or JSON Lines file with a text and a label column")
         columns = (self.text_column, self.label_column)
         return read_labelled(path, key, *columns, separator=self.separator, header=self.header)
 
