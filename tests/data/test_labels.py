@@ -95,7 +95,7 @@ def test_numbers_stand_in_their_order() -> None:
 
 
 def test_confusion_counts_stand_in_the_order_of_numbers() -> None:
-    meter = SentimentMeter(("1", "10", "2"), ["a", "b", "c"], "accuracy", "accuracy")
+    meter = SentimentMeter(("1", "10", "2"), ["a", "b", "c"], "accuracy")
     meter.pairs = [torch.tensor([[0, 1], [1, 1], [2, 0]])]
     assert meter.details()["confusion"] == {
         "1": {"1": 0, "2": 0, "10": 1},
