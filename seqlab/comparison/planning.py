@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from seqlab.comparison.common import chosen_threads, common_compilation, common_precision
 from seqlab.comparison.existing import existing_runs, stored_primary, without_seed
 from seqlab.comparison.plan import FORMAT, Plan, Variant
 from seqlab.comparison.probe import Probe, busy_others, probe
@@ -98,21 +99,27 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
             "seconds, are those of a busy machine"
         )
     threads, slow = torch.get_num_threads(), None
-    for variant in plan.variants:
+    configs, drafted = _one_precision(plan, configs, tasks, config_dir)
+    shared_threads: str | None = None
+    for variant in drafted:
         config = configs[variant.label]
         torch.set_num_threads(threads)  # one variant's device.threads is not the next one's
         try:
             if config.task not in tasks:
                 tasks[config.task] = config.task.build()
-                primary = tasks[config.task].meter("validation").primary
-                notes += [warning for warning in task_warnings(tasks[config.task]) if warning not in notes]
+            primary = tasks[config.task].meter("validation").primary
+            notes += [warning for warning in task_warnings(tasks[config.task]) if warning not in notes]
             with torch.device("meta"):
                 empty = tasks[config.task].build_network(config.model)
             order = tasks[config.task].training_order(empty)
             if request.budget is None and not variant.existing:  # which is the only end that a run has then
                 notes += [note for note in budgets(config, tasks[config.task], empty) if note not in notes]
             orders.setdefault(order, []).append(variant.label)
+            if shared_threads is not None and config.device.threads == "auto" and not variant.existing:
+                variant = replace(variant, overrides=merged(variant.overrides, (shared_threads,)))
+                config = load_run_config(list(variant.overrides), config_dir)
             variant, why = _complete(variant, config, tasks[config.task], request, config_dir)
+            shared_threads = shared_threads or chosen_threads(variant, config)
             notes += [f"{variant.label} could not be measured beforehand: {why}"] if why else []
             slow = slow or _slow_validation(variant, config, tasks[config.task])
         except SeqlabError as error:
@@ -122,6 +129,7 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     for config in (configs[variant.label] for variant in variants if variant.existing):
         if config.task in tasks:  # they may have been trained before anybody looked
             check_before_training(tasks[config.task], config.model, f"model={config.names['model']}")
+    variants = list(common_compilation(variants, configs))
     _check_corpus(plan, tasks)
     notes += [slow] if slow is not None else []
     if len(orders) > 1:
@@ -131,6 +139,30 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
         torch.cuda.empty_cache()  # the runs have processes of their own
     digest = next((task.data_sha256 for task in tasks.values()), "")
     return replace(plan, variants=tuple(variants), primary=primary, notes=tuple(notes), data_sha256=digest)
+
+
+def _one_precision(
+    plan: Plan, configs: dict[str, RunConfig], tasks: dict[Any, Task[Any]], config_dir: Path | None
+) -> tuple[dict[str, RunConfig], list[Variant]]:
+    """Configs and variants with one precision for all that leave it to `auto`. `tasks` are filled on the way."""
+    networks = {}
+    for variant in plan.variants:
+        config = configs[variant.label]
+        if variant.existing:
+            continue
+        try:
+            if config.task not in tasks:
+                tasks[config.task] = config.task.build()
+            with torch.device("meta"):
+                networks[variant.label] = (config, tasks[config.task].build_network(config.model))
+        except SeqlabError as error:
+            raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
+    words = common_precision(networks)
+    variants = [
+        replace(v, overrides=merged(v.overrides, (words[v.label],))) if v.label in words else v for v in plan.variants
+    ]
+    changed = {v.label: load_run_config(list(v.overrides), config_dir) for v in variants if v.label in words}
+    return configs | changed, variants
 
 
 def _complete(
@@ -324,7 +356,10 @@ def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Requ
                 f"{first} is on {reference.names['task']} and {label} on {config.names['task']}",
                 "compare models on one task",
             )
-        free = {"task": config.task.training_settings, "trainer": [f.name for f in fields(config.trainer)]}
+        free = {
+            "task": config.task.training_settings,
+            **{group: [f.name for f in fields(getattr(config, group))] for group in ("trainer", "device")},
+        }
         for group, may_differ in free.items():
             ours, theirs = asdict(getattr(reference, group)), asdict(getattr(config, group))
             for key in (key for key in ours if ours[key] != theirs[key]):

@@ -1,0 +1,68 @@
+"""One precision, one number of threads and one answer to compilation in a comparison."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqlab.comparison.common import common_compilation
+from seqlab.comparison.plan import Plan, Variant
+from seqlab.comparison.planning import complete, draft, undecided
+from seqlab.comparison.request import key_of, read_request
+from seqlab.config.run import load_run_config
+from tests.conftest import tiny_overrides
+
+SHARED = [o for o in tiny_overrides("rnn", "char_lm", "device=cpu") if not o.startswith("model=")]
+
+
+def _plan(*words: str) -> Plan:
+    request = read_request([*words, *SHARED])
+    drafted, configs = draft(request, None)
+    return complete(drafted, request, configs, None)
+
+
+def _chosen(plan: Plan, key: str) -> list[str]:
+    return [word.partition("=")[2] for v in plan.variants for word in v.overrides if key_of(word) == key]
+
+
+@pytest.fixture
+def amx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor that says that it multiplies bf16 matrices in tiles."""
+    monkeypatch.setattr("seqlab.training.device.has_amx", lambda: True)
+
+
+@pytest.mark.usefixtures("amx")
+def test_models_without_bf16_kernels_bring_all_to_fp32() -> None:
+    plan = _plan("gru", "lstm")
+    assert _chosen(plan, "device.precision") == ["fp32", "fp32"]
+    assert [variant.probe and variant.probe.precision for variant in plan.variants] == ["fp32", "fp32"]
+
+
+@pytest.mark.usefixtures("amx")
+def test_models_that_all_have_them_keep_bf16() -> None:
+    assert _chosen(_plan("lstm", "transformer"), "device.precision") == ["bf16", "bf16"]
+
+
+@pytest.mark.usefixtures("amx")
+def test_a_precision_of_ones_own_stands_and_is_noted() -> None:
+    plan = _plan("lstm", "half: lstm device.precision=bf16", "full: lstm device.precision=fp32")
+    assert _chosen(plan, "device.precision") == ["fp32", "bf16", "fp32"]
+    assert any("device.precision is" in note and "bf16 for half" in note for note in plan.notes)
+
+
+def test_threads_are_chosen_once() -> None:
+    torch.set_num_threads(2)
+    try:
+        first, *others = _chosen(_plan("rnn", "lstm", "gru", "device.threads=auto"), "device.threads")[:3]
+        assert others == [first, first]
+    finally:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.parametrize(("found", "left"), [("an", "nn"), ("aa", "aa"), ("nn", "nn")])
+def test_all_are_compiled_or_none(found: str, left: str) -> None:
+    config = load_run_config(["model=lstm", "device.compile=auto"])
+    words = {"a": "device.compile=always", "n": "device.compile=never"}
+    variants: list[Variant] = [undecided(f"m{i}", config, (words[letter],), {}) for i, letter in enumerate(found)]
+    got = common_compilation(variants, {variant.label: config for variant in variants})
+    assert [variant.overrides for variant in got] == [(words[letter],) for letter in left]
