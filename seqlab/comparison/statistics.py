@@ -1,4 +1,4 @@
-"""What a few runs on some items can show: intervals, differences, correction for many pairs, and the verdict in words.
+"""What a few runs on some items can show: intervals, differences, and the correction for many pairs.
 
 A verdict is about other training seeds and other test items at once. Letters: M models, S seeds of one model, N items
 of the test split, D draws.
@@ -289,54 +289,3 @@ def within_range(mean: float, margin: float, metric: Metric) -> Interval:
 def tested(pairs: Sequence[Difference]) -> int:
     """How many pairs were corrected together: those of which both models have two seeds or more."""
     return sum(pair.p is not None for pair in pairs)
-
-
-def verdict(pair: Difference, unit: str, pairs: int) -> str:
-    """The finding in words. `pairs`: how many were tested together."""
-    names = f"{pair.first} and {pair.second}"
-    gap = f"{_figures(pair.mean)} {unit}".rstrip()
-    if pair.p is None:
-        better = f"{pair.first} was better than {pair.second} by {gap}" if pair.mean else f"{names} were equal"
-        return f"{better}, but one seed says nothing of others ({_count(pair)})"
-    if pair.mean == 0 and pair.tied == pair.shared == max(pair.seeds):
-        return f"{names}: the same in all {pair.shared} seeds"
-    corrected = "p" if pairs == 1 else "corrected p"
-    evidence = f"{_count(pair)}, {corrected} {_p(pair.p_corrected)}"
-    if pair.interval is None:
-        evidence += f"; no spread to judge by: the sign test decides, {pair.won} of {pair.shared} seeds"
-    over = (
-        "over training seeds and test items" if pair.items is not None else "over training seeds, not over test items"
-    )
-    spread = "" if pair.interval is None else f", {_range(pair.interval)}"
-    if pair.significant:
-        return f"{pair.first} is better than {pair.second} by {gap}{spread}, {over} ({evidence})"
-    alone = pair.p < 1 - LEVEL
-    why = f"; by itself the pair would pass, among {pairs} pairs it does not" if alone and pairs > 1 else ""
-    return f"{names}: no significant difference ({evidence}{why}): {gap} for {pair.first}{spread}, {over}"
-
-
-def _count(pair: Difference) -> str:
-    """n, in seeds and items."""
-    seeds = f"{pair.seeds[0]}" if pair.seeds[0] == pair.seeds[1] else f"{pair.seeds[0]} and {pair.seeds[1]}"
-    items = "" if pair.items is None else f" x {pair.items:,} items"
-    return f"n = {seeds} seed{'' if seeds == '1' else 's'}{items}"
-
-
-def _p(p: float | None) -> str:
-    """Two figures of a p, of which a draw in ten thousand is the last word."""
-    if p is None:
-        return "unknown"
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
-
-
-def _range(interval: Interval) -> str:
-    low, high = (_figures(value) for value in interval)
-    return f"95 % {low} to {high}"
-
-
-def _figures(value: float) -> str:
-    """Three decimals, or as many as the first two figures need."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
-    places = max(3, 1 - math.floor(math.log10(abs(value)))) if abs(value) < 10 else 1
-    return f"{value:.{min(places, 6)}f}"

@@ -13,7 +13,8 @@ from typing import Any
 
 from seqlab.comparison.conditions import conditions_json
 from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.statistics import Analysis, Difference, Interval, Sample, analyse, tested, verdict
+from seqlab.comparison.statistics import Analysis, Difference, Interval, Sample, analyse, tested
+from seqlab.comparison.verdict import verdict
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import Baseline, Metric
 from seqlab.run_folder import read_items, read_result, write_json

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.stats import t, ttest_ind
 
 from benchmarks.calibration import EQUAL, Case, shares
-from seqlab.comparison.statistics import Sample, analyse, moderated, verdict, within_range
+from seqlab.comparison.statistics import Sample, analyse, moderated, within_range
+from seqlab.comparison.verdict import verdict
 from seqlab.criterion import Metric
 
 SCORE = Metric(0.0, "", higher_is_better=True)
