@@ -25,6 +25,7 @@ from yaml import YAMLError
 from seqlab.config.explain import explain_composition, explain_override
 from seqlab.config.parse import unknown_key
 from seqlab.config.sources import GROUPS, check_config_dir, checked_yaml, shipped_folder
+from seqlab.config.typed import as_meant
 from seqlab.errors import ConfigError
 
 
@@ -54,6 +55,7 @@ Plugins.instance().register(_UserFolder)
 def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
     """The config of these overrides. Raises ConfigError."""
     _UserFolder.folder = check_config_dir(config_dir)
+    overrides = as_meant(overrides, lambda: _targets(overrides), _UserFolder.folder)
     _check(overrides)
     GlobalHydra.instance().clear()
     try:
@@ -68,6 +70,23 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
         raise explain_composition(error, overrides, _UserFolder.folder, _settings) from error
 
 
+def _targets(overrides: Sequence[str]) -> dict[str, str]:
+    """The class of each group's settings, by what these overrides choose; none where they do not fit."""
+    choosing = [o for o in overrides if o.lstrip("+~").split("=")[0] in GROUPS]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(shipped_folder()), version_base="1.3"):
+            tree: Any = OmegaConf.to_container(hydra_compose("train", choosing))
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError):
+        return {}
+    return _targets_of(tree)
+
+
+def _targets_of(tree: Mapping[str, Any]) -> dict[str, str]:
+    nodes = {group: tree.get(group) for group in GROUPS}
+    return {group: str(node.get("_target_")) for group, node in nodes.items() if isinstance(node, Mapping)}
+
+
 def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
     """What a run stored as its config.yaml, with single settings replaced by `overrides`. Raises ConfigError."""
     try:
@@ -80,7 +99,7 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
     except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
     _fill(composed.tree, composed.names)
-    for override in _check(list(overrides)):
+    for override in _check(as_meant(overrides, lambda: _targets_of(composed.tree), None)):
         _replace(composed.tree, override)
     return _composed(composed.tree, composed.names)
 

@@ -77,7 +77,7 @@ def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
         **groups,
         trainer=parse(TrainerConfig, trainer, "trainer"),
         seed=root.seed,
-        runs_dir=Path(root.runs_dir),
+        runs_dir=Path(root.runs_dir).expanduser(),
         deterministic=root.deterministic,
         init_from=root.init_from,
         tree=composed.tree,

@@ -1,0 +1,61 @@
+"""What a person types as the value of a text setting is taken as it stands: `reviews (1).csv`, `1984`, `a.en,b.fr`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from seqlab.config.sources import GROUPS, named_targets
+from seqlab.config.user_code import make_importable
+
+_SETTING = re.compile(r"(\+{0,2})([a-z_]+(?:\.\w+)?)=(.*)", re.DOTALL)
+_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)  # the override grammar reads it as the same text
+_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "inf", "nan")  # which it reads as something else
+_QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
+_TEXTS = ("runs_dir", "init_from")  # of the settings that stand in no group
+
+
+def quoted_for_hydra(text: str) -> str:
+    """A text as the override grammar reads it back unchanged."""
+    text = re.sub(r"(\\*)'", lambda found: found[1] * 2 + r"\'", text)
+    slashes = len(text) - len(text.rstrip("\\"))
+    return f"'{text}{slashes * chr(92)}'"
+
+
+def as_meant(overrides: Sequence[str], targets: Callable[[], Mapping[str, str]], config_dir: Path | None) -> list[str]:
+    """The overrides, with the values of text settings quoted for the grammar. A value that is null, that stands in
+    quotes already, or that refers to another setting (`${...}`) is left to it. targets: the class of each group's
+    settings, asked for only where a value is not plain."""
+    known: Mapping[str, str] | None = None
+    result: list[str] = []
+    for override in overrides:
+        found = _SETTING.fullmatch(override)
+        if found is not None and not _left_to_hydra(found[3]):
+            group, _, name = found[2].partition(".")
+            if known is None and name and group in GROUPS:
+                known = targets()
+            if found[2] in _TEXTS or (name and known is not None and _is_text(known.get(group), name, config_dir)):
+                override = f"{found[1]}{found[2]}={quoted_for_hydra(found[3])}"
+        result.append(override)
+    return result
+
+
+def _left_to_hydra(value: str) -> bool:
+    plain = _PLAIN.fullmatch(value) is not None and value.lower() not in _WORDS[1:]
+    return not value or plain or value == "null" or "${" in value or _QUOTED.fullmatch(value) is not None
+
+
+def _is_text(target: str | None, name: str, config_dir: Path | None) -> bool:
+    """Whether a setting takes any text, or any text and null."""
+    if target is None or (target.split(".")[0] != "seqlab" and target not in named_targets(config_dir)):
+        return False
+    module, _, schema = target.rpartition(".")
+    try:
+        make_importable(config_dir, [module])
+        hint: Any = get_type_hints(getattr(import_module(module), schema)).get(name)
+    except (ImportError, AttributeError, ValueError, NameError):
+        return False  # parsing says what is wrong with it
+    return hint in (str, str | None)
