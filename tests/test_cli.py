@@ -237,6 +237,12 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
 @pytest.mark.parametrize(
     ("words", "code", "parts"),
     [
+        (["train", "--multirun"], 2, ["no such option --multirun", "seqlab compare rnn lstm"]),
+        (["train", "--jobs", "3"], 2, ["no such option --jobs", "one after the other"]),
+        (["train", "--learning-rate", "3"], 2, ["a setting has no dashes: optim.learning_rate=VALUE"]),
+        (["compare", "rnn", "--seedz", "3"], 2, ["no such option --seedz", "did you mean --seeds?"]),
+        (["compare", "model=rnn,lstm"], 2, ["try: seqlab compare rnn lstm"]),
+        (["compare", "rnn,lstm"], 2, ["try: seqlab compare rnn lstm"]),
         (["train", "trainer.clip_nrom=1.0"], 2, ["there is no setting 'trainer.clip_nrom'", "did you mean"]),
         (["train", "model=lsmt"], 2, ["there is no model called 'lsmt'", "model=lstm"]),
         (["train", "model=lstm", "model=gru"], 2, ["model is given 2 times"]),

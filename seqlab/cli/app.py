@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -64,11 +64,38 @@ def _usage(error: Exception) -> int:
     format_message = getattr(error, "format_message", None)
     if format_message is None:
         raise error
+    option = getattr(error, "option_name", None)
+    if type(error).__name__ == "NoSuchOption" and option is not None:
+        _complain(_no_option(option, getattr(error, "ctx", None)))
+        return 2
     message = format_message().replace("Value error, ", "")  # pydantic's word, which says nothing
     if message:  # without words click has shown the help already
         command = getattr(getattr(error, "ctx", None), "command_path", "seqlab")
         _complain(ConfigError(message[0].lower() + message[1:].rstrip("."), f"see: {command} --help"))
     return 2
+
+
+def _no_option(option: str, context: Any) -> ConfigError:
+    """For an option that does not exist: that of another program, a setting with dashes, or a typing error."""
+    from seqlab.config.suggest import absent, is_typo
+
+    command = getattr(context, "command_path", "seqlab")
+    word = option.lstrip("-")
+    if (none := absent(word.replace("-", "_"))) is not None:
+        return ConfigError(f"no such option {option}: {none[0]}", none[1])
+    options = [name for parameter in getattr(context.command, "params", ()) for name in parameter.opts]
+    near = next((name for name in options if name.startswith("--") and is_typo(word, name[2:])), None)
+    takes_settings = any(parameter.name in ("overrides", "words") for parameter in context.command.params)
+    if near is None and takes_settings:
+        from seqlab.config.compose import settings
+        from seqlab.config.sources import GROUPS
+        from seqlab.config.suggest import nearest_key
+
+        key = nearest_key(word, [*GROUPS, *settings([])])
+        if key is not None:
+            return ConfigError(f"no such option {option}", f"a setting has no dashes: {key}=VALUE")
+    hint = f"did you mean {near}?" if near else f"see: {command} --help"
+    return ConfigError(f"no such option {option}", hint)
 
 
 def _complain(error: SeqlabError) -> None:

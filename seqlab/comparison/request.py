@@ -96,6 +96,9 @@ def read_request(
             shared.append(_check_shared(word))
         elif "/" in word:
             runs.append(Path(word))
+        elif "," in word:
+            models = " ".join(part for part in word.split(",") if part)
+            raise ConfigError(f"'{word}': each model is a word of its own", f"try: seqlab compare {models}")
         else:
             asked.append(Asked(word, word, ()))
     if not asked and not runs:
@@ -126,7 +129,8 @@ def _is_override(word: str) -> bool:
 
 def _check_shared(word: str) -> str:
     if key_of(word) == "model":
-        raise ConfigError(f"'{word}': compare takes models as words", f"try: seqlab compare {word.partition('=')[2]}")
+        models = " ".join(part for part in re.split(r"[\[\],\s]+", word.partition("=")[2]) if part)
+        raise ConfigError(f"'{word}': compare takes models as words", f"try: seqlab compare {models}")
     if key_of(word) == "init_from":
         raise ConfigError(f"'{word}' fits one model only", 'put it with that model, in quotes: "lstm init_from=RUN"')
     return word

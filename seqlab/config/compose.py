@@ -22,9 +22,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from seqlab.config.explain import explain_composition, explain_override
-from seqlab.config.parse import unknown_key
+from seqlab.config.explain import explain_composition, explain_override, explain_several
 from seqlab.config.sources import GROUPS, check_config_dir, checked_yaml, shipped_folder
+from seqlab.config.suggest import unknown_key
 from seqlab.config.typed import as_meant
 from seqlab.errors import ConfigError
 
@@ -159,10 +159,7 @@ def _check(overrides: list[str]) -> list[Override]:
             raise explain_override(text, _UserFolder.folder)
     for override, text in zip(parsed, overrides, strict=True):
         if override.is_sweep_override():
-            raise ConfigError(
-                f"'{text}' names several values, and train makes one run",
-                "start it once for each, in a loop of the shell",
-            )
+            raise explain_several(text, overrides)
         if override.key_or_group == "tuned":
             raise ConfigError(
                 f"'{text}': the tuned defaults are chosen by task and model", "set what differs by itself"

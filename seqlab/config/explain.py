@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
 from hydra.errors import MissingConfigException
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -14,8 +16,8 @@ from omegaconf.errors import (
     MissingMandatoryValue,
 )
 
-from seqlab.config.parse import nearest, unknown_key
-from seqlab.config.sources import GROUPS, group_files
+from seqlab.config.sources import GROUPS, default_option, group_files
+from seqlab.config.suggest import absent, nearest, unknown_key
 from seqlab.errors import ConfigError
 
 
@@ -23,7 +25,9 @@ def explain_override(text: str, config_dir: Path | None) -> ConfigError:
     """For a word that is no override at all; `lstm` probably meant model=lstm."""
     meant = [f"{group}={text}" for group in GROUPS if text in group_files(group, config_dir)]
     options = {name: group for group in GROUPS for name in group_files(group, config_dir)}
-    near = nearest(text, options)
+    near, none = nearest(text, options), absent(text)
+    if none is not None and not meant:
+        return ConfigError(f"cannot read the override '{text}': {none[0]}", none[1])
     hint = meant[0] if meant else f"{options[near]}={near}" if near and text.isidentifier() else ""
     return ConfigError(
         f"cannot read the override '{text}'",
@@ -52,12 +56,53 @@ def explain_composition(
         if "An item is already at" in text:
             return ConfigError(f"'{bad}' adds a setting that exists", f"try {bad.lstrip('+')}")
         rest = [o for o in overrides if o != bad]
-        return unknown_key(key, bad.partition("=")[2], [*settings(rest), *GROUPS])
+        unknown = unknown_key(key, bad.partition("=")[2], [*settings(rest), *GROUPS])
+        if not unknown.hint and (owners := _owners(key, config_dir)):
+            unknown.hint = f"it belongs to {' and '.join(owners)}"
+        return unknown
     if isinstance(cause, InterpolationKeyError):
         return ConfigError(f"a value refers to a setting that does not exist: {' '.join(str(cause).split())[:160]}")
     if isinstance(cause, MissingMandatoryValue):
         return ConfigError(f"a setting has no value: {' '.join(str(cause).split())[:160]}")
     return ConfigError(text[:300])
+
+
+def _owners(key: str, config_dir: Path | None) -> list[str]:
+    """The options of the group whose files have this setting, where the chosen one has not."""
+    group, _, leaf = key.partition(".")
+    if group not in GROUPS:
+        return []
+    found = []
+    for option, path in group_files(group, config_dir).items():
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            continue
+        node = content.get(group) if isinstance(content, dict) else None
+        if isinstance(node, dict) and leaf in node:
+            found.append(f"{group}={option}")
+    return found
+
+
+def explain_several(text: str, overrides: list[str]) -> ConfigError:
+    """For a word that names several values, of which a run has one: the line that makes a run of each."""
+    key, _, value = text.lstrip("+~").partition("=")
+    what = f"'{text}' names several values, and train makes one run"
+    values = [part.strip() for part in value.split(",")]
+    if any(mark in value for mark in "()[]{}'\"") or not all(values):
+        return ConfigError(what, "name models to compare them: seqlab compare rnn lstm")
+    rest = [word for word in overrides if word != text]
+    model = next((word.partition("=")[2] for word in rest if word.startswith("model=")), default_option("model"))
+    others = [word for word in rest if not word.startswith("model=")]
+    if key == "model":
+        words = [*values, *rest]
+    elif key == "seed":
+        words = [model, f"seed={values[0]}", *others, "--seeds", str(len(values))]
+    elif key.split(".")[0] in ("model", "optim", "trainer"):
+        words = [*(f"{model} {key}={one}" for one in values), *others]
+    else:
+        return ConfigError(what, f"start it once for each: {key}={values[0]}, then {key}={values[1]}")
+    return ConfigError(what, f"compare makes one of each: {shlex.join(['seqlab', 'compare', *words])}")
 
 
 def _key_of(text: str, overrides: list[str]) -> str:

@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
 from seqlab.config.sources import named_targets
+from seqlab.config.suggest import absent, nearest, unknown_key
 from seqlab.config.user_code import make_importable
 from seqlab.errors import ConfigError
 
 T = TypeVar("T")
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known dotted name that was probably meant: beside its siblings first, then by the last part
-    alone (learning_rate finds optim.learning_rate), then by initials (so does lr)."""
-    known = list(known)
-    parent, _, leaf = word.rpartition(".")
-    for pool in ([name for name in known if name.rpartition(".")[0] == parent], known):
-        by_leaf = {name.rpartition(".")[2]: name for name in reversed(pool)}
-        close = difflib.get_close_matches(leaf, by_leaf, n=1, cutoff=0.6)
-        if close:
-            return by_leaf[close[0]]
-    initials = ("".join(part[:1] for part in name.rpartition(".")[2].split("_")) for name in known)
-    return next(
-        (name for name, letters in zip(known, initials, strict=True) if len(leaf) > 1 and letters == leaf),
-        None,
-    )
 
 
 def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) -> T:
@@ -75,24 +58,11 @@ def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:
     try:
         checked: T = TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:
-        raise _explain(error, where) from error
+        raise _explain(error, where, schema) from error
     return checked
 
 
-def unknown_key(key: str, value: Any, known: Iterable[str]) -> ConfigError:
-    """The error for a setting that does not exist, with its neighbours."""
-    known = list(known)
-    near = nearest(key, known)
-    parent = (near or key).rpartition(".")[0]
-    siblings = [name.rpartition(".")[2] for name in known if name.rpartition(".")[0] == parent]
-    return ConfigError(
-        f"there is no setting '{key}'",
-        f"did you mean {near}={value}?" if near else "",
-        f"{parent or 'settings'}: {', '.join(siblings)}",
-    )
-
-
-def _explain(error: ValidationError, where: str) -> ConfigError:
+def _explain(error: ValidationError, where: str, schema: type[Any]) -> ConfigError:
     """pydantic's first complaint in the words of the command line."""
     first, *others = error.errors()
     word = ""
@@ -112,16 +82,30 @@ def _explain(error: ValidationError, where: str) -> ConfigError:
             return ConfigError(f"{key} has no value", f"give it one: {key}=VALUE")
         case "literal_error":
             allowed = [part.strip(" '") for part in str(context["expected"]).replace(" or ", ",").split(",")]
-            near = nearest(str(value), allowed)
+            near, none = nearest(str(value), allowed), absent(str(value))
             return ConfigError(
                 f"{key}={value} is not allowed",
-                f"did you mean {key}={near}?" if near else "",
+                f"did you mean {key}={near}?" if near else none[0] if none else "",
                 f"{key}: {', '.join(allowed)}",
             )
         case kind:
             message = str(context["error"]) if kind == "value_error" else first["msg"].removeprefix("Input ")
             shown = "null" if value is None else value
-            return ConfigError(f"{key}={shown}: {message}{word}", _remedy(key, context))
+            remedy = _remedy(key, context)
+            if path and _is_nothing(value) and _is_optional(schema, path[0]):
+                off = f"null turns it off: {key}=null"
+                remedy = off if remedy.startswith("see:") else f"{remedy}; {off}"
+            return ConfigError(f"{key}={shown}: {message}{word}", remedy)
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether somebody wanted to say "none of it"."""
+    return value in (0, False) or str(value).lower() in ("none", "no", "off", "nil", "na", "")
+
+
+def _is_optional(schema: type[Any], field: str) -> bool:
+    """Whether a field may be null."""
+    return type(None) in get_args(get_type_hints(schema).get(field))
 
 
 def _remedy(key: str, context: Mapping[str, Any]) -> str:

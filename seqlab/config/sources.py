@@ -43,6 +43,12 @@ def group_files(group: str, config_dir: Path | None) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def default_option(group: str) -> str:
+    """The option of a group that train.yaml takes where none is chosen."""
+    defaults = yaml.safe_load((shipped_folder() / "train.yaml").read_text(encoding="utf-8"))["defaults"]
+    return next(str(entry[group]) for entry in defaults if isinstance(entry, dict) and group in entry)
+
+
 def named_targets(config_dir: Path | None) -> set[str]:
     """Every `_target_` in the group files of a user's config folder: the only classes outside seqlab that
     may be imported, because the user named that folder on the command line. Only the groups' own folders
