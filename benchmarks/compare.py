@@ -65,10 +65,10 @@ def table(found: dict[str, Any]) -> str:
 
 def _row(row: dict[str, Any]) -> str:
     state, speed = row["state_bytes"], row["generated_per_second"]
-    low, high = row["interval"]
+    interval = "" if row["interval"] is None else " to ".join(map(number, row["interval"]))
     return (
         f"| {row['label']}{' *' if row['pareto'] else ''} | {number(row['mean'])} "
-        f"| {number(low)} to {number(high)} | {row['parameters']['body']:,} / {row['parameters']['all']:,} "
+        f"| {interval} | {row['parameters']['body']:,} / {row['parameters']['all']:,} "
         f"| {row['training_seconds']:.0f} | {row['seconds_to_target']:.0f} | {compact(row['tokens_per_second'])} "
         f"| {compact(row['flops_per_token'])} "
         f"| {row['peak_memory_bytes'] / 2**20:.0f} | {'' if state is None else f'{state:,}'} "

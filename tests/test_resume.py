@@ -27,6 +27,7 @@ from seqlab.lock import locked
 from seqlab.resume import Finished, resume
 from seqlab.training.checkpoint import STATE, TENSORS, load_checkpoint, save_checkpoint
 from seqlab.training.retention import snapshots
+from seqlab.training.trainer import Trainer
 from seqlab.verify import verify
 from tests.conftest import tiny_overrides
 from tests.test_cli import Capture, Patch, in_process, run
@@ -410,16 +411,21 @@ def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatc
     from seqlab.tasks.char_lm import CharMeter
 
     begin(here / "whole")
-    plain, updates = CharMeter.update, [0]
+    plain, validate, updates, validating = CharMeter.update, Trainer._validate, [0], [False]
 
     def stop(self: CharMeter, *arguments: Any) -> None:
         plain(self, *arguments)
-        updates[0] += 1
+        updates[0] += validating[0]  # before the first one, the meter is tried on a batch, and timed
         if updates[0] == 1:
             os.kill(os.getpid(), signal.SIGINT)
 
+    def begun(self: Trainer[Any]) -> bool:
+        validating[0] = True
+        return validate(self)
+
     with monkeypatch.context() as patch:
         patch.setattr(CharMeter, "update", stop)
+        patch.setattr(Trainer, "_validate", begun)
         with pytest.raises(Interrupted) as stopped:
             begin(here / "stopped")
     assert stopped.value.exit_code == 130
