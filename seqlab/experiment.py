@@ -38,6 +38,7 @@ from seqlab.run_folder import (
     write_text,
 )
 from seqlab.run_vocabulary import keep_vocabulary, restore_task
+from seqlab.runs import named_run
 from seqlab.training.auto import choose, left_open, note_compiled
 from seqlab.training.budgets import ValidationWatch, budget_notes
 from seqlab.training.context import check_context, narrow, shortened
@@ -403,7 +404,7 @@ def open_run(run: str | Path, config_dir: str | Path | None = None) -> Trained:
     it, and for a run that was stored before vocabularies were kept). Raises CheckpointError if `run` is no run, or
     where the code of the user's own that it was made with has changed.
     """
-    folder, config_dir = find_run(run), None if config_dir is None else Path(config_dir)
+    folder, config_dir = named_run(str(run)), None if config_dir is None else Path(config_dir)
     check_code(folder, config_dir)
     config = read_run_config(folder / "config.yaml", config_dir)
     task = _stored_task(config, folder)
@@ -415,7 +416,8 @@ def open_run(run: str | Path, config_dir: str | Path | None = None) -> Trained:
 def load(run: str | Path, config_dir: str | Path | None = None) -> tuple[Network[Any], Task[Any]]:
     """A trained network, with its best weights and ready to use, and its task, from a run's folder.
 
-    `config_dir` is needed for a model or task of your own, as on the command line. Raises as open_run.
+    `run` may be a name, as on the command line: `last`, best:TASK, or what --name gave. `config_dir` is needed for a
+    model or task of your own. Raises as open_run.
     """
     trained = open_run(run, config_dir)
     return trained.network, trained.task

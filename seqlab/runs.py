@@ -105,18 +105,43 @@ def exists(name: str) -> bool:
     return os.path.exists(name)  # noqa: PTH110
 
 
+def _called(name: str, runs_dir: Path, there: bool) -> Path:
+    """The run below `runs_dir` whose path ends in this name. there: it is a path that holds no run."""
+    # os.walk rather than rglob: a folder that cannot be read hides its own runs only
+    folders = [Path(where) for where, _, files in os.walk(runs_dir) if "config.yaml" in files]
+    runs = sorted(f for f in folders if not any(part.startswith(".") for part in f.relative_to(runs_dir).parts))
+    parts = tuple(part for part in name.split("/") if part)
+    meant = [folder for folder in runs if parts and folder.relative_to(runs_dir).parts[-len(parts) :] == parts]
+    if len(meant) == 1:
+        return find_run(meant[0])
+    if meant:
+        raise CheckpointError(
+            f"{len(meant)} runs are called {name}", "say more of the path", "there: " + ", ".join(map(str, meant[:5]))
+        )
+    if not there:
+        word, _, task = name.partition(":")
+        close = get_close_matches(word.lower(), ("last", "best"), 1)
+        if close:
+            wanted = "last" if close == ["last"] else f"best:{task or 'TASK'}"
+            raise CheckpointError(f"{name} is not the folder of a run", f"did you mean {wanted}?")
+        depth = max(len(parts), 1)
+        names = dict.fromkeys("/".join(folder.relative_to(runs_dir).parts[-depth:]) for folder in runs)
+        if close := get_close_matches(name, names, 1, 0.7):
+            raise CheckpointError(f"there is no run called {name} in {runs_dir}", f"did you mean {close[0]}?")
+    return find_run(name)
+
+
 def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
-    """A run's folder; or `last`, the one below `runs_dir` that changed last; or `best:TASK`, the one that
-    is best by validation. Where runs on a task cannot be ranked with each other, those count that are judged as the
-    newest of them is, and a warning says so. Raises CheckpointError where there is none."""
+    """A run's folder, or its name as --name gave it (`NAME`, `MODEL/NAME` or `TASK/MODEL/NAME`, below `runs_dir`); or
+    `last`, the one there that changed last; or `best:TASK`, the one that is best by validation. Where runs on a task
+    cannot be ranked with each other, those count that are judged as the newest of them is, and a warning says so.
+    Raises CheckpointError where there is none, or where several have that name."""
     word, _, task = name.partition(":")
     there = exists(name)
     if there or (word, bool(task)) not in (("last", False), ("best", True)):
-        meant = get_close_matches(word.lower(), ("last", "best"), 1)
-        if meant and not there:
-            wanted = "last" if meant == ["last"] else f"best:{task or 'TASK'}"
-            raise CheckpointError(f"{name} is not the folder of a run", f"did you mean {wanted}?")
-        return find_run(name)
+        if there and exists(os.path.join(name, "config.yaml")):  # noqa: PTH118
+            return find_run(name)
+        return _called(name, runs_dir, there)
     found, _ = find_runs(runs_dir)
     if word == "last":
         if not found:

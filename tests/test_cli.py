@@ -137,6 +137,8 @@ def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
 
 
 def test_a_run_loads_and_another_starts_from_it(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    import torch
+
     from seqlab import load
 
     monkeypatch.chdir(tmp_path)
@@ -148,9 +150,10 @@ def test_a_run_loads_and_another_starts_from_it(tmp_path: Path, capsys: Capture,
     folder = tmp_path / "runs" / "char_lm" / "rnn" / "a"
     network, task = load(folder)
     assert not network.training
+    for name in ("last", "a", "best:char_lm"):
+        assert torch.equal(next(load(name)[0].parameters()), next(network.parameters()))
     stored = json.loads((folder / "result.json").read_text())
     meter = task.meter("test")
-    import torch
 
     with torch.no_grad():
         state = network.initial_state(4)
@@ -307,6 +310,15 @@ def test_config_prints_what_train_would_use(
     assert code == 0
     assert content["model"]["width"] == 64
     assert content["names"]["model"] == "gru"
+
+
+def test_config_prints_one_value(capsys: Capture, monkeypatch: Patch) -> None:
+    code, out, _ = in_process(capsys, monkeypatch, "config", "model=gru", "model.width=64", "model.width", "model")
+    assert (code, out) == (0, "64\ngru\n")
+    assert in_process(capsys, monkeypatch, "config", "trainer.max_epochs")[1] == "null\n"
+    code, out, err = in_process(capsys, monkeypatch, "config", "optim.lr")
+    assert (code, out) == (2, "")
+    assert "did you mean optim.learning_rate?" in err
 
 
 def test_list_names_everything(capsys: Capture, monkeypatch: Patch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seqlab.errors import CheckpointError
 from seqlab.interfaces import Task
 from seqlab.runs import named_run
 from tests.conftest import TASKS, tiny_config, tiny_task
@@ -226,3 +227,23 @@ def test_what_a_task_is_judged_on_is_its_held_out_text(task: str) -> None:
     assert tiny_task(recut).heldout_sha256() != first
     by_batches = Task.heldout_sha256
     assert by_batches(tiny_task(plain)) == by_batches(plain.task.build()) != by_batches(tiny_task(recut))
+
+
+def test_a_run_is_found_by_the_name_that_it_was_given(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    first, other = _run(root, "v_rnn"), _run(root, "deep", model="lstm")
+    runs_dir = root / "runs"
+    for name in ("v_rnn", "rnn/v_rnn", "char_lm/rnn/v_rnn", str(first)):
+        assert named_run(name, runs_dir) == first
+    (root / "deep").mkdir()  # a folder of that name which is no run does not stand before the run
+    assert named_run("deep", runs_dir) == other
+    for name, hint in (("v_rn", "v_rnn"), ("char_lm/rnn/v_rn", "char_lm/rnn/v_rnn")):
+        with pytest.raises(CheckpointError, match="there is no run called") as error:
+            named_run(name, runs_dir)
+        assert error.value.hint == f"did you mean {hint}?"
+    _run(root, "v_rnn", model="gru")
+    with pytest.raises(CheckpointError, match="2 runs are called v_rnn"):
+        named_run("v_rnn", runs_dir)
+    assert named_run("rnn/v_rnn", runs_dir) == first
+    code, out, _ = in_process(capsys, monkeypatch, "runs", "diff", "deep", "rnn/v_rnn", "--json")
+    assert code == 0
+    assert json.loads(out)["config"]["names.model"] == ["lstm", "rnn"]

@@ -28,10 +28,30 @@ def board(
 
 @app.command()
 def config(overrides: Overrides = None, config_dir: ConfigDir = None, debug: Debug = False) -> None:
-    """Print the composed config: every setting with its value."""
+    """Print the composed config: every setting with its value, or that of the keys that are named alone.
+
+    Example: seqlab config model=gru optim.learning_rate"""
     from seqlab.config.run import load_run_config
 
-    typer.echo(load_run_config(overrides or [], config_dir).yaml, nl=False)
+    words = overrides or []
+    keys = [word for word in words if "=" not in word and not word.startswith("~")]
+    composed = load_run_config([word for word in words if word not in keys], config_dir)
+    if not keys:
+        typer.echo(composed.yaml, nl=False)
+        return
+    from seqlab.config.explain import explain_override
+    from seqlab.config.suggest import nearest_key
+    from seqlab.runs import flat
+
+    values = {**flat(composed.tree), **composed.names}
+    for key in keys:
+        if key not in values:
+            near = nearest_key(key, values)
+            if "." not in key and near is None:
+                raise explain_override(key, config_dir)
+            raise ConfigError(f"there is no setting '{key}'", f"did you mean {near}?" if near else "see: seqlab config")
+    for key in keys:
+        typer.echo(values[key] if isinstance(values[key], str) else json.dumps(values[key], ensure_ascii=False))
 
 
 @app.command("list")

@@ -22,7 +22,7 @@ KnownRun = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run's folder, `last`, or the best on a task: best:char_lm.",
+        help="A run's folder or name, `last`, or the best on a task: best:char_lm.",
         autocompletion=complete_name,
         show_default=False,
     ),

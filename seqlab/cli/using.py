@@ -14,7 +14,7 @@ from rich.console import Console
 from seqlab.cli.app import app
 from seqlab.cli.completion import Candidates, complete_name
 from seqlab.cli.options import AsJson, ConfigDir, Debug, KnownRun, RunsDir
-from seqlab.errors import ConfigError
+from seqlab.errors import CheckpointError, ConfigError
 
 VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
 
@@ -114,6 +114,19 @@ def evaluate(
         show_evaluation(found, Console())
 
 
+def _run_or_view(name: str, runs_dir: Path) -> Path:
+    """The folder of a run among the words of inspect; a word that is none may be a view with a typing error."""
+    from seqlab.runs import exists, named_run
+
+    try:
+        return named_run(name, runs_dir)
+    except CheckpointError as error:
+        meant = get_close_matches(name, ("last", *VIEWS), 1)
+        if meant and not exists(name) and name != "last":
+            raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?") from error
+        raise
+
+
 @app.command()
 def inspect(
     words: Annotated[
@@ -140,16 +153,10 @@ def inspect(
 
     Pictures, a page that says how to read each, TensorBoard images. Several runs are laid over each other.
     """
-    from seqlab.runs import exists, named_run
-
     names = [word for word in words if word not in VIEWS]
     if not names:
         raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
-    for name in names:
-        meant = get_close_matches(name, ("last", *VIEWS), 1)
-        if meant and name != "last" and not exists(name):
-            raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?")
-    folders = list(dict.fromkeys(named_run(name, runs_dir) for name in names))
+    folders = list(dict.fromkeys(_run_or_view(name, runs_dir) for name in names))
     from seqlab.insight.inspect import inspect as draw
 
     console = Console(stderr=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import ConfigError
 from seqlab.run_code import check_code, recorded_code
-from seqlab.run_folder import find_run, read_result
+from seqlab.run_folder import read_result
+from seqlab.runs import named_run
 
 
 def existing_runs(
@@ -18,7 +19,7 @@ def existing_runs(
     a run without a result, CheckpointError for what is no run."""
     rows: dict[str, tuple[RunConfig, dict[int, str]]] = {}
     for run in runs:
-        folder = find_run(run)
+        folder = named_run(str(run))
         if read_result(folder) is None:
             raise ConfigError(f"{run} has no result: it was stopped or failed", "compare runs that are complete")
         check_code(folder, config_dir)
