@@ -165,7 +165,7 @@ def test_an_option_without_effect_is_refused(
     ("words", "code", "said"),
     [
         (("best:char_lm", ""), 3, "nothing to continue"),
-        (("best:char_lm", "a", "--temperature", "0"), 2, "temperature of 0"),
+        (("best:char_lm", "a", "--temperature", "-1"), 2, "temperature of -1"),
         (("best:char_lm", "a", "--top-p", "2"), 2, "top-p of 2"),
         (("best:chess", "a"), 4, "tasks: char_lm, sentiment, translation"),
         (("nowhere", "a"), 4, "nowhere"),

@@ -43,7 +43,9 @@ def predict(
         list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without any, lines are read.", show_default=False)
     ] = None,
     length: Annotated[int, typer.Option("--length", min=1, help="Characters that a language model writes.")] = 200,
-    temperature: Annotated[float, typer.Option("--temperature", help="Below 1: likelier, above: wilder.")] = 0.8,
+    temperature: Annotated[
+        float, typer.Option("--temperature", help="Below 1: likelier (0: greedy), above: wilder.")
+    ] = 0.8,
     top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from that many of the likeliest.")] = None,
     top_p: Annotated[float | None, typer.Option("--top-p", help="Draw from the likeliest with this share.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,

@@ -19,9 +19,10 @@ from seqlab.interfaces import BatchT, GeneratingNetwork, evaluating
 class Sampling:
     """How the next token is drawn from scores.
 
-    temperature: scores are divided by it; below 1 likely tokens become likelier. top_k: only that many of the likeliest
-    are drawn (Fan 2018). top_p: only the likeliest that together have at least this probability (Holtzman 2020). Both
-    come after the temperature, top_k first. forbid_specials: padding, unknown, start and end are never drawn.
+    temperature: scores are divided by it; below 1 likely tokens become likelier, at 0 the likeliest is always taken (of
+    equals the first). top_k: only that many of the likeliest are drawn (Fan 2018). top_p: only the likeliest that
+    together have at least this probability (Holtzman 2020). Both come after the temperature, top_k first.
+    forbid_specials: padding, unknown, start and end are never drawn.
     """
 
     temperature: float = 1.0
@@ -30,8 +31,9 @@ class Sampling:
     forbid_specials: bool = False
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise ConfigError(f"a temperature of {self.temperature:g} draws nothing", "give it more than 0, e.g. 0.8")
+        if not 0 <= self.temperature < math.inf:
+            what = f"a temperature of {self.temperature:g} draws nothing"
+            raise ConfigError(what, "give it 0 (the likeliest token) or more, e.g. 0.8")
         if self.top_k is not None and self.top_k < 1:
             raise ConfigError(f"top-k of {self.top_k} leaves nothing to draw", "give it 1 or more")
         if self.top_p is not None and not 0 < self.top_p <= 1:
@@ -41,6 +43,11 @@ class Sampling:
         """share_BV: the probability with which each token is drawn."""
         # one call for both: where one token is drawn, each call counts
         floor_V = _floor(logits_BV.shape[-1], self.forbid_specials)
+        if self.temperature == 0:
+            share_BV = (floor_V + logits_BV).softmax(-1)
+            best_B1 = share_BV.argmax(-1, keepdim=True)
+            only_BV = torch.zeros_like(share_BV).scatter(-1, best_B1, share_BV.gather(-1, best_B1))
+            return only_BV / only_BV.sum(-1, keepdim=True)  # what is not finite stays so, and is seen
         share_BV = torch.add(floor_V, logits_BV, alpha=1 / self.temperature).softmax(-1)
         if self.top_k is not None and self.top_k < share_BV.shape[-1]:
             least_B1 = share_BV.topk(self.top_k).values[:, -1:]

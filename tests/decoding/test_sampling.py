@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqlab.data.vocabulary import END, PAD
+from seqlab.data.vocabulary import END, PAD, SPECIALS
 from seqlab.decoding.sampling import Sampling, draw, greedy, stream
 from seqlab.errors import ConfigError, NumericError
 from seqlab.interfaces import GeneratingNetwork, State, StepOutput
@@ -58,6 +58,19 @@ def test_tokens_are_drawn_from_the_tempered_distribution(temperature: float) -> 
     frequencies = torch.bincount(drawn.flatten(), minlength=V) / drawn.numel()
     expected = (SHARES.log() / temperature).softmax(0)
     torch.testing.assert_close(frequencies, expected, rtol=0, atol=0.012)
+
+
+@pytest.mark.parametrize("rest", [{}, {"top_k": 3}, {"top_p": 0.9}])
+def test_a_temperature_of_0_takes_the_likeliest_of_what_may_be_drawn(rest: dict[str, float]) -> None:
+    logits_BV = torch.randn(50, 12, generator=torch.Generator().manual_seed(2))
+    logits_BV[:, 0] = 9.0  # padding, which must not be drawn
+    share_BV = Sampling(temperature=0, forbid_specials=True, **rest).shares(logits_BV)  # type: ignore[arg-type]
+    assert torch.equal(share_BV.sum(-1), torch.ones(50))
+    assert torch.equal(share_BV.argmax(-1), logits_BV[:, len(SPECIALS) :].argmax(-1) + len(SPECIALS))
+    assert set(share_BV.unique().tolist()) == {0.0, 1.0}
+    for seed in range(3):
+        assert torch.equal(draw(share_BV, torch.Generator().manual_seed(seed)), share_BV.argmax(-1))
+    assert bool(Sampling(temperature=0).shares(torch.full((1, 4), float("nan"))).isnan().all())
 
 
 @pytest.mark.parametrize("rows", [1, 300])
@@ -139,7 +152,7 @@ def test_what_is_streamed_is_what_is_sampled() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"temperature": 0.0}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 1.5}, {"top_p": 0.0}]
+    "wrong", [{"temperature": -0.1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 1.5}, {"top_p": 0.0}]
 )
 def test_what_draws_nothing_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
