@@ -40,7 +40,7 @@ from seqlab.run_folder import (
 from seqlab.run_vocabulary import keep_vocabulary, restore_task
 from seqlab.runs import named_run
 from seqlab.training.auto import choose, left_open, note_compiled
-from seqlab.training.budgets import ValidationWatch, budget_notes
+from seqlab.training.budgets import ValidationWatch, budget_notes, cut_note
 from seqlab.training.context import check_context, narrow, shortened
 from seqlab.training.device import Device, is_out_of_memory, resolve_device, without_slow_parts
 from seqlab.training.recorder import Recorder, finite
@@ -111,7 +111,8 @@ def budgets(config: RunConfig, task: Task[Any], network: Network[Any]) -> list[s
     def steps(epochs: int) -> int:
         return steps_in(epochs, task, network, given.bptt_steps, given.accumulate)
 
-    return budget_notes(given, config.optim, steps)
+    cut = cut_note(given, task.longest())
+    return [*budget_notes(given, config.optim, steps), *([cut] if cut else [])]
 
 
 def new_network(config: RunConfig, task: Task[Any]) -> Network[Any]:

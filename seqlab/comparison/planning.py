@@ -24,7 +24,7 @@ from seqlab.faults import memory
 from seqlab.interfaces import Network, Task
 from seqlab.run_code import code_sha256
 from seqlab.run_folder import read_environment
-from seqlab.training.budgets import slow_validation
+from seqlab.training.budgets import cut_note, slow_validation
 from seqlab.training.device import Device, resolve_device
 
 _LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
@@ -114,6 +114,9 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
             order = tasks[config.task].training_order(empty)
             if request.budget is None and not variant.existing:  # which is the only end that a run has then
                 notes += [note for note in budgets(config, tasks[config.task], empty) if note not in notes]
+            if len({config.trainer.bptt_steps for config in configs.values()}) > 1:
+                cut = cut_note(config.trainer, tasks[config.task].longest())
+                notes += [cut] if cut and cut not in notes else []
             orders.setdefault(order, []).append(variant.label)
             if shared_threads is not None and config.device.threads == "auto" and not variant.existing:
                 variant = replace(variant, overrides=merged(variant.overrides, (shared_threads,)))

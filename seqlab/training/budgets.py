@@ -133,3 +133,16 @@ class ValidationWatch:
 
     def saving(self, progress: Progress) -> None:
         """Nothing to keep."""
+
+
+def cut_note(trainer: TrainerConfig, longest: int) -> str | None:
+    """What truncated backpropagation does to a budget, in words; None where it cuts nothing, or where as many windows
+    are accumulated. longest: positions of the longest batch."""
+    windows = 1 if trainer.bptt_steps is None else -(-longest // trainer.bptt_steps)
+    if windows == 1 or trainer.accumulate % windows == 0:
+        return None
+    return (
+        f"trainer.bptt_steps={trainer.bptt_steps} makes up to {windows} updates of a batch: beside a run that is not "
+        "cut, at equal steps it reads less text, at equal text it makes more updates; "
+        f"both are equal with trainer.accumulate={windows * trainer.accumulate}"
+    )

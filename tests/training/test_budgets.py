@@ -186,3 +186,27 @@ def test_too_small_a_part_is_refused_with_the_least() -> None:
         tiny_config("rnn", "char_lm", "task.eval_characters=50")
     assert "try task.eval_characters=60" in error.value.hint
     tiny_config("rnn", "char_lm", "task.eval_characters=60")
+
+
+def test_a_cut_run_is_told_what_its_budget_buys_and_what_is_fair() -> None:
+    def said(*overrides: str) -> list[str]:
+        config = tiny_config("rnn", "char_lm", *overrides)
+        return budgets(config, tiny_task(config), tiny_network(config))
+
+    longest = tiny_task(tiny_config("rnn", "char_lm")).longest()
+    bptt = f"trainer.bptt_steps={longest // 4}"
+    windows = -(-longest // (longest // 4))
+    assert said() == said(bptt, f"trainer.accumulate={windows}")
+    (note,) = (text for text in said(bptt) if "bptt_steps" in text)
+    assert note.startswith(f"{bptt} makes up to {windows} updates of a batch")
+    assert note.endswith(f"trainer.accumulate={windows}")
+    ends = ("model=", "trainer.max_steps", "trainer.eval_every_steps")  # a budget says itself when to stop
+    words = [word for word in tiny_overrides("rnn", "char_lm") if not word.startswith(ends)]
+
+    def noted(*models: str) -> tuple[str, ...]:
+        request = read_request([*words, *models], seeds=1, budget="2000tokens")
+        plan, configs = draft(request, None)
+        return complete(plan, request, configs, None).notes
+
+    assert note in noted("rnn", f"cut: rnn {bptt}")
+    assert note not in noted(bptt, "rnn", "wide: rnn model.width=20")  # all are cut alike
