@@ -135,9 +135,9 @@ def summarise(
     # runs of before do not know the range
     metric = Metric(0.0, kind["unit"], kind["higher_is_better"], kind.get("lowest"), kind.get("highest"))
     higher = metric.higher_is_better
-    pick_best, pick_worst = (max, min) if higher else (min, max)
+    pick_best = max if higher else min
     bests = [pick_best(point.value for point in run.curve) for run in runs if run.curve]
-    target = pick_worst(bests) if bests else None
+    target = shared_target(bests, metric)
     analysis = analyse(_samples(plan, runs, primary), metric)
     rows = [_row(variant, runs, failed, primary, target, higher, analysis) for variant in plan.variants]
     rows = [_with_pareto(row, rows, higher) for row in rows]
@@ -197,6 +197,16 @@ def _row(
         seconds_to_target=mean([_seconds_to(run, target, higher) for run in mine]),
         pareto_optimal=False,
     )
+
+
+def shared_target(bests: Sequence[float], metric: Metric) -> float | None:
+    """The worst of the runs' best validations; None where that is the worst that the metric can be (as it is shown,
+    to four places): everybody is there without training."""
+    if not bests:
+        return None
+    target = min(bests) if metric.higher_is_better else max(bests)
+    worst = metric.lowest if metric.higher_is_better else metric.highest
+    return None if worst is not None and round(target, 4) == worst else target
 
 
 def _seconds_to(run: Run, target: float | None, higher: bool) -> float | None:

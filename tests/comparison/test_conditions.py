@@ -14,7 +14,8 @@ from seqlab.comparison.compare import write_report
 from seqlab.comparison.conditions import about_curves, condition, differing, differing_cells, unequal_text
 from seqlab.comparison.display import show_summary
 from seqlab.comparison.request import read_budget
-from seqlab.comparison.summary import Summary
+from seqlab.comparison.summary import Summary, shared_target
+from seqlab.interfaces import Metric
 from tests.comparison.test_report import example_summary
 from tests.conftest import tiny_config
 
@@ -99,3 +100,11 @@ def test_report_terminal_and_json_say_all_of_it(tmp_path: Path) -> None:
         assert stored["condition"] in text
         assert "--budget" in text
     assert "label smoothing 0.1 in it" in page
+
+
+def test_the_worst_that_a_metric_can_be_is_no_target() -> None:
+    bleu, loss = Metric(0.0, "", True, 0.0, 1.0), Metric(0.0, "bits", False, 0.0, None)
+    assert shared_target([0.00001, 0.3], bleu) is None
+    assert shared_target([0.2, 0.3], bleu) == 0.2
+    assert shared_target([2.0, 3.0], loss) == 3.0
+    assert shared_target([], loss) is None
