@@ -117,3 +117,21 @@ def about_curves(summary: Summary) -> str:
         f"({', '.join(sorted(found))}). TensorBoard's train/loss is taken while training, with dropout{smoothing}: it "
         "cannot be compared with validation, nor between models that differ in either."
     )
+
+
+def joined(labels: list[str]) -> str:
+    """`a, b and c`."""
+    return labels[0] if len(labels) == 1 else ", ".join(labels[:-1]) + " and " + labels[-1]
+
+
+def no_better(summary: Summary) -> list[str]:
+    """A sentence for each baseline that some models do not beat on the test split."""
+    found: list[str] = []
+    for base in (base for base in summary.baselines if summary.primary in base.metrics):
+        value, higher = base.metrics[summary.primary].value, summary.metric.higher_is_better
+        means = {row.label: row.mean for row in summary.rows if row.mean is not None}
+        labels = [label for label, mean in means.items() if (value >= mean if higher else value <= mean)]
+        if labels:
+            are = "is" if len(labels) == 1 else "are"
+            found.append(f"{joined(labels)} {are} no better than {base.name}, which needs no network")
+    return found

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from seqlab.comparison.conditions import condition, differing_cells, unequal_text
+from seqlab.comparison.conditions import condition, differing_cells, no_better, unequal_text
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.request import key_of
@@ -157,7 +157,7 @@ def show_summary(summary: Summary, console: Console) -> None:
     console.print(Text(COST_LEGEND, style="dim"))
     for label in plan.tuned:
         console.print(Text(tuned_line(plan, label), style="dim"))
-    for note in plan.notes:
+    for note in (*no_better(summary), *plan.notes):
         console.print(Text(f"note: {note}", style="yellow"))
     headings, cells = differing_cells(summary)
     if cells:

@@ -6,7 +6,15 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from seqlab.comparison.conditions import MISSING, about_curves, condition, differing_cells, unequal_text
+from seqlab.comparison.conditions import (
+    MISSING,
+    about_curves,
+    condition,
+    differing_cells,
+    joined,
+    no_better,
+    unequal_text,
+)
 from seqlab.comparison.display import (
     COST_HEADINGS,
     COST_LEGEND,
@@ -34,7 +42,7 @@ def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path
     labels = [row.label for row in summary.rows]
     text = render(
         "report.html.j2",
-        title=f"{_join(labels)} on {summary.plan.task}",
+        title=f"{joined(labels)} on {summary.plan.task}",
         about=_about(summary),
         verdicts=_verdicts(summary),
         method=_method(summary),
@@ -65,10 +73,6 @@ def train_command(plan: Plan, variant: Variant, seed: int) -> str:
     """What makes one of the runs alone."""
     where = [] if plan.config_dir is None else ["--config-dir", plan.config_dir]
     return shlex.join(["seqlab", "train", *variant.command(seed), *where])
-
-
-def _join(labels: list[str]) -> str:
-    return labels[0] if len(labels) == 1 else ", ".join(labels[:-1]) + " and " + labels[-1]
 
 
 def _about(summary: Summary) -> str:
@@ -103,26 +107,15 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
         found.append({"kind": "open", "tag": "one model", "text": "There is nothing to compare it with."})
     if (unequal := unequal_text(summary)) is not None:
         found.append({"kind": "note", "tag": "unequal text", "text": unequal})
-    beaten = [b for b in summary.baselines if summary.primary in b.metrics]
     for row in summary.rows:
         for seed, why in row.failed.items():
             found.append({"kind": "failed", "tag": "failed", "text": f"{row.label}, seed {seed}: {why}"})
-    for base in beaten:
-        value = base.metrics[summary.primary].value
-        no_better = [r.label for r in summary.rows if r.mean is not None and _at_least(summary, value, r.mean)]
-        if no_better:
-            are = "is" if len(no_better) == 1 else "are"
-            text = f"{_join(no_better)} {are} no better than {base.name}, which needs no network"
-            found.append({"kind": "note", "tag": "baseline", "text": text})
+    found += [{"kind": "note", "tag": "baseline", "text": text} for text in no_better(summary)]
     found += [{"kind": "note", "tag": "note", "text": note} for note in summary.plan.notes]
     for label in summary.plan.tuned:
         text = tuned_line(summary.plan, label)
         found.append({"kind": "open", "tag": "search", "text": text})
     return found
-
-
-def _at_least(summary: Summary, value: float, other: float) -> bool:
-    return value >= other if summary.metric.higher_is_better else value <= other
 
 
 def _method(summary: Summary) -> str:

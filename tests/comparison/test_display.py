@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,17 @@ def test_the_summary_fits(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
     assert "is better than rnn by" in " ".join(text.split())
     assert "failed: rnn, seed 3: out of memory <now>" in " ".join(text.split())
+
+
+def test_what_is_no_better_than_a_baseline_is_said_in_the_terminal() -> None:
+    summary = example_summary()
+    (first, *others) = summary.baselines
+    worst = 1.0 if summary.metric.higher_is_better else 0.0  # as a baseline: unbeatable
+    metric = replace(first.metrics[summary.primary], value=worst)
+    base = replace(first, metrics={**first.metrics, summary.primary: metric})
+    console = _console(120)
+    show_summary(replace(summary, baselines=(base, *others)), console)
+    assert f"no better than {base.name}, which needs no network" in " ".join(_said(console).split())
 
 
 def test_a_search_says_what_it_chose_from_and_what_failed() -> None:
