@@ -277,7 +277,7 @@ def complete(
             for text in budgets(config, task, network):
                 note(text)
             trainer.observers = (*trainer.observers, ValidationWatch(trainer, note))
-            tags = [f"best/{name}" for name in task.meter("validation").criterion()]
+            tags = [f"val_best/{name}" for name in task.meter("validation").criterion()]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
         else:
             display.say(f"going on from step {trainer.progress.step}")

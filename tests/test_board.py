@@ -60,7 +60,7 @@ def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path) -> None:
                 browser.open(f"{address}#text")
                 browser.wait_for("config", "sample", "learning_rate")
                 browser.open(f"{address}#hparams")
-                browser.wait_for("Hyperparameters", "model.width", "best/bits_per_character")
+                browser.wait_for("Hyperparameters", "model.width", "val_best/bits_per_character")
                 browser.open(f"{address}#projector")
                 browser.wait_for("lstm embed", "Dimension: 16")
             board.send_signal(signal.SIGINT)

@@ -101,7 +101,7 @@ def test_tensorboard_reads_one_run_with_everything_in_it(tmp_path: Path) -> None
     assert [event.parent for event in events] == [folder]
     board = EventAccumulator(str(folder)).Reload()
     tags = board.Tags()
-    assert {tag.split("/")[0] for tag in tags["scalars"]} == {"train", "val", "optim", "speed", "best"}
+    assert {tag.split("/")[0] for tag in tags["scalars"]} == {"train", "val", "optim", "speed", "val_best"}
     assert [event.step for event in board.Scalars("train/loss")] == [1, 2, 3, 4]
     assert [event.step for event in board.Scalars("val/bits_per_character")] == [2, 4]
     assert {"config/text_summary", "sample/text_summary"} <= set(tags["tensors"])
@@ -113,9 +113,9 @@ def test_tensorboard_reads_one_run_with_everything_in_it(tmp_path: Path) -> None
     # runs are chosen there: by what the weights that were kept reach on validation, never by test
     content = board.summary_metadata["_hparams_/experiment"].plugin_data.content
     columns = [info.name.tag for info in HParamsPluginData.FromString(content).experiment.metric_infos]
-    assert columns == ["best/bits_per_character", "best/loss"]
+    assert columns == ["val_best/bits_per_character", "val_best/loss"]
     result = json.loads((folder / "result.json").read_text())
-    (shown,) = board.Scalars("best/bits_per_character")
+    (shown,) = board.Scalars("val_best/bits_per_character")
     assert shown.value == pytest.approx(result["validation"]["bits_per_character"])
 
 

@@ -109,7 +109,7 @@ class Recorder:
     ) -> None:
         """What the weights that were kept reach, the sample, and the HParams session's end. TensorBoard, where runs are
         laid beside each other to choose among them, gets the validation; test figures go to metrics.jsonl alone."""
-        best = {f"best/{name}": value for name, value in validation.items()}
+        best = {f"val_best/{name}": value for name, value in validation.items()}
         self.show(progress.step, scalars=best, texts={"sample": sample})
         self._line(progress, {f"test/{name}": value for name, value in test.items()})
         with self._warned("TensorBoard's events"):

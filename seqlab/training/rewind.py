@@ -16,7 +16,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from seqlab.run_folder import write_text
 from seqlab.training.progress import Progress
 
-_OF_THE_END = ("test/", "best/", "sample/", "_hparams_/session_end_info")
+_OF_THE_END = ("test/", "val_best/", "sample/", "_hparams_/session_end_info")
 _OF_A_VALIDATION = ("val/", "samples/", "weights/", "viz/")
 
 

@@ -25,7 +25,7 @@ def write(folder: Path) -> None:
                 board.add_scalar("val/loss", 2.0 / step, step)
         records.append({"step": 6, "test/loss": 0.5})
         board.add_scalar("test/loss", 0.5, 6)  # as runs of before have it
-        board.add_scalar("best/loss", 0.4, 6)
+        board.add_scalar("val_best/loss", 0.4, 6)
         board.add_text("sample", "abc", 6)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
 
@@ -42,7 +42,7 @@ def test_what_came_after_the_checkpoint_goes(tmp_path: Path) -> None:
     shown = curves(tmp_path)
     assert [step for step, _ in shown["train/loss"]] == [1, 2, 3, 4]
     assert [step for step, _ in shown["val/loss"]] == [2, 4]
-    assert not {"test/loss", "best/loss"} & shown.keys()
+    assert not {"test/loss", "val_best/loss"} & shown.keys()
 
 
 def test_a_validation_that_was_put_off_goes_too(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_the_end_of_a_run_is_said_again(tmp_path: Path) -> None:
     write(tmp_path)
     rewind_logs(tmp_path, Progress(step=6, evaluated_step=6))
     assert steps(tmp_path)[-1] == (6, "val/loss")
-    assert not {"test/loss", "best/loss"} & curves(tmp_path).keys()
+    assert not {"test/loss", "val_best/loss"} & curves(tmp_path).keys()
 
 
 def test_nothing_is_touched_where_nothing_came_later(tmp_path: Path) -> None:
