@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,9 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.errors import printable
-from seqlab.interfaces import Metric
 from seqlab.training.progress import Progress
-from seqlab.training.trainer import TrainerConfig
+
+if TYPE_CHECKING:  # torch takes seconds, and the commands about runs need none
+    from seqlab.interfaces import Metric
+    from seqlab.training.trainer import TrainerConfig
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHORTEST_LABEL = 12

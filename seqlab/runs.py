@@ -18,6 +18,7 @@ from seqlab.config.sources import LOADER, checked_yaml
 from seqlab.errors import CheckpointError
 from seqlab.ranking import grouped, names_of, sort_runs
 from seqlab.run_folder import find_run, read_environment, read_result
+from seqlab.run_labels import Labels, shown_labels
 
 _log = logging.getLogger("seqlab")
 
@@ -46,6 +47,11 @@ class RunFiles:
         """What it depended on; empty where that cannot be read."""
         return read_environment(self.folder)
 
+    @cached_property
+    def labels(self) -> Labels:
+        """The tags and the note that a person gave it."""
+        return shown_labels(self.folder)
+
     @property
     def primary(self) -> str | None:
         """The metric that runs of its task are judged by."""
@@ -59,6 +65,8 @@ class RunFiles:
             "model": self.model,
             "seed": self.config.get("seed"),
             "changed": self.changed.isoformat(timespec="seconds"),
+            "tags": list(self.labels.tags),
+            "note": self.labels.note,
             "result": self.result,
         }
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
+from seqlab.errors import printable
 from seqlab.ranking import group_of, grouped, names_of
 from seqlab.run_folder import read_environment, read_overrides
 from seqlab.runs import RunFiles, differences
@@ -24,6 +25,7 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
         console.print(f"no runs in {root}; make one: seqlab train model=lstm", highlight=False, markup=False)
     groups = grouped(runs)
     names = names_of(groups)
+    tagged = any(run.labels.tags for run in runs)
     for index, (group, mine) in enumerate(groups.items()):
         first = next((run for run in mine if run.result), None)
         sorted_by_metric = first is not None and first.result is not None and sort in first.result["validation"]
@@ -38,7 +40,8 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
             *(("params", "steps", "tok/s") if wide else ()),
         ):
             table.add_column(heading, justify="left" if heading == "model" else "right", no_wrap=True)
-        table.add_column("run", no_wrap=True)
+        for heading in ("run", *(["tags"] if tagged else [])):
+            table.add_column(heading, no_wrap=True)
         for run in mine:
             result = run.result
             value = result["validation"].get(primary) if result else None
@@ -54,6 +57,7 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
                 clock(result["seconds"]) if result else "",
                 *(more if wide else ()),
                 Text(str(run.folder)),
+                *([Text(_tags(run))] if tagged else []),
             )
         title = Text(("\n" if index else "") + names[group], style="bold")
         console.print(title.append(", validation" if first else "", style="not bold dim"), soft_wrap=True)
@@ -81,6 +85,10 @@ def show_run(run: RunFiles, console: Console) -> None:
     console.print(
         f"  seqlab train {' '.join(read_overrides(run.folder))}", highlight=False, markup=False, soft_wrap=True
     )
+    if run.labels.tags:
+        console.print(Text(f"  tags: {_tags(run)}"), soft_wrap=True)
+    if run.labels.note:
+        console.print(Padding(Text(run.labels.shown_note), (0, 0, 0, 2)))
     facts = read_environment(run.folder)
     packages = facts.get("packages", {})
     machine = [f"torch {packages.get('torch')}", f"python {facts.get('python')}", facts.get("cpu"), facts.get("gpu")]
@@ -146,6 +154,10 @@ def show_differences(a: RunFiles, b: RunFiles, console: Console) -> None:
         console.print(Text("they cannot be ranked: other data, other splits or another metric", style="yellow"))
     elif a.task == b.task:
         console.print(Text("one run of each is no proof: seqlab compare repeats them over seeds", style="dim"))
+
+
+def _tags(run: RunFiles) -> str:
+    return printable(", ".join(run.labels.tags))
 
 
 def _plain(value: Any) -> str:

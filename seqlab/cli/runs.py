@@ -1,8 +1,11 @@
-"""runs, runs show, runs diff."""
+"""runs, and what is done with single ones: show, diff, tag, note."""
 
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import asdict, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +13,9 @@ import typer
 from rich.console import Console
 
 from seqlab.cli.app import app
+from seqlab.cli.completion import complete_name
 from seqlab.cli.options import AsJson, Debug, KnownRun, RunsDir
-from seqlab.errors import ConfigError
+from seqlab.errors import ConfigError, printable
 
 runs_app = typer.Typer(help="The runs that are there, best first by validation.")
 app.add_typer(runs_app, name="runs")
@@ -21,6 +25,9 @@ app.add_typer(runs_app, name="runs")
 def runs(
     context: typer.Context,
     task: Annotated[str | None, typer.Option("--task", help="Of this task only.")] = None,
+    tag: Annotated[
+        str | None, typer.Option("--tag", metavar="TAG", help="With this tag only: see runs tag.", show_default=False)
+    ] = None,
     sort: Annotated[
         str | None, typer.Option("--sort", metavar="KEY", help="time, model, seconds, parameters, or a metric.")
     ] = None,
@@ -32,6 +39,7 @@ def runs(
 
     Example: seqlab runs --task char_lm"""
     if context.invoked_subcommand is not None:
+        _refuse_options(context)
         return
     from seqlab.ranking import grouped, names_of, sort_runs
     from seqlab.runs import find_runs
@@ -41,7 +49,15 @@ def runs(
     tasks = sorted({run.task for run in everything})
     if task is not None and task not in tasks and everything:
         raise ConfigError(f"--task {task}: no run in {runs_dir} is on it", "", f"tasks: {', '.join(tasks)}")
-    found = sort_runs([run for run in everything if task in (None, run.task)], sort)
+    chosen = [run for run in everything if task in (None, run.task)]
+    if tag is not None and chosen:
+        tags = sorted({tag for run in chosen for tag in run.labels.tags})
+        chosen = [run for run in chosen if tag in run.labels.tags]
+        if not chosen:
+            near = get_close_matches(tag, tags, 1)
+            hint = f"did you mean {near[0]}?" if near else "give one: seqlab runs tag RUN " + shlex.quote(tag)
+            raise ConfigError(f"--tag {tag}: no run has it", hint, f"tags: {', '.join(tags) or 'none'}")
+    found = sort_runs(chosen, sort)
     if as_json:
         groups = grouped(found)
         names = {run.folder: name for group, name in names_of(groups).items() for run in groups[group]}
@@ -53,13 +69,23 @@ def runs(
         typer.echo(f"left out: {what}", err=True)
 
 
+def _refuse_options(context: typer.Context) -> None:
+    """What stands before the subcommand is of the list: the subcommand would not hear of it."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is not None and source.name == "COMMANDLINE":
+            command = f"{context.command_path} {context.invoked_subcommand}"
+            raise ConfigError(f"{parameter.opts[0]} before {context.invoked_subcommand} has no effect",
+                              f"put it at the end, if it is one of {command} --help")  # fmt: skip
+
+
 @runs_app.command("show")
-def runs_show(run: KnownRun, as_json: AsJson = False, debug: Debug = False) -> None:
-    """One run: settings, figures, what it wrote."""
+def runs_show(run: KnownRun, runs_dir: RunsDir = Path("runs"), as_json: AsJson = False, debug: Debug = False) -> None:
+    """One run: settings, figures, what it wrote. Example: seqlab runs show last"""
     from seqlab.runs import named_run, read_run_files
     from seqlab.runs_display import run_as_json, show_run
 
-    found = read_run_files(named_run(run))
+    found = read_run_files(named_run(run, runs_dir))
     if as_json:
         typer.echo(json.dumps(run_as_json(found), indent=2, ensure_ascii=False))
     else:
@@ -68,16 +94,20 @@ def runs_show(run: KnownRun, as_json: AsJson = False, debug: Debug = False) -> N
 
 @runs_app.command("diff")
 def runs_diff(
-    a: Annotated[str, typer.Argument(metavar="A", help="A run's folder.", show_default=False)],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another's.", show_default=False)],
+    a: Annotated[
+        str,
+        typer.Argument(metavar="A", help="A run's folder or name.", autocompletion=complete_name, show_default=False),
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another's.", autocompletion=complete_name, show_default=False)],
+    runs_dir: RunsDir = Path("runs"),
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What differs between two runs: settings and figures."""
+    """What differs between two runs: settings and figures. Example: seqlab runs diff last deep"""
     from seqlab.runs import differences, named_run, read_run_files
     from seqlab.runs_display import show_differences
 
-    first, second = (read_run_files(named_run(name)) for name in (a, b))
+    first, second = (read_run_files(named_run(name, runs_dir)) for name in (a, b))
     if as_json:
         splits = ("validation", "test")
         figures = differences(*({s: (run.result or {}).get(s, {}) for s in splits} for run in (first, second)))
@@ -85,3 +115,65 @@ def runs_diff(
         typer.echo(json.dumps(changed, indent=2, ensure_ascii=False))
     else:
         show_differences(first, second, Console())
+
+
+@runs_app.command("tag")
+def runs_tag(
+    run: KnownRun,
+    tags: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TAG]...", help="Words to add. Without any, its tags are shown.", show_default=False),
+    ] = None,
+    remove: Annotated[
+        list[str] | None, typer.Option("--remove", metavar="TAG", help="Take this one away.", show_default=False)
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Tag a run, to find it again: seqlab runs --tag TAG. Example: seqlab runs tag last paper baseline"""
+    from seqlab.run_labels import read_labels, retagged, write_labels
+    from seqlab.runs import named_run
+
+    folder = named_run(run, runs_dir)
+    labels = read_labels(folder)
+    if tags or remove:
+        labels = retagged(labels, tags or [], remove or [])
+        write_labels(folder, labels)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), **asdict(labels)}, indent=2, ensure_ascii=False))
+    else:
+        typer.echo(printable(f"{folder}: {', '.join(labels.tags) or 'no tags'}"))
+
+
+@runs_app.command("note")
+def runs_note(
+    run: KnownRun,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Replaces its note. Without any, it is shown.", show_default=False),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the note away.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Write down what a run was for. Example: seqlab runs note last "clipping off: diverges at step 40" """
+    from seqlab.run_labels import read_labels, renoted, write_labels
+    from seqlab.runs import named_run
+
+    if remove and text:
+        raise ConfigError("--remove takes the note away, and there is a text for another", "leave one of them out")
+    folder = named_run(run, runs_dir)
+    labels = read_labels(folder)
+    if text or remove:
+        labels = replace(labels, note="") if remove else renoted(labels, " ".join(text or []))
+        write_labels(folder, labels)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), **asdict(labels)}, indent=2, ensure_ascii=False))
+    elif text or remove:
+        typer.echo(printable(f"{folder}: {'noted' if text else 'no note'}"))
+    elif labels.note:
+        typer.echo(labels.shown_note)
+    else:
+        typer.echo(printable(f"{folder} has no note"), err=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from seqlab.criterion import Criterion
-from seqlab.interfaces import Metric
+
+if TYPE_CHECKING:
+    from seqlab.interfaces import Metric
 
 
 @dataclass
