@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import stat
 import subprocess
 import sys
@@ -184,6 +185,14 @@ def writable(folder: Path, hint: str) -> Path:
     except OSError as error:
         raise ResourceError(f"cannot write into {folder}: {error.strerror}", hint) from error
     return folder
+
+
+def discard(folder: Path) -> None:
+    """Remove a checkpoint or a run; renamed first, so that a kill half-way leaves nothing that looks like one. No link
+    in it is followed."""
+    trash = folder.with_name(f".trash-{folder.name}-{os.getpid()}")
+    folder.rename(trash)
+    shutil.rmtree(trash)
 
 
 def flush(path: Path) -> None:

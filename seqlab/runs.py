@@ -21,6 +21,7 @@ from seqlab.run_folder import find_run, read_environment, read_result
 from seqlab.run_labels import Labels, shown_labels
 
 _log = logging.getLogger("seqlab")
+_OWN_FOLDERS = ("checkpoints", "code", "evaluation", "inspect")  # of a run: no other is looked for in them
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,27 @@ def exists(name: str) -> bool:
     return os.path.exists(name)  # noqa: PTH110
 
 
+def is_moving(name: str) -> bool:
+    """Whether it stands for whichever run is the last, or the best on a task, and not for one by its name."""
+    word, _, task = name.partition(":")
+    return (word, bool(task)) in (("last", False), ("best", True)) and not exists(name)
+
+
+def run_folders(root: Path) -> list[Path]:
+    """The folders of runs in `root` and below, unread, in order."""
+    found = []
+    # os.walk rather than rglob: a folder that cannot be read hides its own runs only
+    for where, folders, files in os.walk(root):
+        own = _OWN_FOLDERS if "config.yaml" in files else ()
+        folders[:] = sorted(name for name in folders if name not in own and not name.startswith("."))
+        if "config.yaml" in files:
+            found.append(Path(where))
+    return found
+
+
 def _called(name: str, runs_dir: Path, there: bool) -> Path:
     """The run below `runs_dir` whose path ends in this name. there: it is a path that holds no run."""
-    # os.walk rather than rglob: a folder that cannot be read hides its own runs only
-    folders = [Path(where) for where, _, files in os.walk(runs_dir) if "config.yaml" in files]
-    runs = sorted(f for f in folders if not any(part.startswith(".") for part in f.relative_to(runs_dir).parts))
+    runs = run_folders(runs_dir)
     parts = tuple(part for part in name.split("/") if part)
     meant = [folder for folder in runs if parts and folder.relative_to(runs_dir).parts[-len(parts) :] == parts]
     if len(meant) == 1:
@@ -145,8 +162,8 @@ def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
     cannot be ranked with each other, those count that are judged as the newest of them is, and a warning says so.
     Raises CheckpointError where there is none, or where several have that name."""
     word, _, task = name.partition(":")
-    there = exists(name)
-    if there or (word, bool(task)) not in (("last", False), ("best", True)):
+    if not is_moving(name):
+        there = exists(name)
         if there and exists(os.path.join(name, "config.yaml")):  # noqa: PTH118
             return find_run(name)
         return _called(name, runs_dir, there)

@@ -115,6 +115,17 @@ def show_run(run: RunFiles, console: Console) -> None:
         console.print(Padding(Text(sample[:600], style="dim"), (1, 0, 0, 2)))
 
 
+def run_line(run: RunFiles) -> str:
+    """What a run is and what it reached on validation, in one line."""
+    said = "no result"
+    if run.result is not None and run.primary is not None:
+        unit = run.result["metrics"].get(run.primary, {}).get("unit", "")
+        name = unit or run.primary.replace("_", " ")
+        said = f"{number(run.result['validation'].get(run.primary))} {name}"
+    labels = f"; {_tags(run)}" if run.labels.tags else ""
+    return printable(f"{run.model} on {run.task}, seed {run.config.get('seed')}: {said}{labels}")
+
+
 def run_as_json(run: RunFiles) -> dict[str, Any]:
     """Everything that `runs show` knows."""
     return {

@@ -1,9 +1,10 @@
-"""runs, and what is done with single ones: show, diff, tag, note."""
+"""runs, and what is done with single ones: show, diff, tag, note, rm."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import sys
 from dataclasses import asdict, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -72,6 +73,8 @@ def runs(
 def _refuse_options(context: typer.Context) -> None:
     """What stands before the subcommand is of the list: the subcommand would not hear of it."""
     for parameter in context.command.params:
+        if parameter.name == "debug":
+            continue
         source = context.get_parameter_source(parameter.name or "")
         if source is not None and source.name == "COMMANDLINE":
             command = f"{context.command_path} {context.invoked_subcommand}"
@@ -81,7 +84,9 @@ def _refuse_options(context: typer.Context) -> None:
 
 @runs_app.command("show")
 def runs_show(run: KnownRun, runs_dir: RunsDir = Path("runs"), as_json: AsJson = False, debug: Debug = False) -> None:
-    """One run: settings, figures, what it wrote. Example: seqlab runs show last"""
+    """One run: settings, figures, what it wrote.
+
+    Example: seqlab runs show last"""
     from seqlab.runs import named_run, read_run_files
     from seqlab.runs_display import run_as_json, show_run
 
@@ -103,7 +108,9 @@ def runs_diff(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What differs between two runs: settings and figures. Example: seqlab runs diff last deep"""
+    """What differs between two runs: settings and figures.
+
+    Example: seqlab runs diff last deep"""
     from seqlab.runs import differences, named_run, read_run_files
     from seqlab.runs_display import show_differences
 
@@ -131,7 +138,9 @@ def runs_tag(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Tag a run, to find it again: seqlab runs --tag TAG. Example: seqlab runs tag last paper baseline"""
+    """Tag a run, to find it again: seqlab runs --tag TAG.
+
+    Example: seqlab runs tag last paper baseline"""
     from seqlab.run_labels import read_labels, retagged, write_labels
     from seqlab.runs import named_run
 
@@ -158,7 +167,9 @@ def runs_note(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Write down what a run was for. Example: seqlab runs note last "clipping off: diverges at step 40" """
+    """Write down what a run was for.
+
+    Example: seqlab runs note last "clipping off: diverges at step 40" """
     from seqlab.run_labels import read_labels, renoted, write_labels
     from seqlab.runs import named_run
 
@@ -177,3 +188,51 @@ def runs_note(
         typer.echo(labels.shown_note)
     else:
         typer.echo(printable(f"{folder} has no note"), err=True)
+
+
+@runs_app.command("rm")
+def runs_rm(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs, by folder or name; `last` and best:TASK are asked about.",
+            autocompletion=complete_name,
+            show_default=False,
+        ),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Remove runs: their folders with all that is in them. Shows what would go, and asks.
+
+    Example: seqlab runs rm v_rnn"""
+    from seqlab.display import compact
+    from seqlab.run_removal import look_at_leaving, remove
+    from seqlab.runs import is_moving, named_run
+    from seqlab.runs_display import run_line
+
+    if yes and (name := next(filter(is_moving, names), None)):
+        folder = shlex.quote(str(named_run(name, runs_dir)))
+        raise ConfigError(f"{name} with --yes: nobody would see which run that is", f"name it: {folder}")
+    leaving = look_at_leaving(names, runs_dir)
+    for one in leaving:
+        typer.echo(printable(f"{one.run.folder}  {compact(one.bytes)}B  {run_line(one.run)}"), err=True)
+        for missed in one.missed:
+            typer.echo(printable(f"  {missed}"), err=True)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError("nothing is removed: there is no terminal to ask at", "if you mean it, add --yes")
+        these = "this run" if len(leaving) == 1 else f"these {len(leaving)} runs"
+        # typer's own question would put a blank on stdout
+        typer.echo(f"remove {these}, {compact(sum(one.bytes for one in leaving))}B? [y/N] ", nl=False, err=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            leaving = []
+    remove(leaving)
+    if as_json:
+        typer.echo(json.dumps({"removed": [one.as_json() for one in leaving]}, indent=2, ensure_ascii=False))
+    else:
+        for line in [f"removed {one.run.folder}" for one in leaving] or ["nothing is removed"]:
+            typer.echo(printable(line))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from typing import Any, Literal
 from seqlab.errors import CheckpointError, Interrupted
 from seqlab.faults import on_stop
 from seqlab.lock import locked
-from seqlab.run_folder import read_json, read_overrides, read_result
+from seqlab.run_folder import discard, read_json, read_overrides, read_result
 from seqlab.training.checkpoint import STATE
 from seqlab.training.retention import snapshots
 
@@ -175,12 +174,10 @@ class Jobs:
 
 
 def _clear(folder: Path) -> None:
-    """Remove what a stopped run left behind, renamed first, so that a kill half-way leaves nothing like a run."""
+    """Remove what a stopped run left behind."""
     if folder.exists():
-        trash = folder.with_name(f".trash-{folder.name}-{os.getpid()}")
         with locked(folder):  # not while somebody resumes it by hand
-            folder.rename(trash)
-        shutil.rmtree(trash)
+            discard(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
 
 

@@ -64,13 +64,6 @@ def save_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[
     return sum(len(data) for data in contents.values())
 
 
-def discard(folder: Path) -> None:
-    """Remove a checkpoint; renamed first, so that a kill half-way leaves nothing that looks like one."""
-    trash = folder.parent / f".trash-{folder.name}-{os.getpid()}"
-    folder.rename(trash)
-    shutil.rmtree(trash)
-
-
 def sweep(parent: Path) -> None:
     """Put right what a killed process left among the checkpoints of `parent`. Only for who has the run's lock."""
     for old in parent.glob(".old-*"):

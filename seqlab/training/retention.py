@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from seqlab.errors import CheckpointError
-from seqlab.training.checkpoint import DamagedError, discard
+from seqlab.run_folder import discard
+from seqlab.training.checkpoint import DamagedError
 
 _log = logging.getLogger("seqlab")
 T = TypeVar("T")
