@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import typer
 
+from seqlab.data.encoding import offers
 from seqlab.errors import ConfigError, DataError, printable, quoted
 from seqlab.experiment import Trained, open_run
 from seqlab.interfaces import Asking
@@ -124,8 +125,8 @@ def read_lines(file: BinaryIO) -> Iterator[str]:
                     return
             yield line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError as error:
-        where = f"line {number + (encoding != 'utf-8')}"
-        raise DataError(
-            f"{where} of the input is not {encoding.upper()}: byte 0x{error.object[error.start]:02x}",
-            "convert it first, for example: iconv -f WINDOWS-1252 -t UTF-8 (with the encoding that it has)",
-        ) from error
+        marked = encoding != "utf-8"
+        what = f"line {number + marked} of the input is not {encoding.upper()}: byte 0x{error.object[error.start]:02x}"
+        if marked:
+            raise DataError(what, "its byte-order mark says so: is it whole?") from error
+        raise DataError(what, *offers(error.object, "pass the input through iconv -f {} -t UTF-8".format)) from error

@@ -114,10 +114,12 @@ def test_lines_are_read_as_training_reads_them(raw: bytes, lines: list[str]) -> 
 
 
 def test_a_line_of_another_encoding_is_refused_with_its_number_after_those_before_it() -> None:
-    lines = read_lines(io.BufferedReader(io.BytesIO(b"un\ndeux\n" + "\u00e9t\u00e9\n".encode("latin-1"))))
+    russian = "Этот суп был очень вкусный"
+    lines = read_lines(io.BufferedReader(io.BytesIO(b"un\ndeux\n" + russian.encode("cp1251") + b"\n")))
     assert [next(lines), next(lines)] == ["un", "deux"]
-    with pytest.raises(DataError, match="line 3 of the input is not UTF-8: byte 0xe9"):
+    with pytest.raises(DataError, match="line 3 of the input is not UTF-8: byte 0xdd") as refused:
         next(lines)
+    assert refused.value.lines()[1].endswith(f"iconv -f WINDOWS-1251 -t UTF-8 ({russian!r})")  # the likeliest first
 
 
 @pytest.mark.usefixtures("here")

@@ -6,6 +6,8 @@ from __future__ import annotations
 import codecs
 import re
 import shlex
+from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from pathlib import PurePosixPath
 
@@ -51,10 +53,10 @@ def decode(file: CorpusFile) -> str:
                 f"{what}, though {'its byte-order mark says so' if mark else 'nearly all of it is'}",
                 f"is it whole? Without what is damaged: {_iconv(file, name, '-c ')}",
             ) from error
-        raise DataError(what, *_offers(file)) from error
+        raise DataError(what, *offers(file.raw, partial(_iconv, file))) from error
     if "\0" in text:
         what = f"{file.setting} is no text: it has a NUL byte at offset {raw.index(0)}"
-        raise DataError(what, *(_offers(file) if not mark else ()))
+        raise DataError(what, *(offers(raw, partial(_iconv, file)) if not mark else ()))
     return text
 
 
@@ -65,25 +67,35 @@ def _nearly_utf8(raw: bytes) -> bool:
     return beyond > 10 * broken
 
 
-def _offers(file: CorpusFile) -> tuple[str, str]:
-    """The likeliest encodings: how the text begins in each, and the command that converts it."""
+def offers(raw: bytes, command: Callable[[str], str]) -> tuple[str, str]:
+    """Two lines of advice for bytes that are not UTF-8: the likeliest encodings, how the text begins in each, and the
+    command that converts it, made from iconv's name of the encoding."""
     from charset_normalizer import from_bytes
 
-    packed = b"\0" in file.raw[:_SAMPLE_BYTES]
+    packed = b"\0" in raw[:_SAMPLE_BYTES]
     # what is plain ASCII looks the same in most, so lines with something else decide; wide characters cannot be cut so
-    parts = [file.raw] if packed else _FOREIGN.findall(file.raw)[:1000]
+    parts = [raw] if packed else _FOREIGN.findall(raw)[:1000]
     sample = b"".join(parts)[:_SAMPLE_BYTES]
-    while sample and not packed and sample[-1] >= 0x80:  # perhaps half a character
+    while sample and not packed and len(sample) == _SAMPLE_BYTES and sample[-1] >= 0x80:  # perhaps half a character
         sample = sample[:-1]
-    order = list(_CANDIDATES)
-    offers: list[str] = []
-    for match in islice(from_bytes(sample or file.raw[:_SAMPLE_BYTES], cp_isolation=order), _OFFERED):
-        same = {match.encoding, *match.could_be_from_charset} & _CANDIDATES.keys()
-        name = _CANDIDATES[min(same, key=order.index)]
-        offers.append(f"{_iconv(file, name)} ({_excerpt(str(match))!r})")
-    if not offers:
+    sample = sample or raw[:_SAMPLE_BYTES]
+    # UTF-16 of any length has NUL bytes, those of spaces and line ends at least
+    order = [name for name in _CANDIDATES if packed or not name.startswith("utf_16")]
+    found: list[str] = []
+    for match in islice(from_bytes(sample, cp_isolation=order), _OFFERED):
+        text = str(match)
+        name = _CANDIDATES[next((name for name in order if _reads(sample, name) == text), match.encoding)]
+        found.append(f"{command(name)} ({_excerpt(text)!r})")
+    if not found:
         return "it looks like no text that is known; if it is, save it as UTF-8 in the program that wrote it", ""
-    return f"choose by how the text reads: {offers[0]}", "".join(f"or: {offer}  " for offer in offers[1:]).rstrip()
+    return f"choose by how the text reads: {found[0]}", "".join(f"or: {offer}  " for offer in found[1:]).rstrip()
+
+
+def _reads(raw: bytes, encoding: str) -> str | None:
+    try:
+        return raw.decode(encoding)
+    except UnicodeDecodeError:
+        return None
 
 
 def _excerpt(text: str) -> str:

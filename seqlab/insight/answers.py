@@ -1,4 +1,4 @@
-"""What a classifier says and is wrong about: confusion and errors on the test split."""
+"""What a classifier says and is wrong about: confusion and errors on the validation split."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WRITTEN = 12  # labels up to which each cell has its numbers
 
 def confusion(subject: Subject) -> Picture:
     """How often each label is said where each is true."""
-    counts: dict[str, dict[str, int]] | None = subject.tested.details().get("confusion")
+    counts: dict[str, dict[str, int]] | None = subject.validated.details().get("confusion")
     if counts is None:
         raise ConfigError("it tells no labels apart")
     labels = list(counts)
@@ -41,8 +41,8 @@ def confusion(subject: Subject) -> Picture:
         figure.colorbar(image, ax=axes, label="share of the texts with this label")
 
     about = (
-        "Texts of the test split by their label (rows) and by what the network says (columns): counts, and shares of "
-        "each row. What is right stands on the diagonal; a bright cell off it is a habit."
+        "Texts of the validation split by their label (rows) and by what the network says (columns): counts, and "
+        "shares of each row. What is right stands on the diagonal; a bright cell off it is a habit."
     )
     size = 2.6 + 0.8 * min(len(labels), _WRITTEN)
     return Picture("confusion", "What it confuses", about, draw, size + 1.2, size - 0.2, {"confusion": counts})
@@ -50,7 +50,7 @@ def confusion(subject: Subject) -> Picture:
 
 def errors(subject: Subject) -> Picture:
     """How sure it is when it is right and when it is wrong, and where it was surest and wrong."""
-    items: list[dict[str, Any]] = [item for item in subject.tested.items() if "probabilities" in item]
+    items: list[dict[str, Any]] = [item for item in subject.validated.items() if "probabilities" in item]
     if not items:
         raise ConfigError("it gives no probabilities to labels")
     sure_N = np.array([item["probabilities"][item["said"]] for item in items])
@@ -78,10 +78,10 @@ def errors(subject: Subject) -> Picture:
         other.legend(loc="upper left")
 
     about = (
-        "On the left: texts of the test split by the probability that the network gives to its answer. On the right: "
-        "how often it is right at each level of sureness; below the dashed line it is too sure of itself. The mean "
-        "distance to that line, weighted by texts, is the expected calibration error (Guo 2017). The table holds its "
-        "most confident mistakes: read them, some are the corpus's own."
+        "On the left: texts of the validation split by the probability that the network gives to its answer. On the "
+        "right: how often it is right at each level of sureness; below the dashed line it is too sure of itself. The "
+        "mean distance to that line, weighted by texts, is the expected calibration error (Guo 2017). The table holds "
+        "its most confident mistakes: read them, some are the corpus's own."
     )
     data = {"expected_calibration_error": gap, "texts": len(items), "right": int(right_N.sum())}
-    return Picture("errors", "Where it is wrong", about, draw, 9.0, 3.8, data, tuple(subject.tested.tables()))
+    return Picture("errors", "Where it is wrong", about, draw, 9.0, 3.8, data, tuple(subject.validated.tables()))

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 _MARKS = "osD^vP"
 
 _ABOUT = (
-    "BLEU of the test split in groups of sources of about one length, as many pairs in each; bars are 95 % bootstrap "
-    "intervals over pairs. A decoder that is given the source as one fixed vector must keep everything in it, so that "
-    "its curve falls where sources grow; attention may look back at all of it. Sources are short phrases, so that "
-    "BLEU is taken with effective order: only n-grams that a phrase is long enough for."
+    "BLEU of the validation split in groups of sources of about one length, as many pairs in each; bars are 95 % "
+    "bootstrap intervals over pairs. A decoder that is given the source as one fixed vector must keep everything in "
+    "it, so that its curve falls where sources grow; attention may look back at all of it. Sources are short phrases, "
+    "so that BLEU is taken with effective order: only n-grams that a phrase is long enough for."
 )
 
 
@@ -27,7 +27,7 @@ def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
     check_same_data(subjects)
     measured = []
     for subject in subjects:
-        groups = subject.tested.details().get("by_source_length")
+        groups = subject.validated.details().get("by_source_length")
         if groups is None:
             raise ConfigError("it translates nothing: there are no sources to sort by length")
         measured.append(groups)
@@ -48,7 +48,7 @@ def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
             )  # fmt: skip
         groups = measured[0]
         axes.set_xticks(range(len(groups)), [f"{group['from']} to {group['to']}" for group in groups])
-        axes.set(xlabel="length of the source, tokens", ylabel="test BLEU (effective order)", ylim=(0, 104))
+        axes.set(xlabel="length of the source, tokens", ylabel="validation BLEU (effective order)", ylim=(0, 104))
         axes.legend(loc="lower left")
 
     data = [

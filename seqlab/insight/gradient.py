@@ -27,11 +27,11 @@ _POSITIONS = 256
 
 _ABOUT = (
     "The loss at position t, differentiated by what the network held k positions earlier: how much would a small "
-    "change back then change the loss now? Lines are medians over positions of the test split, bands hold the middle "
-    "half of them, and each curve is divided by its maximum. A straight line downwards is a gradient that vanishes "
-    "exponentially: below the dotted line (1 %) training hears next to nothing of what stood there.{wrt} On the "
-    "right: the norm of the gradient in training before clipping, its highest value in each log interval in pale, and "
-    "the norm to which longer ones were cut, dashed, through those runs that were clipped."
+    "change back then change the loss now? Lines are medians over positions of the validation split, bands hold the "
+    "middle half of them, and each curve is divided by its maximum. A straight line downwards is a gradient that "
+    "vanishes exponentially: below the dotted line (1 %) training hears next to nothing of what stood there.{wrt} On "
+    "the right: the norm of the gradient in training before clipping, its highest value in each log interval in pale, "
+    "and the norm to which longer ones were cut, dashed, through those runs that were clipped."
 )
 
 
@@ -45,7 +45,7 @@ def gradient(subjects: Sequence[Subject]) -> list[Picture]:
         window = longest_context(subject.task, 2 * min(longest, context_of(subject.network) or longest)) // 2
         if window < 2:
             raise ConfigError("its window is a single token: nothing reaches back")
-        batches = list(subject.task.contexts("test", 2 * window, 2 * window, _POSITIONS))
+        batches = list(subject.task.contexts("validation", 2 * window, 2 * window, _POSITIONS))
         reaches.append(measure(subject.network, batches, window))
         windows.append(window)
     curves = [Curve.of(reach.norms) for reach in reaches]

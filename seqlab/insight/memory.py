@@ -22,12 +22,12 @@ _FLOOR = 1e-3  # below it curves do no more than tremble
 _NEAR = 0.01  # of the best: what more context would still bring is not worth the name
 
 _ABOUT = (
-    "The loss at the same {targets} positions of the test split when the network may read only the k tokens before "
-    "each, starting from its initial state. Where the curve stops falling, more context brings nothing: the marked k "
-    "is the least one that comes within 1 % of the curve's best. Bands are 95 % bootstrap intervals over positions; "
-    "they say how sure a level is, and much more than the differences along a curve, which are between the same "
-    "positions and stand on the right. The vertical line is the window of training. A model that carries a state is "
-    "asked beyond it; one that does not was never taught positions beyond it, and is asked up to there."
+    "The loss at the same {targets} positions of the validation split when the network may read only the k tokens "
+    "before each, starting from its initial state. Where the curve stops falling, more context brings nothing: the "
+    "marked k is the least one that comes within 1 % of the curve's best. Bands are 95 % bootstrap intervals over "
+    "positions; they say how sure a level is, and much more than the differences along a curve, which are between the "
+    "same positions and stand on the right. The vertical line is the window of training. A model that carries a state "
+    "is asked beyond it; one that does not was never taught positions beyond it, and is asked up to there."
 )
 
 
@@ -42,12 +42,12 @@ class Loss:
 
 @torch.inference_mode()
 def measure(subject: Subject, contexts: Sequence[int], longest: int) -> list[Loss]:
-    """The primary metric on test for each length of context, at the same targets."""
+    """The primary metric on validation for each length of context, at the same targets."""
     found = []
     with evaluating(subject.network):
         for steps in contexts:
-            meter = subject.task.meter("test")
-            for batch in subject.task.contexts("test", steps, longest, _TARGETS):
+            meter = subject.task.meter("validation")
+            for batch in subject.task.contexts("validation", steps, longest, _TARGETS):
                 output = subject.network(batch, subject.network.initial_state(batch.size))
                 meter.update(batch, output, subject.network)
             found.append(Loss(steps, meter.compute()[meter.primary], meter.interval(0)))
@@ -137,7 +137,7 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
             axes.xaxis.set_major_formatter("{x:g}")
             axes.set_xlabel("k: tokens that it may see")
         unit = measured[0][0].metric.unit
-        left.set(ylabel=f"test {unit}", title="what it reaches")
+        left.set(ylabel=f"validation {unit}", title="what it reaches")
         right.set(ylabel=unit, title="what it misses of its best")
         log_scale(right, [max(gap, _FLOOR) for gap in gaps if gap > 0])
         figure.legend(loc="outside lower center", ncols=2)

@@ -34,15 +34,15 @@ class Subject:
         return self.trained.network
 
     @cached_property
-    def tested(self) -> Meter[Any]:
-        """What it reaches on the test split."""
+    def validated(self) -> Meter[Any]:
+        """What it reaches on the validation split: pictures help to choose what to try next, so test is not in them."""
         config = replace(self.trained.config.device, type="cpu", precision="fp32", compile="never")
         device = resolve_device(config, deterministic=False)
-        meter = evaluate(self.network, self.task.batches("test", 0), self.task.meter("test"), device)
+        meter = evaluate(self.network, self.task.batches("validation", 0), self.task.meter("validation"), device)
         metrics = meter.compute()
         judged = (metrics[name].value for name in (meter.primary, "loss") if name in metrics)
         if any(map(math.isnan, judged)):  # whatever it answers is chance
-            raise NumericError("its test loss is not a number", "its weights have diverged: train it again")
+            raise NumericError("its validation loss is not a number", "its weights have diverged: train it again")
         return meter
 
 
@@ -94,10 +94,10 @@ def check_same_data(subjects: Sequence[Subject]) -> None:
 
 
 def longest_context(task: Task[Any], wanted: int) -> int:
-    """`wanted`, or less where the test split is short: the longest context that some of its tokens have."""
+    """`wanted`, or less where the validation split is short: the longest context that some of its tokens have."""
     while wanted > 1:
         try:
-            next(task.contexts("test", 1, wanted, 1))
+            next(task.contexts("validation", 1, wanted, 1))
         except DataError:
             wanted //= 2
         else:

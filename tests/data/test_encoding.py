@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from seqlab.data.encoding import offers
 from seqlab.data.text import lines_of, read_text
 from seqlab.errors import DataError
 
@@ -72,6 +73,15 @@ def test_russian_is_likeliest_what_it_is(tmp_path: Path) -> None:
     assert refused.value.hint.startswith("choose by how the text reads: iconv -f WINDOWS-1251 ")
     assert "Этот суп" in refused.value.hint
     assert "line 2" in refused.value.what
+
+
+def test_an_encoding_is_offered_with_the_text_that_it_makes() -> None:
+    """Also of a few bytes, which the detector can read as many things."""
+    raw = "\u00e9t\u00e9\n".encode("latin-1")
+    said = " ".join(offers(raw, "as {}:".format))
+    found = re.findall(r"as (\S+): \('(.*?)'\)", said)
+    assert found
+    assert all(raw.decode(name).strip() == text for name, text in found)
 
 
 def test_utf8_with_one_damaged_character_is_not_called_another_encoding(tmp_path: Path) -> None:

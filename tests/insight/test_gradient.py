@@ -127,16 +127,16 @@ def test_the_lag_under_one_percent_is_counted_from_one() -> None:
 def test_contexts_are_the_last_tokens_before_the_same_targets() -> None:
     task = tiny_task(tiny_config("rnn", "char_lm"))
     assert isinstance(task, CharLM)
-    whole = torch.cat([batch.inputs_BT for batch in task.contexts("test", 40, 40, 100)])
-    targets = torch.cat([batch.targets_BT[:, -1] for batch in task.contexts("test", 40, 40, 100)])
+    whole = torch.cat([batch.inputs_BT for batch in task.contexts("validation", 40, 40, 100)])
+    targets = torch.cat([batch.targets_BT[:, -1] for batch in task.contexts("validation", 40, 40, 100)])
     assert len(whole) == 100
     for steps in (1, 7, 40):
-        batches = list(task.contexts("test", steps, 40, 100))
+        batches = list(task.contexts("validation", steps, 40, 100))
         assert torch.equal(torch.cat([batch.inputs_BT for batch in batches]), whole[:, -steps:])
         assert torch.equal(torch.cat([batch.targets_BT[:, -1] for batch in batches]), targets)
         assert sum(batch.target_count for batch in batches) == 100
         assert all((batch.targets_BT[:, :-1] == -100).all() for batch in batches)
-    ids = task.ids["test"].tolist()
+    ids = task.ids["validation"].tolist()
     row = whole[50].tolist()
     places = [i for i in range(len(ids) - 40) if ids[i : i + 40] == row]
     assert any(ids[i + 40] == targets[50] for i in places)

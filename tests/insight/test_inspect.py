@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,10 +14,12 @@ from rich.console import Console
 from seqlab.cli.using import VIEWS as COMMAND_LINE_VIEWS
 from seqlab.config.run import load_run_config
 from seqlab.drawing.picture import Picture
-from seqlab.experiment import Trained, train
+from seqlab.errors import ConfigError
+from seqlab.experiment import Trained, open_run, train
 from seqlab.insight.inspect import VIEWS, _write_page
 from seqlab.insight.subject import Subject
 from seqlab.interfaces import Table
+from seqlab.runs import named_run
 from tests.browser import Browser, PageReader, needs_chromium
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 from tests.test_cli import Capture, Patch, in_process
@@ -211,3 +214,20 @@ def test_what_failed_leaves_no_folder(capsys: Capture, monkeypatch: Patch) -> No
     before = set(Path("runs/inspect").glob("*"))
     assert in_process(capsys, monkeypatch, "inspect", "best:char_lm", "best:sentiment", "memory")[0] == 2
     assert set(Path("runs/inspect").glob("*")) == before
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", SEEN)
+def test_no_picture_needs_the_test_split(name: str) -> None:
+    """Every view of a run whose task's test split was taken away: what helps to choose has not seen test."""
+    trained = open_run(named_run(f"best:{name}"), None)
+    next(iter(trained.task.batches("test", 0)))  # a run's task reads its corpus when that is asked for
+    splits = [held for held in vars(trained.task).values() if isinstance(held, dict) and "test" in held]
+    assert splits
+    for held in splits:
+        del held["test"]
+    drawn = set[str]()
+    for view in VIEWS.values():
+        with suppress(ConfigError):  # it has nothing to see here
+            drawn |= {picture.name for picture in view([Subject("it", trained)], None)}
+    assert drawn == SEEN[name]

@@ -88,7 +88,7 @@ def test_a_transformer_is_asked_what_it_says_when_it_reads_all_at_once() -> None
     losses = measure(Subject("it", Trained(Path("nowhere"), config, task, network, 0)), [1, 5, 12], 12)
     for loss in losses:
         nats = []
-        for batch in task.contexts("test", loss.context, 12, 1024):
+        for batch in task.contexts("validation", loss.context, 12, 1024):
             with torch.no_grad():
                 hidden_BTD, _ = network.decoder(network.embed(batch.inputs_BT), ())
                 logits_BV, truth_B = network.head(hidden_BTD[:, -1]), batch.targets_BT[:, -1]
