@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
 
 from benchmarks.tuning import halving
-from benchmarks.tuning.space import BODY, draws, model_at
+from benchmarks.tuning.space import BODY, LEARNING_RATE, draws, model_at
 from seqlab.comparison.sizes import sizes_of
 from seqlab.interfaces import Batch, Split
 from seqlab.tasks.char_lm import CharLM
@@ -17,6 +19,22 @@ from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
 
 def test_a_longer_search_begins_with_a_shorter_one() -> None:
     assert draws(24, 0)[:16] == draws(16, 0) != draws(16, 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_value_has_better_luck_than_another(seed: int) -> None:
+    """Learning rates cover their range evenly, and so they do at every depth."""
+    low, high = LEARNING_RATE
+
+    def place(rate: float, parts: int) -> int:
+        return min(int(parts * math.log(rate / low) / math.log(high / low)), parts - 1)
+
+    found = draws(16, seed)
+    assert max(Counter(place(draw.learning_rate, 16) for draw in found).values()) <= 2  # rates are rounded
+    quarters = Counter((draw.layers, place(draw.learning_rate, 4)) for draw in found)
+    assert len(quarters) == 16
+    assert set(Counter(draw.warmup_steps for draw in found).values()) == {4}
+    assert min(Counter(draw.dropout for draw in found).values()) >= 2
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -1,4 +1,7 @@
-"""Successive halving (Jamieson & Talwalkar 2016): every trial gets a quarter of the steps, the better ones go on."""
+"""Successive halving (Jamieson & Talwalkar 2016): every trial gets a half of the steps, the better ones go on.
+
+A half, because sooner the longest warm-up is hardly over and a deep model has shown nothing yet.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from seqlab.training.device import Device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
-RUNGS = ((0.25, 6), (0.5, 3), (1.0, 1))
+RUNGS = ((0.5, 4), (1.0, 1))
 """(share of the steps, how many trials are kept after it): the same for every family."""
 
 

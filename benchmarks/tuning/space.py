@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-import random
 from dataclasses import dataclass, fields, replace
 from typing import Any
+
+from torch.quasirandom import SobolEngine
 
 from seqlab.comparison.sizes import changes, sizes_of
 from seqlab.interfaces import ModelConfig, Task
@@ -31,19 +32,19 @@ class Draw:
 
 
 def draws(count: int, seed: int) -> list[Draw]:
-    """The trials, in their order; the first ones of a longer search are those of a shorter one. Depth, dropout and
-    warm-up go through all their values before one comes again, each in an order of its own."""
+    """The trials, in their order; the first ones of a longer search are those of a shorter one. A scrambled Sobol
+    sequence (Owen 1998): sixteen trials have a learning rate in each sixteenth of its range, and each depth has one in
+    each quarter, so that no family wins by the luck of the draw."""
     low, high = (math.log(rate) for rate in LEARNING_RATE)
-    rates = random.Random(f"learning rate {seed}")
-    columns = []
-    for name, values in (("layers", LAYERS), ("dropout", DROPOUT), ("warm-up", WARMUP_STEPS)):
-        rng, column = random.Random(f"{name} {seed}"), list[float]()
-        while len(column) < count:
-            column += rng.sample(values, len(values))
-        columns.append(column)
+    points = SobolEngine(4, scramble=True, seed=seed).draw(count).tolist()
     return [
-        Draw(float(f"{math.exp(rates.uniform(low, high)):.2g}"), int(layers), dropout, int(warmup))
-        for layers, dropout, warmup, _ in zip(*columns, range(count), strict=False)
+        Draw(
+            float(f"{math.exp(low + rate * (high - low)):.2g}"),
+            LAYERS[int(layers * len(LAYERS))],
+            DROPOUT[int(dropout * len(DROPOUT))],
+            WARMUP_STEPS[int(warmup * len(WARMUP_STEPS))],
+        )
+        for rate, layers, dropout, warmup in points
     ]
 
 
