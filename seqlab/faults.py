@@ -54,6 +54,7 @@ def log_file(folder: Path, console: Console) -> Iterator[None]:
     handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     for handler in handlers:
         _log.addHandler(handler)
+    level, propagate = _log.level, _log.propagate
     _log.setLevel(logging.INFO)
     _log.propagate = False
     try:
@@ -68,6 +69,8 @@ def log_file(folder: Path, console: Console) -> Iterator[None]:
         _log.exception("the run ended by an error")
         raise
     finally:
+        _log.setLevel(level)
+        _log.propagate = propagate  # what is warned of after a run is heard as before it
         for handler in handlers:
             _log.removeHandler(handler)
             with suppress(OSError):

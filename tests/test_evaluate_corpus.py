@@ -124,6 +124,22 @@ def test_labels_that_training_lacks_are_counted(
     assert "labels: good, poor" in err
 
 
+def test_pairs_that_lack_a_side_are_no_items(
+    trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    run = trained("translation")
+    (tmp_path / "a.en").write_text("a fine film\n\na dull film\n", encoding="utf-8")
+    (tmp_path / "a.fr").write_text("good\npoor\n\n", encoding="utf-8")
+    code, out, _ = in_process(capsys, monkeypatch, "evaluate", str(run), "--corpus", "a.en,a.fr", "--json")
+    assert code == 0
+    assert json.loads(out)["item_count"] == 1
+    (tmp_path / "a.en").write_text("\n\na dull film\n", encoding="utf-8")
+    (tmp_path / "a.fr").write_text("good\n\n\n", encoding="utf-8")
+    code, _, err = in_process(capsys, monkeypatch, "evaluate", str(run), "--corpus", "a.en,a.fr", "--json")
+    assert code == 3
+    assert "no pair has both a source and a translation" in err
+
+
 def test_a_task_of_ones_own_may_have_no_such_thing() -> None:
     task = tiny_task(tiny_config("gru", TASKS[0]))
     with pytest.raises(ConfigError, match="is judged on its own corpus alone"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from seqlab.data.repeats import Repeats
+from seqlab.data.repeats import Repeats, in_both
 from seqlab.data.splits import cut_items
 from seqlab.data.words import same_text_key
 from seqlab.interfaces import HELD_OUT, Split
@@ -20,6 +20,15 @@ class PairSplits:
     parts: dict[Split, list[Pair]]
     facts: dict[str, str]
     warnings: tuple[str, ...]
+
+
+def lacking_a_side(pairs: Sequence[Pair], name: str) -> str:
+    """What is said of pairs that have no source or no translation."""
+    missing = [number for number, pair in enumerate(pairs, 1) if not all(pair)]
+    return (
+        f"{len(missing):,} of the {len(pairs):,} pairs of {name} have no source or no translation (the first in line "
+        f"{missing[0]}) and are left out: no figure counts them"
+    )
 
 
 def split_pairs(
@@ -43,12 +52,8 @@ def split_pairs(
     complete = {name: [pair for pair in part if all(pair)] for name, part in whole.items()}
     for name, part in whole.items():
         if missing := len(part) - len(complete[name]):
-            first = next(number for number, pair in enumerate(part, 1) if not all(pair))
             facts[f"pairs of task.{name} that lack a side, left out"] = f"{missing:,} of {len(part):,}"
-            warnings.append(
-                f"{missing:,} of the {len(part):,} pairs of task.{name} have no source or no translation (the first in "
-                f"line {first}) and are left out: no figure counts them"
-            )
+            warnings.append(lacking_a_side(part, f"task.{name}"))
     held_out = {split: complete[f"{split}_corpus"] for split in given}
 
     # in the order of each source's last pair, which the split of stored runs rests on
@@ -73,6 +78,8 @@ def split_pairs(
     train = [source for source, _ in parts["train"] if key(source) not in held]
     alike = set() if deduplicate else {same_text_key(source) for split in HELD_OUT for source, _ in parts[split]}
     left_out = len(translations) - len(rest) + len(parts["train"]) - len(train)
-    repeats = Repeats("sources", left_out, sum(same_text_key(s) in alike for s in train), len(train) + left_out)
+    kept = sum(same_text_key(source) in alike for source in train)
+    validation, test = ([source for source, _ in parts[split]] for split in HELD_OUT)
+    repeats = Repeats("sources", left_out, kept, len(train) + left_out, in_both(validation, test), len(test))
     parts["train"] = [(s, t) for s in train for t in (translations[s] if all_translations else [*translations[s]][:1])]
     return PairSplits(parts, facts | repeats.facts(), (*warnings, *repeats.warnings()))

@@ -23,7 +23,7 @@ from seqlab.data.batching import Rows, bucketed, python_draws
 from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.labels import check_labels, in_order, label_counts, label_warnings, read_labelled
 from seqlab.data.movie_reviews import movie_reviews
-from seqlab.data.repeats import Repeats
+from seqlab.data.repeats import Repeats, in_both
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, check_known_labels, cut_items, named_parts
 from seqlab.data.tables import Separator
@@ -401,18 +401,19 @@ def without_repeats(
     parts: Mapping[Split, list[tuple[str, str]]], config: SentimentConfig
 ) -> tuple[list[tuple[str, str]], Repeats]:
     """(the training rows to keep, what of them stands in the other splits). Raises DataError where none is left."""
-    held = {same_text_key(text) for split in HELD_OUT for text, _ in parts[split]}
+    validation, test = ([text for text, _ in parts[split]] for split in HELD_OUT)
+    held = {same_text_key(text) for text in (*validation, *test)}
     repeated = [same_text_key(text) in held for text, _ in parts["train"]]
-    count, of = sum(repeated), len(repeated)
+    count, of, between = sum(repeated), len(repeated), (in_both(validation, test), len(test))
     if not config.deduplicate:
-        return parts["train"], Repeats("texts", 0, count, of)
+        return parts["train"], Repeats("texts", 0, count, of, *between)
     if count == of:
         raise DataError(
             f"task.corpus={config.corpus}: each of the {of:,} training texts stands in validation or test too",
             "give each text once, or take them as they are with task.deduplicate=false",
         )
     kept = [row for row, again in zip(parts["train"], repeated, strict=True) if not again]
-    return kept, Repeats("texts", count, 0, of)
+    return kept, Repeats("texts", count, 0, of, *between)
 
 
 class SentimentNetwork(Network[TextBatch]):

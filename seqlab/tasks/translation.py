@@ -5,6 +5,7 @@ Shape letters: B batch, S source time, T target time, D width, V target vocabula
 
 from __future__ import annotations
 
+import logging
 import math
 import random
 from bisect import bisect_right
@@ -23,7 +24,7 @@ from seqlab.baselines.neighbours import nearest
 from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
-from seqlab.data.pair_splits import PairSplits, split_pairs
+from seqlab.data.pair_splits import PairSplits, lacking_a_side, split_pairs
 from seqlab.data.pairs import read_pairs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SPLITS, SplitCorpora
@@ -73,6 +74,7 @@ from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import ItemSums, bootstrap_interval, gather
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
 
+_log = logging.getLogger("seqlab")
 CORPORA = ("cldr",)
 _HELD_SHARE = 0.05  # of the corpus, for validation and for test
 
@@ -275,7 +277,11 @@ class Translation(Restorable, Task[PairBatch]):
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str) -> Translation:
-        pairs = read_pairs(where, key)
+        read = read_pairs(where, key)
+        if len(pairs := [pair for pair in read if all(pair)]) < len(read):
+            if not pairs:
+                raise DataError(f"{key}={where}: no pair has both a source and a translation")
+            _log.warning(lacking_a_side(read, f"{key}={where}"))
         task, form = self.detached(), self.config.normalize
         task.data_sha256, task.test_is_validation = sha256_of(text for pair in pairs for text in pair), False
         pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]

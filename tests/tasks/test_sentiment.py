@@ -193,6 +193,25 @@ def test_texts_of_the_test_are_left_out_of_training_whatever_their_case(tmp_path
     assert len(_task().texts["train"]) == len(_task("movie_reviews", "task.deduplicate=false").texts["train"])
 
 
+def test_texts_of_both_validation_and_test_are_counted_and_said(tmp_path: Path) -> None:
+    """Weights are chosen on the one, so that the other is no test of new texts."""
+    corpus = str(_repeated(tmp_path / "own.csv", copies=4))
+    task = _task(corpus)
+    held = {same_text_key(text) for text in task.texts["validation"]}
+    shared = sum(same_text_key(text) in held for text in task.texts["test"])
+    assert shared
+    assert task.facts()["test texts that are in validation"] == f"{shared}"
+    assert any(f"{shared} of {len(task.texts['test'])} test texts stand in valid" in said for said in task.warnings())
+    # where the two are one split, that is said elsewhere
+    (tmp_path / "one.csv").write_text("text,label\n" + "".join(f"t{i},{'yn'[i % 2]}\n" for i in range(40)))
+    given = (f"task.{split}_corpus={tmp_path / 'one.csv'}" for split in ("validation", "test"))
+    labels = "text,label\n" + "".join(f"new {i},{'yn'[i % 2]}\n" for i in range(60))
+    (tmp_path / "train.csv").write_text(labels)
+    one = _task(str(tmp_path / "train.csv"), *given)
+    assert one.test_is_validation
+    assert not any("test texts" in said for said in one.warnings())
+
+
 def test_a_text_with_two_labels_is_counted_and_said(tmp_path: Path) -> None:
     task = _task(str(_repeated(tmp_path / "own.csv", copies=2, labels="no yes both")))
     assert task.facts()["texts with more than one label"] == 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,19 @@ def test_a_repeated_source_keeps_all_its_translations_in_training_and_stands_in_
     assert first.pairs["test"] == task.pairs["test"]
 
 
+def test_another_test_file_leaves_out_what_lacks_a_side_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.en").write_text("a film\n\na play\n")
+    (tmp_path / "a.fr").write_text("un film\nune note\n\n")
+    with caplog.at_level(logging.WARNING):
+        task = _task().with_test_corpus(f"{tmp_path / 'a.en'},{tmp_path / 'a.fr'}", "--corpus")
+    assert task.pairs == {"test": [("a film", "un film")]}
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("2 of the 3 pairs of --corpus=")
+    assert "the first in line 2" in said
+
+
 def test_a_source_of_the_test_is_left_out_of_training_and_counted(tmp_path: Path) -> None:
     (tmp_path / "all.tsv").write_text("".join(f"Word {i}\tmot {i}\n" for i in range(60)))
     (tmp_path / "test.tsv").write_text("Word 1\tmot 1\nWORD 2\tmot 2\nother\tautre\n")
@@ -93,6 +107,10 @@ def test_a_source_of_the_test_is_left_out_of_training_and_counted(tmp_path: Path
     assert "2 of 57 training sources stand in validation or test too" in next(iter(task.warnings()))
     assert not {"Word 1", "Word 2"} & {source for source, _ in task.pairs["train"]}
     assert len(task.pairs["test"]) == 3
+    (tmp_path / "validation.tsv").write_text("WORD 1\tmot 1\nelse\tautrement\n")
+    both = _task(*corpora, f"task.validation_corpus={tmp_path / 'validation.tsv'}")
+    assert both.facts()["test sources that are in validation"] == "1"
+    assert any("1 of 3 test sources stand in validation too" in said for said in both.warnings())
     task = _task(*corpora, "task.deduplicate=false")  # the same letter by letter is left out all the same
     sources = {source for split in ("train", "validation") for source, _ in task.pairs[split]}
     assert "Word 1" not in sources

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,6 @@ def test_the_newest_that_is_whole_is_found_with_a_warning(tmp_path: Path, caplog
     make(tmp_path, 1, 2, 3)
     for step in (2, 3):
         (snapshot_path(tmp_path, step) / "state.json").write_text("{}")
-    logging.getLogger("seqlab").propagate = True
     found = newest_whole(tmp_path, load_checkpoint)
     assert found is not None
     assert found[0] == snapshot_path(tmp_path, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import logging
 import math
 from itertools import islice
 from pathlib import Path
@@ -365,7 +364,6 @@ def test_too_many_that_are_not_finite_end_a_run_that_looks_later(end: tuple[str,
 
 
 def test_on_nonfinite_skip_goes_on_and_says_which_batch(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("seqlab").propagate = True
     trainer = make_trainer("lstm", "char_lm", "trainer.max_steps=6")
     _Poison(trainer, 2, 3, 5)
     trainer.fit()
