@@ -143,14 +143,16 @@ def train(
     name: str | None = None,
     folder: Path | None = None,
     quiet: bool = False,
+    checked: bool = False,
 ) -> Result:
     """Train, evaluate with the best weights, and leave a run folder behind: `folder`, or one in runs_dir that is
-    called `name` or by the time. `overrides` are what the user typed, for overrides.txt.
+    called `name` or by the time. `overrides` are what the user typed, for overrides.txt. `checked`: somebody has held
+    this model to its promises already.
 
     Raises a SeqlabError for whatever a user can mend; Interrupted once everything is saved.
     """
     device = resolve_device(config.device, deterministic=config.deterministic)
-    task, network = prepare(config, device)
+    task, network = prepare(config, device, checked=checked)
     device, reasons = decide(config, task, network, device, None if quiet else console)
     folder = make_run_folder(
         config.runs_dir / config.names["task"] / config.names["model"] if folder is None else folder.parent,
@@ -325,9 +327,11 @@ def _kept(folder: Path, config_dir: Path | None) -> Iterator[None]:
         raise
 
 
-def prepare(config: RunConfig, device: Device, task: Task[Any] | None = None) -> tuple[Task[Any], Network[Any]]:
+def prepare(
+    config: RunConfig, device: Device, task: Task[Any] | None = None, *, checked: bool = False
+) -> tuple[Task[Any], Network[Any]]:
     """The task (read, unless it is given) and a network that fits it, everything checked that can be before
-    training."""
+    training. checked: this model has been held to its promises already, which takes a network of its own."""
     config.optim.horizon(config.trainer.max_steps)
     task = config.task.build() if task is None else task
     with memory():
@@ -335,7 +339,8 @@ def prepare(config: RunConfig, device: Device, task: Task[Any] | None = None) ->
     if config.trainer.bptt_steps is not None:
         task.check_windows(config.trainer.bptt_steps, network)
     check_context(network, task, config.trainer.bptt_steps)
-    check_before_training(task, config.model, f"model={config.names['model']}")
+    if not checked:
+        check_before_training(task, config.model, f"model={config.names['model']}")
     return task, network
 
 

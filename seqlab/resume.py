@@ -53,11 +53,13 @@ def resume(
     *,
     config_dir: Path | None = None,
     quiet: bool = False,
+    checked: bool = False,
 ) -> Result | Finished:
     """Go on with `run`, a run's folder or one of its checkpoints, from its newest checkpoint or from that one.
 
     A damaged newest checkpoint is passed over with a warning; one that is named never is. `overrides` may extend the
-    run. Raises CheckpointError for a change of anything else, DataError for another corpus.
+    run. `checked`: somebody has held this model to its promises already. Raises CheckpointError for a change of
+    anything else, DataError for another corpus.
     """
     folder, named = find_stored(run)
     with locked(folder), log_file(folder, console), memory():
@@ -74,7 +76,7 @@ def resume(
         if finished and found is not None and named is None and not changed:
             return Finished(folder, step_in(found), _more(config, found[1][1]["progress"]))
         _refuse(changed, config, 0 if found is None else step_in(found))
-        trainer = trainer_at(folder, config, found, origin)
+        trainer = trainer_at(folder, config, found, origin, checked=checked)
         # nothing above has touched the run; from here on it is under way again
         with disk(folder):
             _note(origin, trainer, folder)

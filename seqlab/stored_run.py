@@ -84,15 +84,19 @@ def trainer_at(
     config: RunConfig,
     found: tuple[Path, Parts] | None,
     origin: Mapping[str, Any],
+    *,
+    checked: bool = False,
 ) -> Trainer[Any]:
-    """A trainer that stands where the checkpoint was written, or at the start. Writes nothing."""
+    """A trainer that stands where the checkpoint was written, or at the start. Writes nothing. checked: as for
+    experiment.prepare."""
     # what `auto` came to, and how many threads there were, is part of the run
     settled = replace(config, device=_kept_device(config, origin))
     device = _device(settled)
     task = build_task(config, folder)
     check_data(origin, task, folder)
     # a checkpoint holds the weights that the run it was started from gave it
-    _, network = prepare(config if found is None else replace(config, init_from=None), device, task)
+    start = config if found is None else replace(config, init_from=None)
+    _, network = prepare(start, device, task, checked=checked)
     device, _ = decide(settled, task, network, device)
     trainer = make_trainer(config, task, network, device, folder, describe_environment(task, device))
     if found is not None:

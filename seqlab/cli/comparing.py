@@ -35,7 +35,12 @@ def compare(
     ] = None,
     tune: Annotated[
         str | None,
-        typer.Option("--tune", metavar="KEY=N", help="First search a setting for each, on validation: lr=5."),
+        typer.Option(
+            "--tune",
+            metavar="KEY=N",
+            help="First search a setting for each, on validation: lr=5 (5 values around its own, and at most 5 more "
+            "where the best is at an edge) or lr=0.001,0.003.",
+        ),
     ] = None,
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The comparison's folder in runs/compare.")] = None,
@@ -54,7 +59,7 @@ def compare(
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune)
     from seqlab.comparison import compare as comparison
     from seqlab.comparison.display import show_plan, show_summary
-    from seqlab.comparison.summary import as_json as plain
+    from seqlab.comparison.files import as_json as plain
 
     if dry_run:
         plan = comparison.plan_only(request, config_dir, name)

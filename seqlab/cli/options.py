@@ -31,6 +31,8 @@ ConfigDir = Annotated[
     Path | None,
     typer.Option("--config-dir", help="A folder with your own model/, task/, ... YAML files, searched first."),
 ]
+# for the processes of a comparison, which has checked each model once
+Checked = Annotated[bool, typer.Option("--checked", hidden=True)]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where to look.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from seqlab.cli.app import app
 from seqlab.cli.completion import complete_override
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides, Quiet
+from seqlab.cli.options import AsJson, Checked, ConfigDir, Debug, Overrides, Quiet
 from seqlab.errors import ConfigError
 
 
@@ -29,6 +29,7 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
+    checked: Checked = False,
 ) -> None:
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
     from seqlab.config.run import load_run_config
@@ -43,7 +44,9 @@ def train(
     if dry_run:
         show_plan(config, Console(), as_json=as_json)
         return
-    result = experiment.train(config, Console(stderr=True), overrides=given, name=name, folder=folder, quiet=quiet)
+    result = experiment.train(
+        config, Console(stderr=True), overrides=given, name=name, folder=folder, quiet=quiet, checked=checked
+    )
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
@@ -76,6 +79,7 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
+    checked: Checked = False,
 ) -> None:
     """Go on with a run as if it had never stopped. Example: seqlab resume runs/char_lm/lstm/NAME"""
     if verify and overrides:
@@ -91,7 +95,7 @@ def resume(
         said: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
         typer.echo(json.dumps(said) if as_json else f"steps {start} to {end} trained once more: every bit is the same")
         return
-    result = resuming.resume(run, overrides or [], console, config_dir=config_dir, quiet=quiet)
+    result = resuming.resume(run, overrides or [], console, config_dir=config_dir, quiet=quiet, checked=checked)
     if isinstance(result, resuming.Finished):
         if as_json:
             typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)

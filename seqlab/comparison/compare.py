@@ -12,24 +12,24 @@ from rich.console import Console
 
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.display import Watch, show_plan
+from seqlab.comparison.drafting import draft
 from seqlab.comparison.figures import figures
+from seqlab.comparison.files import write_files
 from seqlab.comparison.jobs import Job, Jobs
 from seqlab.comparison.page import write_page
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
-from seqlab.comparison.planning import complete, draft, trial_values
-from seqlab.comparison.request import Request, key_of, merged
-from seqlab.comparison.summary import Run, Summary, read_run, summarise, write_files
+from seqlab.comparison.planning import complete
+from seqlab.comparison.reading import machine_notes, read_runs
+from seqlab.comparison.request import Request, key_of
+from seqlab.comparison.search import search
+from seqlab.comparison.summary import Summary, summarise
 from seqlab.config.run import RunConfig
-from seqlab.criterion import Criterion, choose, validated
-from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, NumericError, ResourceError
+from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.faults import disk
 from seqlab.interfaces import Baseline, Metric
 from seqlab.lock import locked
-from seqlab.run_code import recorded_code
-from seqlab.run_folder import read_environment, write_json
-
-# a search must not see the seeds that are compared
-_TUNE_SEED = 1_000_000
+from seqlab.run_code import code_sha256
+from seqlab.run_folder import write_json
 
 
 @dataclass(frozen=True)
@@ -75,12 +75,16 @@ def compare(
     """
     drafted, configs = draft(request, config_dir)
     first = next(iter(configs.values()))
+    code = {label: code_sha256(config.tree, config_dir) for label, config in configs.items()}
     folder = folder_of(drafted, _runs_dir(request), name)
     with locked(folder, "wait for it; if that process is gone, its last run is still ending") as lock, disk(folder):
         begun = (folder / "plan.json").is_file()
         plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
         try:
-            plan = _search(plan, configs, folder, config_dir, console, lock, quiet)
+            title = f"search of {plan.tune.key}: " if plan.tune is not None else ""
+            plan = search(
+                plan, configs, folder, config_dir, lambda trials: _make(trials, plan, console, lock, title, quiet)
+            )
             jobs = [
                 Job(variant.label, seed, folder / variant.slug / f"seed-{seed}", variant.overrides, config_dir)
                 # seed by seed, so that what was stopped half-way still compares like with like
@@ -97,8 +101,8 @@ def compare(
             ) from None
         failed: Mapping[tuple[str, int], str]
         failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
-        runs = _read(plan, folder)
-        plan = replace(plan, notes=(*plan.notes, *_machine_notes(runs)))
+        runs = read_runs(plan, folder, code)
+        plan = replace(plan, notes=(*plan.notes, *machine_notes(runs)))
         baselines = _stored_baselines(folder)
         summary = summarise(plan, runs, failed, baselines or [], command)
         if summary is not None:
@@ -157,112 +161,6 @@ def _make(jobs: list[Job], plan: Plan, console: Console, lock: int | None, title
         made = Jobs(jobs, watch.look, lock)
         made.run()
     return made.stop_signal
-
-
-# --- search ------------------------------------------------------------------------------------------
-
-
-def _search(
-    plan: Plan,
-    configs: dict[str, RunConfig],
-    folder: Path,
-    config_dir: Path | None,
-    console: Console,
-    lock: int | None,
-    quiet: bool,
-) -> Plan:
-    """The plan with each model's setting chosen by its validations; written down, so that it is chosen once."""
-    if plan.tune is None or plan.tuned:
-        return plan
-    key, primary = plan.tune.key, plan.primary
-    jobs: list[tuple[str, Job]] = []
-    for variant in plan.variants:
-        values = [] if variant.existing else trial_values(plan.tune, configs[variant.label], variant.label)
-        for value in values:
-            words = merged(variant.overrides, (f"{key}={value}",))
-            seed = plan.seeds[0] + _TUNE_SEED
-            where = folder / "tune" / variant.slug / f"{key.rpartition('.')[2]}={value}"
-            jobs.append((value, Job(variant.label, seed, where, words, config_dir, what=f"{key}={value}")))
-    stopped = _make([job for _, job in jobs], plan, console, lock, f"search of {key}: ", quiet)
-    if stopped is not None:
-        raise Interrupted("stopped after the search", "", 128 + stopped)
-    for value, job in jobs:
-        if job.status == "failed" and job.code != NumericError.exit_code:  # one that diverges is an answer
-            raise ResourceError(
-                f"{job.label}: the trial of {key}={value} failed: {job.reason}", "the same command tries it again"
-            )
-    tried: dict[str, dict[str, float | None]] = {}
-    reached: dict[str, list[tuple[str, Criterion]]] = {}
-    for value, job in jobs:
-        run = read_run(job.label, job.seed, job.folder)
-        tried.setdefault(job.label, {})[value] = run.result["validation"].get(primary) if run is not None else None
-        if run is not None:
-            reached.setdefault(job.label, []).append((value, validated(run.result)))
-    variants = []
-    for variant in plan.variants:
-        best = choose(reached.get(variant.label, ()))
-        if best is not None:
-            variant = replace(variant, overrides=merged(variant.overrides, (f"{key}={best}",)))
-        elif variant.label in tried:
-            raise NumericError(f"{variant.label}: training diverged with every value of {key}", "try smaller ones")
-        variants.append(variant)
-    plan = replace(plan, variants=tuple(variants), tuned=tried)
-    write_plan(plan, folder)
-    return plan
-
-
-# --- reading -----------------------------------------------------------------------------------------
-
-
-def _read(plan: Plan, folder: Path) -> list[Run]:
-    runs: list[Run] = []
-    for variant in plan.variants:
-        for seed in plan.seeds:
-            where = Path(variant.existing[seed]) if seed in variant.existing else None
-            if where is None and not variant.existing:
-                where = folder / variant.slug / f"seed-{seed}"
-            run = read_run(variant.label, seed, where) if where is not None else None
-            if run is not None:
-                runs.append(run)
-    _check_same_data(runs)
-    _check_same_code(runs)
-    return runs
-
-
-def _check_same_data(runs: list[Run]) -> None:
-    """Runs of two corpora cannot be compared, whatever their configs say."""
-    seen: dict[str, str] = {}
-    for run in runs:
-        facts = read_environment(Path(run.folder))
-        if facts:
-            seen.setdefault(str(facts.get("data_sha256")), run.folder)
-    if len(seen) > 1:
-        raise DataError(
-            "these runs were not trained on the same text: " + " and ".join(seen.values()),
-            "has the corpus changed? python_docs differs by Python version, cldr by Babel's; choose another --name",
-        )
-
-
-def _check_same_code(runs: list[Run]) -> None:
-    """Seeds of two codes are no row: code of the user's own may have been changed while its runs were made."""
-    seen: dict[str, Run] = {}
-    for run in runs:
-        first = seen.setdefault(run.label, run)
-        if (recorded_code(Path(run.folder)) or {}) != (recorded_code(Path(first.folder)) or {}):
-            raise CheckpointError(
-                f"{run.label}: {first.folder} and {run.folder} were made with different code",
-                "restore the code of the one that is right, and move the other run away: it is made anew",
-            )
-
-
-def _machine_notes(runs: list[Run]) -> list[str]:
-    """Where runs were not made alike, so that their times cannot be compared."""
-    notes: list[str] = []
-    for key in ("device", "precision"):
-        found = sorted({str(run.result.get(key)) for run in runs})
-        if len(found) > 1:
-            notes.append(f"not all runs have the same {key} ({', '.join(found)}): their times cannot be compared")
-    return notes
 
 
 def _stored_baselines(folder: Path) -> list[Baseline] | None:

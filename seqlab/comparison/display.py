@@ -51,12 +51,16 @@ def show_plan(plan: Plan, console: Console) -> None:
     console.print(fitted(console.width, headings, rows))
     for note in plan.notes:
         console.print(Text(f"note: {note}", style="yellow"))
-    if plan.tune is not None:
+    for label in plan.tuned:
+        console.print(tuned_line(plan, label), highlight=False, markup=False, soft_wrap=True)
+    if plan.tune is not None and not plan.tuned:
         what = f"{plan.tune.count} values of {plan.tune.key} for each model, chosen on validation"
-        console.print(f"first a search: {what}", highlight=False, soft_wrap=True)
+        more = f"; at most {plan.tune.more} more where the best is at an edge" if plan.tune.more else ""
+        console.print(f"first a search: {what}{more}", highlight=False, soft_wrap=True)
     if plan.seconds:
         about = "about" if all(v.max_steps or v.existing for v in plan.variants) else "more than"
-        console.print(f"{about} {clock(plan.seconds)} in all, one run after the other", highlight=False)
+        more = f", and at most {clock(plan.more_seconds)} more for the search" if plan.more_seconds else ""
+        console.print(f"{about} {clock(plan.seconds)} in all, one run after the other{more}", highlight=False)
 
 
 class Watch:
@@ -187,7 +191,7 @@ def target_text(summary: Summary) -> str:
 
 
 def tuned_line(plan: Plan, label: str) -> str:
-    """What the search chose for one model, what failed, and whether the choice stands at the edge of what was tried."""
+    """What the search chose for one model, what failed, and why no more was tried."""
     tried = plan.tuned[label]
     known = {value: reached for value, reached in tried.items() if reached is not None}
     key = plan.tune.key if plan.tune is not None else ""
@@ -195,8 +199,10 @@ def tuned_line(plan: Plan, label: str) -> str:
     best = next(word.partition("=")[2] for word in overrides if key_of(word) == key)
     ranked = sorted(tried, key=float)
     shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)
-    edge = "; at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
-    return f"{label}: {key}={best} validated best of {shown}{edge}"
+    # plans of before do not say why they ended
+    edge = "at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
+    ended = plan.tune_ended.get(label, edge)
+    return f"{label}: {key}={best} validated best of {shown}{f'; {ended}' if ended else ''}"
 
 
 def _quality(summary: Summary, width: int) -> Table:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
-from seqlab.errors import CheckpointError, Interrupted
+from seqlab.errors import CheckpointError, Interrupted, NumericError
 from seqlab.faults import on_stop
 from seqlab.lock import locked
 from seqlab.run_folder import discard, read_json, read_overrides, read_result
@@ -29,7 +29,8 @@ _POLL_SECONDS = 0.2
 @dataclass
 class Job:
     """One run to be made in `folder`. seconds: since it was started; lines: what it has logged so far;
-    what: tells it apart from others of its label, the seed if nothing else does."""
+    what: tells it apart from others of its label, the seed if nothing else does; divergence_is_final: that it diverged
+    is an answer, and it is not made anew."""
 
     label: str
     seed: int
@@ -40,6 +41,7 @@ class Job:
     reason: str = ""
     code: int = 0
     what: str = ""
+    divergence_is_final: bool = False
     seconds: float = 0.0
     step: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -51,7 +53,8 @@ class Job:
         where = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
         what = ["resume", str(self.folder)] if resumed else ["train", *self.words(), "--folder", str(self.folder)]
         # -P: a file of the user's folder that is called like a module of Python must not be taken for it
-        return [sys.executable, "-P", "-m", "seqlab", *what, "--quiet", *where]
+        # planning has checked the model once, for all its runs
+        return [sys.executable, "-P", "-m", "seqlab", *what, "--quiet", "--checked", *where]
 
     def words(self) -> list[str]:
         """All its overrides."""
@@ -64,17 +67,34 @@ class Job:
         self._check_same()
         return True
 
-    def is_begun(self) -> bool:
-        """Whether a run of these settings was stopped half-way and can go on. One that diverged is made anew: going on
-        past the batch at which it ended would make another run of it."""
+    def is_here(self) -> bool:
+        """Whether a run of these settings has been started. Raises CheckpointError if it is one of other settings."""
         if not (self.folder / "config.yaml").is_file():
             return False
         self._check_same()
+        return True
+
+    def is_begun(self) -> bool:
+        """Whether a run of these settings was stopped half-way and can go on. One that diverged is made anew: going on
+        past the batch at which it ended would make another run of it."""
+        return self.is_here() and not self._diverged()
+
+    def has_ended(self) -> bool:
+        """Whether there is nothing to make: its result is there, or it has diverged and that is final. Takes over
+        what it came to."""
+        if self.is_made():
+            self.status = "done"
+        elif self.divergence_is_final and self.is_here() and self._diverged():
+            self.status, self.code, self.reason = "failed", NumericError.exit_code, "training diverged"
+        return self.status in ("done", "failed")
+
+    def _diverged(self) -> bool:
+        """Whether its last step ended it, because a loss or gradient was not finite."""
         try:
             there = snapshots(self.folder / "checkpoints")
-            return not (there and read_json(there[-1] / STATE)["progress"].get("failed"))
+            return bool(there and read_json(there[-1] / STATE)["progress"].get("failed"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return True  # whether it can be read is for the run to say
+            return False  # whether it can be read is for the run to say
 
     def _check_same(self) -> None:
         if read_overrides(self.folder) != self.words():
@@ -114,8 +134,7 @@ class Jobs:
         """Make every run whose result is not there. Raises Interrupted once the current one has saved and ended
         after Ctrl-C or SIGTERM."""
         for job in self.jobs:
-            if job.is_made():
-                job.status = "done"
+            if job.has_ended():
                 job.look()
         with on_stop(self._stop):
             for job in self.jobs:

@@ -59,8 +59,8 @@ class Variant:
 class Plan:
     """Everything that is decided before the first run. digest: of the request, seeds left out, so that more seeds
     can be added to what is there. notes: what a reader must know to judge it. tuned: what a search has tried, by label
-    and value, with the validation reached (None: it failed); the choice stands in the variants' overrides.
-    data_sha256: of what the tasks read when it was made."""
+    and value in the order of the trials, with the validation reached (None: it failed), and tune_ended: why it tried no
+    more; the choice stands in the variants' overrides. data_sha256: of what the tasks read when it was made."""
 
     format: int
     digest: str
@@ -75,17 +75,23 @@ class Plan:
     config_dir: str | None = None
     data_sha256: str = ""
     tuned: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    tune_ended: dict[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as --dry-run --json gives them."""
         rows = [{**asdict(v), "seconds": v.seconds} for v in self.variants]
-        return {**asdict(self), "variants": rows, "seconds": self.seconds}
+        return {**asdict(self), "variants": rows, "seconds": self.seconds, "more_seconds": self.more_seconds}
 
     @property
     def seconds(self) -> float:
         """What all runs are expected to take, one after the other; those whose steps are not known count short."""
         trials = self.tune.count if self.tune is not None else 0
         return sum(v.seconds * (len(self.seeds) + trials) for v in self.variants)
+
+    @property
+    def more_seconds(self) -> float:
+        """What a search may take beyond that, where the best value is at an edge every time."""
+        return (self.tune.more if self.tune is not None else 0) * sum(v.seconds for v in self.variants)
 
 
 def folder_of(plan: Plan, runs_dir: Path, name: str | None) -> Path:

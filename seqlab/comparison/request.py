@@ -46,12 +46,17 @@ class Match:
 
 @dataclass(frozen=True)
 class Tune:
-    """A setting that is searched for each model: `count` values around its own, a factor of two apart, or
-    these `values`."""
+    """A setting that is searched for each model: `count` values around its own, a factor of two apart, and beyond them
+    where the best is at an edge; or these `values`."""
 
     key: str
     count: int
     values: tuple[float, ...]
+
+    @property
+    def more(self) -> int:
+        """How many values may be tried for a model beyond the first ones."""
+        return 0 if self.values else self.count
 
 
 @dataclass(frozen=True)

@@ -3,47 +3,17 @@ that it can be made again at any time."""
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
 
-from seqlab.comparison.conditions import conditions_json
 from seqlab.comparison.plan import Plan, Variant
+from seqlab.comparison.reading import Run
 from seqlab.comparison.statistics import Analysis, Difference, Interval, Sample, analyse, tested
 from seqlab.comparison.verdict import verdict
-from seqlab.errors import CheckpointError
 from seqlab.interfaces import Baseline, Metric
-from seqlab.run_folder import read_items, read_result, write_json
-from seqlab.training.recorder import finite
 
 _TIME_NOISE = 0.05
-
-
-@dataclass(frozen=True)
-class Point:
-    """One validation: where on the way, and the primary metric's value."""
-
-    step: int
-    tokens: int
-    seconds: float
-    value: float
-
-
-@dataclass(frozen=True)
-class Run:
-    """A complete run. items: the primary metric on test item by item; None where the run does not know it."""
-
-    label: str
-    seed: int
-    folder: str
-    result: Mapping[str, Any]
-    curve: tuple[Point, ...]
-    sample: str
-    items: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,24 +70,6 @@ class Summary:
     def unit(self) -> str:
         """The primary metric's unit, or its name where it has none."""
         return self.metric.unit or self.primary.replace("_", " ")
-
-
-def read_run(label: str, seed: int, folder: Path) -> Run | None:
-    """A run's files; None if it has no result."""
-    result = read_result(folder)
-    if result is None:
-        return None
-    try:
-        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder} cannot be read: {error}") from error
-    tag = f"val/{result['primary']}"
-    curve = tuple(
-        Point(line["step"], line["tokens"], line["seconds"], line[tag]) for line in lines if line.get(tag) is not None
-    )
-    samples = folder / "samples.txt"
-    sample = samples.read_text(encoding="utf-8") if samples.is_file() else ""
-    return Run(label, seed, str(folder), result, curve, sample, read_items(folder, result["primary"]))
 
 
 def summarise(
@@ -230,81 +182,3 @@ def _with_pareto(row: Row, rows: Sequence[Row], higher: bool) -> Row:
 
     optimal = row.mean is not None and not any(beats(other) for other in rows)
     return replace(row, pareto_optimal=optimal)
-
-
-# --- files -------------------------------------------------------------------------------------------
-
-
-def as_json(summary: Summary) -> dict[str, Any]:
-    """Plain values: what summary.json and --json hold."""
-    rows = []
-    for row in summary.rows:
-        variant = row.variant
-        rows.append(
-            {
-                "label": row.label,
-                "model": variant.model,
-                "overrides": list(variant.overrides),
-                "runs": {str(run.seed): run.folder for run in row.runs},
-                "failed": {str(seed): why for seed, why in row.failed.items()},
-                "test": {str(seed): value for seed, value in row.test.items()},
-                "mean": row.mean,
-                "interval": row.interval,
-                "figures": dict(row.figures),
-                "parameters": variant.sizes and {**asdict(variant.sizes), "all": variant.sizes.params},
-                "max_steps": variant.max_steps,
-                "training_seconds": row.training_seconds,
-                "tokens_per_second": row.tokens_per_second,
-                "seconds_to_target": row.seconds_to_target,
-                "peak_memory_bytes": row.peak_memory_bytes,
-                "flops_per_token": variant.probe and variant.probe.flops_per_token,
-                "state_bytes": variant.probe and variant.probe.state_bytes,
-                "generated_per_second": variant.probe and variant.probe.generated_per_second,
-                "pareto": row.pareto_optimal,
-            }
-        )
-    plain: dict[str, Any] = finite(
-        {
-            "task": summary.plan.task,
-            "command": summary.command,
-            "seeds": list(summary.plan.seeds),
-            "metric": {
-                "name": summary.primary,
-                "unit": summary.metric.unit,
-                "higher_is_better": summary.metric.higher_is_better,
-            },
-            "rows": rows,
-            "pairs": [
-                {**asdict(pair), "significant": pair.significant, "verdict": text}
-                for pair, text in zip(summary.pairs, summary.verdicts, strict=True)
-            ],
-            "over": ["training seeds", *(["test items"] if summary.items is not None else [])],
-            "baselines": [
-                {"name": b.name, "about": b.about, "test": {name: m.value for name, m in b.metrics.items()}}
-                for b in summary.baselines
-            ],
-            **conditions_json(summary),
-            "target": summary.target,
-            "budget": summary.plan.budget,
-            "match": summary.plan.match,
-            "tuned": summary.plan.tuned,
-            "notes": list(summary.plan.notes),
-        }
-    )
-    return plain
-
-
-def write_files(summary: Summary, folder: Path) -> None:
-    """summary.json, and summary.csv with one line a run."""
-    write_json(folder / "summary.json", as_json(summary))
-    runs = [run for row in summary.rows for run in row.runs]
-    tests = list(dict.fromkeys(name for run in runs for name in run.result["test"]))
-    facts = ("parameters", "steps", "tokens", "seconds", "tokens_per_second", "peak_memory_bytes", "best_step")
-    with (folder / "summary.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["label", "model", "seed", *(f"test_{name}" for name in tests), *facts, "folder"])
-        for run in runs:
-            values = [run.result["test"].get(name) for name in tests]
-            writer.writerow(
-                [run.label, run.result["model"], run.seed, *values, *(run.result[f] for f in facts), run.folder]
-            )

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from seqlab.comparison.common import common_compilation
+from seqlab.comparison.drafting import draft, undecided
 from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.planning import complete, draft, undecided
+from seqlab.comparison.planning import complete
 from seqlab.comparison.request import key_of, read_request
 from seqlab.config.run import load_run_config
 from tests.conftest import tiny_overrides

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from seqlab.comparison.drafting import draft
 from seqlab.comparison.plan import Plan, Variant, folder_of, read_plan, write_plan
-from seqlab.comparison.planning import complete, draft
+from seqlab.comparison.planning import complete
 from seqlab.comparison.probe import Probe, busy_others
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
@@ -55,6 +56,15 @@ def test_the_paired_design_differs_in_the_model_alone() -> None:
     assert configs[0].trainer == configs[1].trainer
     (note,) = (note for note in plan.notes if "busy" not in note)
     assert "rnn: windows in the order of the text; transformer: windows in random order" in note
+
+
+def test_where_evaluation_looks_no_further_than_training_reached_it_is_said_of_whom() -> None:
+    plan = _plan("rnn", "transformer trainer.bptt_steps=4", "deep: transformer model.layers=3 trainer.bptt_steps=4")
+    (note,) = (note for note in plan.notes if "training reaches" in note)
+    assert note.startswith(
+        "transformer bptt_steps=4, deep: training reaches 4 positions at once and sequences have up to"
+    )
+    assert not any("training reaches" in note for note in _plan("rnn", "transformer").notes)
 
 
 def test_a_base_seed_shifts_all_and_is_each_runs_own() -> None:

@@ -10,8 +10,9 @@ import pytest
 from seqlab.comparison.compare import write_report
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.probe import Probe
+from seqlab.comparison.reading import Point, Run
 from seqlab.comparison.sizes import Sizes
-from seqlab.comparison.summary import Point, Run, Summary, summarise
+from seqlab.comparison.summary import Summary, summarise
 from seqlab.interfaces import Baseline, Metric
 from tests.browser import Browser, PageReader, needs_chromium
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seqlab.comparison.jobs import Job
 from seqlab.contracts.check import check_before_training
 from seqlab.errors import ConfigError
 from seqlab.experiment import build_network, prepare
@@ -62,6 +63,26 @@ def test_train_and_compare_refuse_one_in_processes_of_their_own(folder: Path, tm
         assert done.returncode == 2, done.stderr
         assert "sees the future: its output at position 0 depends on the input at position 1" in done.stderr
         assert not list(tmp_path.rglob("result.json"))
+
+
+def test_the_runs_of_a_comparison_leave_it_to_its_plan(
+    folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    """A model is checked once there (above), not again by each of its runs, whether they begin or go on."""
+    words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")]
+    leak = ("model=zoo", "model.kind=Future", *words)
+    job = Job("zoo", 0, tmp_path / "run", leak, folder)
+    made = job.command(resumed=False)
+    monkeypatch.chdir(tmp_path)
+    assert in_process(capsys, monkeypatch, *made[made.index("seqlab") + 1 :])[0] == 0  # nobody looked
+    going_on = job.command(resumed=True)
+    going_on.insert(going_on.index("resume") + 2, "trainer.max_steps=5")
+    assert in_process(capsys, monkeypatch, *going_on[going_on.index("seqlab") + 1 :])[0] == 0
+    by_hand = [word for word in going_on if word != "--checked"]
+    by_hand[by_hand.index("trainer.max_steps=5")] = "trainer.max_steps=6"
+    code, _, said = in_process(capsys, monkeypatch, *by_hand[by_hand.index("seqlab") + 1 :])
+    assert code == 2
+    assert "sees the future" in said
 
 
 def test_a_run_that_was_trained_before_anybody_looked_is_not_compared(

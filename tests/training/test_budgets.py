@@ -9,7 +9,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from seqlab.comparison.planning import complete, draft
+from seqlab.comparison.drafting import draft
+from seqlab.comparison.planning import complete
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError

@@ -1,0 +1,110 @@
+"""The runs of a comparison as they stand on the disk, and whether they can stand beside each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqlab.comparison.plan import Plan
+from seqlab.errors import CheckpointError, DataError
+from seqlab.run_code import recorded_code
+from seqlab.run_folder import read_environment, read_items, read_result
+
+
+@dataclass(frozen=True)
+class Point:
+    """One validation: where on the way, and the primary metric's value."""
+
+    step: int
+    tokens: int
+    seconds: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run. items: the primary metric on test item by item; None where the run does not know it."""
+
+    label: str
+    seed: int
+    folder: str
+    result: Mapping[str, Any]
+    curve: tuple[Point, ...]
+    sample: str
+    items: tuple[float, ...] | None = None
+
+
+def read_run(label: str, seed: int, folder: Path) -> Run | None:
+    """A run's files; None if it has no result."""
+    result = read_result(folder)
+    if result is None:
+        return None
+    try:
+        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{folder} cannot be read: {error}") from error
+    tag = f"val/{result['primary']}"
+    curve = tuple(
+        Point(line["step"], line["tokens"], line["seconds"], line[tag]) for line in lines if line.get(tag) is not None
+    )
+    samples = folder / "samples.txt"
+    sample = samples.read_text(encoding="utf-8") if samples.is_file() else ""
+    return Run(label, seed, str(folder), result, curve, sample, read_items(folder, result["primary"]))
+
+
+def read_runs(plan: Plan, folder: Path, code: Mapping[str, Mapping[str, str]]) -> list[Run]:
+    """Every run that has a result. code: the user's own, by label, as it was when it was checked. Raises DataError or
+    CheckpointError where the runs were not made with the same text, or those of a model not with the same code."""
+    runs: list[Run] = []
+    for variant in plan.variants:
+        for seed in plan.seeds:
+            where = Path(variant.existing[seed]) if seed in variant.existing else None
+            if where is None and not variant.existing:
+                where = folder / variant.slug / f"seed-{seed}"
+            run = read_run(variant.label, seed, where) if where is not None else None
+            if run is not None:
+                runs.append(run)
+    _check_same_data(runs)
+    _check_same_code(runs, {v.label: code[v.label] for v in plan.variants if not v.existing})
+    return runs
+
+
+def _check_same_data(runs: list[Run]) -> None:
+    """Runs of two corpora cannot be compared, whatever their configs say."""
+    seen: dict[str, str] = {}
+    for run in runs:
+        facts = read_environment(Path(run.folder))
+        if facts:
+            seen.setdefault(str(facts.get("data_sha256")), run.folder)
+    if len(seen) > 1:
+        raise DataError(
+            "these runs were not trained on the same text: " + " and ".join(seen.values()),
+            "has the corpus changed? python_docs differs by Python version, cldr by Babel's; choose another --name",
+        )
+
+
+def _check_same_code(runs: list[Run], checked: Mapping[str, Mapping[str, str]]) -> None:
+    """Seeds of two codes are no row, nor are runs of a code that nobody has checked: code of the user's own may have
+    been changed while its runs were made."""
+    seen = {label: ("what this comparison was started with", code) for label, code in checked.items()}
+    for run in runs:
+        own = recorded_code(Path(run.folder)) or {}
+        first, code = seen.setdefault(run.label, (run.folder, own))
+        if own != code:
+            raise CheckpointError(
+                f"{run.label}: {first} and {run.folder} were made with different code",
+                "restore the code of the one that is right, and move the other run away: it is made anew",
+            )
+
+
+def machine_notes(runs: list[Run]) -> list[str]:
+    """Where runs were not made alike, so that their times cannot be compared."""
+    notes: list[str] = []
+    for key in ("device", "precision"):
+        found = sorted({str(run.result.get(key)) for run in runs})
+        if len(found) > 1:
+            notes.append(f"not all runs have the same {key} ({', '.join(found)}): their times cannot be compared")
+    return notes

@@ -1,0 +1,100 @@
+"""The search before a comparison: a setting of each model, chosen by validations of runs that are not compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from seqlab.comparison.jobs import Job
+from seqlab.comparison.plan import Plan, Variant, write_plan
+from seqlab.comparison.reading import read_run
+from seqlab.comparison.request import Tune, merged
+from seqlab.comparison.trials import Trials
+from seqlab.config.run import RunConfig, load_run_config
+from seqlab.criterion import validated
+from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
+
+# a search must not see the seeds that are compared
+_TUNE_SEED = 1_000_000
+
+
+def search(
+    plan: Plan,
+    configs: Mapping[str, RunConfig],
+    folder: Path,
+    config_dir: Path | None,
+    make: Callable[[list[Job]], int | None],
+) -> Plan:
+    """The plan with each model's setting chosen; written down, so that it is chosen once. `make` makes the runs whose
+    results are not there and returns the signal that asked to stop, if one did.
+
+    What is tried next follows from what earlier trials came to, and from nothing else: stopped and started again, the
+    search reads those that are there and goes on to the same end.
+    """
+    tune = plan.tune
+    if tune is None or plan.tuned:
+        return plan
+    trials = {v.label: Trials(tune, configs[v.label], v.label) for v in plan.variants if not v.existing}
+    tried: dict[str, dict[str, float | None]] = {label: {} for label in trials}
+    while due := _due(plan, tune, trials, folder, config_dir):
+        stopped = make([job for _, job in due])
+        if stopped is not None:
+            raise Interrupted("stopped in the search", "", 128 + stopped)
+        for value, job in due:
+            if job.status == "failed" and job.code != NumericError.exit_code:  # one that diverges is an answer
+                raise ResourceError(
+                    f"{job.label}: the trial of {tune.key}={value} failed: {job.reason}",
+                    "the same command tries it again",
+                )
+            run = read_run(job.label, job.seed, job.folder)
+            criterion = None if run is None else validated(run.result)
+            trials[job.label].reached[value] = criterion if criterion is not None and criterion.known else None
+            tried[job.label][value] = None if run is None else run.result["validation"].get(plan.primary)
+    variants = tuple(_chosen(variant, tune, trials.get(variant.label)) for variant in plan.variants)
+    edges = [f"{label}: search of {tune.key}: {found.ended}" for label, found in trials.items() if found.at_edge]
+    ended = {label: found.ended for label, found in trials.items()}
+    plan = replace(plan, variants=variants, tuned=tried, tune_ended=ended, notes=(*plan.notes, *edges))
+    write_plan(plan, folder)
+    return plan
+
+
+def _due(
+    plan: Plan, tune: Tune, trials: Mapping[str, Trials], folder: Path, config_dir: Path | None
+) -> list[tuple[str, Job]]:
+    """The next runs of all models, with their values."""
+    due: list[tuple[str, Job]] = []
+    for variant in (variant for variant in plan.variants if variant.label in trials):
+
+        def words(value: str, overrides: tuple[str, ...] = variant.overrides) -> tuple[str, ...]:
+            return merged(overrides, (f"{tune.key}={value}",))
+
+        def is_possible(value: str, words: Callable[[str], tuple[str, ...]] = words) -> bool:
+            try:
+                load_run_config(list(words(value)), config_dir)
+            except ConfigError:
+                return False
+            return True
+
+        for value in trials[variant.label].due(is_possible):
+            what = f"{tune.key.rpartition('.')[2]}={value}"
+            job = Job(
+                variant.label,
+                plan.seeds[0] + _TUNE_SEED,
+                folder / "tune" / variant.slug / what,
+                words(value),
+                config_dir,
+                what=f"{tune.key}={value}",
+                divergence_is_final=True,
+            )
+            due.append((value, job))
+    return due
+
+
+def _chosen(variant: Variant, tune: Tune, found: Trials | None) -> Variant:
+    """The variant with the value that its search chose."""
+    if found is None:
+        return variant
+    if found.best is None:
+        raise NumericError(f"{variant.label}: training diverged with every value of {tune.key}", "try smaller ones")
+    return replace(variant, overrides=merged(variant.overrides, (f"{tune.key}={found.best}",)))
