@@ -28,7 +28,6 @@ from seqlab.metrics import kinds
 from seqlab.run_code import check_code, keep_code
 from seqlab.run_folder import (
     environment,
-    find_run,
     fingerprint,
     make_run_folder,
     read_environment,
@@ -127,8 +126,9 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
     seed_global_generators(config.seed, "initialisation")
     network = new_network(config, task)
     if config.init_from is not None:
-        _check_symbols(config.init_from, task)
-        load_best(network, find_run(config.init_from) / "checkpoints")
+        folder = named_run(config.init_from, config.runs_dir)
+        _check_symbols(folder, task)
+        load_best(network, folder / "checkpoints")
     network.to(device.torch_device)
     # the global generators belong to dropout alone from here on
     seed_global_generators(config.seed, "dropout")
@@ -477,9 +477,9 @@ def check_data(facts: Mapping[str, Any], task: Task[Any], source: Path) -> None:
         )
 
 
-def _check_symbols(run: str, task: Task[Any]) -> None:
+def _check_symbols(run: Path, task: Task[Any]) -> None:
     """Weights fit only the vocabulary they were trained with: the same shapes could mean other words."""
-    if recorded(find_run(run)).get("symbols_sha256") != sha256_of(task.symbols()):
+    if recorded(run).get("symbols_sha256") != sha256_of(task.symbols()):
         raise CheckpointError(
             f"init_from={run} was trained with another vocabulary", "start from a run on the same task and corpus"
         )

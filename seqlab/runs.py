@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -132,6 +133,20 @@ def run_folders(root: Path) -> list[Path]:
     return found
 
 
+def names_beginning(start: str, runs_dir: Path) -> dict[str, Path]:
+    """The runs below `runs_dir` by name: of each the shortest one that begins so and is of no other run."""
+    paths = {folder: folder.relative_to(runs_dir).parts for folder in run_folders(runs_dir)}
+    names = {
+        folder: ["/".join(parts[-depth:]) for depth in range(1, len(parts) + 1)] for folder, parts in paths.items()
+    }
+    many = Counter(name for known in names.values() for name in known)
+    found: dict[str, Path] = {}
+    for folder, known in names.items():
+        if name := next((name for name in known if many[name] == 1 and name.startswith(start)), None):
+            found[name] = folder
+    return found
+
+
 def _called(name: str, runs_dir: Path, there: bool) -> Path:
     """The run below `runs_dir` whose path ends in this name. there: it is a path that holds no run."""
     runs = run_folders(runs_dir)
@@ -188,6 +203,18 @@ def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
             len(done) - len(groups[chosen]),
         )
     return sort_runs(groups[chosen], None)[0].folder
+
+
+def pinned_start(init_from: str | None, runs_dir: Path) -> list[str]:
+    """The override that says by its folder which run another starts from, where a name says it now: by tomorrow the
+    name may be another's. Raises CheckpointError where there is no such run."""
+    if init_from is None:
+        return []
+    try:
+        folder = named_run(init_from, runs_dir)
+    except CheckpointError as error:
+        raise CheckpointError(f"init_from={init_from}: {error.what}", error.hint, error.allowed) from error
+    return [] if folder == Path(init_from) else [f"init_from={folder}"]
 
 
 def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -162,14 +162,21 @@ def test_a_run_loads_and_another_starts_from_it(tmp_path: Path, capsys: Capture,
             state = output.state
             meter.update(batch, output, network)
     assert meter.compute()["loss"].value == pytest.approx(stored["test"]["loss"], rel=1e-5)
-    _, again, _ = trained(*TINY, "init_from=runs/char_lm/rnn/a", "optim.learning_rate=1e-9", "--json")
-    assert json.loads(again)["test"]["loss"] == pytest.approx(stored["test"]["loss"], rel=1e-4)
+    for number, name in enumerate(("runs/char_lm/rnn/a", "a", "rnn/a", "last")):
+        words = [*TINY, f"init_from={name}", "optim.learning_rate=1e-9", "--json", "--folder", f"other/{number}"]
+        _, again, _ = trained(*words)
+        assert json.loads(again)["test"]["loss"] == pytest.approx(stored["test"]["loss"], rel=1e-4)
+        # tomorrow another run may have that name
+        assert "\ninit_from: runs/char_lm/rnn/a\n" in (tmp_path / "other" / str(number) / "config.yaml").read_text()
+        written = (tmp_path / "other" / str(number) / "overrides.txt").read_text().splitlines()
+        assert [line for line in written if "init_from" in line] == ["init_from=runs/char_lm/rnn/a"]
     (tmp_path / "other.txt").write_text("another alphabet\n" * 200)
     wider = [w.replace("model.width=16", "model.width=32") for w in TINY]
     for words, said in (
         ([*wider, "init_from=runs/char_lm/rnn/a"], "do not fit"),
         ([*TINY, "task.corpus=other.txt", "init_from=runs/char_lm/rnn/a"], "another vocabulary"),
         ([*TINY, "init_from=runs/nowhere"], "is not the folder of a run"),
+        ([*TINY, "init_from=rnn/b"], "init_from=rnn/b: "),
     ):
         code, _, err = trained(*words)
         assert code == 4

@@ -99,6 +99,60 @@ def test_names_for_runs_and_views_are_offered(line: str, expected: list[str], tm
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def named_runs(tmp_path: Path) -> Path:
+    """Runs with names of their own, and two that only their model tells apart."""
+    for run in (
+        "runs/char_lm/rnn/v_deep", "runs/char_lm/gru/twice", "runs/char_lm/lstm/twice", "runs/char_lm/lstm/v a",
+        "runs/compare/c/wide=2/seed-0", "elsewhere/char_lm/rnn/v_else",
+    ):  # fmt: skip
+        (tmp_path / run).mkdir(parents=True)
+        (tmp_path / run / "config.yaml").touch()
+    (tmp_path / "runs/char_lm/rnn/v_deep/code/model").mkdir(parents=True)
+    (tmp_path / "runs/char_lm/rnn/v_deep/code/model/config.yaml").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("predict v", ["v_deep"]),  # not what a shell would have to quote
+        ("predict --runs-dir elsewhere v", ["v_else"]),
+        ("evaluate tw", []),  # would be two runs
+        ("evaluate gru/", ["gru/twice"]),
+        ("resume char_lm/r", ["char_lm/rnn/v_deep"]),
+        ("inspect last w", ["wide=2/seed-0"]),
+        ("runs rm v_deep gr", ["gru/twice"]),
+        ("runs diff last v", ["v_deep"]),
+        ("runs tag v", ["v_deep"]),
+        ("compare v", ["v_deep"]),
+        ("compare w", []),  # compare would take it for an override
+        ("compare runs_dir=elsewhere v", ["v_else"]),
+        ("compare gr", ["gru", "gru/twice"]),
+        ("train init_from=v", ["init_from=v_deep"]),
+        ("train init_from=l", ["init_from=last", "init_from=lstm/twice"]),
+        ("train init_from=best:c", ["init_from=best:char_lm"]),
+    ],
+)
+def test_names_of_runs_are_offered_without_torch(line: str, expected: list[str], named_runs: Path) -> None:
+    environment = {
+        **os.environ,
+        "_SEQLAB_COMPLETE": "complete_fish",
+        "_TYPER_COMPLETE_ARGS": f"seqlab {line}",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    code = (
+        "import sys; sys.argv = ['seqlab']; from seqlab.cli import main\n"
+        "try: main()\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=named_runs, check=True
+    )
+    assert [line.split("\t")[0] for line in done.stdout.split("\n") if line] == expected, done.stderr
+    assert done.stderr == ""
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
 @pytest.mark.parametrize(
     ("words", "expected"),
@@ -108,9 +162,16 @@ def test_names_for_runs_and_views_are_offered(line: str, expected: list[str], tm
         ("predict be", []),  # bash would stop at the colon
         ("inspect best : s", []),  # not the view `states`
         ("inspect last st", ["states"]),
+        ("predict v_", ["v_deep"]),
+        ("predict wi", []),  # bash would stop at the sign
+        ("train init_from = v", ["v_deep"]),
+        ("compare rnn v_", ["v_deep"]),
+        ("compare rnn task = v", []),
+        ("compare rnn task = sen", ["sentiment"]),
+        ("compare best : v", []),
     ],
 )
-def test_a_real_bash_completes(words: str, expected: list[str], tmp_path: Path) -> None:
+def test_a_real_bash_completes(words: str, expected: list[str], tmp_path: Path, named_runs: Path) -> None:
     """The script that `seqlab --show-completion` prints, sourced by bash, which splits words at `=` and `:`."""
     (tmp_path / "seqlab").write_text(f'#!/bin/sh\nexec {sys.executable} -m seqlab "$@"\n')
     (tmp_path / "seqlab").chmod(0o755)
@@ -125,5 +186,6 @@ _seqlab_completion seqlab; printf '%s\\n' "${{COMPREPLY[@]}}"
         capture_output=True,
         text=True,
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        cwd=named_runs,
     )
     assert done.stdout.split() == expected, (done.stdout, done.stderr)

@@ -19,7 +19,7 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="MODEL|RUN|KEY=VALUE...",
-            help="A model (rnn), a run (runs/char_lm/rnn/NAME), an override for all (task=sentiment), or, in quotes, "
+            help="A model (rnn), a run (its folder or name), an override for all (task=sentiment), or, in quotes, "
             'a model with overrides of its own ("lstm model.layers=2", with a name: "deep: lstm model.layers=2").',
             autocompletion=complete_word,
             show_default=False,
@@ -56,7 +56,7 @@ def compare(
     from seqlab.comparison.request import read_request
 
     given = words or []
-    request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune)
+    request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
     from seqlab.comparison import compare as comparison
     from seqlab.comparison.display import show_plan, show_summary
     from seqlab.comparison.files import as_json as plain

@@ -1,8 +1,9 @@
-"""Tab completion of overrides and of names for runs. bash splits words at `=` and `:`; zsh and fish do not."""
+"""Tab completion of overrides and of runs' names. bash splits words at `=` and `:`; zsh and fish do not."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,26 +30,48 @@ def _quiet(complete: Callable[[typer.Context, str], Candidates]) -> Callable[[ty
 @_quiet
 def complete_override(context: typer.Context, incomplete: str) -> Candidates:
     """Candidates for the word under the cursor: groups, their options, and dotted keys."""
-    return _overrides(list(context.params.get("overrides") or []), incomplete, _own(context))
+    earlier, word, held = _split(list(context.params.get("overrides") or []), incomplete)
+    return _rest(candidates(word, earlier, _own(context)), held)
 
 
 @_quiet
 def complete_word(context: typer.Context, incomplete: str) -> Candidates:
-    """The same for `compare`, whose bare words are models."""
-    folder = _own(context)
-    models = [(name, "") for name in group_files("model", folder) if name.startswith(incomplete)]
-    given = [word for word in context.params.get("words") or [] if "=" in word]
-    return models + [found for found in _overrides(given, incomplete, folder) if not found[0].startswith("model=")]
+    """The same for `compare`, whose bare words are models and runs."""
+    folder, words = _own(context), list(context.params.get("words") or [])
+    if words and words[-1] == ":":  # of best:TASK, in bash
+        return []
+    earlier, word, held = _split(words, incomplete)
+    earlier = [given for given in earlier if "=" in given]
+    bare: Candidates = []
+    if "=" not in word:
+        models = [(name, "") for name in group_files("model", folder) if name.startswith(word)]
+        names = _names(word, _runs_dir(earlier), folder)
+        bare = models + [name for name in names if "=" not in name[0]]  # which it would take for an override
+    overrides = [found for found in candidates(word, earlier, folder) if not found[0].startswith("model=")]
+    return _rest(bare + overrides, held)
 
 
 @_quiet
 def complete_name(context: typer.Context, incomplete: str) -> Candidates:
-    """What stands for a run. Folders are left to the shell, which quotes what needs it; and bash splits words at the
-    colon of best:TASK."""
-    names = [("last", "the newest")]
-    if "COMP_WORDS" not in os.environ:
-        names += [(f"best:{task}", f"the best on {task}") for task in group_files("task", _own(context))]
-    return [name for name in names if name[0].startswith(incomplete)]
+    """What stands for a run."""
+    return _names(incomplete, Path(context.params.get("runs_dir") or "runs"), _own(context))
+
+
+def _names(start: str, runs_dir: Path, config_dir: Path | None) -> Candidates:
+    """What stands for a run and begins so. Folders are left to the shell, which quotes what needs it; and bash splits
+    words at the colon of best:TASK."""
+    from seqlab.runs import names_beginning
+
+    moving = [("last", "the newest")]
+    if not _in_bash():
+        moving += [(f"best:{task}", f"the best on {task}") for task in group_files("task", config_dir)]
+    plain = re.compile(r"[\w.+/-]+" if _in_bash() else r"[\w.+/=-]+")  # the shell need not quote it
+    runs = {name: folder for name, folder in names_beginning(start, runs_dir).items() if plain.fullmatch(name)}
+    return [name for name in moving if name[0].startswith(start)] + [(name, str(runs[name])) for name in sorted(runs)]
+
+
+def _runs_dir(overrides: list[str]) -> Path:
+    return next((Path(word.partition("=")[2]) for word in overrides if word.startswith("runs_dir=")), Path("runs"))
 
 
 def _own(context: typer.Context) -> Path | None:
@@ -56,15 +79,22 @@ def _own(context: typer.Context) -> Path | None:
     return Path(folder) if folder else None
 
 
-def _overrides(given: list[str], incomplete: str, config_dir: Path | None) -> Candidates:
-    in_bash = "COMP_WORDS" in os.environ
-    earlier, word, held = _word_under_cursor(given, incomplete) if in_bash else (given, incomplete, "")
-    # bash already shows what it took for words of their own: answer with the rest
-    return [(candidate.removeprefix(held), about) for candidate, about in candidates(word, earlier, config_dir)]
+def _in_bash() -> bool:
+    return "COMP_WORDS" in os.environ
+
+
+def _split(given: list[str], incomplete: str) -> tuple[list[str], str, str]:
+    """(overrides before, the whole override being typed, how much of it the shell will not replace)."""
+    return _word_under_cursor(given, incomplete) if _in_bash() else (given, incomplete, "")
+
+
+def _rest(found: Candidates, held: str) -> Candidates:
+    """bash already shows what it took for words of their own: answer with the rest."""
+    return [(candidate.removeprefix(held), about) for candidate, about in found]
 
 
 def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], str, str]:
-    """(overrides before, the whole override being typed, how much of it bash will not replace)."""
+    """_split() for bash."""
     joined: list[str] = []
     glue = False
     for word in given:
@@ -87,6 +117,8 @@ def candidates(word: str, earlier: list[str], config_dir: Path | None) -> Candid
     """Whole overrides that begin with `word`, each with a remark."""
     sign = word[: len(word) - len(word.lstrip("+~"))]
     key, equals, value = word[len(sign) :].partition("=")
+    if equals and key == "init_from":
+        return [(f"{sign}{key}={run}", about) for run, about in _names(value, _runs_dir(earlier), config_dir)]
     if equals:
         options = list(group_files(key, config_dir)) if key in GROUPS else _values(key, earlier, config_dir)
         return [(f"{sign}{key}={option}", "") for option in options if option.startswith(value)]

@@ -129,7 +129,7 @@ def runs_tag(
     run: KnownRun,
     tags: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TAG]...", help="Words to add. Without any, its tags are shown.", show_default=False),
+        typer.Argument(metavar="TAG", help="Words to add. Without any, its tags are shown.", show_default=False),
     ] = None,
     remove: Annotated[
         list[str] | None, typer.Option("--remove", metavar="TAG", help="Take this one away.", show_default=False)
@@ -160,7 +160,7 @@ def runs_note(
     run: KnownRun,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Replaces its note. Without any, it is shown.", show_default=False),
+        typer.Argument(metavar="TEXT", help="Replaces its note. Without any, it is shown.", show_default=False),
     ] = None,
     remove: Annotated[bool, typer.Option("--remove", help="Take the note away.")] = False,
     runs_dir: RunsDir = Path("runs"),
@@ -195,7 +195,7 @@ def runs_rm(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="RUN...",
+            metavar="RUN",
             help="Runs, by folder or name; `last` and best:TASK are asked about.",
             autocompletion=complete_name,
             show_default=False,

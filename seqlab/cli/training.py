@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from seqlab.cli.app import app
-from seqlab.cli.completion import complete_override
+from seqlab.cli.completion import complete_name, complete_override
 from seqlab.cli.options import AsJson, Checked, ConfigDir, Debug, Overrides, Quiet
 from seqlab.errors import ConfigError
 
@@ -33,11 +33,15 @@ def train(
 ) -> None:
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
     from seqlab.config.run import load_run_config
+    from seqlab.runs import pinned_start
 
     given = overrides or []
     if name is not None and folder is not None:
         raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
     config = load_run_config(given, config_dir)
+    if start := pinned_start(config.init_from, config.runs_dir):
+        given = [*(word for word in given if word.lstrip("+").partition("=")[0] != "init_from"), *start]
+        config = load_run_config(given, config_dir)
     from seqlab import experiment
     from seqlab.report import show_plan, show_result
 
@@ -59,7 +63,8 @@ def resume(
         str,
         typer.Argument(
             metavar="RUN",
-            help="A run's folder, `last`, or one of its checkpoints/step-* to go back to.",
+            help="A run's folder or name, `last`, or one of its checkpoints/step-* to go back to.",
+            autocompletion=complete_name,
             show_default=False,
         ),
     ],

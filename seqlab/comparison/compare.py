@@ -20,7 +20,7 @@ from seqlab.comparison.page import write_page
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
 from seqlab.comparison.planning import complete
 from seqlab.comparison.reading import machine_notes, read_runs
-from seqlab.comparison.request import Request, key_of
+from seqlab.comparison.request import Request
 from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
 from seqlab.config.run import RunConfig
@@ -44,12 +44,8 @@ class Comparison:
 def plan_only(request: Request, config_dir: Path | None, name: str | None) -> Plan:
     """For --dry-run: the plan that stands in the folder, or a new one that is measured and not written."""
     drafted, configs = draft(request, config_dir)
-    there = _stored(drafted, folder_of(drafted, _runs_dir(request), name))
+    there = _stored(drafted, folder_of(drafted, request.runs_dir, name))
     return complete(drafted, request, configs, config_dir) if there is None else there
-
-
-def _runs_dir(request: Request) -> Path:
-    return next((Path(w.partition("=")[2]) for w in request.shared if key_of(w) == "runs_dir"), Path("runs"))
 
 
 def _stored(drafted: Plan, folder: Path) -> Plan | None:
@@ -76,7 +72,7 @@ def compare(
     drafted, configs = draft(request, config_dir)
     first = next(iter(configs.values()))
     code = {label: code_sha256(config.tree, config_dir) for label, config in configs.items()}
-    folder = folder_of(drafted, _runs_dir(request), name)
+    folder = folder_of(drafted, request.runs_dir, name)
     with locked(folder, "wait for it; if that process is gone, its last run is still ending") as lock, disk(folder):
         begun = (folder / "plan.json").is_file()
         plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)

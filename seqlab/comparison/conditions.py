@@ -14,7 +14,7 @@ from seqlab.errors import ConfigError
 if TYPE_CHECKING:
     from seqlab.comparison.summary import Row, Summary
 
-_GROUPS = ("model", "optim", "task", "trainer")
+_COMPARED = ("model", "optim", "task", "trainer", "init_from")
 _SAME_TEXT = 0.02  # batches of whole texts do not come out even
 MISSING = "–"
 
@@ -35,13 +35,13 @@ def _settings(row: Row) -> dict[str, Any]:
             tree = read_composed(Path(run.folder) / "config.yaml").tree
         except ConfigError:
             continue
-        return {key: value for group in _GROUPS for key, value in _leaves(tree.get(group, {}), group)}
+        return {key: value for group in _COMPARED for key, value in _leaves(tree.get(group, {}), group)}
     return {}
 
 
 def differing(summary: Summary) -> dict[str, dict[str, Any]]:
-    """Every setting of model, optimizer, task and trainer that is not the same for all: its value by model, where that
-    has such a setting. Parameters come first."""
+    """Every setting of model, optimizer, task and trainer, and the run whose weights it started from, that is not the
+    same for all: its value by model, where that has such a setting. Parameters come first."""
     settings = {row.label: found for row in summary.rows if (found := _settings(row))}
     sizes = {row.label: row.runs[0].result["parameters"] for row in summary.rows if row.runs}
     table: dict[str, dict[str, Any]] = {"parameters": sizes} if len(set(sizes.values())) > 1 else {}

@@ -14,6 +14,7 @@ from seqlab.comparison.trials import first_values
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError
 from seqlab.run_code import code_sha256
+from seqlab.runs import named_run, pinned_start
 
 _LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
 
@@ -29,10 +30,15 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
     base_seed = 0
     for asked in request.asked:
         overrides = (f"model={asked.model}", *merged(shared, asked.overrides))
-        configs[asked.label] = _load(overrides, asked, config_dir)
+        config = _load(overrides, asked, config_dir)
+        if start := pinned_start(config.init_from, request.runs_dir):  # before there are newer runs than `last`
+            overrides = merged(overrides, tuple(start))
+            config = _load(overrides, asked, config_dir)
+        configs[asked.label] = config
         base_seed = _load((*overrides, *(w for w in request.shared if key_of(w) == "seed")), asked, config_dir).seed
         variants.append(undecided(asked.label, configs[asked.label], overrides, {}))
-    for label, config, folders in existing_runs(request.runs, set(configs), config_dir):
+    runs = tuple(named_run(str(run), request.runs_dir) for run in request.runs)
+    for label, config, folders in existing_runs(runs, set(configs), config_dir):
         configs[label] = config
         variants.append(undecided(label, config, (), folders))
     if request.tune is not None:
@@ -49,7 +55,7 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
         json.dumps(
             [
                 [[label, without_seed(config.yaml)] for label, config in configs.items()],
-                [str(run) for run in request.runs],
+                [str(run) for run in runs],
                 request.budget and request.budget.text,
                 request.match and asdict(request.match),
                 request.tune and asdict(request.tune),

@@ -9,25 +9,23 @@ from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import ConfigError
 from seqlab.run_code import check_code, recorded_code
 from seqlab.run_folder import read_result
-from seqlab.runs import named_run
 
 
 def existing_runs(
     runs: tuple[Path, ...], taken: set[str], config_dir: Path | None
 ) -> list[tuple[str, RunConfig, dict[int, str]]]:
     """(label, config, folders by seed): runs that differ in nothing but the seed are one row. Raises ConfigError for
-    a run without a result, CheckpointError for what is no run."""
+    a run without a result."""
     rows: dict[str, tuple[RunConfig, dict[int, str]]] = {}
-    for run in runs:
-        folder = named_run(str(run))
+    for folder in runs:
         if read_result(folder) is None:
-            raise ConfigError(f"{run} has no result: it was stopped or failed", "compare runs that are complete")
+            raise ConfigError(f"{folder} has no result: it was stopped or failed", "compare runs that are complete")
         check_code(folder, config_dir)
         config = read_run_config(folder / "config.yaml", config_dir)
         # seeds of two codes are no row, nor are those of a code and of one that nobody wrote down
         row = rows.setdefault(f"{without_seed(config.yaml)}{recorded_code(folder) or ''}", (config, {}))[1]
         if config.seed in row:
-            raise ConfigError(f"{run} and {row[config.seed]} are runs of one config with one seed", "leave one out")
+            raise ConfigError(f"{folder} and {row[config.seed]} are runs of one config with one seed", "leave one out")
         row[config.seed] = str(folder)
     found: list[tuple[str, RunConfig, dict[int, str]]] = []
     labels = set(taken)

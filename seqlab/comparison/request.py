@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from seqlab.errors import ConfigError
+from seqlab.config.sources import group_files
+from seqlab.config.suggest import nearest
+from seqlab.errors import CheckpointError, ConfigError
+from seqlab.runs import is_moving, named_run, run_folders
 
 _NUMBER = r"(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
 _COUNT = re.compile(_NUMBER + r"(?P<prefix>[kMG]?)")
@@ -61,7 +65,7 @@ class Tune:
 
 @dataclass(frozen=True)
 class Request:
-    """A whole command. runs: folders of runs that exist."""
+    """A whole command. runs: of runs that exist, a folder or a name each."""
 
     asked: tuple[Asked, ...]
     runs: tuple[Path, ...]
@@ -70,6 +74,11 @@ class Request:
     budget: Budget | None = None
     match: Match | None = None
     tune: Tune | None = None
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where the comparison goes, and where runs are looked for by name."""
+        return _runs_dir(self.shared)
 
 
 def key_of(override: str) -> str:
@@ -84,16 +93,27 @@ def merged(overrides: tuple[str, ...], stronger: tuple[str, ...]) -> tuple[str, 
 
 
 def read_request(
-    words: list[str], *, seeds: int = 3, budget: str | None = None, match: str | None = None, tune: str | None = None
+    words: list[str],
+    *,
+    seeds: int = 3,
+    budget: str | None = None,
+    match: str | None = None,
+    tune: str | None = None,
+    config_dir: Path | None = None,
 ) -> Request:
-    """The request that these words and options make. Raises ConfigError for what cannot be meant."""
+    """The request that these words and options make; a word that is the name of a model and of a run is the model.
+    Raises ConfigError for what cannot be meant."""
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: one seed at least is needed")
     asked: list[Asked] = []
     runs: list[Path] = []
     shared: list[str] = []
+    models = group_files("model", config_dir)
+    runs_dir = _runs_dir(words)
     for word in words:
-        if (Path(word) / "config.yaml").is_file():
+        if word in models:
+            asked.append(Asked(word, word, ()))
+        elif (Path(word) / "config.yaml").is_file():
             runs.append(Path(word))
         elif (" " in word.strip() or word.strip().endswith(":")) and not _is_override(word.split()[0]):
             asked.append(_read_group(word))
@@ -102,10 +122,12 @@ def read_request(
         elif "/" in word:
             runs.append(Path(word))
         elif "," in word:
-            models = " ".join(part for part in word.split(",") if part)
-            raise ConfigError(f"'{word}': each model is a word of its own", f"try: seqlab compare {models}")
+            each = " ".join(part for part in word.split(",") if part)
+            raise ConfigError(f"'{word}': each model is a word of its own", f"try: seqlab compare {each}")
+        elif is_moving(word) or any(folder.name == word for folder in run_folders(runs_dir)):
+            runs.append(Path(word))
         else:
-            asked.append(Asked(word, word, ()))
+            raise _unknown(word, models, runs_dir)
     if not asked and not runs:
         raise ConfigError(
             "there is nothing to compare", "name two models or more: seqlab compare rnn transformer", "see: seqlab list"
@@ -125,6 +147,23 @@ def read_request(
         None if budget is None else read_budget(budget),
         None if match is None else read_match(match),
         None if tune is None else read_tune(tune),
+    )
+
+
+def _runs_dir(words: Iterable[str]) -> Path:
+    return next((Path(word.partition("=")[2]) for word in words if key_of(word) == "runs_dir"), Path("runs"))
+
+
+def _unknown(word: str, models: Iterable[str], runs_dir: Path) -> ConfigError:
+    """For a word that names nothing."""
+    hint = f"did you mean {near}?" if (near := nearest(word, models)) else ""
+    try:
+        named_run(word, runs_dir)
+    except CheckpointError as error:
+        if not hint and error.hint.startswith("did you mean"):
+            hint = error.hint
+    return ConfigError(
+        f"there is no model called '{word}', nor a run", hint, f"models: {', '.join(models)}; runs: see seqlab runs"
     )
 
 

@@ -38,7 +38,7 @@ def test_settings_that_differ_are_found_by_themselves(tmp_path: Path) -> None:
     summary = _summary(
         tmp_path,
         ("lstm", "char_lm", "optim.learning_rate=0.004", "model.layers=3", "trainer.clip_norm=null"),
-        ("transformer", "char_lm", "optim.learning_rate=0.003", "optim.warmup_steps=7"),
+        ("transformer", "char_lm", "optim.learning_rate=0.003", "optim.warmup_steps=7", "init_from=runs/a"),
         parameters=(1200, 3400),
     )
     found = differing(summary)
@@ -47,6 +47,7 @@ def test_settings_that_differ_are_found_by_themselves(tmp_path: Path) -> None:
     assert found["model.layers"] == {"one": 3, "other": 2}
     assert found["trainer.clip_norm"] == {"one": None, "other": 1.0}
     assert found["model.heads"] == {"other": 4}
+    assert found["init_from"] == {"one": None, "other": "runs/a"}
     assert "model.width" not in found
     assert not any("_target_" in key or key.startswith("device") for key in found)
     headings, cells = differing_cells(summary)

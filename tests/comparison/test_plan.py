@@ -251,6 +251,23 @@ def test_more_seeds_are_the_same_comparison_and_other_settings_are_not(tmp_path:
         folder_of(plan, tmp_path, "../x")
 
 
+def test_a_runs_name_is_its_folder_before_anything_is_made(trained_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`last` would be another run as soon as the comparison has made one, and a restart another comparison."""
+    monkeypatch.chdir(trained_runs)
+
+    def drafted(run: str, start: str) -> Plan:
+        return draft(read_request(_with_shared((run, f"x: gru init_from={start}"), {})), None)[0]
+
+    by_name = drafted("best:char_lm", "char_lm/gru/a")
+    assert by_name == drafted("runs/char_lm/gru/a", "best:char_lm")
+    started, existing = by_name.variants
+    assert "init_from=runs/char_lm/gru/a" in started.overrides
+    assert existing.existing == {0: "runs/char_lm/gru/a"}
+    with pytest.raises(CheckpointError, match="init_from=char_lm/gru/b: there is no run called") as error:
+        drafted("best:char_lm", "char_lm/gru/b")
+    assert error.value.hint == "did you mean char_lm/gru/a?"
+
+
 def test_the_time_is_that_of_steps_validations_and_starts() -> None:
     (variant,) = _plan("rnn").variants
     probe = Probe("cpu", "fp32", 0.5, 100.0, 1e6, 2.0, None, None)

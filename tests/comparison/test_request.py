@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from seqlab.comparison.drafting import draft
 from seqlab.comparison.request import (
+    Asked,
     Budget,
     Match,
     Tune,
@@ -18,7 +20,7 @@ from seqlab.comparison.request import (
     read_tune,
     slug,
 )
-from seqlab.errors import ConfigError
+from seqlab.errors import CheckpointError, ConfigError
 
 
 def test_each_kind_of_word_is_what_the_help_says() -> None:
@@ -105,3 +107,47 @@ def test_a_folder_of_a_run_is_one_whatever_it_is_called(tmp_path: Path) -> None:
     request = read_request([str(run), "task.corpus=my texts/a b.txt", "rnn"])
     assert request.runs == (run,)
     assert request.shared == ("task.corpus=my texts/a b.txt",)
+
+
+@pytest.fixture
+def named_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Below runs/, a run called deep, one called like a model, and two called twice."""
+    monkeypatch.chdir(tmp_path)
+    for run in ("rnn/v_deep", "gru/lstm", "rnn/twice", "gru/twice"):
+        (tmp_path / "runs" / "char_lm" / run).mkdir(parents=True)
+        (tmp_path / "runs" / "char_lm" / run / "config.yaml").touch()
+    (tmp_path / "gru").mkdir()
+    (tmp_path / "gru" / "config.yaml").touch()
+    return tmp_path
+
+
+@pytest.mark.usefixtures("named_runs")
+def test_a_word_may_be_a_runs_name_and_a_models_name_stands_before_it() -> None:
+    words = ["v_deep", "lstm", "gru", "./gru", "last", "best:char_lm", "rnn/v_deep", "twice"]
+    request = read_request(words)
+    assert [asked.label for asked in request.asked] == ["lstm", "gru"]
+    assert [str(run) for run in request.runs] == ["v_deep", "gru", "last", "best:char_lm", "rnn/v_deep", "twice"]
+    with pytest.raises(CheckpointError, match="2 runs are called twice"):
+        draft(read_request(["lstm", "twice"]), None)
+    with pytest.raises(ConfigError, match="there is no model called 'v_deep'"):
+        read_request(["lstm", "v_deep", "runs_dir=elsewhere"])
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("v_dep", "v_deep"), ("lsmt", "lstm"), ("lats", "last"), ("bets:char_lm", "best:char_lm"), ("xyz", "")],
+)
+@pytest.mark.usefixtures("named_runs")
+def test_what_names_nothing_gets_the_nearest_of_models_and_runs(word: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_request(["rnn", word])
+    assert error.value.what == f"there is no model called '{word}', nor a run"
+    assert error.value.hint == (f"did you mean {hint}?" if hint else "")
+    assert error.value.allowed.startswith("models: gru, lstm, rnn, transformer")
+
+
+def test_a_model_of_ones_own_is_a_word_too(named_runs: Path) -> None:
+    (named_runs / "model").mkdir()
+    (named_runs / "model" / "v_deep.yaml").touch()
+    request = read_request(["v_deep"], config_dir=named_runs)
+    assert (request.asked, request.runs) == ((Asked("v_deep", "v_deep", ()),), ())
