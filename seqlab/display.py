@@ -73,6 +73,11 @@ def metric_lines(
         yield text
 
 
+def described(facts: Mapping[str, int | str]) -> dict[str, str]:
+    """Task.facts for people."""
+    return {key: f"{value:,}" if isinstance(value, int) else value for key, value in facts.items()}
+
+
 def number(value: float | None) -> str:
     """A metric's value for people."""
     if value is None:

@@ -19,7 +19,7 @@ from torch import nn
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.contracts.check import check_before_training
 from seqlab.data.files import sha256_of
-from seqlab.display import Display
+from seqlab.display import Display, described
 from seqlab.errors import CheckpointError, DataError, NumericError, SeqlabError
 from seqlab.faults import disk, log_file, memory, signals
 from seqlab.interfaces import Meter, Metric, Network, Task
@@ -491,9 +491,7 @@ def _check_symbols(run: Path, task: Task[Any]) -> None:
 def _introduce(
     display: Display, config: RunConfig, task: Task[Any], device: Device, parameters: int, folder: Path
 ) -> None:
-    facts = ", ".join(
-        f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value}" for key, value in task.facts().items()
-    )
+    facts = ", ".join(f"{key}: {value}" for key, value in described(task.facts()).items())
     count = torch.get_num_threads()
     threads = f", {count} thread{'s' * (count > 1)}" if device.name == "cpu" else ""
     display.say(

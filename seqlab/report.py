@@ -14,7 +14,7 @@ from rich.text import Text
 
 from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
-from seqlab.display import clock, compact, metric_lines
+from seqlab.display import clock, compact, described, metric_lines
 from seqlab.errors import printable
 from seqlab.experiment import Result, budgets, count_parameters, prepare, task_warnings
 from seqlab.training.device import resolve_device, without_slow_parts
@@ -44,8 +44,8 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
         console.print_json(json.dumps(plan, ensure_ascii=False))
         return
     console.print(f"{plan['model']} on {plan['task']}, {device.name} {device.precision}: nothing was trained")
-    for key, value in task.facts().items():
-        console.print(f"  {key}: {value:,}" if isinstance(value, int) else f"  {key}: {value}", highlight=False)
+    for key, value in described(task.facts()).items():
+        console.print(f"  {key}: {value}", highlight=False)
     shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
     console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
     for text in surprises:

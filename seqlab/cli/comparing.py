@@ -58,8 +58,9 @@ def compare(
     given = words or []
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
     from seqlab.comparison import compare as comparison
-    from seqlab.comparison.display import show_plan, show_summary
+    from seqlab.comparison.display import show_summary
     from seqlab.comparison.files import as_json as plain
+    from seqlab.comparison.plan_display import show_plan
 
     if dry_run:
         plan = comparison.plan_only(request, config_dir, name)

@@ -11,18 +11,20 @@ from pathlib import Path
 from rich.console import Console
 
 from seqlab.comparison.board import write_layout
-from seqlab.comparison.display import Watch, show_plan
+from seqlab.comparison.display import Watch
 from seqlab.comparison.drafting import draft
 from seqlab.comparison.figures import figures
 from seqlab.comparison.files import write_files
 from seqlab.comparison.jobs import Job, Jobs
 from seqlab.comparison.page import write_page
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
+from seqlab.comparison.plan_display import show_plan
 from seqlab.comparison.planning import complete
 from seqlab.comparison.reading import machine_notes, read_runs
 from seqlab.comparison.request import Request
 from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
+from seqlab.comparison.times import keep, read_taken, times_of
 from seqlab.config.run import RunConfig
 from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.faults import disk
@@ -79,10 +81,21 @@ def compare(
         try:
             title = f"search of {plan.tune.key}: " if plan.tune is not None else ""
             plan = search(
-                plan, configs, folder, config_dir, lambda trials: _make(trials, plan, console, lock, title, quiet)
+                plan,
+                configs,
+                folder,
+                config_dir,
+                lambda trials: _make(trials, plan, folder, console, lock, title, quiet),
             )
             jobs = [
-                Job(variant.label, seed, folder / variant.slug / f"seed-{seed}", variant.overrides, config_dir)
+                Job(
+                    variant.label,
+                    seed,
+                    folder / variant.slug / f"seed-{seed}",
+                    variant.overrides,
+                    config_dir,
+                    promised=variant.promised,
+                )
                 # seed by seed, so that what was stopped half-way still compares like with like
                 for seed in plan.seeds
                 for variant in plan.variants
@@ -90,7 +103,7 @@ def compare(
             ]
             if begun and not all(job.is_made() for job in jobs):
                 _check_text(plan, first)
-            _make(jobs, plan, console, lock, "", quiet)
+            _make(jobs, plan, folder, console, lock, "", quiet)
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command goes on with what is missing", stopped.exit_code
@@ -102,6 +115,7 @@ def compare(
         baselines = _stored_baselines(folder)
         summary = summarise(plan, runs, failed, baselines or [], command)
         if summary is not None:
+            summary = replace(summary, times=times_of(plan, runs, read_taken(folder), folder))
             write_report(summary, folder)
             if baselines is None:  # only now: nothing that happens to them can take the report away
                 summary = replace(summary, baselines=tuple(_baselines(first, folder, console, quiet)))
@@ -151,10 +165,12 @@ def _plan(
     return plan
 
 
-def _make(jobs: list[Job], plan: Plan, console: Console, lock: int | None, title: str, quiet: bool) -> int | None:
+def _make(
+    jobs: list[Job], plan: Plan, folder: Path, console: Console, lock: int | None, title: str, quiet: bool
+) -> int | None:
     """Returns the signal that asked to stop, if one came too late to stop any of these."""
     with Watch(console, jobs, plan, title, quiet=quiet) as watch:
-        made = Jobs(jobs, watch.look, lock)
+        made = Jobs(jobs, watch.look, lock, lambda job: keep(job, folder))
         made.run()
     return made.stop_signal
 

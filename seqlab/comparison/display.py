@@ -17,50 +17,12 @@ from rich.text import Text
 from seqlab.comparison.conditions import condition, differing_cells, no_better, unequal_text
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
-from seqlab.comparison.request import key_of
+from seqlab.comparison.plan_display import data_line, size, tuned_line
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Row, Summary
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
 
 _DOTS = {"waiting": ("○", "dim"), "running": ("◐", "yellow"), "done": ("●", "green"), "failed": ("✗", "bold red")}
-
-
-def size(count: float | None) -> str:
-    """A count in three figures, or a dash."""
-    return "–" if count is None else compact(count)
-
-
-def show_plan(plan: Plan, console: Console) -> None:
-    """Sizes, budgets and the time that all of it should take."""
-    rows: list[list[Cell]] = []
-    for variant in plan.variants:
-        sizes, probe = variant.sizes, variant.probe
-        tokens = variant.max_steps * probe.tokens_per_step if variant.max_steps and probe else None
-        rows.append(
-            [
-                variant.label,
-                "is there" if variant.existing else clock(variant.seconds),
-                str(variant.max_steps or "–"),
-                *((f"{n:,}" for n in (sizes.body, sizes.embedding, sizes.head)) if sizes else "–––"),
-                size(tokens),
-                size(probe.flops_per_token if probe else None),
-            ]
-        )
-    headings = ("model", "a run", "steps", "body", "embedding", "head", "tokens", "FLOP/tok")
-    console.print(Text.assemble((plan.task, "bold"), f", seeds {', '.join(map(str, plan.seeds))}"))
-    console.print(fitted(console.width, headings, rows))
-    for note in plan.notes:
-        console.print(Text(f"note: {note}", style="yellow"))
-    for label in plan.tuned:
-        console.print(tuned_line(plan, label), highlight=False, markup=False, soft_wrap=True)
-    if plan.tune is not None and not plan.tuned:
-        what = f"{plan.tune.count} values of {plan.tune.key} for each model, chosen on validation"
-        more = f"; at most {plan.tune.more} more where the best is at an edge" if plan.tune.more else ""
-        console.print(f"first a search: {what}{more}", highlight=False, soft_wrap=True)
-    if plan.seconds:
-        about = "about" if all(v.max_steps or v.existing for v in plan.variants) else "more than"
-        more = f", and at most {clock(plan.more_seconds)} more for the search" if plan.more_seconds else ""
-        console.print(f"{about} {clock(plan.seconds)} in all, one run after the other{more}", highlight=False)
 
 
 class Watch:
@@ -151,6 +113,8 @@ def show_summary(summary: Summary, console: Console) -> None:
     """Quality, cost, verdicts, failures."""
     plan = summary.plan
     console.print()
+    if plan.data:
+        console.print(Text(data_line(plan), style="dim"))
     console.print(_quality(summary, console.width))
     console.print()
     console.print(_cost(summary, console.width))
@@ -177,6 +141,8 @@ def show_summary(summary: Summary, console: Console) -> None:
         )
     if (unequal := unequal_text(summary)) is not None:
         console.print(Text(unequal, style="yellow"))
+    if summary.times is not None:
+        console.print(Text(f"\n{summary.times.text()}", style="dim"))
     for row in summary.rows:
         for seed, why in row.failed.items():
             console.print(Text(f"failed: {row.label}, seed {seed}: {why}", style="red"))
@@ -188,21 +154,6 @@ def target_text(summary: Summary) -> str:
         f"target: minutes of training until validation reached {number(summary.target)} {summary.unit}, "
         "the worst of the runs' best"
     )
-
-
-def tuned_line(plan: Plan, label: str) -> str:
-    """What the search chose for one model, what failed, and why no more was tried."""
-    tried = plan.tuned[label]
-    known = {value: reached for value, reached in tried.items() if reached is not None}
-    key = plan.tune.key if plan.tune is not None else ""
-    overrides = next(variant.overrides for variant in plan.variants if variant.label == label)
-    best = next(word.partition("=")[2] for word in overrides if key_of(word) == key)
-    ranked = sorted(tried, key=float)
-    shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)
-    # plans of before do not say why they ended
-    edge = "at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
-    ended = plan.tune_ended.get(label, edge)
-    return f"{label}: {key}={best} validated best of {shown}{f'; {ended}' if ended else ''}"
 
 
 def _quality(summary: Summary, width: int) -> Table:

@@ -45,6 +45,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         {
             "task": summary.plan.task,
             "command": summary.command,
+            "data": {**summary.plan.data, "sha256": summary.plan.data_sha256},
             "seeds": list(summary.plan.seeds),
             "metric": {
                 "name": summary.primary,
@@ -63,6 +64,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
             ],
             **conditions_json(summary),
             "target": summary.target,
+            "time": None if summary.times is None else summary.times.as_json(),
             "budget": summary.plan.budget,
             "match": summary.plan.match,
             "tuned": summary.plan.tuned,

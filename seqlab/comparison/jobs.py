@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from types import FrameType
 from typing import Any, Literal
 
@@ -30,7 +31,8 @@ _POLL_SECONDS = 0.2
 class Job:
     """One run to be made in `folder`. seconds: since it was started; lines: what it has logged so far;
     what: tells it apart from others of its label, the seed if nothing else does; divergence_is_final: that it diverged
-    is an answer, and it is not made anew."""
+    is an answer, and it is not made anew; promised: seconds that the plan expects of it, 0 for none; resumed: the last
+    process went on with what was there; load: the machine's mean load average meanwhile."""
 
     label: str
     seed: int
@@ -42,6 +44,9 @@ class Job:
     code: int = 0
     what: str = ""
     divergence_is_final: bool = False
+    promised: float = 0.0
+    resumed: bool = False
+    load: float | None = None
     seconds: float = 0.0
     step: int = 0
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -123,10 +128,16 @@ class Job:
 
 
 class Jobs:
-    """Runs them one after the other. `watch` is called some times a second."""
+    """Runs them one after the other. `watch` is called some times a second, `ended` after each process."""
 
-    def __init__(self, jobs: Sequence[Job], watch: Callable[[], None], lock: int | None = None) -> None:
-        self.jobs, self.watch, self.lock = jobs, watch, lock
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        watch: Callable[[], None],
+        lock: int | None = None,
+        ended: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        self.jobs, self.watch, self.lock, self.ended = jobs, watch, lock, ended
         self.process: subprocess.Popen[bytes] | None = None
         self.stop_signal: int | None = None
 
@@ -145,14 +156,14 @@ class Jobs:
                     raise Interrupted(f"stopped with {done} of {len(self.jobs)} runs made", "", 128 + self.stop_signal)
 
     def _run(self, job: Job) -> None:
-        resumed = job.is_begun()
-        if not resumed:
+        job.resumed = job.is_begun()
+        if not job.resumed:
             _clear(job.folder)
         job.forget()
-        job.status, started = "running", time.monotonic()
+        job.status, started, loads = "running", time.monotonic(), list[float]()
         with tempfile.TemporaryFile() as said:
             self.process = subprocess.Popen(
-                job.command(resumed=resumed),
+                job.command(resumed=job.resumed),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
@@ -166,6 +177,7 @@ class Jobs:
             try:
                 while self.process.poll() is None:
                     job.seconds = time.monotonic() - started
+                    loads += _load()
                     job.look()
                     self.watch()
                     time.sleep(_POLL_SECONDS)
@@ -173,6 +185,8 @@ class Jobs:
                 self.process.kill()
                 self.process.wait()
                 raise
+            job.seconds = time.monotonic() - started
+            job.load = fmean(loads) if loads else None
             job.look()
             said.seek(0)
             text = said.read().decode("utf-8", "replace")
@@ -184,6 +198,7 @@ class Jobs:
         else:
             job.status, job.reason, job.code = "failed", _reason(code, text), code
         self.process = None
+        self.ended(job)
         self.watch()
 
     def _stop(self, number: int, _: FrameType | None) -> None:
@@ -198,6 +213,14 @@ def _clear(folder: Path) -> None:
         with locked(folder):  # not while somebody resumes it by hand
             discard(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _load() -> list[float]:
+    """The machine's load average; nothing where nobody knows it."""
+    try:
+        return [os.getloadavg()[0]]
+    except (OSError, AttributeError):  # Windows
+        return []
 
 
 def _reason(code: int, text: str) -> str:

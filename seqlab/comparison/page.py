@@ -21,13 +21,13 @@ from seqlab.comparison.display import (
     cost_cells,
     interval_text,
     target_text,
-    tuned_line,
 )
 from seqlab.comparison.figures import AXES
 from seqlab.comparison.plan import Plan, Variant
+from seqlab.comparison.plan_display import tuned_line
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
-from seqlab.display import number
+from seqlab.display import described, number
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
 from seqlab.run_folder import read_environment
@@ -44,6 +44,8 @@ def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path
         "report.html.j2",
         title=f"{joined(labels)} on {summary.plan.task}",
         about=_about(summary),
+        data=described(summary.plan.data),
+        times="" if summary.times is None else summary.times.text(),
         verdicts=_verdicts(summary),
         method=_method(summary),
         results=drawn["results"],

@@ -17,7 +17,7 @@ from seqlab.errors import CheckpointError, ConfigError
 from seqlab.run_folder import write_json
 
 FORMAT = 1
-_START_SECONDS = 6.0  # of a run: the process, the corpus, writing down what was found
+_START_SECONDS = 6.0  # of a run: the process, the corpus, writing down what was found; where nobody measured it
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,14 @@ class Variant:
             return 0.0
         training = (self.max_steps or 0) * self.probe.step_seconds
         each, last = self.probe.validation_seconds, self.probe.final_seconds
-        return training + self.validations * each + (2 * each if last is None else last) + _START_SECONDS
+        start = self.probe.start_seconds
+        ends = (2 * each if last is None else last) + (_START_SECONDS if start is None else start)
+        return training + self.validations * each + ends
+
+    @property
+    def promised(self) -> float:
+        """The same where it can be promised: 0 where nobody knows how many steps there will be."""
+        return self.seconds if self.max_steps is not None else 0.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ class Plan:
     """Everything that is decided before the first run. digest: of the request, seeds left out, so that more seeds
     can be added to what is there. notes: what a reader must know to judge it. tuned: what a search has tried, by label
     and value in the order of the trials, with the validation reached (None: it failed), and tune_ended: why it tried no
-    more; the choice stands in the variants' overrides. data_sha256: of what the tasks read when it was made."""
+    more; the choice stands in the variants' overrides. data, data_sha256: what the tasks read when it was made. busy:
+    other threads that ran while steps were measured."""
 
     format: int
     digest: str
@@ -76,6 +84,8 @@ class Plan:
     data_sha256: str = ""
     tuned: dict[str, dict[str, float | None]] = field(default_factory=dict)
     tune_ended: dict[str, str] = field(default_factory=dict)
+    data: dict[str, int | str] = field(default_factory=dict)
+    busy: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as --dry-run --json gives them."""

@@ -12,30 +12,33 @@ from seqlab.comparison.common import chosen_threads, common_compilation, common_
 from seqlab.comparison.drafting import undecided
 from seqlab.comparison.existing import stored_primary
 from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.probe import Probe, busy_others, probe
+from seqlab.comparison.probe import Probe, busy_others, probe, process_seconds
 from seqlab.comparison.request import Budget, Request, key_of, merged
 from seqlab.comparison.sizes import changes, match_size, sizes_of
+from seqlab.comparison.tasks import Tasks, check_corpus
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.contracts.check import check_before_training
-from seqlab.errors import ConfigError, DataError, NumericError, ResourceError, SeqlabError
+from seqlab.errors import ConfigError, NumericError, ResourceError, SeqlabError
 from seqlab.experiment import budgets, build_network, decide, new_network, prepare, task_warnings
 from seqlab.faults import memory
 from seqlab.interfaces import Network, Task
-from seqlab.run_folder import read_environment
 from seqlab.training.budgets import cut_note, slow_validation
 from seqlab.training.context import shortened
 from seqlab.training.device import Device, resolve_device
 
+_REST_SECONDS = 1.0  # of a run beside process, corpus, steps and evaluations: settings, files, samples
+
 
 def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config_dir: Path | None) -> Plan:
     """The plan with sizes matched, steps measured and budgets turned into steps."""
-    tasks: dict[Any, Task[Any]] = {}
+    tasks = Tasks()
     orders: dict[str, list[str]] = {}  # in which order training reads the text, and who reads it so
     limits: dict[str, list[str]] = {}  # how far evaluation looks back, where that is shorter than the text
     variants: list[Variant] = []
     notes = list(plan.notes)
     primary = next((stored_primary(folder) for v in plan.variants for folder in v.existing.values()), "")
-    if (others := busy_others()) > 0 and any(not variant.existing for variant in plan.variants):
+    trained = any(not variant.existing for variant in plan.variants)
+    if (others := busy_others()) > 0 and trained:
         notes.append(
             f"the machine was busy while steps were measured (other threads running: {others}): times, and a budget in "
             "seconds, are those of a busy machine"
@@ -47,37 +50,39 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
         config = configs[variant.label]
         torch.set_num_threads(threads)  # one variant's device.threads is not the next one's
         try:
-            if config.task not in tasks:
-                tasks[config.task] = config.task.build()
-            primary = tasks[config.task].meter("validation").primary
-            notes += [warning for warning in task_warnings(tasks[config.task]) if warning not in notes]
+            task = tasks.of(config)
+            primary = task.meter("validation").primary
+            notes += [warning for warning in task_warnings(task) if warning not in notes]
             with torch.device("meta"):
-                empty = new_network(config, tasks[config.task])
-            for limit in shortened(empty, tasks[config.task]):
+                empty = new_network(config, task)
+            for limit in shortened(empty, task):
                 limits.setdefault(limit, []).append(variant.label)
-            order = tasks[config.task].training_order(empty)
+            order = task.training_order(empty)
             if request.budget is None and not variant.existing:  # which is the only end that a run has then
-                notes += [note for note in budgets(config, tasks[config.task], empty) if note not in notes]
+                notes += [note for note in budgets(config, task, empty) if note not in notes]
             if len({config.trainer.bptt_steps for config in configs.values()}) > 1:
-                cut = cut_note(config.trainer, tasks[config.task].longest())
+                cut = cut_note(config.trainer, task.longest())
                 notes += [cut] if cut and cut not in notes else []
             orders.setdefault(order, []).append(variant.label)
             if shared_threads is not None and config.device.threads == "auto" and not variant.existing:
                 variant = replace(variant, overrides=merged(variant.overrides, (shared_threads,)))
                 config = load_run_config(list(variant.overrides), config_dir)
-            variant, why = _complete(variant, config, tasks[config.task], request, config_dir)
+            variant, why = _complete(variant, config, task, request, config_dir)
+            if variant.probe is not None and not variant.existing:
+                start = process_seconds() + tasks.seconds[config.task] + _REST_SECONDS
+                variant = replace(variant, probe=replace(variant.probe, start_seconds=start))
             shared_threads = shared_threads or chosen_threads(variant, config)
             notes += [f"{variant.label} could not be measured beforehand: {why}"] if why else []
-            slow = slow or _slow_validation(variant, config, tasks[config.task])
+            slow = slow or _slow_validation(variant, config, task)
         except SeqlabError as error:
             if not variant.existing:  # of a run that exists, only what is measured anew is missing
                 raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
         variants.append(variant)
     for config in (configs[variant.label] for variant in variants if variant.existing):
-        if config.task in tasks:  # they may have been trained before anybody looked
-            check_before_training(tasks[config.task], config.model, f"model={config.names['model']}")
+        if config.task in tasks.built:  # they may have been trained before anybody looked
+            check_before_training(tasks.built[config.task], config.model, f"model={config.names['model']}")
     variants = list(common_compilation(variants, configs))
-    _check_corpus(plan, tasks)
+    check_corpus(plan, tasks)
     notes += [slow] if slow is not None else []
     notes += [f"{', '.join(labels)}: {limit}" for limit, labels in limits.items()]
     if len(orders) > 1:
@@ -85,12 +90,21 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
         notes.append(f"training reads the same text, as many positions a step, in another order ({read})")
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the runs have processes of their own
-    digest = next((task.data_sha256 for task in tasks.values()), "")
-    return replace(plan, variants=tuple(variants), primary=primary, notes=tuple(notes), data_sha256=digest)
+    digest = next((task.data_sha256 for task in tasks.built.values()), "")
+    data = next((dict(task.facts()) for task in tasks.built.values()), {})
+    return replace(
+        plan,
+        variants=tuple(variants),
+        primary=primary,
+        notes=tuple(notes),
+        data=data,
+        data_sha256=digest,
+        busy=others if trained else 0,
+    )
 
 
 def _one_precision(
-    plan: Plan, configs: dict[str, RunConfig], tasks: dict[Any, Task[Any]], config_dir: Path | None
+    plan: Plan, configs: dict[str, RunConfig], tasks: Tasks, config_dir: Path | None
 ) -> tuple[dict[str, RunConfig], list[Variant]]:
     """Configs and variants with one precision for all that leave it to `auto`. `tasks` are filled on the way."""
     networks = {}
@@ -99,10 +113,9 @@ def _one_precision(
         if variant.existing:
             continue
         try:
-            if config.task not in tasks:
-                tasks[config.task] = config.task.build()
+            task = tasks.of(config)
             with torch.device("meta"):
-                networks[variant.label] = (config, tasks[config.task].build_network(config.model))
+                networks[variant.label] = (config, task.build_network(config.model))
         except SeqlabError as error:
             raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
     words = common_precision(networks)
@@ -204,22 +217,6 @@ def _limits(budget: Budget, measured: Probe, variant: Variant) -> tuple[str, ...
     if any(key_of(o) == "trainer.eval_every_steps" for o in variant.overrides):
         return limits
     return (*limits, f"trainer.eval_every_steps={max(1, round(steps / variant.validations))}")
-
-
-def _check_corpus(plan: Plan, tasks: dict[Any, Task[Any]]) -> None:
-    """The runs that exist must have read what the others will."""
-    digests = {task.data_sha256 for task in tasks.values()}
-    for variant in plan.variants:
-        for folder in variant.existing.values():
-            if (found := read_environment(Path(folder)).get("data_sha256")) is not None:
-                digests.add(found)
-                if len(digests) > 1:
-                    raise DataError(
-                        f"{folder} was not trained on the same text as the others",
-                        "has the corpus changed? python_docs differs by Python version, cldr by Babel's",
-                    )
-    if len(digests) > 1:
-        raise DataError("the models would not be trained on the same text", "give all the same corpus")
 
 
 def _check_solved(variant: Variant, solved: tuple[str, ...], part: str) -> None:

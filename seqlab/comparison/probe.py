@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
@@ -32,7 +35,8 @@ _VALIDATION_SECONDS = 1.0
 class Probe:
     """Costs of one variant. step_seconds: of an optimizer step, compilation and warm-up left out.
     flops_per_token: of training, forward and backward. validation_seconds: of one in training, estimated from its first
-    batches; final_seconds: of the two whole splits at the end. state_bytes: what a sequence needs to be kept while it
+    batches; final_seconds: of the two whole splits at the end. start_seconds: of a run's process before and after all
+    this, the corpus included. state_bytes: what a sequence needs to be kept while it
     is written, and generated_per_second: tokens written one after another at batch 1; both None where a task writes
     nothing."""
 
@@ -45,6 +49,16 @@ class Probe:
     state_bytes: int | None
     generated_per_second: float | None
     final_seconds: float | None = None  # plans of before do not have it
+    start_seconds: float | None = None
+
+
+@cache
+def process_seconds() -> float:
+    """How long it takes until a process of a run has everything imported."""
+    started = time.perf_counter()
+    # an optimizer imports torch._dynamo
+    subprocess.run([sys.executable, "-P", "-c", "import seqlab.experiment, torch._dynamo"], check=False)
+    return time.perf_counter() - started
 
 
 def busy_others() -> int:

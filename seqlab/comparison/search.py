@@ -86,6 +86,8 @@ def _due(
                 config_dir,
                 what=f"{tune.key}={value}",
                 divergence_is_final=True,
+                # more than the first ones nobody promised
+                promised=0.0 if trials[variant.label].reached else variant.promised,
             )
             due.append((value, job))
     return due

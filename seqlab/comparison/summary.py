@@ -10,6 +10,7 @@ from statistics import fmean
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.reading import Run
 from seqlab.comparison.statistics import Analysis, Difference, Interval, Sample, analyse, tested
+from seqlab.comparison.times import Times
 from seqlab.comparison.verdict import verdict
 from seqlab.interfaces import Baseline, Metric
 
@@ -43,7 +44,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything the report says. target: the worst of the runs' best validations, which every run has met."""
+    """Everything the report says. target: the worst of the runs' best validations, which every run has met. times: None
+    where no run was made here."""
 
     plan: Plan
     rows: tuple[Row, ...]
@@ -55,6 +57,7 @@ class Summary:
     target: float | None
     command: str
     analysis: Analysis
+    times: Times | None = None
 
     @property
     def items(self) -> int | None:

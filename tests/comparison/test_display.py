@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from seqlab.comparison.display import Watch, show_summary, tuned_line
+from seqlab.comparison.display import Watch, show_summary
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
+from seqlab.comparison.plan_display import tuned_line
 from seqlab.comparison.request import Tune
 from seqlab.display import fitted
 from tests.comparison.test_report import example_plan, example_summary

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.comparison.display import tuned_line
 from seqlab.comparison.drafting import draft
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan, read_plan, write_plan
+from seqlab.comparison.plan_display import tuned_line
 from seqlab.comparison.request import Tune, read_request
 from seqlab.comparison.search import search
 from seqlab.comparison.trials import Trials
