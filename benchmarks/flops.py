@@ -7,22 +7,24 @@ and with nothing fused, where torch's FlopCounterMode sees every matrix product 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.runs import MODELS
+from benchmarks.tables import save
 from seqlab.comparison.flops import formulas
 from seqlab.config.run import load_run_config
+from seqlab.config.sources import group_files
 
 
 def main() -> None:
-    """Print one table."""
+    """Count for each pair of a task and a model."""
     warnings.filterwarnings("ignore", "TF32 acceleration")
-    print("| task | model | formula, MFLOP | counter, MFLOP | difference |")
-    print("| --- | --- | --- | --- | --- |")
-    for name in ("char_lm", "sentiment", "translation"):
+    rows = []
+    for name in group_files("task", None):
         task = load_run_config([f"task={name}"]).task.build()
         batch = next(task.batches("train", 0))
         for model in MODELS:
@@ -35,8 +37,20 @@ def main() -> None:
                 FlopCounterMode(display=False) as theirs,
             ):
                 network(batch, network.initial_state(batch.size)).loss_sum.backward()
-            a, b = ours.get_total_flops(), theirs.get_total_flops()
-            print(f"| {name} | {model} | {a / 1e6:,.1f} | {b / 1e6:,.1f} | {a / b - 1:+.2%} |", flush=True)
+            formula, counter = ours.get_total_flops(), theirs.get_total_flops()
+            rows.append({"task": name, "model": model, "formula": formula, "counter": counter})
+    save("flops", "batch", {"rows": rows})
+
+
+def table(found: dict[str, Any]) -> str:
+    """One line a pair."""
+    lines = ["| task | model | formula, MFLOP | counter, MFLOP | difference |", "| --- " * 5 + "|"]
+    lines += [
+        f"| {row['task']} | {row['model']} | {row['formula'] / 1e6:,.1f} | {row['counter'] / 1e6:,.1f} "
+        f"| {row['formula'] / row['counter'] - 1:+.2%} |"
+        for row in found["rows"]
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ hour later.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import platform
@@ -24,6 +23,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from seqlab.run_folder import write_json
 from seqlab.training.device import Device
 
 Pace: TypeAlias = "Callable[[], None]"
@@ -201,12 +201,27 @@ class Report:
     def finish(self) -> None:
         facts = machine(self.options.threads)
         facts |= {"load_before": self.load_before, "load_after": os.getloadavg()[0]}
-        print(f"\nload {facts['load_before']:.1f} before, {facts['load_after']:.1f} after; {facts['threads']} threads")
+        found = {"benchmark": "harness", "name": self.name, "machine": facts, "rows": self.rows}
+        print(f"\n{_conditions(found)}")
         if self.options.only:  # some rows are no table to keep
             return
         self.options.out.mkdir(parents=True, exist_ok=True)
-        whole = json.dumps({"name": self.name, "machine": facts, "rows": self.rows}, indent=1)
-        (self.options.out / f"{self.name}.json").write_text(whole + "\n", encoding="utf-8")
+        write_json(self.options.out / f"{self.name}.json", found)
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """A report's rows once more, from what it kept: for docs/."""
+    columns = list(found["rows"][0])
+    lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
+    lines += ["| " + " | ".join(_shown(row[column]) for column in columns) + " |" for row in found["rows"]]
+    return "\n".join([*lines, "", _conditions(found)])
+
+
+def _conditions(found: Mapping[str, Any]) -> str:
+    facts = found["machine"]
+    where = facts["gpu"] or facts["cpu"]
+    load = f"load {facts['load_before']:.1f} before, {facts['load_after']:.1f} after"
+    return f"{where}, {facts['threads']} threads, torch {facts['torch']}, {facts['time']}; {load}."
 
 
 def _shown(cell: Any) -> str:
@@ -221,6 +236,6 @@ def parser(about: str | None) -> argparse.ArgumentParser:
     made.add_argument("--rounds", type=int, default=15, help="turns of each contender")
     made.add_argument("--seconds", type=float, default=1.0, help="of one turn, about")
     made.add_argument("--threads", type=int, default=torch.get_num_threads())
-    made.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="where NAME.json goes")
+    made.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="where NAME.json goes")
     made.add_argument("--only", default="", help="rows whose name contains this")
     return made

@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from benchmarks.runs import MODELS
+from benchmarks.tables import save
 from seqlab.comparison.request import read_match
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import load_run_config
+from seqlab.config.sources import group_files
 
 
 def main() -> None:
-    """Print one table."""
-    print("| match | task | model | embedding | body | head | off by | settings |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    """Match each pair of a task and a model."""
+    rows = []
     for text in sys.argv[1:] or ["body=300k"]:
         wanted = read_match(text)
-        for name in ("char_lm", "sentiment", "translation"):
+        for name in group_files("task", None):
             task = load_run_config([f"task={name}"]).task.build()
             for model in MODELS:
                 config = load_run_config([f"task={name}", f"model={model}"]).model
                 matched = match_size(task, config, wanted.part, wanted.target)
                 found = sizes_of(task, matched)
                 off = getattr(found, wanted.part) / wanted.target - 1
-                print(
-                    f"| {text} | {name} | {model} | {found.embedding:,} | {found.body:,} | {found.head:,} | {off:+.2%} "
-                    f"| {' '.join(changes(config, matched))} |"
-                )
+                sizes = {"embedding": found.embedding, "body": found.body, "head": found.head}
+                words = " ".join(changes(config, matched))
+                rows.append({"match": text, "task": name, "model": model, **sizes, "off": off, "settings": words})
+    save("matching", "sizes", {"rows": rows})
+
+
+def table(found: dict[str, Any]) -> str:
+    """One line a pair."""
+    lines = ["| match | task | model | embedding | body | head | off by | settings |", "| --- " * 8 + "|"]
+    lines += [
+        f"| {row['match']} | {row['task']} | {row['model']} | {row['embedding']:,} | {row['body']:,} | {row['head']:,} "
+        f"| {row['off']:+.2%} | {row['settings']} |"
+        for row in found["rows"]
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

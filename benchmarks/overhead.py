@@ -7,7 +7,6 @@ schedule, taking turns in one process; the figure is the ratio of the medians of
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.ours import Silent
+from benchmarks.tables import save
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.interfaces import State, detach
 from seqlab.training.device import resolve_device
@@ -95,19 +95,31 @@ def measure(config: RunConfig, rounds: int, steps: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print one line of JSON."""
+    """One row for each number of threads."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    load_before = os.getloadavg()[0]
-    result = measure(load_run_config([*SETTINGS, *given.overrides]), given.rounds, given.steps)
-    print(
-        json.dumps({**result, "threads": given.threads, "load_before": load_before, "load_after": os.getloadavg()[0]})
-    )
+    rows = []
+    for threads in given.threads:
+        torch.set_num_threads(threads)
+        load = os.getloadavg()[0]
+        found = measure(load_run_config([*SETTINGS, *given.overrides]), given.rounds, given.steps)
+        rows.append({"threads": threads, **found, "load_before": load, "load_after": os.getloadavg()[0]})
+    save("overhead", "trainer", {"rows": rows})
+
+
+def table(found: dict[str, Any]) -> str:
+    """One line for each number of threads."""
+    lines = ["| threads | bare loop, ms a step | seqlab, ms a step | median ratio | load |", "| --- " * 5 + "|"]
+    lines += [
+        f"| {row['threads']} | {row['bare']:.2f} | {row['seqlab']:.2f} | {row['ratio']:.3f} "
+        f"| {row['load_before']:.1f} to {row['load_after']:.1f} |"
+        for row in found["rows"]
+    ]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

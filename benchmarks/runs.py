@@ -1,4 +1,4 @@
-"""Single runs as a user types them, for docs/results.md: one process a run, one after the other.
+"""Single runs as a user types them that no comparison of docs/results.md has: one process a run, one after the other.
 
 Wall time is that of the whole command, start-up and final evaluation included; "load" is the one-minute average before
 it, our own last run included.
@@ -20,13 +20,8 @@ from seqlab.config.sources import group_files
 
 MODELS = tuple(group_files("model", None))
 PARTS: dict[str, list[str]] = {
-    "char_lm": [f"model={model}" for model in MODELS],
-    "char_lm_long": [f"model={model} experiment=char_lm_long" for model in MODELS],
-    "sentiment": [f"model={model} task=sentiment" for model in MODELS],
-    "translation": [
-        *(f"model={model} task=translation" for model in MODELS),
-        "model=gru task=translation model.attention=none",
-    ],
+    "long": [f"model={model} experiment=char_lm_long" for model in MODELS],
+    "bottleneck": [f"model=gru task=translation model.attention={kind}" for kind in ("dot", "none")],
 }
 SHOWN = ("bits_per_character", "accuracy", "f1", "exact_match", "bleu", "chrf", "loss")
 
