@@ -26,6 +26,7 @@ PARTS: dict[str, list[str]] = {
         ]
         for task in _TASKS
     },
+    "budget": ["lstm", "transformer", "--budget", "60s", "--seeds", "1"],
     "windows": ["random: transformer", "streams: transformer task.windows=streams", "--seeds", "3"],
 }  # fmt: skip
 
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The models, the baselines, and the verdicts."""
+    """The models, the baselines, the verdicts, and the settings that differ."""
     summary = found["summary"]
     name = summary["metric"]["unit"] or summary["metric"]["name"]
     lines = [
@@ -60,7 +61,17 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"| {base['name']} ({base['about']}) | {number(value)} |" + " |" * 9)
     lines += ["", f"Shared target: validation {name} {number(summary['target'])}. Verdicts:", ""]
     lines += [f"- {pair['verdict']}" for pair in summary["pairs"]]
+    labels = [row["label"] for row in summary["rows"]]
+    lines += ["", f"| setting | {' | '.join(labels)} |", "| --- " * (1 + len(labels)) + "|"]
+    lines += [
+        f"| {key} | {' | '.join(_plain(values.get(label, '')) for label in labels)} |"
+        for key, values in summary["settings"].items()
+    ]
     return "\n".join(lines)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _row(row: dict[str, Any]) -> str:
