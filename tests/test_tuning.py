@@ -3,38 +3,57 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from benchmarks.tuning import halving
-from benchmarks.tuning.space import BODY, LEARNING_RATE, draws, model_at
+from benchmarks.tuning import search as searching
+from benchmarks.tuning.space import (
+    BODY,
+    DROPOUT,
+    LAYERS,
+    LEARNING_RATE,
+    WARMUP_STEPS,
+    Draw,
+    model_at,
+    near,
+    scattered,
+)
 from seqlab.comparison.sizes import sizes_of
 from seqlab.interfaces import Batch, Split
 from seqlab.tasks.char_lm import CharLM
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
 
 
-def test_a_longer_search_begins_with_a_shorter_one() -> None:
-    assert draws(24, 0)[:16] == draws(16, 0) != draws(16, 1)
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_no_value_has_better_luck_than_another(seed: int) -> None:
-    """Learning rates cover their range evenly, and so they do at every depth."""
+    """Learning rates cover their range evenly, and each depth and each warm-up comes as often."""
     low, high = LEARNING_RATE
+    found = scattered(8, seed)
+    places = [int(8 * math.log(draw.learning_rate / low) / math.log(high / low) - 1e-9) for draw in found]
+    assert max(Counter(places).values()) <= 2  # rates are rounded
+    for values in ([draw.layers for draw in found], [draw.warmup_steps for draw in found]):
+        assert set(Counter(values).values()) == {2}
+    assert scattered(16, seed)[:8] == found != scattered(8, seed + 1)
 
-    def place(rate: float, parts: int) -> int:
-        return min(int(parts * math.log(rate / low) / math.log(high / low)), parts - 1)
 
-    found = draws(16, seed)
-    assert max(Counter(place(draw.learning_rate, 16) for draw in found).values()) <= 2  # rates are rounded
-    quarters = Counter((draw.layers, place(draw.learning_rate, 4)) for draw in found)
-    assert len(quarters) == 16
-    assert set(Counter(draw.warmup_steps for draw in found).values()) == {4}
-    assert min(Counter(draw.dropout for draw in found).values()) >= 2
+@given(
+    rate=st.floats(*LEARNING_RATE), layers=st.sampled_from(LAYERS), dropout=st.sampled_from(DROPOUT),
+    warmup=st.sampled_from(WARMUP_STEPS), seed=st.integers(0, 99),
+)  # fmt: skip
+def test_near_is_beside_and_within_the_space(rate: float, layers: int, dropout: float, warmup: int, seed: int) -> None:
+    best = Draw(rate, layers, dropout, warmup)
+    for draw in near(best, 4, random.Random(seed)):
+        assert LEARNING_RATE[0] <= draw.learning_rate <= LEARNING_RATE[1]
+        assert 0.49 <= draw.learning_rate / rate <= 2.05  # rates are rounded
+        assert abs(LAYERS.index(draw.layers) - LAYERS.index(layers)) <= 1
+        assert abs(DROPOUT.index(draw.dropout) - DROPOUT.index(dropout)) <= 1
+        assert abs(WARMUP_STEPS.index(draw.warmup_steps) - WARMUP_STEPS.index(warmup)) <= 1
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -42,14 +61,14 @@ def test_no_value_has_better_luck_than_another(seed: int) -> None:
 def test_every_family_has_the_same_budget(model: str, task: str) -> None:
     """Never more than it, and in sum not much less, whatever the depth."""
     config = tiny_config(model, task)
-    for draw in draws(8, 0):
+    for draw in scattered(8, 0):
         at = model_at(draw, config.model, tiny_task(config))
         assert 0.7 * BODY < sizes_of(tiny_task(config), at).body <= BODY
         if "layers" in {field.name for field in fields(at)}:
             assert vars(at)["layers"] == draw.layers
 
 
-def test_a_search_reads_no_test_split_and_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_reads_no_test_split_and_lets_the_best_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     read: set[str] = set()
     batches = CharLM.batches
 
@@ -59,13 +78,16 @@ def test_a_search_reads_no_test_split_and_halves(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(CharLM, "batches", spy)
     monkeypatch.setattr("benchmarks.tuning.space.BODY", 3_000)
-    monkeypatch.setattr(halving, "RUNGS", ((0.25, 2), (0.5, 1), (1.0, 1)))
+    for name, value in {"SCATTERED": 2, "NEAR": (1, 1), "FINALISTS": 2}.items():
+        monkeypatch.setattr(searching, name, value)
     extra = tuple(word for word in tiny_overrides("rnn", "char_lm")[2:] if not word.startswith("model."))
     extra = (*(word for word in extra if "max_steps" not in word), "trainer.max_steps=8")
-    found = halving.search("rnn", "char_lm", 4, 0, extra)
+    found = searching.search("rnn", "char_lm", 0, extra)
     assert read == {"train", "validation"}
-    assert sorted(trial["steps"] for trial in found["trials"]) == [2, 2, 4, 8]
+    assert sorted(trial["steps"] for trial in found["trials"]) == [4, 4, 8, 8]
     done = [trial for trial in found["trials"] if trial["steps"] == 8]
-    assert found["chosen"] == done[0]
-    half = {trial["validation"]["loss"] for trial in found["trials"] if trial["steps"] == 2}
-    assert all(loss > found["chosen"]["validation"]["loss"] for loss in half)
+    assert found["chosen"] in done
+    assert found["chosen"]["validation"]["loss"] == min(trial["validation"]["loss"] for trial in done)
+    assert all(
+        draw in [Draw(*(trial[key] for key in vars(draw))) for trial in found["trials"]] for draw in scattered(2, 0)
+    )

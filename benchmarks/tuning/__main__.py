@@ -1,4 +1,4 @@
-"""The same random search for every family on every task; writes benchmarks/results/tuning.json and configs/tuned."""
+"""One search, the same for every family on every task; writes benchmarks/results/tuning.json and configs/tuned."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ import json
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from benchmarks.tuning import search as searching
 from benchmarks.tuning import space
 from benchmarks.tuning.configs import file_name, tuned_yaml
-from benchmarks.tuning.halving import RUNGS, search
 from seqlab.config.sources import group_files
 from seqlab.run_folder import write_json
 
@@ -28,7 +27,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="*", default=list(group_files("task", None)))
     parser.add_argument("--models", nargs="*", default=list(group_files("model", None)))
-    parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="families at once, one core each")
     parser.add_argument("--write", action="store_true", help="only write configs/tuned from what was found")
@@ -38,27 +36,28 @@ def main() -> None:
     if not given.write:
         known = _search(given, {} if given.again else known.get("found", {}))
     for found in known["found"].values():
-        (TOP / "configs" / "tuned" / file_name(found)).write_text(tuned_yaml(found, known["trials"]), encoding="utf-8")
+        (TOP / "configs" / "tuned" / file_name(found)).write_text(tuned_yaml(found), encoding="utf-8")
 
 
 def _search(given: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
     facts = {
         "command": "python -m benchmarks tuning",
         "torch": torch.__version__,
-        "trials": given.trials,
         "seed": given.seed,
-        "rungs": [list(rung) for rung in RUNGS],
+        "scattered": searching.SCATTERED,
+        "near": list(searching.NEAR),
+        "share": searching.SHARE,
+        "finalists": searching.FINALISTS,
         "body": space.BODY,
         "learning_rate": list(space.LEARNING_RATE),
         "layers": list(space.LAYERS),
         "dropout": list(space.DROPOUT),
         "warmup_steps": list(space.WARMUP_STEPS),
-        "draws": [asdict(draw) for draw in space.draws(given.trials, given.seed)],
     }
     wanted = [(model, task) for task in given.tasks for model in given.models if f"{task}/{model}" not in found]
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     with ProcessPoolExecutor(given.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        made = [pool.submit(search, model, task, given.trials, given.seed) for model, task in wanted]
+        made = [pool.submit(searching.search, model, task, given.seed) for model, task in wanted]
         for done in as_completed(made):
             one = done.result()
             found[f"{one['task']}/{one['model']}"] = one

@@ -9,7 +9,7 @@ import yaml
 from benchmarks.tuning.space import BODY
 
 
-def tuned_yaml(found: dict[str, Any], trials: int) -> str:
+def tuned_yaml(found: dict[str, Any]) -> str:
     """The file of one family on one task: settings that differ from the family's and the optimizer's own files."""
     tree: dict[str, dict[str, Any]] = {}
     for word in found["chosen"]["overrides"]:
@@ -19,8 +19,8 @@ def tuned_yaml(found: dict[str, Any], trials: int) -> str:
     header = (
         "# @package _global_\n"
         "# Written by `python -m benchmarks tuning --write` from benchmarks/results/tuning.json: not by hand.\n"
-        f"# Best on validation of {trials} trials with at most {BODY:,} parameters in the sequence models; the search\n"
-        "# is the same for every family (benchmarks/tuning/space.py).\n"
+        f"# Best on validation of {len(found['trials'])} trials, each with at most {BODY:,} parameters in\n"
+        "# the sequence models; the search is the same for every family (benchmarks/tuning).\n"
     )
     return header + yaml.safe_dump(tree, sort_keys=False)
 

@@ -1,10 +1,12 @@
-"""What is searched: the same draws for every family, each as wide as one parameter budget allows."""
+"""What is searched: the same space for every family, each draw as wide as one parameter budget allows."""
 
 from __future__ import annotations
 
 import math
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from torch.quasirandom import SobolEngine
 
@@ -20,6 +22,8 @@ DROPOUT = (0.0, 0.1, 0.2, 0.3, 0.5)
 WARMUP_STEPS = (25, 50, 100, 200)
 _WIDTH_STEP = 16  # kernels are quicker with such widths, and the heads divide them
 
+_Value = TypeVar("_Value")
+
 
 @dataclass(frozen=True)
 class Draw:
@@ -31,21 +35,43 @@ class Draw:
     warmup_steps: int
 
 
-def draws(count: int, seed: int) -> list[Draw]:
-    """The trials, in their order; the first ones of a longer search are those of a shorter one. A scrambled Sobol
-    sequence (Owen 1998): sixteen trials have a learning rate in each sixteenth of its range, and each depth has one in
-    each quarter, so that no family wins by the luck of the draw."""
+def scattered(count: int, seed: int) -> list[Draw]:
+    """Draws over the whole space: a scrambled Sobol sequence (Owen 1998), so that eight have a learning rate in each
+    eighth of its range and each depth twice, and no family wins by the luck of the draw."""
     low, high = (math.log(rate) for rate in LEARNING_RATE)
-    points = SobolEngine(4, scramble=True, seed=seed).draw(count).tolist()
     return [
         Draw(
-            float(f"{math.exp(low + rate * (high - low)):.2g}"),
+            _rounded(math.exp(low + rate * (high - low))),
             LAYERS[int(layers * len(LAYERS))],
             DROPOUT[int(dropout * len(DROPOUT))],
             WARMUP_STEPS[int(warmup * len(WARMUP_STEPS))],
         )
-        for rate, layers, dropout, warmup in points
+        for rate, layers, dropout, warmup in SobolEngine(4, scramble=True, seed=seed).draw(count).tolist()
     ]
+
+
+def near(best: Draw, count: int, rng: random.Random) -> list[Draw]:
+    """Draws around the best so far: a learning rate within a factor of two, and of each other setting the same value or
+    one beside it. None goes beyond what the space holds."""
+    low, high = LEARNING_RATE
+    return [
+        Draw(
+            _rounded(min(high, max(low, best.learning_rate * 2 ** rng.uniform(-1, 1)))),
+            _beside(LAYERS, best.layers, rng),
+            _beside(DROPOUT, best.dropout, rng),
+            _beside(WARMUP_STEPS, best.warmup_steps, rng),
+        )
+        for _ in range(count)
+    ]
+
+
+def _beside(values: Sequence[_Value], value: _Value, rng: random.Random) -> _Value:
+    place = values.index(value) + rng.choice((-1, 0, 0, 1))
+    return values[min(max(place, 0), len(values) - 1)]
+
+
+def _rounded(rate: float) -> float:
+    return float(f"{rate:.2g}")
 
 
 def model_at(draw: Draw, model: ModelConfig, task: Task[Any]) -> ModelConfig:

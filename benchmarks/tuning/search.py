@@ -1,11 +1,13 @@
-"""Successive halving (Jamieson & Talwalkar 2016): every trial gets a half of the steps, the better ones go on.
+"""One search for a family on a task, the same for all: trials over the whole space, then around the best so far.
 
-A half, because sooner the longest warm-up is hardly over and a deep model has shown nothing yet.
+Each trains for a half of the steps, and the best of all go on to the end. A half, because sooner the longest warm-up is
+hardly over and a deep model has shown nothing yet.
 """
 
 from __future__ import annotations
 
 import copy
+import random
 import time
 from dataclasses import dataclass, field, replace
 from functools import cmp_to_key
@@ -13,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.tuning.space import Draw, draws, model_at, overrides
+from benchmarks.tuning.space import Draw, model_at, near, overrides, scattered
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.criterion import Criterion
@@ -24,8 +26,11 @@ from seqlab.training.device import Device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
-RUNGS = ((0.5, 4), (1.0, 1))
-"""(share of the steps, how many trials are kept after it): the same for every family."""
+SCATTERED = 8
+NEAR = (4, 4)
+SHARE = 0.5
+FINALISTS = 4
+TRIALS = SCATTERED + sum(NEAR)
 
 
 @dataclass
@@ -85,31 +90,42 @@ class Trial:
         }
 
 
-def _compare(a: Trial, b: Trial) -> int:
-    if a.reached is None or b.reached is None:
-        return (a.reached is None) - (b.reached is None)
-    return int(b.reached.better_than(a.reached)) - int(a.reached.better_than(b.reached))
+def ranked(trials: list[Trial]) -> list[Trial]:
+    """The best first; those that failed, last."""
+
+    def compare(a: Trial, b: Trial) -> int:
+        if a.reached is None or b.reached is None:
+            return (a.reached is None) - (b.reached is None)
+        return int(b.reached.better_than(a.reached)) - int(a.reached.better_than(b.reached))
+
+    return sorted(trials, key=cmp_to_key(compare))
 
 
-def search(model: str, task: str, trials: int, seed: int, extra: tuple[str, ...] = ()) -> dict[str, Any]:
+def search(model: str, task: str, seed: int, extra: tuple[str, ...] = ()) -> dict[str, Any]:
     """All trials of one family on one task; validation alone decides, the test split is never read."""
     torch.set_num_threads(1)
     started = time.perf_counter()
     base = [f"model={model}", f"task={task}", "device=cpu", "device.precision=fp32", *extra]
     shared = load_run_config(base)
     corpus = shared.task.build()
-    running = [_trial(draw, base, shared, corpus) for draw in draws(trials, seed)]
-    everything = list(running)
-    for share, kept in RUNGS:
-        for trial in running:
-            trial.train_to(share)
-        running = sorted(running, key=cmp_to_key(_compare))[:kept]
-    (best,) = running
+    trials: list[Trial] = []
+
+    def halfway(drawn: list[Draw]) -> None:
+        for draw in drawn:
+            trials.append(_trial(draw, base, shared, corpus))
+            trials[-1].train_to(SHARE)
+
+    halfway(scattered(SCATTERED, seed))
+    for number, count in enumerate(NEAR):
+        halfway(near(ranked(trials)[0].draw, count, random.Random(f"{seed} {number}")))
+    finalists = ranked(trials)[:FINALISTS]
+    for trial in finalists:
+        trial.train_to(1.0)
     return {
         "model": model,
         "task": task,
-        "chosen": best.as_json(),
-        "trials": [trial.as_json() for trial in everything],
+        "chosen": ranked(finalists)[0].as_json(),
+        "trials": [trial.as_json() for trial in trials],
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
 
