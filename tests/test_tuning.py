@@ -25,6 +25,7 @@ from benchmarks.tuning.space import (
     scattered,
 )
 from seqlab.comparison.sizes import sizes_of
+from seqlab.config.run import load_run_config
 from seqlab.interfaces import Batch, Split
 from seqlab.tasks.char_lm import CharLM
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
@@ -68,7 +69,7 @@ def test_every_family_has_the_same_budget(model: str, task: str) -> None:
             assert vars(at)["layers"] == draw.layers
 
 
-def test_a_search_reads_no_test_split_and_lets_the_best_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_reads_no_test_split_and_begins_over_the_whole_space(monkeypatch: pytest.MonkeyPatch) -> None:
     read: set[str] = set()
     batches = CharLM.batches
 
@@ -78,16 +79,33 @@ def test_a_search_reads_no_test_split_and_lets_the_best_go_on(monkeypatch: pytes
 
     monkeypatch.setattr(CharLM, "batches", spy)
     monkeypatch.setattr("benchmarks.tuning.space.BODY", 3_000)
-    for name, value in {"SCATTERED": 2, "NEAR": (1, 1), "FINALISTS": 2}.items():
-        monkeypatch.setattr(searching, name, value)
+    monkeypatch.setattr(searching, "SCATTERED", 2)
+    monkeypatch.setattr(searching, "NEAR", (1, 1))
     extra = tuple(word for word in tiny_overrides("rnn", "char_lm")[2:] if not word.startswith("model."))
     extra = (*(word for word in extra if "max_steps" not in word), "trainer.max_steps=8")
     found = searching.search("rnn", "char_lm", 0, extra)
     assert read == {"train", "validation"}
-    assert sorted(trial["steps"] for trial in found["trials"]) == [4, 4, 8, 8]
-    done = [trial for trial in found["trials"] if trial["steps"] == 8]
-    assert found["chosen"] in done
-    assert found["chosen"]["validation"]["loss"] == min(trial["validation"]["loss"] for trial in done)
-    assert all(
-        draw in [Draw(*(trial[key] for key in vars(draw))) for trial in found["trials"]] for draw in scattered(2, 0)
+    first, *others = found["trials"]
+    assert len(others) == 3
+    assert first["steps"] == 8
+    assert {trial["steps"] for trial in others} <= {4, 8}
+    assert found["chosen"]["validation"]["loss"] == min(trial["validation"]["loss"] for trial in found["trials"])
+    drawn = [Draw(*(trial[key] for key in vars(Draw(0, 0, 0, 0)))) for trial in found["trials"]]
+    assert drawn[:2] == scattered(2, 0)
+
+
+def test_a_trial_ends_at_the_half_only_where_it_is_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worse at a half than the best so far was at a quarter."""
+    monkeypatch.setattr("benchmarks.tuning.space.BODY", 3_000)
+    words = [word for word in tiny_overrides("rnn", "char_lm") if not word.startswith(("model.", "trainer.max_steps"))]
+    base = [*words, "trainer.max_steps=8"]
+    shared = load_run_config(base)
+    corpus = shared.task.build()
+    best, other, hopeless = (
+        searching._trial(Draw(rate, 1, 0.0, 0), base, shared, corpus) for rate in (0.01, 0.009, 1e-6)
     )
+    best.train(None)
+    for trial in (other, hopeless):
+        trial.train(best)
+    assert [trial.trainer.progress.step for trial in (best, other, hopeless)] == [8, 8, 4]
+    assert searching.ranked([hopeless, other, best])[-1] is hopeless

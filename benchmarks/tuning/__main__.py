@@ -46,8 +46,6 @@ def _search(given: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
         "seed": given.seed,
         "scattered": searching.SCATTERED,
         "near": list(searching.NEAR),
-        "share": searching.SHARE,
-        "finalists": searching.FINALISTS,
         "body": space.BODY,
         "learning_rate": list(space.LEARNING_RATE),
         "layers": list(space.LAYERS),

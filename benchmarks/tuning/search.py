@@ -1,7 +1,7 @@
 """One search for a family on a task, the same for all: trials over the whole space, then around the best so far.
 
-Each trains for a half of the steps, and the best of all go on to the end. A half, because sooner the longest warm-up is
-hardly over and a deep model has shown nothing yet.
+Each trains to the end, since what a large learning rate is worth shows only when it has decayed; but for those that are
+hopeless: worse at a half of the steps than the best so far was at a quarter.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ from seqlab.training.trainer import Trainer
 
 SCATTERED = 8
 NEAR = (4, 4)
-SHARE = 0.5
-FINALISTS = 4
-TRIALS = SCATTERED + sum(NEAR)
+QUARTER, HALF = 0.25, 0.5
 
 
 @dataclass
@@ -53,17 +51,28 @@ class Best:
 
 @dataclass
 class Trial:
-    """One set of settings on its way. failed: why it ended early."""
+    """One set of settings on its way. early: what it reached in a quarter of the steps. failed: why it ended there."""
 
     draw: Draw
     overrides: tuple[str, ...]
     trainer: Trainer[Any]
     best: Best
     steps: int
+    early: Criterion | None = None
     failed: str = ""
 
+    def train(self, best: Trial | None) -> None:
+        """To the end, or to the half where it is hopeless beside the best so far."""
+        self.train_to(QUARTER)
+        self.early = self.reached
+        self.train_to(HALF)
+        if best is None or best.early is None or (self.reached is not None and self.reached.better_than(best.early)):
+            self.train_to(1.0)
+
     def train_to(self, share: float) -> None:
-        """Go on to this share of the steps."""
+        """Go on to this share of the steps; what has failed does not."""
+        if self.failed:
+            return
         limit = max(1, round(share * self.steps))
         self.trainer.config = replace(self.trainer.config, max_steps=limit)
         try:
@@ -110,21 +119,19 @@ def search(model: str, task: str, seed: int, extra: tuple[str, ...] = ()) -> dic
     corpus = shared.task.build()
     trials: list[Trial] = []
 
-    def halfway(drawn: list[Draw]) -> None:
+    def train(drawn: list[Draw]) -> None:
         for draw in drawn:
-            trials.append(_trial(draw, base, shared, corpus))
-            trials[-1].train_to(SHARE)
+            trial = _trial(draw, base, shared, corpus)
+            trial.train(ranked(trials)[0] if trials else None)
+            trials.append(trial)
 
-    halfway(scattered(SCATTERED, seed))
+    train(scattered(SCATTERED, seed))
     for number, count in enumerate(NEAR):
-        halfway(near(ranked(trials)[0].draw, count, random.Random(f"{seed} {number}")))
-    finalists = ranked(trials)[:FINALISTS]
-    for trial in finalists:
-        trial.train_to(1.0)
+        train(near(ranked(trials)[0].draw, count, random.Random(f"{seed} {number}")))
     return {
         "model": model,
         "task": task,
-        "chosen": ranked(finalists)[0].as_json(),
+        "chosen": ranked(trials)[0].as_json(),
         "trials": [trial.as_json() for trial in trials],
         "minutes": round((time.perf_counter() - started) / 60, 1),
     }
