@@ -8,23 +8,25 @@ import torch
 from torch import Tensor, nn
 
 
-class TokenEmbedding(nn.Embedding):
-    """Embedding with entries of variance 1/D, multiplied by sqrt(D) on the way out (Vaswani 2017, section 3.4).
+class ScaledEmbedding(nn.Embedding):
+    """Embedding with entries of variance 1/D, multiplied by sqrt(D) on the way out (Vaswani 2017, section 3.4): its
+    vectors have unit variance, and a step of Adam moves them sqrt(D) times as far as entries of that variance."""
 
-    So its vectors have unit variance, and the same weight can serve as the head's (Press & Wolf 2017).
-    """
-
-    def __init__(self, vocabulary_size: int, width: int) -> None:
-        super().__init__(vocabulary_size, width)
+    def __init__(self, count: int, width: int) -> None:
+        super().__init__(count, width)
         self.scale = math.sqrt(width)
         nn.init.normal_(self.weight, std=1 / self.scale)
 
-    def forward(self, token_BT: Tensor) -> Tensor:
-        return super().forward(token_BT) * self.scale
+    def forward(self, index_BT: Tensor) -> Tensor:
+        return super().forward(index_BT) * self.scale
 
     def table(self) -> Tensor:
-        """table_VD: every token's vector."""
+        """table_VD: every vector."""
         return self.weight * self.scale
+
+
+class TokenEmbedding(ScaledEmbedding):
+    """The vectors of tokens: because of their scale the same weight can serve as the head's (Press & Wolf 2017)."""
 
 
 def token_head(embedding: TokenEmbedding, tied: bool) -> nn.Linear:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seqlab.errors import ConfigError
 from seqlab.interfaces import Count, Memory, ModelConfig, Role, SequenceModel, State
 from seqlab.layers.attention import CrossAttention, SelfAttention
+from seqlab.layers.embedding import ScaledEmbedding
 from seqlab.layers.positions import rotations, sinusoids
 
 
@@ -115,7 +116,8 @@ class Transformer(SequenceModel):
         self.context: int = config.context
         self.blocks = nn.ModuleList(Block(config, role) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
-        self.learned = nn.Embedding(config.context, config.width) if config.positions == "learned" else None
+        # as token vectors are: smaller ones are drowned by them, and without the factor on the way out hardly move
+        self.positions = ScaledEmbedding(config.context, config.width) if config.positions == "learned" else None
         # buffers that are computed, not learned, stay out of checkpoints
         fixed = sinusoids(config.context, config.width) if config.positions == "sinusoidal" else None
         turns = rotations(config.context, config.width // config.heads) if config.positions == "rope" else None
@@ -128,11 +130,9 @@ class Transformer(SequenceModel):
         """Xavier weights and zero biases; what writes into the residual path is scaled by 1/sqrt(2 layers),
         so that its variance does not grow with depth (Radford 2019)."""
         for name, parameter in self.named_parameters():
-            if name.startswith("learned"):
-                nn.init.normal_(parameter)  # variance 1, as token vectors have: smaller ones are drowned by them
-            elif name.endswith("bias"):
+            if name.endswith("bias"):
                 parameter.zero_()
-            elif "norm" not in name:
+            elif "norm" not in name and not name.startswith("positions"):
                 nn.init.xavier_uniform_(parameter)
                 if name.endswith(("output.weight", "feed_forward.2.weight")):
                     parameter.mul_((2 * layers) ** -0.5)
@@ -165,8 +165,8 @@ class Transformer(SequenceModel):
         self, x_BTD: Tensor, caches: State, start: int, valid_BT: Tensor | None, memory: Memory | None
     ) -> tuple[Tensor, State]:
         at = slice(start, start + x_BTD.shape[1])
-        if self.learned is not None:
-            x_BTD = x_BTD + self.learned.weight[at]
+        if self.positions is not None:
+            x_BTD = x_BTD + self.positions.table()[at]
         if isinstance(self.sinusoid_TD, Tensor):
             x_BTD = x_BTD + self.sinusoid_TD[at]
         rotation_TK = self.rotation_TK[at] if isinstance(self.rotation_TK, Tensor) else None

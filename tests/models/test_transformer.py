@@ -8,6 +8,7 @@ from torch import Tensor
 
 from seqlab.errors import ConfigError
 from seqlab.interfaces import Role, SequenceModel
+from seqlab.layers.embedding import ScaledEmbedding
 from seqlab.tasks.char_lm import CharNetwork
 from tests.conftest import MODELS, tiny_config, tiny_network
 
@@ -77,14 +78,24 @@ def test_a_sequence_longer_than_the_context_is_refused() -> None:
         _decoder("model.context=8")(torch.randn(B, 9, D), ())
 
 
-@torch.no_grad()
-def test_learned_positions_start_at_the_scale_of_token_vectors() -> None:
-    """Beside vectors of variance 1, positions of std 0.02 are drowned."""
+def test_learned_positions_start_and_move_as_token_vectors_do() -> None:
+    """Beside vectors of variance 1, positions of std 0.02 are drowned; and those of std 1 hardly move, unless a step of
+    Adam is scaled up as that of token vectors is."""
     network = tiny_network(tiny_config("transformer", "char_lm", "model.positions=learned", "model.width=256"))
     assert isinstance(network, CharNetwork)
-    tokens_VD, positions_TD = network.embed.table(), network.decoder.get_parameter("learned.weight")
-    assert tokens_VD.std() == pytest.approx(1.0, rel=0.05)
-    assert positions_TD.std() == pytest.approx(float(tokens_VD.std()), rel=0.05)
+    positions = network.decoder.get_submodule("positions")
+    assert isinstance(positions, ScaledEmbedding)
+    before = [embedding.table().detach() for embedding in (network.embed, positions)]
+    assert before[0].std() == pytest.approx(1.0, rel=0.05)
+    assert before[1].std() == pytest.approx(float(before[0].std()), rel=0.05)
+    for embedding in (network.embed, positions):
+        embedding.weight.grad = torch.randn_like(embedding.weight)
+    torch.optim.AdamW([network.embed.weight, positions.weight], lr=1e-3, weight_decay=0.0).step()
+    moved = [
+        float((embedding.table().detach() - start).abs().mean())
+        for embedding, start in zip((network.embed, positions), before, strict=True)
+    ]
+    assert moved == pytest.approx([1e-3 * 16] * 2, rel=0.01)
 
 
 @pytest.mark.parametrize("model", MODELS)
