@@ -16,13 +16,13 @@ from benchmarks.tuning import search as searching
 from benchmarks.tuning.space import (
     BODY,
     DROPOUT,
+    FIRST,
     LAYERS,
     LEARNING_RATE,
     WARMUP_STEPS,
     Draw,
     model_at,
     near,
-    scattered,
 )
 from seqlab.comparison.sizes import sizes_of
 from seqlab.config.run import load_run_config
@@ -31,16 +31,16 @@ from seqlab.tasks.char_lm import CharLM
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_no_value_has_better_luck_than_another(seed: int) -> None:
-    """Learning rates cover their range evenly, and each depth and each warm-up comes as often."""
+def test_the_first_trials_cover_the_space_evenly() -> None:
     low, high = LEARNING_RATE
-    found = scattered(8, seed)
-    places = [int(8 * math.log(draw.learning_rate / low) / math.log(high / low) - 1e-9) for draw in found]
-    assert max(Counter(places).values()) <= 2  # rates are rounded
-    for values in ([draw.layers for draw in found], [draw.warmup_steps for draw in found]):
-        assert set(Counter(values).values()) == {2}
-    assert scattered(16, seed)[:8] == found != scattered(8, seed + 1)
+    places = [int(8 * math.log(draw.learning_rate / low) / math.log(high / low)) for draw in FIRST]
+    assert sorted(places) == list(range(8))
+    met = Counter((draw.dropout, draw.warmup_steps, place < 4) for draw, place in zip(FIRST, places, strict=True))
+    assert len(met) == 8
+    for draw in FIRST:
+        assert draw.layers in LAYERS
+        assert draw.dropout in DROPOUT
+        assert draw.warmup_steps in WARMUP_STEPS
 
 
 @given(
@@ -49,7 +49,7 @@ def test_no_value_has_better_luck_than_another(seed: int) -> None:
 )  # fmt: skip
 def test_near_is_beside_and_within_the_space(rate: float, layers: int, dropout: float, warmup: int, seed: int) -> None:
     best = Draw(rate, layers, dropout, warmup)
-    for draw in near(best, 4, random.Random(seed)):
+    for draw in near([best, best], 4, random.Random(seed)):
         assert LEARNING_RATE[0] <= draw.learning_rate <= LEARNING_RATE[1]
         assert 0.49 <= draw.learning_rate / rate <= 2.05  # rates are rounded
         assert abs(LAYERS.index(draw.layers) - LAYERS.index(layers)) <= 1
@@ -62,7 +62,7 @@ def test_near_is_beside_and_within_the_space(rate: float, layers: int, dropout: 
 def test_every_family_has_the_same_budget(model: str, task: str) -> None:
     """Never more than it, and in sum not much less, whatever the depth."""
     config = tiny_config(model, task)
-    for draw in scattered(8, 0):
+    for draw in FIRST:
         at = model_at(draw, config.model, tiny_task(config))
         assert 0.7 * BODY < sizes_of(tiny_task(config), at).body <= BODY
         if "layers" in {field.name for field in fields(at)}:
@@ -79,7 +79,7 @@ def test_a_search_reads_no_test_split_and_begins_over_the_whole_space(monkeypatc
 
     monkeypatch.setattr(CharLM, "batches", spy)
     monkeypatch.setattr("benchmarks.tuning.space.BODY", 3_000)
-    monkeypatch.setattr(searching, "SCATTERED", 2)
+    monkeypatch.setattr(searching, "FIRST", FIRST[:2])
     monkeypatch.setattr(searching, "NEAR", (1, 1))
     extra = tuple(word for word in tiny_overrides("rnn", "char_lm")[2:] if not word.startswith("model."))
     extra = (*(word for word in extra if "max_steps" not in word), "trainer.max_steps=8")
@@ -91,7 +91,7 @@ def test_a_search_reads_no_test_split_and_begins_over_the_whole_space(monkeypatc
     assert {trial["steps"] for trial in others} <= {4, 8}
     assert found["chosen"]["validation"]["loss"] == min(trial["validation"]["loss"] for trial in found["trials"])
     drawn = [Draw(*(trial[key] for key in vars(Draw(0, 0, 0, 0)))) for trial in found["trials"]]
-    assert drawn[:2] == scattered(2, 0)
+    assert drawn[:2] == list(FIRST[:2])
 
 
 def test_a_trial_ends_at_the_half_only_where_it_is_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,9 @@ def _search(given: argparse.Namespace, found: dict[str, Any]) -> dict[str, Any]:
         "command": "python -m benchmarks tuning",
         "torch": torch.__version__,
         "seed": given.seed,
-        "scattered": searching.SCATTERED,
+        "first": [asdict(draw) for draw in space.FIRST],
         "near": list(searching.NEAR),
+        "centres": searching.CENTRES,
         "body": space.BODY,
         "learning_rate": list(space.LEARNING_RATE),
         "layers": list(space.LAYERS),

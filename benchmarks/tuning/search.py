@@ -1,4 +1,4 @@
-"""One search for a family on a task, the same for all: trials over the whole space, then around the best so far.
+"""One search for a family on a task, the same for all: trials over the whole space, then around the two best so far.
 
 Each trains to the end, since what a large learning rate is worth shows only when it has decayed; but for those that are
 hopeless: worse at a half of the steps than the best so far was at a quarter.
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.tuning.space import Draw, model_at, near, overrides, scattered
+from benchmarks.tuning.space import FIRST, Draw, model_at, near, overrides
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.criterion import Criterion
@@ -26,8 +26,8 @@ from seqlab.training.device import Device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
-SCATTERED = 8
-NEAR = (4, 4)
+NEAR = (4, 4, 4)
+CENTRES = 2
 QUARTER, HALF = 0.25, 0.5
 
 
@@ -125,9 +125,10 @@ def search(model: str, task: str, seed: int, extra: tuple[str, ...] = ()) -> dic
             trial.train(ranked(trials)[0] if trials else None)
             trials.append(trial)
 
-    train(scattered(SCATTERED, seed))
+    train(list(FIRST))
     for number, count in enumerate(NEAR):
-        train(near(ranked(trials)[0].draw, count, random.Random(f"{seed} {number}")))
+        best = [trial.draw for trial in ranked(trials)[:CENTRES]]
+        train(near(best, count, random.Random(f"{seed} {number}")))
     return {
         "model": model,
         "task": task,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
-
-from torch.quasirandom import SobolEngine
 
 from seqlab.comparison.sizes import changes, sizes_of
 from seqlab.interfaces import ModelConfig, Task
@@ -35,33 +32,32 @@ class Draw:
     warmup_steps: int
 
 
-def scattered(count: int, seed: int) -> list[Draw]:
-    """Draws over the whole space: a scrambled Sobol sequence (Owen 1998), so that eight have a learning rate in each
-    eighth of its range and each depth twice, and no family wins by the luck of the draw."""
-    low, high = (math.log(rate) for rate in LEARNING_RATE)
-    return [
-        Draw(
-            _rounded(math.exp(low + rate * (high - low))),
-            LAYERS[int(layers * len(LAYERS))],
-            DROPOUT[int(dropout * len(DROPOUT))],
-            WARMUP_STEPS[int(warmup * len(WARMUP_STEPS))],
-        )
-        for rate, layers, dropout, warmup in SobolEngine(4, scramble=True, seed=seed).draw(count).tolist()
-    ]
+FIRST = (
+    Draw(0.004, 3, 0.0, 50),
+    Draw(0.0025, 1, 0.3, 50),
+    Draw(0.01, 2, 0.0, 200),
+    Draw(0.0016, 3, 0.0, 200),
+    Draw(0.0063, 1, 0.3, 200),
+    Draw(0.001, 2, 0.3, 200),
+    Draw(0.016, 2, 0.3, 50),
+    Draw(0.00063, 1, 0.0, 50),
+)
+"""The first trials, over the whole space: learning rates a factor of 1.6 apart, and each pair of dropout and warm-up
+with a small rate and with a large one."""
 
 
-def near(best: Draw, count: int, rng: random.Random) -> list[Draw]:
-    """Draws around the best so far: a learning rate within a factor of two, and of each other setting the same value or
-    one beside it. None goes beyond what the space holds."""
+def near(best: Sequence[Draw], count: int, rng: random.Random) -> list[Draw]:
+    """Draws around the best ones so far, in turns: a learning rate within a factor of two, and of each other setting
+    the same value or one beside it. None goes beyond what the space holds."""
     low, high = LEARNING_RATE
     return [
         Draw(
-            _rounded(min(high, max(low, best.learning_rate * 2 ** rng.uniform(-1, 1)))),
-            _beside(LAYERS, best.layers, rng),
-            _beside(DROPOUT, best.dropout, rng),
-            _beside(WARMUP_STEPS, best.warmup_steps, rng),
+            _rounded(min(high, max(low, centre.learning_rate * 2 ** rng.uniform(-1, 1)))),
+            _beside(LAYERS, centre.layers, rng),
+            _beside(DROPOUT, centre.dropout, rng),
+            _beside(WARMUP_STEPS, centre.warmup_steps, rng),
         )
-        for _ in range(count)
+        for centre in (best[number % len(best)] for number in range(count))
     ]
 
 
