@@ -94,14 +94,14 @@ def find_runs(root: Path, task: str | None = None) -> tuple[list[RunFiles], list
     found: list[RunFiles] = []
     damaged: list[str] = []
     try:
-        paths = sorted(root.rglob("config.yaml"))
+        os.scandir(root).close()
+    except FileNotFoundError:
+        return found, damaged
     except OSError as error:
         raise CheckpointError(f"cannot look for runs in {root}: {error.strerror}") from error
-    for path in paths:
-        if any(part.startswith(".") for part in path.relative_to(root).parts):
-            continue
+    for folder in run_folders(root):
         try:
-            run = read_run_files(path.parent)
+            run = read_run_files(folder)
         except CheckpointError as error:
             damaged.append(error.what)
             continue

@@ -11,7 +11,7 @@ import pytest
 
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import Task
-from seqlab.runs import named_run
+from seqlab.runs import find_runs, named_run
 from tests.conftest import TASKS, tiny_config, tiny_task
 from tests.test_cli import Capture, Patch, in_process
 
@@ -227,6 +227,17 @@ def test_what_a_task_is_judged_on_is_its_held_out_text(task: str) -> None:
     assert tiny_task(recut).heldout_sha256() != first
     by_batches = Task.heldout_sha256
     assert by_batches(tiny_task(plain)) == by_batches(plain.task.build()) != by_batches(tiny_task(recut))
+
+
+def test_a_config_among_the_code_of_a_run_is_no_run(root: Path) -> None:
+    before = find_runs(root / "runs")
+    code = _run(root, "with_code") / "code" / "configs" / "model"
+    code.mkdir(parents=True)
+    (code / "config.yaml").write_text("names: {model: mine, task: char_lm}\n")
+    (code.parent / "config.yaml").write_text("no: [run\n")
+    found, damaged = find_runs(root / "runs")
+    assert damaged == before[1]
+    assert [run.folder.name for run in found if run not in before[0]] == ["with_code"]
 
 
 def test_a_run_is_found_by_the_name_that_it_was_given(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
