@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqlab.comparison.common import common_compilation
 from seqlab.comparison.drafting import draft, undecided
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.planning import complete
 from seqlab.comparison.request import key_of, read_request
+from seqlab.comparison.same_device import common_compilation
 from seqlab.config.run import load_run_config
 from tests.conftest import tiny_overrides
 
