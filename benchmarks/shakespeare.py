@@ -7,27 +7,31 @@ The figure to lay beside it is nanoGPT's own: its README gives a validation loss
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from typing import Any
 
 from benchmarks.runs import measure
-from benchmarks.tables import save
+from benchmarks.tables import RESULTS, save
 
 _POSITIONS = ("rope", "learned", "sinusoidal", "none")
 
 
 def main() -> None:
-    """One run for each position code."""
+    """One run for each position code that is asked for, or for all; what is known of the others stays."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*", default=list(_POSITIONS), choices=[[], *_POSITIONS])
     parser.add_argument("--corpus", required=True, help="the path of tiny shakespeare, 1,115,394 characters")
-    corpus = parser.parse_args().corpus
-    found = []
+    given = parser.parse_args()
+    kept = RESULTS / "shakespeare-gpt_cpu.json"
+    runs = json.loads(kept.read_text(encoding="utf-8"))["runs"] if kept.is_file() else []
+    found = {run["overrides"]: run for run in runs}
     with tempfile.TemporaryDirectory() as runs_dir:
-        for kind in _POSITIONS:
+        for kind in given.kinds:
             words = f"experiment=shakespeare_gpt_cpu model.positions={kind}"
-            run = measure(f"{words} task.corpus={corpus}", runs_dir)
-            found.append({**run, "overrides": words})
-    save("shakespeare", "gpt_cpu", {"runs": found})
+            run = measure(f"{words} task.corpus={given.corpus}", runs_dir)
+            found[words] = {**run, "overrides": words}
+    save("shakespeare", "gpt_cpu", {"runs": list(found.values())})
 
 
 def table(found: dict[str, Any]) -> str:
