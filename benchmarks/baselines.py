@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from benchmarks.tables import save
+from benchmarks.tables import markdown, save
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.config.run import load_run_config
 from seqlab.tasks.char_lm import CharLM
@@ -41,8 +41,7 @@ def table(found: dict[str, Any]) -> str:
         "xz -9e: growth of an archive of train by test": found["xz_test_bits"],
         "the same, of train and validation": found["xz_test_bits_with_validation"],
     }
-    lines = ["| baseline | bits a character |", "| --- | --- |"]
-    return "\n".join([*lines, *(f"| {name} | {bits:.4f} |" for name, bits in rows.items())])
+    return markdown(("baseline", "bits a character"), ((name, f"{bits:.4f}") for name, bits in rows.items()))
 
 
 if __name__ == "__main__":

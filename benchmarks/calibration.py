@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.tables import save
+from benchmarks.tables import markdown, save
 from seqlab.comparison.statistics import Sample, analyse
 from seqlab.criterion import Metric
 
@@ -132,17 +132,16 @@ def row(case: Case, comparisons: int, draws: int) -> dict[str, object]:
 
 def table(stored: dict[str, Any]) -> str:
     """The docs' table."""
-    rows = stored["rows"]
     error = NormalDist().inv_cdf(0.975) * math.sqrt(0.05 * 0.95 / stored["comparisons"])
-    lines = ["| " + " | ".join(COLUMNS) + " |", "|" + " --- |" * len(COLUMNS)]
-    for found in rows:
+    rows = []
+    for found in stored["rows"]:
         plain = found["case"]
         case = Case(**{**plain, "spread": tuple(plain["spread"])})
         gap = "" if found["found"] is None else f"{found['found']:.1%}"
         cells = (len(case.spread), case.seeds, case.about(), f"{case.gap:g} sd" if case.gap else "none")
-        lines.append(f"| {' | '.join(map(str, cells))} | {found['wrong']:.1%} | {gap} | {found['paired']:.1%} |")
-    lines.append(f"\n{stored['comparisons']:,} comparisons a row: 5 % is known to {error:.1%}.")
-    return "\n".join(lines)
+        rows.append((*cells, f"{found['wrong']:.1%}", gap, f"{found['paired']:.1%}"))
+    about = f"{stored['comparisons']:,} comparisons a row: 5 % is known to {error:.1%}."
+    return f"{markdown(COLUMNS, rows)}\n\n{about}"
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from benchmarks.runs import MODELS
-from benchmarks.tables import save
+from benchmarks.tables import markdown, save
 from seqlab.config.sources import group_files
 from seqlab.display import compact, number
 
@@ -48,42 +48,46 @@ def table(found: dict[str, Any]) -> str:
     """The models, the baselines, the verdicts, and the settings that differ."""
     summary = found["summary"]
     name = summary["metric"]["unit"] or summary["metric"]["name"]
-    lines = [
-        f"`{found['shown']}`: {found['minutes']:.1f} minutes (load before: {found['load']:.1f})",
-        "",
-        f"| model | test {name} | 95 % | body / all parameters | training s | s to target | tokens/s | FLOPs a token "
-        "| MiB | state, bytes | writes, tokens/s |",
-        "| --- " * 11 + "|",
-        *map(_row, summary["rows"]),
-    ]
-    for base in summary["baselines"]:
-        value = base["test"][summary["metric"]["name"]]
-        lines.append(f"| {base['name']} ({base['about']}) | {number(value)} |" + " |" * 9)
-    lines += ["", f"Shared target: validation {name} {number(summary['target'])}. Verdicts:", ""]
-    lines += [f"- {pair['verdict']}" for pair in summary["pairs"]]
+    headings = (
+        "model", f"test {name}", "95 %", "body / all parameters", "training s", "s to target", "tokens/s",
+        "FLOPs a token", "MiB", "state, bytes", "writes, tokens/s",
+    )  # fmt: skip
+    baselines = (
+        (f"{base['name']} ({base['about']})", number(base["test"][summary["metric"]["name"]]), *[""] * 9)
+        for base in summary["baselines"]
+    )
     labels = [row["label"] for row in summary["rows"]]
-    lines += ["", f"| setting | {' | '.join(labels)} |", "| --- " * (1 + len(labels)) + "|"]
-    lines += [
-        f"| {key} | {' | '.join(_plain(values.get(label, '')) for label in labels)} |"
-        for key, values in summary["settings"].items()
-    ]
-    return "\n".join(lines)
+    settings = (
+        (key, *(_plain(values.get(label, "")) for label in labels)) for key, values in summary["settings"].items()
+    )
+    parts = (
+        f"`{found['shown']}`: {found['minutes']:.1f} minutes (load before: {found['load']:.1f})",
+        markdown(headings, [*map(_cells, summary["rows"]), *baselines]),
+        f"Shared target: validation {name} {number(summary['target'])}. Verdicts:",
+        "\n".join(f"- {pair['verdict']}" for pair in summary["pairs"]),
+        markdown(("setting", *labels), settings),
+    )
+    return "\n\n".join(parts)
 
 
 def _plain(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
-def _row(row: dict[str, Any]) -> str:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     state, speed = row["state_bytes"], row["generated_per_second"]
-    interval = "" if row["interval"] is None else " to ".join(map(number, row["interval"]))
     return (
-        f"| {row['label']}{' *' if row['pareto'] else ''} | {number(row['mean'])} "
-        f"| {interval} | {row['parameters']['body']:,} / {row['parameters']['all']:,} "
-        f"| {row['training_seconds']:.0f} | {row['seconds_to_target']:.0f} | {compact(row['tokens_per_second'])} "
-        f"| {compact(row['flops_per_token'])} "
-        f"| {row['peak_memory_bytes'] / 2**20:.0f} | {'' if state is None else f'{state:,}'} "
-        f"| {'' if speed is None else compact(speed)} |"
+        f"{row['label']}{' *' if row['pareto'] else ''}",
+        number(row["mean"]),
+        "" if row["interval"] is None else " to ".join(map(number, row["interval"])),
+        f"{row['parameters']['body']:,} / {row['parameters']['all']:,}",
+        f"{row['training_seconds']:.0f}",
+        f"{row['seconds_to_target']:.0f}",
+        compact(row["tokens_per_second"]),
+        compact(row["flops_per_token"]),
+        f"{row['peak_memory_bytes'] / 2**20:.0f}",
+        "" if state is None else f"{state:,}",
+        "" if speed is None else compact(speed),
     )
 
 

@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.runs import MODELS
-from benchmarks.tables import save
+from benchmarks.tables import markdown, save
 from seqlab.comparison.flops import formulas
 from seqlab.config.run import load_run_config
 from seqlab.config.sources import group_files
@@ -44,13 +44,17 @@ def main() -> None:
 
 def table(found: dict[str, Any]) -> str:
     """One line a pair."""
-    lines = ["| task | model | formula, MFLOP | counter, MFLOP | difference |", "| --- " * 5 + "|"]
-    lines += [
-        f"| {row['task']} | {row['model']} | {row['formula'] / 1e6:,.1f} | {row['counter'] / 1e6:,.1f} "
-        f"| {row['formula'] / row['counter'] - 1:+.2%} |"
+    rows = (
+        (
+            row["task"],
+            row["model"],
+            f"{row['formula'] / 1e6:,.1f}",
+            f"{row['counter'] / 1e6:,.1f}",
+            f"{row['formula'] / row['counter'] - 1:+.2%}",
+        )
         for row in found["rows"]
-    ]
-    return "\n".join(lines)
+    )
+    return markdown(("task", "model", "formula, MFLOP", "counter, MFLOP", "difference"), rows)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 
 import torch
 
+from benchmarks.tables import markdown
 from seqlab.run_folder import write_json
 from seqlab.training.device import Device
 
@@ -212,9 +213,8 @@ class Report:
 def table(found: Mapping[str, Any]) -> str:
     """A report's rows once more, from what it kept: for docs/."""
     columns = list(found["rows"][0])
-    lines = ["| " + " | ".join(columns) + " |", "| --- " * len(columns) + "|"]
-    lines += ["| " + " | ".join(_shown(row[column]) for column in columns) + " |" for row in found["rows"]]
-    return "\n".join([*lines, "", _conditions(found)])
+    rows = ([_shown(row[column]) for column in columns] for row in found["rows"])
+    return f"{markdown(columns, rows)}\n\n{_conditions(found)}"
 
 
 def _conditions(found: Mapping[str, Any]) -> str:

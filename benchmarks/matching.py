@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from benchmarks.runs import MODELS
-from benchmarks.tables import save
+from benchmarks.tables import markdown, save
 from seqlab.comparison.request import read_match
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import load_run_config
@@ -33,13 +33,13 @@ def main() -> None:
 
 def table(found: dict[str, Any]) -> str:
     """One line a pair."""
-    lines = ["| match | task | model | embedding | body | head | off by | settings |", "| --- " * 8 + "|"]
-    lines += [
-        f"| {row['match']} | {row['task']} | {row['model']} | {row['embedding']:,} | {row['body']:,} | {row['head']:,} "
-        f"| {row['off']:+.2%} | {row['settings']} |"
+    sizes = ("embedding", "body", "head")
+    rows = (
+        (row["match"], row["task"], row["model"], *(f"{row[part]:,}" for part in sizes), f"{row['off']:+.2%}",
+         row["settings"])
         for row in found["rows"]
-    ]
-    return "\n".join(lines)
+    )  # fmt: skip
+    return markdown(("match", "task", "model", *sizes, "off by", "settings"), rows)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from benchmarks.ours import Silent
-from benchmarks.tables import save
+from benchmarks.tables import markdown, save
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.interfaces import State, detach
 from seqlab.training.device import resolve_device
@@ -113,13 +113,17 @@ def main() -> None:
 
 def table(found: dict[str, Any]) -> str:
     """One line for each number of threads."""
-    lines = ["| threads | bare loop, ms a step | seqlab, ms a step | median ratio | load |", "| --- " * 5 + "|"]
-    lines += [
-        f"| {row['threads']} | {row['bare']:.2f} | {row['seqlab']:.2f} | {row['ratio']:.3f} "
-        f"| {row['load_before']:.1f} to {row['load_after']:.1f} |"
+    rows = (
+        (
+            row["threads"],
+            f"{row['bare']:.2f}",
+            f"{row['seqlab']:.2f}",
+            f"{row['ratio']:.3f}",
+            f"{row['load_before']:.1f} to {row['load_after']:.1f}",
+        )
         for row in found["rows"]
-    ]
-    return "\n".join(lines)
+    )
+    return markdown(("threads", "bare loop, ms a step", "seqlab, ms a step", "median ratio", "load"), rows)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import tempfile
 import time
 from typing import Any
 
-from benchmarks.tables import save
+from benchmarks.tables import markdown, save
 from seqlab.config.sources import group_files
 
 MODELS = tuple(group_files("model", None))
@@ -48,19 +48,24 @@ def measure(overrides: str, runs_dir: str) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> str:
     """One line a run."""
-    lines = [
-        "| command | parameters | steps | training s | wall s | tokens/s | test | 95 % of the first | load |",
-        "| --- " * 9 + "|",
-    ]
-    for run in found["runs"]:
-        figures = ", ".join(f"{name} {run['test'][name]:.4g}" for name in SHOWN if name in run["test"])
-        low, high = run["test_interval"]
-        lines.append(
-            f"| `seqlab train {run['overrides']}` | {run['parameters']:,} | {run['steps']} | {run['seconds']:.0f} "
-            f"| {run['wall']:.0f} | {run['tokens_per_second'] / 1000:.1f}k | {figures} | {low:.4g} to {high:.4g} "
-            f"| {run['load']:.1f} |"
+    headings = (
+        "command", "parameters", "steps", "training s", "wall s", "tokens/s", "test", "95 % of the first", "load",
+    )  # fmt: skip
+    rows = (
+        (
+            f"`seqlab train {run['overrides']}`",
+            f"{run['parameters']:,}",
+            run["steps"],
+            f"{run['seconds']:.0f}",
+            f"{run['wall']:.0f}",
+            f"{run['tokens_per_second'] / 1000:.1f}k",
+            ", ".join(f"{name} {run['test'][name]:.4g}" for name in SHOWN if name in run["test"]),
+            " to ".join(f"{end:.4g}" for end in run["test_interval"]),
+            f"{run['load']:.1f}",
         )
-    return "\n".join(lines)
+        for run in found["runs"]
+    )
+    return markdown(headings, rows)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import tempfile
 from typing import Any
 
 from benchmarks.runs import measure
-from benchmarks.tables import RESULTS, save
+from benchmarks.tables import RESULTS, markdown, save
 
 _POSITIONS = ("rope", "learned", "sinusoidal", "none")
 
@@ -36,13 +36,18 @@ def main() -> None:
 
 def table(found: dict[str, Any]) -> str:
     """One line a position code."""
-    lines = ["| command | parameters | steps | validation, nats | training s | load |", "| --- " * 6 + "|"]
-    for run in found["runs"]:
-        lines.append(
-            f"| `seqlab train {run['overrides']} task.corpus=input.txt` | {run['parameters']:,} | {run['steps']} "
-            f"| {run['validation']['loss']:.4f} | {run['seconds']:.0f} | {run['load']:.1f} |"
+    rows = (
+        (
+            f"`seqlab train {run['overrides']} task.corpus=input.txt`",
+            f"{run['parameters']:,}",
+            run["steps"],
+            f"{run['validation']['loss']:.4f}",
+            f"{run['seconds']:.0f}",
+            f"{run['load']:.1f}",
         )
-    return "\n".join(lines)
+        for run in found["runs"]
+    )
+    return markdown(("command", "parameters", "steps", "validation, nats", "training s", "load"), rows)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,13 @@ def save(benchmark: str, part: str, found: dict[str, Any]) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / f"{benchmark}-{part}.json", {**facts, **found})
+
+
+def markdown(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """A table as docs/ has it."""
+    headings = list(headings)
+    lines = [f"| {' | '.join(map(str, cells))} |" for cells in (headings, *rows)]
+    return "\n".join([lines[0], "| --- " * len(headings) + "|", *lines[1:]])
 
 
 def fill(text: str) -> str:
