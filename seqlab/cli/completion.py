@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from seqlab.config.overrides import runs_dir_in
 from seqlab.config.sources import GROUPS, group_files
 
 Candidates = list[tuple[str, str]]  # a word and a remark
@@ -45,7 +46,7 @@ def complete_word(context: typer.Context, incomplete: str) -> Candidates:
     bare: Candidates = []
     if "=" not in word:
         models = [(name, "") for name in group_files("model", folder) if name.startswith(word)]
-        names = _names(word, _runs_dir(earlier), folder)
+        names = _names(word, runs_dir_in(earlier), folder)
         bare = models + [name for name in names if "=" not in name[0]]  # which it would take for an override
     overrides = [found for found in candidates(word, earlier, folder) if not found[0].startswith("model=")]
     return _rest(bare + overrides, held)
@@ -68,10 +69,6 @@ def _names(start: str, runs_dir: Path, config_dir: Path | None) -> Candidates:
     plain = re.compile(r"[\w.+/-]+" if _in_bash() else r"[\w.+/=-]+")  # the shell need not quote it
     runs = {name: folder for name, folder in names_beginning(start, runs_dir).items() if plain.fullmatch(name)}
     return [name for name in moving if name[0].startswith(start)] + [(name, str(runs[name])) for name in sorted(runs)]
-
-
-def _runs_dir(overrides: list[str]) -> Path:
-    return next((Path(word.partition("=")[2]) for word in overrides if word.startswith("runs_dir=")), Path("runs"))
 
 
 def _own(context: typer.Context) -> Path | None:
@@ -118,7 +115,7 @@ def candidates(word: str, earlier: list[str], config_dir: Path | None) -> Candid
     sign = word[: len(word) - len(word.lstrip("+~"))]
     key, equals, value = word[len(sign) :].partition("=")
     if equals and key == "init_from":
-        return [(f"{sign}{key}={run}", about) for run, about in _names(value, _runs_dir(earlier), config_dir)]
+        return [(f"{sign}{key}={run}", about) for run, about in _names(value, runs_dir_in(earlier), config_dir)]
     if equals:
         options = list(group_files(key, config_dir)) if key in GROUPS else _values(key, earlier, config_dir)
         return [(f"{sign}{key}={option}", "") for option in options if option.startswith(value)]

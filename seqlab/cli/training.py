@@ -32,6 +32,7 @@ def train(
     checked: Checked = False,
 ) -> None:
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
+    from seqlab.config.overrides import merged
     from seqlab.config.run import load_run_config
     from seqlab.runs import pinned_start
 
@@ -40,7 +41,7 @@ def train(
         raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
     config = load_run_config(given, config_dir)
     if start := pinned_start(config.init_from, config.runs_dir):
-        given = [*(word for word in given if word.lstrip("+").partition("=")[0] != "init_from"), *start]
+        given = list(merged(given, start))
         config = load_run_config(given, config_dir)
     from seqlab import experiment
     from seqlab.report import show_plan, show_result

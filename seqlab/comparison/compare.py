@@ -91,7 +91,7 @@ def compare(
                 Job(
                     variant.label,
                     seed,
-                    folder / variant.slug / f"seed-{seed}",
+                    variant.run_folder(folder, seed),
                     variant.overrides,
                     config_dir,
                     promised=variant.promised,

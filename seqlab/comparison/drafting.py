@@ -9,8 +9,9 @@ from pathlib import Path
 
 from seqlab.comparison.existing import existing_runs, without_seed
 from seqlab.comparison.plan import FORMAT, Plan, Variant
-from seqlab.comparison.request import Asked, Request, Tune, key_of, merged
+from seqlab.comparison.request import Asked, Request, Tune
 from seqlab.comparison.trials import first_values
+from seqlab.config.overrides import key_of, merged
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError
 from seqlab.run_code import code_sha256
@@ -32,7 +33,7 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
         overrides = (f"model={asked.model}", *merged(shared, asked.overrides))
         config = _load(overrides, asked, config_dir)
         if start := pinned_start(config.init_from, request.runs_dir):  # before there are newer runs than `last`
-            overrides = merged(overrides, tuple(start))
+            overrides = merged(overrides, start)
             config = _load(overrides, asked, config_dir)
         configs[asked.label] = config
         base_seed = _load((*overrides, *(w for w in request.shared if key_of(w) == "seed")), asked, config_dir).seed

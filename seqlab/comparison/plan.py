@@ -56,6 +56,10 @@ class Variant:
         ends = (2 * each if last is None else last) + (_START_SECONDS if start is None else start)
         return training + self.validations * each + ends
 
+    def run_folder(self, comparison: Path, seed: int) -> Path:
+        """Where the comparison in that folder makes its run with this seed."""
+        return comparison / self.slug / f"seed-{seed}"
+
     @property
     def promised(self) -> float:
         """The same where it can be promised: 0 where nobody knows how many steps there will be."""

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seqlab.comparison.plan import Plan
-from seqlab.comparison.request import key_of
+from seqlab.config.overrides import key_of
 from seqlab.display import Cell, clock, compact, described, fitted
 
 

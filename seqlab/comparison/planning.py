@@ -12,10 +12,11 @@ from seqlab.comparison.drafting import undecided
 from seqlab.comparison.existing import stored_primary
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.probe import Probe, busy_others, probe, process_seconds
-from seqlab.comparison.request import Budget, Request, key_of, merged
+from seqlab.comparison.request import Budget, Request
 from seqlab.comparison.same_device import chosen_threads, common_compilation, common_precision
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.comparison.tasks import Tasks, check_corpus
+from seqlab.config.overrides import key_of, merged
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.contracts.check import check_before_training
 from seqlab.errors import ConfigError, NumericError, ResourceError, SeqlabError

@@ -63,7 +63,7 @@ def read_runs(plan: Plan, folder: Path, code: Mapping[str, Mapping[str, str]]) -
         for seed in plan.seeds:
             where = Path(variant.existing[seed]) if seed in variant.existing else None
             if where is None and not variant.existing:
-                where = folder / variant.slug / f"seed-{seed}"
+                where = variant.run_folder(folder, seed)
             run = read_run(variant.label, seed, where) if where is not None else None
             if run is not None:
                 runs.append(run)

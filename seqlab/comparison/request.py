@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from seqlab.config.overrides import key_of, runs_dir_in
 from seqlab.config.sources import group_files
 from seqlab.config.suggest import nearest
 from seqlab.errors import CheckpointError, ConfigError
@@ -78,18 +79,7 @@ class Request:
     @property
     def runs_dir(self) -> Path:
         """Where the comparison goes, and where runs are looked for by name."""
-        return _runs_dir(self.shared)
-
-
-def key_of(override: str) -> str:
-    """The setting that an override is about."""
-    return override.lstrip("+~").partition("=")[0]
-
-
-def merged(overrides: tuple[str, ...], stronger: tuple[str, ...]) -> tuple[str, ...]:
-    """Both, without those of the first whose setting the second has as well."""
-    keys = {key_of(override) for override in stronger}
-    return tuple(override for override in overrides if key_of(override) not in keys) + stronger
+        return runs_dir_in(self.shared)
 
 
 def read_request(
@@ -102,14 +92,14 @@ def read_request(
     config_dir: Path | None = None,
 ) -> Request:
     """The request that these words and options make; a word that is the name of a model and of a run is the model.
-    Raises ConfigError for what cannot be meant."""
+    Raises ConfigError for words that name nothing or contradict each other."""
     if seeds < 1:
         raise ConfigError(f"--seeds {seeds}: one seed at least is needed")
     asked: list[Asked] = []
     runs: list[Path] = []
     shared: list[str] = []
     models = group_files("model", config_dir)
-    runs_dir = _runs_dir(words)
+    runs_dir = runs_dir_in(words)
     for word in words:
         if word in models:
             asked.append(Asked(word, word, ()))
@@ -148,10 +138,6 @@ def read_request(
         None if match is None else read_match(match),
         None if tune is None else read_tune(tune),
     )
-
-
-def _runs_dir(words: Iterable[str]) -> Path:
-    return next((Path(word.partition("=")[2]) for word in words if key_of(word) == "runs_dir"), Path("runs"))
 
 
 def _unknown(word: str, models: Iterable[str], runs_dir: Path) -> ConfigError:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from torch import nn
 
 from seqlab.comparison.plan import Variant
-from seqlab.comparison.request import key_of, merged
+from seqlab.config.overrides import key_of, merged
 from seqlab.config.run import RunConfig
 from seqlab.training.device import resolve_device, without_slow_parts
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan, Variant, write_plan
 from seqlab.comparison.reading import read_run
-from seqlab.comparison.request import Tune, merged
+from seqlab.comparison.request import Tune
 from seqlab.comparison.trials import Trials
+from seqlab.config.overrides import merged
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.criterion import validated
 from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError

@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqlab.config.explain import explain_composition, explain_override, explain_several
+from seqlab.config.overrides import key_of
 from seqlab.config.sources import GROUPS, check_config_dir, checked_yaml, shipped_folder
 from seqlab.config.suggest import unknown_key
 from seqlab.config.typed import as_meant
@@ -72,7 +73,7 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
 
 def _targets(overrides: Sequence[str]) -> dict[str, str]:
     """The class of each group's settings, by what these overrides choose; none where they do not fit."""
-    choosing = [o for o in overrides if o.lstrip("+~").split("=")[0] in GROUPS]
+    choosing = [o for o in overrides if key_of(o) in GROUPS]
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(shipped_folder()), version_base="1.3"):

@@ -16,6 +16,7 @@ from omegaconf.errors import (
     MissingMandatoryValue,
 )
 
+from seqlab.config.overrides import key_of
 from seqlab.config.sources import GROUPS, default_option, group_files
 from seqlab.config.suggest import absent, nearest, unknown_key
 from seqlab.errors import ConfigError
@@ -51,8 +52,8 @@ def explain_composition(
         r"Could not override '([^']+)'|Could not append to config\. An item is already at '([^']+)'", text
     )
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) or named or "Could not delete" in text:
-        key = next((part for part in (named.groups() if named else ()) if part), None) or _key_of(text, overrides)
-        bad = next((o for o in overrides if o.lstrip("+~").split("=")[0] == key), f"{key}=")
+        key = next((part for part in (named.groups() if named else ()) if part), None) or _key_meant(text, overrides)
+        bad = next((o for o in overrides if key_of(o) == key), f"{key}=")
         if "An item is already at" in text:
             return ConfigError(f"'{bad}' adds a setting that exists", f"try {bad.lstrip('+')}")
         rest = [o for o in overrides if o != bad]
@@ -105,8 +106,8 @@ def explain_several(text: str, overrides: list[str]) -> ConfigError:
     return ConfigError(what, f"compare makes one of each: {shlex.join(['seqlab', 'compare', *words])}")
 
 
-def _key_of(text: str, overrides: list[str]) -> str:
-    keys = [override.lstrip("+~").split("=")[0] for override in overrides]
+def _key_meant(text: str, overrides: list[str]) -> str:
+    keys = list(map(key_of, overrides))
     return next((key for key in keys if key in text), keys[-1] if keys else "?")
 
 

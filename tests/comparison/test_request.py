@@ -12,7 +12,6 @@ from seqlab.comparison.request import (
     Budget,
     Match,
     Tune,
-    merged,
     read_budget,
     read_count,
     read_match,
@@ -20,6 +19,7 @@ from seqlab.comparison.request import (
     read_tune,
     slug,
 )
+from seqlab.config.overrides import merged
 from seqlab.errors import CheckpointError, ConfigError
 
 

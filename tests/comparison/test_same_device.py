@@ -8,8 +8,9 @@ import torch
 from seqlab.comparison.drafting import draft, undecided
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.planning import complete
-from seqlab.comparison.request import key_of, read_request
+from seqlab.comparison.request import read_request
 from seqlab.comparison.same_device import common_compilation
+from seqlab.config.overrides import key_of
 from seqlab.config.run import load_run_config
 from tests.conftest import tiny_overrides
 

@@ -1,0 +1,24 @@
+"""Overrides as they are typed: which setting each is about, and which of two wins. No Hydra and no torch is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def key_of(override: str) -> str:
+    """The setting that an override is about."""
+    return override.lstrip("+~").partition("=")[0]
+
+
+def merged(overrides: Iterable[str], stronger: Iterable[str]) -> tuple[str, ...]:
+    """Both, without those of the first whose setting the second has as well."""
+    stronger = tuple(stronger)
+    keys = {key_of(override) for override in stronger}
+    return (*(override for override in overrides if key_of(override) not in keys), *stronger)
+
+
+def runs_dir_in(overrides: Iterable[str]) -> Path:
+    """Where runs go by these overrides."""
+    given = (override.partition("=")[2] for override in overrides if key_of(override) == "runs_dir")
+    return Path(next(given, "runs"))
