@@ -53,7 +53,7 @@ def decode(file: CorpusFile) -> str:
                 f"{what}, though {'its byte-order mark says so' if mark else 'nearly all of it is'}",
                 f"is it whole? Without what is damaged: {_iconv(file, name, '-c ')}",
             ) from error
-        raise DataError(what, *offers(file.raw, partial(_iconv, file))) from error
+        raise DataError(what, *offers(raw, partial(_iconv, file))) from error
     if "\0" in text:
         what = f"{file.setting} is no text: it has a NUL byte at offset {raw.index(0)}"
         raise DataError(what, *(offers(raw, partial(_iconv, file)) if not mark else ()))

@@ -22,13 +22,16 @@ class PairSplits:
     warnings: tuple[str, ...]
 
 
-def lacking_a_side(pairs: Sequence[Pair], name: str) -> str:
-    """What is said of pairs that have no source or no translation."""
+def with_both_sides(pairs: Sequence[Pair], name: str) -> tuple[list[Pair], str]:
+    """(the pairs with a source and a translation, what is said of those without: nothing where there are none)."""
     missing = [number for number, pair in enumerate(pairs, 1) if not all(pair)]
-    return (
+    said = (
         f"{len(missing):,} of the {len(pairs):,} pairs of {name} have no source or no translation (the first in line "
         f"{missing[0]}) and are left out: no figure counts them"
+        if missing
+        else ""
     )
+    return [pair for pair in pairs if all(pair)], said
 
 
 def split_pairs(
@@ -49,11 +52,13 @@ def split_pairs(
     facts: dict[str, str] = {}
     warnings: list[str] = []
     whole: dict[str, list[Pair]] = {"corpus": pairs, **{f"{split}_corpus": part for split, part in given.items()}}
-    complete = {name: [pair for pair in part if all(pair)] for name, part in whole.items()}
+    complete: dict[str, list[Pair]] = {}
     for name, part in whole.items():
-        if missing := len(part) - len(complete[name]):
+        complete[name], said = with_both_sides(part, f"task.{name}")
+        if said:
+            missing = len(part) - len(complete[name])
             facts[f"pairs of task.{name} that lack a side, left out"] = f"{missing:,} of {len(part):,}"
-            warnings.append(lacking_a_side(part, f"task.{name}"))
+            warnings.append(said)
     held_out = {split: complete[f"{split}_corpus"] for split in given}
 
     # in the order of each source's last pair, which the split of stored runs rests on

@@ -24,7 +24,7 @@ from seqlab.baselines.neighbours import nearest
 from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
-from seqlab.data.pair_splits import PairSplits, lacking_a_side, split_pairs
+from seqlab.data.pair_splits import PairSplits, split_pairs, with_both_sides
 from seqlab.data.pairs import read_pairs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SPLITS, SplitCorpora
@@ -277,11 +277,11 @@ class Translation(Restorable, Task[PairBatch]):
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str) -> Translation:
-        read = read_pairs(where, key)
-        if len(pairs := [pair for pair in read if all(pair)]) < len(read):
-            if not pairs:
-                raise DataError(f"{key}={where}: no pair has both a source and a translation")
-            _log.warning(lacking_a_side(read, f"{key}={where}"))
+        pairs, said = with_both_sides(read_pairs(where, key), f"{key}={where}")
+        if not pairs:
+            raise DataError(f"{key}={where}: no pair has both a source and a translation")
+        if said:
+            _log.warning("%s", said)
         task, form = self.detached(), self.config.normalize
         task.data_sha256, task.test_is_validation = sha256_of(text for pair in pairs for text in pair), False
         pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]
