@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from seqlab.comparison.compare import write_report
 from seqlab.comparison.conditions import about_curves, condition, differing, differing_cells, unequal_text
-from seqlab.comparison.display import show_summary
 from seqlab.comparison.request import read_budget
 from seqlab.comparison.summary import Summary, shared_target
 from seqlab.interfaces import Metric
-from tests.comparison.test_report import example_summary
+from tests.comparison.test_report import example_summary, published
 from tests.conftest import tiny_config
 
 
@@ -89,12 +84,7 @@ def test_report_terminal_and_json_say_all_of_it(tmp_path: Path) -> None:
         tmp_path, ("gru", "translation", "task.label_smoothing=0.1"), ("gru", "translation"), tokens=(9_000, 1_000)
     )
     assert "one's with label smoothing 0.1" in about_curves(summary)
-    write_report(summary, tmp_path)
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    stored = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
-    console = Console(width=100, record=True)
-    show_summary(summary, console)
-    terminal = console.export_text()
+    page, terminal, stored = published(summary, tmp_path, 100)
     assert stored["settings"]["task.label_smoothing"] == {"one": 0.1, "other": 0.0}
     for text in (page, terminal):
         assert "task.label_smoothing" in text

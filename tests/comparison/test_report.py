@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from rich.console import Console
 
 from seqlab.comparison.compare import write_report
+from seqlab.comparison.display import show_summary
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.probe import Probe
 from seqlab.comparison.reading import Point, Run
@@ -48,6 +52,16 @@ def example_summary() -> Summary:
     summary = summarise(plan, runs, failed, [naive, xz], "seqlab compare rnn --seeds 3")
     assert summary is not None
     return summary
+
+
+def published(summary: Summary, folder: Path, width: int) -> tuple[str, str, dict[str, Any]]:
+    """What a comparison says: (report.html, the terminal's text at that width, summary.json)."""
+    write_report(summary, folder)
+    console = Console(width=width, record=True)
+    show_summary(summary, console)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    stored: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return page, console.export_text(), stored
 
 
 def test_the_report_is_one_file_that_asks_for_nothing(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from seqlab.comparison.compare import write_report
-from seqlab.comparison.display import show_summary
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.plan_display import show_plan
 from seqlab.comparison.reading import Run
 from seqlab.comparison.request import Tune
 from seqlab.comparison.times import Taken, Times, keep, read_taken, times_of
-from tests.comparison.test_report import example_plan, example_summary
+from tests.comparison.test_report import example_plan, example_summary, published
 
 FOLDER = Path("runs/compare/x")
 NAMES = ("rnn/seed-0", "rnn/seed-1")
@@ -130,12 +127,7 @@ def test_times_and_data_stand_in_terminal_report_and_json(tmp_path: Path) -> Non
     plan = replace(summary.plan, data=data, data_sha256="ab")
     times = Times(200.0, 360.0, ("steps took 3:40 and 1:20 were expected, all else 2:20 and 2:00", "it was busy"))
     summary = replace(summary, plan=plan, times=times)
-    write_report(summary, tmp_path)
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    stored = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
-    console = Console(width=300, record=True)
-    show_summary(summary, console)
-    terminal = console.export_text()
+    page, terminal, stored = published(summary, tmp_path, 300)
     shown = {key: f"{value:,}" if isinstance(value, int) else value for key, value in data.items()}
     for key, value in shown.items():
         assert f"{key}: {value}" in terminal
