@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seqlab.data.files import exists, find_corpus
+from seqlab.data.tables import quotes_taken_off
 from seqlab.data.text import lines_of, read_text
 from seqlab.errors import DataError, first_places
 
@@ -40,8 +41,9 @@ def _cuts(parts: list[str]) -> Iterator[tuple[Path, Path]]:
 
 
 def _separated(path: Path, where: str, key: str) -> list[tuple[str, str]]:
-    """Any ending holds tabs here: the text of a translation is full of commas."""
-    rows = [(n, line.split("\t")) for n, line in enumerate(lines_of(read_text(path, key)), 1) if line.strip()]
+    """Any ending holds tabs here: the text of a translation is full of commas. Nothing after a second tab is read."""
+    lines = enumerate(lines_of(read_text(path, key)), 1)
+    rows = [(n, line.split("\t")[:2]) for n, line in lines if line.strip()]
     lacking = [n for n, row in rows if len(row) < 2 or not row[0].strip() or not row[1].strip()]
     if lacking:
         raise DataError(
@@ -49,7 +51,7 @@ def _separated(path: Path, where: str, key: str) -> list[tuple[str, str]]:
             f"{first_places('line', lacking)}",
             "write the source, a tab, the translation",
         )
-    return [(row[0], row[1]) for _, row in rows]
+    return [(source, target) for _, (source, target) in quotes_taken_off(rows, f"{key}={where}")]
 
 
 def _aligned(paths: list[Path], where: str, key: str) -> list[tuple[str, str]]:

@@ -134,18 +134,21 @@ def _tab_separated(text: str, setting: str) -> list[Row]:
     """Rows between tabs. Most programs put no quotes around fields there, and a quote belongs to the text; pandas puts
     them around what holds a quote, a tab or a line end, and R around every text: then they are taken off."""
     rows = [(n, line.split("\t")) for n, line in enumerate(lines_of(text), 1) if line.strip()]
-    quoted = [(n, cell) for n, row in rows for cell in row if cell.startswith('"')]
-    if not quoted:
-        return rows
-    doubled = any(_QUOTED.fullmatch(cell) and '""' in cell[1:-1] for _, cell in quoted)
     if len({len(row) for _, row in rows}) > 1:  # perhaps quoted fields hold tabs or line ends
         try:
             return _quoted_rows(text, "\t", setting)
         except DataError:
-            if doubled:
+            if _has_doubled_quotes(rows):
                 raise
             return rows
-    wrong = [n for n, cell in quoted if not _QUOTED.fullmatch(cell)]
+    return quotes_taken_off(rows, setting)
+
+
+def quotes_taken_off(rows: list[Row], setting: str) -> list[Row]:
+    """Rows of cells as they stand between tabs, without the quotes that a program put around them: told by a quote
+    doubled inside one, or by a column of them. Raises DataError where only some of such quotes are closed."""
+    wrong = [n for n, row in rows for cell in row if cell.startswith('"') and not _QUOTED.fullmatch(cell)]
+    doubled = _has_doubled_quotes(rows)
     if doubled and wrong:
         raise DataError(
             f"{setting}, line {wrong[0]}: a field's quote is not closed, or text follows it",
@@ -154,6 +157,10 @@ def _tab_separated(text: str, setting: str) -> list[Row]:
     if wrong or not (doubled or _has_quoted_column(rows)):
         return rows
     return [(n, [_without_quotes(cell) for cell in row]) for n, row in rows]
+
+
+def _has_doubled_quotes(rows: list[Row]) -> bool:
+    return any(_QUOTED.fullmatch(cell) and '""' in cell[1:-1] for _, row in rows for cell in row)
 
 
 def _has_quoted_column(rows: list[Row]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from pathlib import Path
 
@@ -39,6 +40,21 @@ def test_rows_without_a_translation_are_named_all_at_once(tmp_path: Path) -> Non
     (tmp_path / "a.tsv").write_text("one\tun\n\ntwo\t\nthree\n\tquatre\nfive\tcinq\n")
     with pytest.raises(DataError, match="3 of 5 rows have no translation, or no source: lines 3, 4, 5"):
         read_pairs(str(tmp_path / "a.tsv"), "k")
+
+
+@pytest.mark.parametrize("quotes_all", [False, True])
+def test_quotes_that_a_program_put_around_a_side_are_taken_off(tmp_path: Path, quotes_all: bool) -> None:
+    pairs = [('He said "no"', "Il a dit « non »"), ("Yes, yes", 'Oui, "oui"'), ('"Stop"', '"Arr\u00eate"')]
+    with (tmp_path / "a.tsv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_ALL if quotes_all else csv.QUOTE_MINIMAL)
+        writer.writerows(pairs)
+    assert read_pairs(str(tmp_path / "a.tsv"), "k") == pairs
+
+
+def test_quotes_of_the_text_stay_whatever_follows_the_translation(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text('"Stop," he said.\t"Halte", dit-il.\tCC-BY\n"Yes"\t"Oui"\nNo\tNon\n')
+    expected = [('"Stop," he said.', '"Halte", dit-il.'), ('"Yes"', '"Oui"'), ("No", "Non")]
+    assert read_pairs(str(tmp_path / "a.tsv"), "k") == expected
 
 
 def test_a_comma_may_belong_to_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
