@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 
+from seqlab.config.overrides import spelled
 from seqlab.config.run import RunConfig
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.experiment import Result, complete, describe_environment
@@ -108,7 +109,8 @@ def _refuse(changed: Mapping[str, tuple[Any, Any]], config: RunConfig, done: int
     """Raise CheckpointError for a change that would make another run of it."""
     refused = {key: values for key, values in changed.items() if key not in (*_FREE, *_PLACE)}
     if refused:
-        shown = "; ".join(f"{key} from {old} to {new}" for key, (old, new) in list(refused.items())[:6])
+        some = list(refused.items())[:6]
+        shown = "; ".join(f"{key} from {spelled(old)} to {spelled(new)}" for key, (old, new) in some)
         raise CheckpointError(
             f"a resumed run cannot change {shown[:600]}",
             "leave that as it was (in config.yaml too), or start another run from its weights: init_from=RUN",

@@ -168,6 +168,9 @@ def _called(name: str, runs_dir: Path, there: bool) -> Path:
         names = dict.fromkeys("/".join(folder.relative_to(runs_dir).parts[-depth:]) for folder in runs)
         if close := get_close_matches(name, names, 1, 0.7):
             raise CheckpointError(f"there is no run called {name} in {runs_dir}", f"did you mean {close[0]}?")
+        raise CheckpointError(
+            f"{name} is not the folder of a run, nor the name of one in {runs_dir}", "see what there is: seqlab runs"
+        )
     return find_run(name)
 
 

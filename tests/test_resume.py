@@ -220,6 +220,7 @@ def test_only_what_extends_a_run_may_change(here: Path) -> None:
         ("task.window=10", 12),
         ("seed=3", 0),
         ("trainer.clip_norm=9.0", 1.0),
+        ("trainer.clip_norm=null", 1.0),
     ):
         key, _, new = override.partition("=")
         with pytest.raises(CheckpointError, match=f"cannot change {key} from {old} to {new}"):

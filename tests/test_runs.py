@@ -253,7 +253,7 @@ def test_a_run_is_found_by_the_name_that_it_was_given(root: Path, capsys: Captur
         assert error.value.hint == f"did you mean {hint}?"
     (first / "code" / "model").mkdir(parents=True)  # a model of the user's own that is called config
     (first / "code" / "model" / "config.yaml").touch()
-    with pytest.raises(CheckpointError, match="is not the folder of a run"):
+    with pytest.raises(CheckpointError, match=f"model is not the folder of a run, nor the name of one in {runs_dir}"):
         named_run("model", runs_dir)
     _run(root, "v_rnn", model="gru")
     with pytest.raises(CheckpointError, match="2 runs are called v_rnn"):

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from seqlab.config.compose import read_composed
+from seqlab.config.overrides import spelled
 from seqlab.display import compact
 from seqlab.errors import ConfigError
 
@@ -63,9 +64,9 @@ def differing_cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return spelled(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else spelled(value)
 
 
 def condition(summary: Summary) -> str:

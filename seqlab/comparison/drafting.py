@@ -11,7 +11,7 @@ from seqlab.comparison.existing import existing_runs, without_seed
 from seqlab.comparison.plan import FORMAT, Plan, Variant
 from seqlab.comparison.request import Asked, Request, Tune
 from seqlab.comparison.trials import first_values
-from seqlab.config.overrides import key_of, merged
+from seqlab.config.overrides import key_of, merged, spelled
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError
 from seqlab.run_code import code_sha256
@@ -156,7 +156,7 @@ def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Requ
         for group, may_differ in free.items():
             ours, theirs = asdict(getattr(reference, group)), asdict(getattr(config, group))
             for key in (key for key in ours if ours[key] != theirs[key]):
-                what = f"{group}.{key} is {ours[key]} for {first} and {theirs[key]} for {label}"
+                what = f"{group}.{key} is {spelled(ours[key])} for {first} and {spelled(theirs[key])} for {label}"
                 if key not in may_differ:
                     raise ConfigError(f"{what}: they would not be judged on the same data", "give all the same")
                 notes.append(what + (": not the same order of data" if group == "task" else ""))

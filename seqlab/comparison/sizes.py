@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from seqlab.config.overrides import spelled
 from seqlab.errors import ConfigError
 from seqlab.interfaces import ModelConfig, Network, Task
 
@@ -116,7 +117,7 @@ def changes(before: ModelConfig, after: ModelConfig) -> Iterator[str]:
     for field in fields(before):
         value = getattr(after, field.name)
         if value != getattr(before, field.name):
-            yield f"model.{field.name}={value}"
+            yield f"model.{field.name}={spelled(value)}"
 
 
 def _changed(before: ModelConfig, after: ModelConfig) -> str:

@@ -18,6 +18,13 @@ def merged(overrides: Iterable[str], stronger: Iterable[str]) -> tuple[str, ...]
     return (*(override for override in overrides if key_of(override) not in keys), *stronger)
 
 
+def spelled(value: object) -> str:
+    """A setting's value as an override has it."""
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def runs_dir_in(overrides: Iterable[str]) -> Path:
     """Where runs go by these overrides."""
     given = (override.partition("=")[2] for override in overrides if key_of(override) == "runs_dir")

@@ -111,11 +111,12 @@ def test_what_is_measured_is_chosen_once_for_all_runs_of_a_variant() -> None:
 
 
 def test_own_overrides_win_and_what_breaks_the_pairing_is_said() -> None:
-    plan = _plan("rnn", "rnn task.window=8 trainer.max_steps=6")
+    plan = _plan("rnn", "rnn task.window=8 trainer.max_steps=6 trainer.clip_norm=null")
     first, second = (load_run_config(list(variant.overrides)) for variant in plan.variants)
     assert second.trainer.max_steps == 6 != first.trainer.max_steps
     assert any("task.window is 12 for rnn and 8 for" in note and "order of data" in note for note in plan.notes)
     assert any("trainer.max_steps" in note for note in plan.notes)
+    assert any("trainer.clip_norm is 1.0 for rnn and null for" in note for note in plan.notes)
 
 
 def test_matching_lands_in_the_overrides() -> None:
