@@ -32,7 +32,7 @@ class Case:
     """One row. spread: each model's standard deviation over seeds. gap: of the first model, in units of the least of
     those. item_spread: of the difference between two models' means when items are drawn again. disagreement: how much
     a run's figure varies by what its seed does to single items, in the same unit. shared: the correlation of models
-    within a seed, as a common order of data makes it."""
+    within a seed, as a common order of data makes it. last: seeds of the last model, where it has fewer."""
 
     seeds: int
     spread: tuple[float, ...]
@@ -40,6 +40,7 @@ class Case:
     item_spread: float = 1.1
     disagreement: float = 0.0
     shared: float = 0.0
+    last: int | None = None
 
     def about(self) -> str:
         """The spread in words."""
@@ -47,6 +48,7 @@ class Case:
         text = "equal" if len(set(self.spread)) == 1 else text
         text += f", runs disagree on items ({self.disagreement:g})" if self.disagreement else ""
         text += f", correlated {self.shared:g} within a seed" if self.shared else ""
+        text += f", the last model with {self.last} seeds" if self.last is not None else ""
         return text + (", items not the limit" if self.item_spread < 0.5 else "")
 
 
@@ -58,6 +60,9 @@ CASES = [
     *(Case(seeds, EQUAL[:2]) for seeds in (3, 5)),
     *(Case(seeds, EQUAL, gap=3.0, item_spread=0.1) for seeds in (3, 5)),
     *(Case(seeds, EQUAL[:2], gap=3.0, item_spread=0.1) for seeds in (3, 5)),
+    *(Case(seeds, spread, item_spread=0.1) for seeds in (2, 3, 5) for spread in (EQUAL, UNEQUAL[2])),
+    *(Case(10, (1.0, sd), item_spread=0.1, last=2) for sd in (1.0, 2.0, 5.0)),
+    *(Case(3, (1.0, 1.0, 1.0, sd), item_spread=0.1, last=2) for sd in (1.0, 3.0)),
 ]
 
 
@@ -77,13 +82,16 @@ def simulate(case: Case, rng: np.random.Generator) -> Floats:
     return np.asarray(figures)
 
 
-def decided(figures_MSN: Floats, draws: int, seed: int) -> set[tuple[int, int]]:
-    """The pairs that `compare` calls different."""
+def decided(figures_MSN: Floats, draws: int, seed: int, last: int | None = None) -> set[tuple[int, int]]:
+    """The pairs that `compare` calls different. last: seeds of the last model, where it has fewer."""
+    counts = [len(figures_MSN[0])] * len(figures_MSN)
+    counts[-1] = counts[-1] if last is None else last
     samples = {
         str(model): Sample(
-            dict(enumerate(runs.mean(1).tolist())), {place: items.tolist() for place, items in enumerate(runs)}
+            dict(enumerate(runs[:count].mean(1).tolist())),
+            {place: items.tolist() for place, items in enumerate(runs[:count])},
         )
-        for model, runs in enumerate(figures_MSN)
+        for model, (runs, count) in enumerate(zip(figures_MSN, counts, strict=True))
     }
     pairs = analyse(samples, _SCORE, draws=draws, seed=seed).pairs
     return {(int(pair.first), int(pair.second)) for pair in pairs if pair.significant}
@@ -117,10 +125,10 @@ def shares(case: Case, comparisons: int, draws: int, seed: int = 0) -> tuple[flo
         def false(pairs: set[tuple[int, int]]) -> bool:
             return any(case.gap == 0 or 0 not in pair for pair in pairs)
 
-        pairs = decided(figures_MSN, draws, number)
+        pairs = decided(figures_MSN, draws, number, case.last)
         wrong += false(pairs)
         found += any(0 in pair for pair in pairs)
-        old += false(paired_over_seeds(figures_MSN))
+        old += false(paired_over_seeds(figures_MSN[:, : case.last]))
     return wrong / comparisons, found / comparisons, old / comparisons
 
 

@@ -31,7 +31,7 @@ from seqlab.faults import disk
 from seqlab.interfaces import Baseline, Metric
 from seqlab.lock import locked
 from seqlab.run_code import code_sha256
-from seqlab.run_folder import write_json
+from seqlab.run_folder import read_result, write_json
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,22 @@ def plan_only(request: Request, config_dir: Path | None, name: str | None) -> Pl
 
 
 def _stored(drafted: Plan, folder: Path) -> Plan | None:
-    """The plan of the same comparison that stands in the folder, with the seeds that are asked for now."""
+    """The plan of the same comparison that stands in the folder, with the seeds that are asked for now and those that
+    are complete: nobody is to choose among seeds by what they came to."""
     there = read_plan(folder)
-    if there is not None and there.digest != drafted.digest:
+    if there is None:
+        return None
+    if there.digest != drafted.digest:
         raise ConfigError(f"{folder} holds another comparison: other models, settings or code", "choose another --name")
-    return None if there is None else replace(there, seeds=drafted.seeds)
+    made = [variant for variant in there.variants if not variant.existing]
+    complete = {seed for seed in there.seeds if all(read_result(v.run_folder(folder, seed)) is not None for v in made)}
+    seeds, notes = tuple(sorted(complete | set(drafted.seeds))), there.notes
+    if made and set(seeds) > complete and (folder / "summary.json").is_file():
+        notes += (
+            f"seeds were added after a report on {len(complete)} had been written: no p is corrected for having "
+            "looked, so that the number of seeds is best chosen beforehand",
+        )
+    return replace(there, seeds=seeds, notes=tuple(dict.fromkeys(notes)))
 
 
 def compare(

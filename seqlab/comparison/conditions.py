@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -82,16 +82,41 @@ def condition(summary: Summary) -> str:
 
 
 def unequal_text(summary: Summary) -> str | None:
-    """Where models made as many steps and read other amounts of text: who read how much, and the remedy."""
-    steps = {int(run.result["steps"]) for row in summary.rows for run in row.runs}
+    """Where a step of one model reads more text than a step of another, unless a budget of tokens makes up for it: who
+    read how much, and the remedy."""
+    steps = {row.label: fmean(run.result["steps"] for run in row.runs) for row in summary.rows if row.runs}
     read = {row.label: fmean(run.result["tokens"] for run in row.runs) for row in summary.rows if row.runs}
-    if len(steps) > 1 or len(read) < 2 or max(read.values()) <= (1 + _SAME_TEXT) * min(read.values()):
+    if _alike(read.values()) or _alike(read[label] / steps[label] for label in read):
         return None
     amounts = ", ".join(f"{label} {compact(tokens)}" for label, tokens in read.items())
+    what = "as many steps" if len(set(steps.values())) == 1 else "other numbers of steps"
     return (
-        f"as many steps, but not as much text (tokens read: {amounts}): "
+        f"{what}, and not as much text in each (tokens read: {amounts}): "
         f"--budget {compact(min(read.values()))}tokens gives each the same"
     )
+
+
+def _alike(amounts: Iterable[float]) -> bool:
+    known = list(amounts)
+    return not known or max(known) <= (1 + _SAME_TEXT) * min(known)
+
+
+def fewer_seeds(summary: Summary) -> str | None:
+    """Where models have other numbers of seeds: how many a verdict rests on, and the remedy."""
+    counts = {row.label: len(row.test) for row in summary.rows if len(row.test) > 1}
+    if len(set(counts.values())) < 2:
+        return None
+    have = ", ".join(f"{label} {count}" for label, count in counts.items())
+    return (
+        f"the models have other numbers of seeds ({have}): verdicts rest on {min(counts.values())} of each, those that "
+        "all have first; make what is missing to use them all"
+    )
+
+
+def cautions(summary: Summary) -> list[tuple[str, str]]:
+    """(in two words, in a sentence): what a reader of the verdicts should know."""
+    found = {"unequal text": unequal_text(summary), "unequal seeds": fewer_seeds(summary)}
+    return [(tag, text) for tag, text in found.items() if text is not None]
 
 
 def conditions_json(summary: Summary) -> dict[str, Any]:
@@ -99,6 +124,7 @@ def conditions_json(summary: Summary) -> dict[str, Any]:
     return {
         "condition": condition(summary),
         "unequal_text": unequal_text(summary),
+        "fewer_seeds": fewer_seeds(summary),
         "settings": differing(summary),
     }
 

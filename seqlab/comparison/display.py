@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from seqlab.comparison.conditions import condition, differing_cells, no_better, unequal_text
+from seqlab.comparison.conditions import cautions, condition, differing_cells, no_better
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.plan_display import data_line, size, tuned_line
@@ -139,8 +139,8 @@ def show_summary(summary: Summary, console: Console) -> None:
         console.print(
             Text(f"({tested(summary.pairs)} pairs, corrected together, step by step as by Holm)", style="dim")
         )
-    if (unequal := unequal_text(summary)) is not None:
-        console.print(Text(unequal, style="yellow"))
+    for _, caution in cautions(summary):
+        console.print(Text(caution, style="yellow"))
     if summary.times is not None:
         console.print(Text(f"\n{summary.times.text()}", style="dim"))
     for row in summary.rows:

@@ -14,8 +14,9 @@ from seqlab.comparison.trials import first_values
 from seqlab.config.overrides import key_of, merged, spelled
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError
+from seqlab.ranking import group_of
 from seqlab.run_code import code_sha256
-from seqlab.runs import named_run, pinned_start
+from seqlab.runs import named_run, pinned_start, read_run_files
 
 _LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
 
@@ -143,7 +144,9 @@ def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Requ
     """Refuse models that are not judged on the same data; tell of other settings of task and trainer that differ."""
     (first, reference), *rest = configs.items()
     notes: list[str] = []
+    groups = {v.label: {group_of(read_run_files(Path(run))) for run in v.existing.values()} for v in variants}
     for label, config in rest:
+        judged_alike = len(groups[first] | groups[label]) == 1 and bool(groups[first] and groups[label])
         if config.names["task"] != reference.names["task"] or type(config.task) is not type(reference.task):
             raise ConfigError(
                 f"{first} is on {reference.names['task']} and {label} on {config.names['task']}",
@@ -157,9 +160,12 @@ def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Requ
             ours, theirs = asdict(getattr(reference, group)), asdict(getattr(config, group))
             for key in (key for key in ours if ours[key] != theirs[key]):
                 what = f"{group}.{key} is {spelled(ours[key])} for {first} and {spelled(theirs[key])} for {label}"
-                if key not in may_differ:
+                if key in may_differ:
+                    notes.append(what + (": not the same order of data" if group == "task" else ""))
+                elif judged_alike:  # the same files under other names
+                    notes.append(f"{what}: the same data, metric and splits, by what the runs recorded")
+                else:
                     raise ConfigError(f"{what}: they would not be judged on the same data", "give all the same")
-                notes.append(what + (": not the same order of data" if group == "task" else ""))
     if request.budget is not None or request.match is not None or request.tune is not None:
         notes += [
             f"{v.label} is a run that existed: budget, match and search do not touch it" for v in variants if v.existing

@@ -9,11 +9,11 @@ from typing import Any
 from seqlab.comparison.conditions import (
     MISSING,
     about_curves,
+    cautions,
     condition,
     differing_cells,
     joined,
     no_better,
-    unequal_text,
 )
 from seqlab.comparison.display import (
     COST_HEADINGS,
@@ -107,8 +107,7 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
     ]
     if not found:
         found.append({"kind": "open", "tag": "one model", "text": "There is nothing to compare it with."})
-    if (unequal := unequal_text(summary)) is not None:
-        found.append({"kind": "note", "tag": "unequal text", "text": unequal})
+    found += [{"kind": "note", "tag": tag, "text": text} for tag, text in cautions(summary)]
     for row in summary.rows:
         for seed, why in row.failed.items():
             found.append({"kind": "failed", "tag": "failed", "text": f"{row.label}, seed {seed}: {why}"})

@@ -89,11 +89,15 @@ def _check_same_data(runs: list[Run]) -> None:
 def _check_same_code(runs: list[Run], checked: Mapping[str, Mapping[str, str]]) -> None:
     """Seeds of two codes are no row, nor are runs of a code that nobody has checked: code of the user's own may have
     been changed while its runs were made."""
-    seen = {label: ("what this comparison was started with", code) for label, code in checked.items()}
+    seen: dict[str, tuple[str, Mapping[str, str]]] = {}
     for run in runs:
         own = recorded_code(Path(run.folder)) or {}
         first, code = seen.setdefault(run.label, (run.folder, own))
-        if own != code:
+        # a run may know of more: what was imported under a name that was made only then
+        changed = any(own.get(place) != digest for place, digest in checked.get(run.label, {}).items())
+        if changed:
+            first = "what this comparison was started with"
+        if changed or own != code:
             raise CheckpointError(
                 f"{run.label}: {first} and {run.folder} were made with different code",
                 "restore the code of the one that is right, and move the other run away: it is made anew",

@@ -43,9 +43,9 @@ class Sample:
 class Difference:
     """How much better `first` is than `second` on average: positive is better, whatever the metric's direction.
 
-    seeds: runs of each. items: how many the verdict generalises over; None: it is about seeds alone. won, tied: of the
-    seeds that both have. interval: 95 %, for this pair alone. p: two-sided, for this pair alone. p_corrected: for all
-    pairs together.
+    seeds: runs of each that it rests on. items: how many the verdict generalises over; None: it is about seeds alone.
+    won, tied: of the seeds that both have. interval: 95 %, for this pair alone. p: two-sided, for this pair alone.
+    p_corrected: for all pairs together.
     """
 
     first: str
@@ -84,16 +84,20 @@ def analyse(samples: Mapping[str, Sample], metric: Metric, *, draws: int = _DRAW
     divided by the root of it comes to between equal models is drawn, with every estimate made anew in each draw. The
     largest of several such differences gives the corrected p, step by step as Holm (1979) has it, but with their joint
     distribution in place of Bonferroni's bound (Westfall and Young 1993).
+
+    Pairs rest on as many seeds of each model: of models with more, those that all have come first. With unequal numbers
+    the wrong variance for the model with few would hide behind the one with many.
     """
     labels = [label for label, sample in samples.items() if len(sample.values) > 1]
-    world = _World([samples[label] for label in labels], draws, seed) if labels else None
     intervals: dict[str, Interval | None] = dict.fromkeys(samples)
-    for place, label in enumerate(labels):
-        if world is not None:
-            intervals[label] = world.interval(place, metric)
+    even = {**samples, **_as_many({label: samples[label] for label in labels})}
+    world = _World([even[label] for label in labels], draws, seed) if labels else None
+    if world is not None:
+        whole = world if even == samples else _World([samples[label] for label in labels], draws, seed)
+        intervals |= {label: whole.interval(place, metric) for place, label in enumerate(labels)}
     pairs = []
-    for first, second in itertools.combinations(samples, 2):
-        pair, swapped = _described(first, second, samples, metric)
+    for first, second in itertools.combinations(even, 2):
+        pair, swapped = _described(first, second, even, metric)
         if world is not None and first in labels and second in labels:
             pair = world.judged(pair, labels.index(first), labels.index(second), metric, swapped=swapped)
         pairs.append(pair)
@@ -104,6 +108,18 @@ def analyse(samples: Mapping[str, Sample], metric: Metric, *, draws: int = _DRAW
         for place, p in zip(tested, corrected, strict=True):
             pairs[place] = replace(pairs[place], p_corrected=p)
     return Analysis(intervals, tuple(pairs), None if world is None else world.items)
+
+
+def _as_many(samples: Mapping[str, Sample]) -> dict[str, Sample]:
+    """Each with as many seeds as the one that has fewest: those that all have first, then the smallest."""
+    seeds = [set(sample.values) for sample in samples.values()]
+    found = {}
+    for label, sample in samples.items():
+        in_all_first = sorted(sample.values, key=lambda seed: (not all(seed in other for other in seeds), seed))
+        kept = in_all_first[: min(map(len, seeds))]
+        items = {seed: sample.items[seed] for seed in kept if seed in sample.items}
+        found[label] = Sample({seed: sample.values[seed] for seed in kept}, items)
+    return found
 
 
 def _described(first: str, second: str, samples: Mapping[str, Sample], metric: Metric) -> tuple[Difference, bool]:
@@ -125,7 +141,10 @@ def _described(first: str, second: str, samples: Mapping[str, Sample], metric: M
 def moderated(variance_M: Floats, seeds_M: npt.NDArray[np.int64]) -> Floats:
     """Each model's variance over seeds, drawn towards the mean variance of all (Smyth 2004, with a fixed prior: four
     models cannot tell how much their variances differ). The mean counts 3 / (2 S - 1): all with two seeds, whose own
-    variance is a single square, six tenths with three, a third with five. variance_M: (..., M)."""
+    variance is a single square, six tenths with three, a third with five. Of unequal numbers of seeds the many would
+    speak for the few, so that each is left as it is. variance_M: (..., M)."""
+    if len(set(seeds_M.tolist())) > 1:
+        return variance_M
     weight_M = 3.0 / (2 * seeds_M - 1)
     free_M = seeds_M - 1
     pooled = (variance_M * free_M).sum(-1, keepdims=True) / free_M.sum()
@@ -271,7 +290,13 @@ def _over_items(samples: Sequence[Sample]) -> tuple[Floats, Floats]:
 
 def within_range(mean: float, margin: float, metric: Metric) -> Interval:
     """mean +- margin, laid on the logit scale between two ends of the metric's range and on the log scale above one, so
-    that it ends inside (by the delta method the margin is divided by the scale's slope at the mean)."""
+    that it ends inside (by the delta method the margin is divided by the scale's slope at the mean, which holds for
+    small steps only: neither end is further away than the margin)."""
+    ends, plain = _scaled(mean, margin, metric), (mean - margin, mean + margin)
+    return max(ends[0], plain[0]), min(ends[1], plain[1])
+
+
+def _scaled(mean: float, margin: float, metric: Metric) -> Interval:
     low, high = metric.lowest, metric.highest
     if low is not None and high is not None and low < mean < high:
         whole = high - low

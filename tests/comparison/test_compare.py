@@ -90,6 +90,12 @@ def test_a_second_start_makes_nothing_again_and_more_seeds_only_those(made: tupl
         assert before["test"].items() < rows[before["label"]]["test"].items()
         assert len(rows[before["label"]]["test"]) == 3
     assert {path: path.stat().st_mtime_ns for path in results} == results
+    assert any(
+        "seeds were added after a report on 2 had been written" in note for note in json.loads(more.stdout)["notes"]
+    )
+    # nobody chooses among seeds by what they came to: with fewer, those that are complete stay
+    fewer = run(*words, "--seeds", "1", "--json", cwd=cwd)
+    assert json.loads(fewer.stdout)["pairs"] == json.loads(more.stdout)["pairs"]
 
 
 @pytest.mark.slow

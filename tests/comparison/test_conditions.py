@@ -7,7 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seqlab.comparison.conditions import about_curves, condition, differing, differing_cells, unequal_text
+from seqlab.comparison.conditions import (
+    about_curves,
+    condition,
+    differing,
+    differing_cells,
+    fewer_seeds,
+    unequal_text,
+)
 from seqlab.comparison.request import read_budget
 from seqlab.comparison.summary import Summary, shared_target
 from seqlab.interfaces import Metric
@@ -73,10 +80,28 @@ def test_as_many_steps_on_other_amounts_of_text_are_named_with_the_remedy(tmp_pa
     (tmp_path / "b").mkdir()
     assert unequal_text(_summary(tmp_path / "b", words, words, tokens=(800_000, 799_000))) is None
     (tmp_path / "c").mkdir()
-    # of runs of other lengths nobody thinks that they have read as much
-    longer = _summary(tmp_path / "c", words, words, tokens=(800_000, 25_000), steps=(400, 13))
+    # of runs of other lengths nobody thinks that they have read as much, where a step is a step
+    longer = _summary(tmp_path / "c", words, words, tokens=(800_000, 26_000), steps=(400, 13))
     assert unequal_text(longer) is None
     assert "after 13 to 400 steps" in condition(longer)
+    (tmp_path / "d").mkdir()
+    shorter = unequal_text(_summary(tmp_path / "d", words, words, tokens=(800_000, 50_000), steps=(400, 399)))
+    assert shorter is not None
+    assert shorter.startswith("other numbers of steps, and not as much text in each (tokens read: one 800k, other 50k)")
+    (tmp_path / "e").mkdir()  # a budget of tokens
+    assert unequal_text(_summary(tmp_path / "e", words, words, tokens=(25_000, 25_010), steps=(400, 13))) is None
+
+
+def test_models_with_fewer_seeds_are_named_with_what_verdicts_rest_on(tmp_path: Path) -> None:
+    summary = _summary(tmp_path, ("lstm", "char_lm"), ("lstm", "char_lm"))
+    assert fewer_seeds(summary) is None
+    first, second = summary.rows
+    first, second = replace(first, test={0: 1.0, 1: 1.1, 2: 1.2}), replace(second, test={0: 1.0, 2: 1.1})
+    fewer = replace(summary, rows=(first, second))
+    expected = "the models have other numbers of seeds (one 3, other 2): verdicts rest on 2 of each"
+    assert (fewer_seeds(fewer) or "").startswith(expected)
+    for text in published(fewer, tmp_path, 200)[:2]:
+        assert expected in text
 
 
 def test_report_terminal_and_json_say_all_of_it(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from rich.console import Console
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -22,7 +23,7 @@ from seqlab.comparison.probe import Probe, busy_others
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, SeqlabError
-from seqlab.experiment import build_network
+from seqlab.experiment import build_network, train
 from seqlab.training.device import Device, resolve_device
 from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
@@ -208,6 +209,24 @@ def test_mistakes_are_found_before_anything_is_made(words: list[str], error: typ
     with pytest.raises(error) as found:
         _plan(*words)
     assert part in found.value.what + found.value.hint
+
+
+def test_runs_on_one_file_under_two_names_are_compared_and_on_two_files_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = Path(__file__).parent.parent.joinpath("fixtures", "corpus.txt").read_text(encoding="utf-8")
+    Path("a.txt").write_text(text, encoding="utf-8")
+    Path("b.txt").write_text(text[::-1], encoding="utf-8")
+    rest = [word for word in tiny_overrides("rnn", "char_lm") if not word.startswith("task.corpus")]
+    for name, where in (("near", "a.txt"), ("far", str(tmp_path / "a.txt")), ("other", "b.txt")):
+        config = load_run_config([*rest, f"task.corpus={where}", "runs_dir=runs"])
+        train(config, Console(stderr=True), name=name, quiet=True)
+    plan, _ = draft(read_request(["near", "far"]), None)
+    (note,) = (note for note in plan.notes if "task.corpus" in note)
+    assert note.endswith("the same data, metric and splits, by what the runs recorded")
+    with pytest.raises(ConfigError, match="not be judged on the same data"):
+        draft(read_request(["near", "other"]), None)
 
 
 def test_a_plan_is_the_same_after_reading(tmp_path: Path) -> None:
