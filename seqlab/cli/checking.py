@@ -30,18 +30,21 @@ def check(
     console, failed, rows = Console(), 0, []
     names = f"{config.names['model']} on {config.names['task']}"
     for found in check_everything(config.task.build(), config.model, f"model={config.names['model']}"):
-        rows.append({**asdict(found), "kept": not found.why})
+        rows.append({**asdict(found), "kept": None if found.unseen else not found.why})
         failed += bool(found.why)
         if as_json:
             continue
-        mark = "[red]failed[/]" if found.why else "[green]passed[/]"
+        mark = "[red]failed[/]" if found.why else "[yellow]unseen[/]" if found.unseen else "[green]passed[/]"
         console.print(f"{mark}  {found.of}: {found.promise}", highlight=False, soft_wrap=True)
-        for line in filter(None, (found.why, found.hint)):
+        for line in filter(None, (found.why, found.hint, found.unseen)):
             console.print(f"        {printable(line)}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps({"model": config.names["model"], "task": config.names["task"], "checks": rows}, indent=2))
     else:
+        unseen = sum(row["kept"] is None for row in rows)
         said = f"{failed} of {len(rows)} failed" if failed else f"all {len(rows)} passed"
+        if unseen:
+            said = f"{failed} of {len(rows)} failed, {unseen} could not be looked into"
         console.print(f"{names}: {said}", highlight=False, markup=False)
     if failed:
         raise typer.Exit(2)

@@ -22,7 +22,7 @@ from seqlab.errors import ConfigError
 from seqlab.interfaces import Memory, Role
 from seqlab.training.seeds import seed_global_generators
 
-_POSITIONS = 256  # of a batch in the quick round: some milliseconds of work
+_POSITIONS = 256  # of a batch in the quick round, where that is enough for five rows: some milliseconds of work
 _SCALES = (0.1, 0.01, 0.0)  # of the noise on weights; less where a model is no longer finite with it
 _ROUNDING = 1e-5  # of the largest: a convolution by FFT rounds the past otherwise when the future changes
 
@@ -47,13 +47,13 @@ def check_causality(built: Built, *, every_position: bool = False) -> None:
 
 def _cuts(steps: int, *, every_position: bool) -> Iterator[Tensor]:
     """cut_R: the last position that each row is looked at; -1 for the last row."""
-    rows = max(2, min(8, _POSITIONS // steps)) - 1
+    rows = max(5, min(8, _POSITIONS // steps)) - 1
     # the first position alone is in no block of two or more; the rest is drawn
     drawn = torch.randperm(steps - 1, generator=torch.Generator().manual_seed(0))
     order = [0, steps - 2, *drawn.tolist()]
     chosen = list(dict.fromkeys(order))
     for start in range(0, len(chosen) if every_position else 1, rows):
-        yield torch.tensor([*chosen[start : start + max(rows, 2)], -1])
+        yield torch.tensor([*chosen[start : start + rows], -1])
 
 
 def _check(built: Built, cut_R: Tensor, sign: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,16 +18,19 @@ from seqlab.errors import ConfigError, SeqlabError
 from seqlab.interfaces import ModelConfig, Network, Task
 
 _LEARNING_STEPS = 30
+_log = logging.getLogger("seqlab")
 
 
 @dataclass(frozen=True)
 class Found:
-    """How one promise was kept. why: what broke it, and hint the remedy; both empty where it is kept."""
+    """How one promise was kept. why: what broke it, and hint the remedy; both empty where it is kept. unseen: what of
+    it could not be looked into."""
 
     of: str
     promise: str
     why: str = ""
     hint: str = ""
+    unseen: str = ""
 
 
 def check_before_training(task: Task[Any], model: ModelConfig, name: str) -> None:
@@ -38,7 +42,8 @@ def check_before_training(task: Task[Any], model: ModelConfig, name: str) -> Non
     with undisturbed():
         network, models = build(task, model, name)
         for _, _, check in _promises(task, network, models, name, thorough=False):
-            check()
+            if unseen := check():
+                _log.warning("%s: %s", name, unseen)
 
 
 def check_everything(task: Task[Any], model: ModelConfig, name: str) -> Iterator[Found]:
@@ -47,19 +52,19 @@ def check_everything(task: Task[Any], model: ModelConfig, name: str) -> Iterator
         network, models = build(task, model, name)
         for of, promise, check in _promises(task, network, models, name, thorough=True):
             try:
-                check()
+                unseen = check()
             except SeqlabError as error:
                 yield Found(of, promise, error.what, error.hint)
             except Exception as error:  # of the user's own code: the next promise may be kept
                 yield Found(of, promise, f"{type(error).__name__}: {error}", "this is raised by the model or the task")
             else:
-                yield Found(of, promise)
+                yield Found(of, promise, unseen=unseen or "")
 
 
 def _promises(
     task: Task[Any], network: Network[Any], models: tuple[Built, ...], name: str, *, thorough: bool
-) -> Iterator[tuple[str, str, Callable[[], None]]]:
-    """(whose it is, the promise, what raises where it is broken)."""
+) -> Iterator[tuple[str, str, Callable[[], str | None]]]:
+    """(whose it is, the promise, what raises where it is broken and returns what it could not look into)."""
     network.eval()
     for built in models:
         of = built.role.value.replace("_", " ")

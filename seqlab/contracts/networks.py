@@ -56,24 +56,26 @@ def check_batch(task: Task[Any], network: Network[Any], name: str) -> None:
 
 
 @torch.no_grad()
-def check_targets(task: Task[Any], network: Network[Any], name: str) -> None:
+def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
     """No prediction depends on the target that it is scored against, nor on later ones; nor on other rows.
 
-    What is scored is found by the loss: the field of the batch whose cross entropy it is. Another loss is not looked
-    into, only whether rows meet."""
+    Targets are the field of the batch whose cross entropy the loss is, or, under any other loss, one that changes the
+    loss and no prediction. Returns what could not be looked into: where no field is either, only whether rows meet."""
     batch = first_rows(next(iter(task.batches("validation", 0))))
     with shaken(network, 0.1, 1):
         network.eval()
         first = _outputs(network, batch)
         scored = [
-            (field, value) for field, value in _rowwise(batch) if _is_scored(value, first.logits, float(first.loss_sum))
+            (field, value)
+            for field, value in _rowwise(batch)
+            if _is_scored(value, first.logits, float(first.loss_sum)) or _is_target(network, batch, field, first)
         ]
         for train in (False, True):
             network.train(train)
             where = " (in training)" if train else " (in evaluation)"
             before = _outputs(network, batch).logits
             least = _SMALLEST * float(before.abs().max())
-            for cut, other in _other_targets(batch, scored, first.logits.shape[-1]):
+            for cut, other in _other_targets(batch, scored, first.logits):
                 after = _outputs(network, other).logits
                 differ = ((after - before).abs() > least).any(-1)
                 if differ.dim() == 1 and bool(differ.any()):
@@ -96,6 +98,10 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> None:
                     f"{name}: the scores of a row depend on what the other rows of its batch are{where}",
                     "compute each row by itself",
                 )
+    unknown = (
+        "which field of a batch holds the targets could not be told: whether predictions depend on them was not seen"
+    )
+    return "" if scored else unknown
 
 
 @torch.no_grad()
@@ -156,14 +162,30 @@ def _is_scored(value: Tensor, logits: Tensor, loss: float) -> bool:
     return any(abs(total - loss) <= 1e-4 * abs(loss) for total in sums)
 
 
-def _other_targets(batch: Batch, scored: list[tuple[str, Tensor]], classes: int) -> Iterator[tuple[int, Batch]]:
+def _is_target(network: Network[Any], batch: Batch, field: str, first: StepOutput) -> bool:
+    """Whether other values there give another loss for the same predictions."""
+    value: Tensor = getattr(batch, field)
+    if value.shape not in (first.logits.shape, first.logits.shape[:-1]) or value.dtype == torch.bool:
+        return False
+    after = _outputs(network, _changed(batch, {field: _other(value, first.logits.shape[-1])}))
+    same = bool(((after.logits - first.logits).abs() <= _SMALLEST * first.logits.abs().max()).all())
+    loss, before = float(after.loss_sum), float(first.loss_sum)
+    return same and abs(loss - before) > _SMALLEST * abs(before)
+
+
+def _other(value: Tensor, classes: int) -> Tensor:
+    """Other targets: other classes, but for what is padding (negative), or other figures."""
+    return value + 1 if value.is_floating_point() else torch.where(value >= 0, (value + 1) % classes, value)
+
+
+def _other_targets(batch: Batch, scored: list[tuple[str, Tensor]], logits: Tensor) -> Iterator[tuple[int, Batch]]:
     """(position, the batch with other targets from there on). What the network reads of them, one position later, is
     changed with them."""
     for field, value in scored:
-        if value.dim() == 1:
-            yield 0, _changed(batch, {field: torch.where(value >= 0, (value + 1) % classes, value)})
+        if logits.dim() == 2:
+            yield 0, _changed(batch, {field: _other(value, logits.shape[-1])})
             continue
-        most, steps = max(2, int(value.max())), value.shape[1]
+        most, steps = 2 if value.is_floating_point() else max(2, int(value.max())), value.shape[1]
         read = [
             other
             for other, tokens in _rowwise(batch)
@@ -172,8 +194,14 @@ def _other_targets(batch: Batch, scored: list[tuple[str, Tensor]], classes: int)
         ]  # fmt: skip
         time_T = torch.arange(steps)
         for cut in sorted({0, steps // 2, steps - 1}):
-            values = {field: torch.where((time_T >= cut) & (value > 0), 1 + value % most, value)}
-            for other in read:
-                tokens = getattr(batch, other)
-                values[other] = torch.where((time_T > cut) & (tokens > 0), 1 + tokens % most, tokens)
+            values = {field: _others(value, time_T >= cut, most)}
+            values |= {other: _others(getattr(batch, other), time_T > cut, most) for other in read}
             yield cut, _changed(batch, values)
+
+
+def _others(values: Tensor, at_T: Tensor, most: int) -> Tensor:
+    """Other values at these positions: other tokens up to `most`, padding (0) as it was, or other figures."""
+    at_T = at_T.view(-1, *[1] * (values.dim() - 2))
+    if values.is_floating_point():
+        return torch.where(at_T, values + 1, values)
+    return torch.where(at_T & (values > 0), 1 + values % most, values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 from seqlab.contracts.built import undisturbed
 from seqlab.contracts.networks import check_batch, check_meter, check_targets
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Network, State, StepOutput
+from seqlab.interfaces import Batch, Network, Split, State, StepOutput
+from seqlab.tasks.char_lm import CharBatch
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
 
@@ -61,6 +63,64 @@ def test_a_network_that_reads_its_answers_is_caught(task: str, field: str, by: i
     made, network = _peeking(task, field, by)
     with undisturbed(), pytest.raises(ConfigError, match=r"depends on the (target|label)"):
         check_targets(made, network, "model=peeking")
+
+
+class Scaled(Peeking):
+    """The same, scored by something else than the plain cross entropy."""
+
+    def forward(self, batch: Any, state: State) -> StepOutput:
+        output = super().forward(batch, state)
+        return replace(output, loss_sum=1.4427 * output.loss_sum)
+
+
+@pytest.mark.parametrize(("task", "field", "by"), [peek for peek in PEEKS if peek[1] == "inputs_BT"])
+def test_it_is_caught_whatever_the_loss_is(task: str, field: str, by: int) -> None:
+    config = tiny_config("rnn", task)
+    network = Scaled(tiny_network(config), field, by)
+    with undisturbed(), pytest.raises(ConfigError, match="depends on the target"):
+        check_targets(tiny_task(config), network, "model=peeking")
+
+
+def test_what_cannot_be_looked_into_is_said() -> None:
+    """Predictions made of the targets, under a loss that nobody knows: no field changes the loss alone."""
+    config = tiny_config("rnn", "char_lm")
+    made = tiny_task(config)
+    with undisturbed():
+        assert "could not be told" in check_targets(made, Scaled(tiny_network(config), "targets_BT", 0), "model=x")
+        assert check_targets(made, Scaled(tiny_network(config), "inputs_BT", 0), "model=x") == ""
+
+
+class Regressing(Network[Any]):
+    """Figures are predicted, each from the figures up to there, and from `ahead` more."""
+
+    def __init__(self, ahead: int) -> None:
+        super().__init__()
+        self.ahead, self.mix = ahead, nn.Linear(1, 1)
+
+    def initial_state(self, batch_size: int) -> State:
+        return ()
+
+    def forward(self, batch: Any, state: State) -> StepOutput:
+        read = self.mix(batch.inputs_BT[..., None].roll(-self.ahead, 1))
+        loss = ((read[..., 0] - batch.targets_BT) ** 2).sum()
+        return StepOutput(loss, (), read)
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_figures_are_looked_into_as_tokens_are(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tiny_task(tiny_config("rnn", "char_lm"))
+
+    def batches(_: Split, __: int) -> Iterator[Batch]:
+        series = torch.randn(4, 13, generator=torch.Generator().manual_seed(0))
+        yield CharBatch(target_count=48, positions=48, inputs_BT=series[:, :-1], targets_BT=series[:, 1:])
+
+    monkeypatch.setattr(made, "batches", batches)
+    with undisturbed():
+        if ahead:
+            with pytest.raises(ConfigError, match="depends on the target"):
+                check_targets(made, Regressing(ahead), "model=x")
+        else:
+            assert check_targets(made, Regressing(ahead), "model=x") == ""
 
 
 def test_one_that_reads_what_stands_before_is_not() -> None:
