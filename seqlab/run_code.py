@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from seqlab.config.sources import LOADER, checked_yaml
-from seqlab.config.user_code import code_files, config_files, outside_targets
+from seqlab.config.user_code import code_files, config_files, files_at, loaded_files, outside_targets
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.run_folder import flush, read_environment
 
 FOLDER = "code"
 
 
-def code_sha256(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, str]:
-    """The digest of each file by its place; empty where everything is seqlab's own."""
-    return {place: _digest(path.read_bytes()) for place, path in code_files(tree, config_dir).items()}
+def code_sha256(tree: Mapping[str, Any], config_dir: Path | None, told: Iterable[str] = ()) -> dict[str, str]:
+    """The digest of each file by its place; empty where everything is seqlab's own. told: places that are known to
+    belong to it, where nothing in the code names them."""
+    files = files_at(told, tree, config_dir) | code_files(tree, config_dir)
+    return {place: _digest(path.read_bytes()) for place, path in files.items()}
 
 
 def keep_code(tree: Mapping[str, Any], config_dir: Path | None, folder: Path) -> dict[str, str]:
     """Copy the files into the run's folder code/, with the YAML files that name them, so that `--config-dir RUN/code`
-    is the code of this run. Returns the digests of what was copied."""
+    is the code of this run. To be called once the network is built, when all of it has been imported. Returns the
+    digests of what was copied."""
     kept: dict[str, str] = {}
-    for place, path in (config_files(tree, config_dir) | code_files(tree, config_dir)).items():
+    files = loaded_files(tree, config_dir) | code_files(tree, config_dir)
+    for place, path in (config_files(tree, config_dir) | files).items():
         content = path.read_bytes()
         copy = folder / FOLDER / place
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +67,7 @@ def check_code(folder: Path, config_dir: Path | None) -> None:
             f"{folder} is made with {targets[0]}, which is outside seqlab",
             f"name the folder whose YAML has it, --config-dir FOLDER; {copy}",
         )
-    now = code_sha256(tree, config_dir) if targets else {}
+    now = code_sha256(tree, config_dir, told) if targets else {}
     if now == told:
         return
     gone, new = told.keys() - now.keys(), now.keys() - told.keys()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+import seqlab
 from seqlab import load
 from seqlab.config.run import load_run_config
 from seqlab.config.user_code import code_files
@@ -173,6 +177,7 @@ def test_code_that_is_gone_new_or_not_named(here: tuple[Path, Path]) -> None:
     scaling = configs.parent / "parts" / "scaling.py"
     scaling.write_text("import fresh\n\n\ndef scaled(x):\n    return x * fresh.FACTOR\n")
     (configs.parent / "fresh.py").write_text("FACTOR = 0.1\n")
+    (configs.parent / "parts" / "numbers_.py").unlink()
     with pytest.raises(CheckpointError) as refused:
         check_code(run, configs)
     for what in ("parts/scaling.py has changed", "parts/numbers_.py is gone", "fresh.py is new"):
@@ -222,6 +227,51 @@ def test_seeds_of_two_codes_are_no_row(here: tuple[Path, Path], capsys: Capture,
     code, _, said = in_process(capsys, monkeypatch, *words, "--seeds", "2", "--name", "c")
     assert code == 4
     assert "were made with different code" in said
+
+
+def test_code_behind_a_link_is_code_of_the_run(here: tuple[Path, Path], tmp_path: Path) -> None:
+    configs, _ = here
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (configs.parent / "own_sum.py").rename(elsewhere / "models_v1.py")
+    (configs.parent / "own_sum.py").symlink_to(elsewhere / "models_v1.py")
+    config = load_run_config(["model=own_sum", *WORDS, f"runs_dir={tmp_path / 'runs'}"], configs)
+    run = train(config, Console(stderr=True), name="linked", quiet=True).folder
+    assert (run / "code" / "own_sum.py").read_text() == MODEL
+    assert not (run / "code" / "own_sum.py").is_symlink()
+    (elsewhere / "models_v1.py").write_text(MODEL + "\n# a word more\n")
+    with pytest.raises(CheckpointError, match=r"own_sum\.py has changed"):
+        check_code(run, configs)
+
+
+def test_what_is_imported_by_a_made_up_name_is_code_of_the_run(tmp_path: Path) -> None:
+    """In processes of their own, as nothing of it may have been imported before; in the folder that holds the code."""
+    write_code(tmp_path)
+    scaling = 'from importlib import import_module\n\nscaled = import_module("my_" + "helper").scaled\n'
+    (tmp_path / "parts" / "scaling.py").write_text(scaling)
+    helper = "def scaled(x):\n    return x * 0.1\n"
+    (tmp_path / "my_helper.py").write_text(helper)
+    words = ["train", "model=own_sum", *WORDS, "--config-dir", "configs", "--name", "a", "--quiet"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(seqlab.__file__).parent.parent)}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "seqlab", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert (made := run(*words)).returncode == 0, made.stderr
+    folder = tmp_path / "runs" / "char_lm" / "own_sum" / "a"
+    assert (folder / "code" / "my_helper.py").read_text() == helper
+    first = run("evaluate", "a", "--config-dir", "configs", "--json")
+    assert first.returncode == 0, first.stderr
+    (tmp_path / "my_helper.py").write_text(helper.replace("0.1", "3.0"))
+    changed = run("evaluate", "a", "--config-dir", "configs")
+    assert changed.returncode == 4
+    assert "my_helper.py has changed" in changed.stderr
+    kept = run("evaluate", "a", "--config-dir", str(folder / "code"), "--json")
+    assert json.loads(kept.stdout)["metrics"] == json.loads(first.stdout)["metrics"]
+    shutil.copytree(folder, folder.with_name("b"))
+    both = run("compare", "a", "b", "--config-dir", str(folder / "code"), "--json")
+    assert "one config with one seed" in both.stderr  # and nothing about code
 
 
 def test_imports_are_followed_without_running_anything(tmp_path: Path) -> None:

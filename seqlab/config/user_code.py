@@ -1,11 +1,12 @@
 """The Python files outside seqlab that settings name, with whatever those import from beside them: code of the user's
-own, which is part of a run as its corpus is. Found without running any of it."""
+own, which is part of a run as its corpus is. Found without running any of it; what is imported by a name that is made
+only then is found once it has run."""
 
 from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import invalidate_caches
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,13 +20,16 @@ _NOT_OURS = ("site-packages", "dist-packages")  # installed packages have versio
 
 def make_importable(config_dir: Path | None, modules: Sequence[str]) -> None:
     """Let these modules be found in or beside the user's config folder: after all that is installed, so that they hide
-    nothing, and before the folders of earlier calls, whose modules of the same names are forgotten."""
+    nothing, and before the current folder (which `python -m` puts first, and which may hold a later version of what a
+    run has kept) and the folders of earlier calls, whose modules of the same names are forgotten."""
     folders = _folders(config_dir)
     stale = [root for root in map(_root, modules) if root is not None and str(root) in _added and root not in folders]
     ours = [str(folder) for folder in folders if str(folder) in _added or str(folder) not in sys.path]
     _added.update(dict.fromkeys(ours))
     earlier = [place for place in sys.path if place in _added and place not in ours]
-    sys.path[:] = [*(place for place in sys.path if place not in _added), *ours, *earlier]
+    here = [place for place in sys.path if place in ("", str(Path.cwd())) and place not in _added] if ours else []
+    installed = [place for place in sys.path if place not in _added and place not in here]
+    sys.path[:] = [*installed, *ours, *here, *earlier]
     if stale:
         names = {place.split("/")[0].removesuffix(".py") for place in _walk(modules, set(stale))}
         for name in [name for name in sys.modules if name.split(".")[0] in names]:
@@ -43,12 +47,37 @@ def outside_targets(tree: Mapping[str, Any]) -> list[str]:
 def code_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
     """The files by their place below the folder in which Python finds them: {"my_models.py": ...}; empty where all of
     a config is seqlab's own, or installed."""
+    named, roots = _named(tree, config_dir)
+    return dict(sorted(_walk(named, roots).items()))
+
+
+def loaded_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
+    """Those of them that this process has imported by now, however they were named."""
+    _, roots = _named(tree, config_dir)
+    found: dict[str, Path] = {}
+    for name, module in list(sys.modules.items()) if roots else ():
+        file = getattr(module, "__file__", None)
+        root = _root(name) if isinstance(file, str) and file.endswith(".py") and name != "__main__" else None
+        if root is not None and root in roots:
+            found |= {path.relative_to(root).as_posix(): path for path, _ in _files(name, root)}
+    return dict(sorted(found.items()))
+
+
+def files_at(places: Iterable[str], tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
+    """What stands at these places now, below the folders in which Python finds the modules that the config names."""
+    _, roots = _named(tree, config_dir)
+    there = ((place, root / place) for place in places for root in sorted(roots, reverse=True))
+    return {place: path for place, path in there if path.is_file()}
+
+
+def _named(tree: Mapping[str, Any], config_dir: Path | None) -> tuple[list[str], set[Path]]:
+    """(the modules outside seqlab that a config names, the folders below which the code of a run stands)."""
     named = [target.rpartition(".")[0] for target in outside_targets(tree)]
     if not named:
-        return {}
+        return [], set()
     make_importable(config_dir, named)
     roots = {root for root in map(_root, named) if root is not None}
-    return dict(sorted(_walk(named, roots | set(_folders(config_dir)) if roots else roots).items()))
+    return named, roots | set(_folders(config_dir)) if roots else roots
 
 
 def _walk(modules: Sequence[str], roots: set[Path]) -> dict[str, Path]:
@@ -95,7 +124,7 @@ def _root(module: str) -> Path | None:
         return None
     places = list(spec.submodule_search_locations or [])
     where = Path(places[0]) if places else Path(spec.origin or "built-in")
-    root = where.resolve().parent
+    root = where.parent.resolve()  # of a link the folder that it stands in: there its name is found
     return None if where.name == "built-in" or set(_NOT_OURS) & set(root.parts) else root
 
 
