@@ -372,7 +372,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         device=trainer.device.name,
         precision=trainer.device.precision,
         metrics=metrics,
-        warnings=(*task_warnings(trainer.task), *_remarks(trainer, metrics, meter.primary, folder)),
+        warnings=(*task_warnings(trainer.task), *_remarks(trainer, validation, meter.primary, folder)),
         test_is_validation=trainer.task.test_is_validation,
         item_values=_item_values(meter),
         sample="",
@@ -380,8 +380,8 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
 
 
 def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> list[str]:
-    """What a reader should know of these figures."""
-    worse = worse_than_chance(metrics, primary, trainer.task.chance(), trainer.remedy())
+    """What a reader should know of these validation figures: what advises another training must not know the test."""
+    worse = worse_than_chance(metrics, primary, trainer.task.chance("validation"), trainer.remedy())
     falling = still_improving(validations(folder, primary), metrics[primary], primary)
     return [said for said in (worse or falling,) if said is not None]
 

@@ -581,10 +581,10 @@ class Task(ABC, Generic[BatchT]):
         """What simple methods reach on the test split, knowing the training split; none by default."""
         return iter(())
 
-    def chance(self) -> Baseline | None:
-        """What is reached without learning anything, as a classifier does that always gives the most frequent label,
-        or a language model for which every token is as likely. A run that is no better is warned of; None where
-        nobody can say. Metrics by the names of the meter's, on the test split."""
+    def chance(self, split: Split) -> Baseline | None:
+        """What is reached on a split without learning anything, as a classifier does that always gives the most
+        frequent label, or a language model for which every token is as likely. A run that is no better is warned of;
+        None where nobody can say. Metrics by the names of the meter's."""
         return None
 
     def check_windows(self, steps: int, network: Network[BatchT]) -> None:

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from seqlab.data.words import same_text_key
 
+_BLOCK = 200  # characters that are no phrase any more
+_MOST_BLOCKS, _FEWEST_BLOCKS = 200, 8
+_SEARCHED = 2_000_000_000  # characters at most: about two seconds
+_OFTEN = 0.05  # of the blocks: licences and headings repeat in any text
+
 
 @dataclass(frozen=True)
 class Repeats:
@@ -51,3 +56,22 @@ def in_both(validation: Sequence[str], test: Sequence[str]) -> int:
         return 0
     held = set(map(same_text_key, validation))
     return sum(same_text_key(text) in held for text in test)
+
+
+def blocks_in(held: str, train: str) -> tuple[int, int]:
+    """(how many of some blocks of a running text, spread over all of it, stand in another one letter by letter, of how
+    many)."""
+    count = max(_FEWEST_BLOCKS, min(_MOST_BLOCKS, _SEARCHED // max(1, len(train)), len(held) // _BLOCK))
+    last = max(0, len(held) - _BLOCK)
+    starts = {place * last // max(1, count - 1) for place in range(count)}
+    return sum(held[start : start + _BLOCK] in train for start in starts), len(starts)
+
+
+def repeated_text(held: str, train: str, split: str) -> Iterator[str]:
+    """A warning where much of a running text stands in the text of training."""
+    found, blocks = blocks_in(held, train)
+    if found > _OFTEN * blocks:
+        yield (
+            f"{found} of {blocks} blocks of {_BLOCK} characters, spread over the {split} split, stand in training "
+            "letter by letter: a model can know them by heart, and its figures say that much less about new text"
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.python_docs import python_docs
+from seqlab.data.repeats import repeated_text
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, cut_text, named_parts
 from seqlab.data.text import read_text
@@ -190,6 +192,14 @@ class CharLM(Restorable, Task[CharBatch]):
         self.vocabulary = Vocabulary.of([parts["train"]])
         self.ids = {split: torch.tensor(self.vocabulary.encode(part)) for split, part in parts.items()}
 
+    def warnings(self) -> Iterable[str]:
+        return self._repeated
+
+    @cached_property
+    def _repeated(self) -> tuple[str, ...]:
+        held: tuple[Split, ...] = ("validation",) if self.test_is_validation else HELD_OUT
+        return tuple(said for split in held for said in repeated_text(self.texts[split], self.texts["train"], split))
+
     def clean(self, text: str) -> str:
         """A text of the user's own as one of the corpus is read."""
         return normalized(text.replace("\r\n", "\n"), self.config.normalize)
@@ -331,7 +341,7 @@ class CharLM(Restorable, Task[CharBatch]):
         prompt = "\n\n" if "\n" in self.vocabulary.tokens else self.vocabulary.tokens[-1]
         return self.write(network, prompt, self.config.sample_length, self.config.sample_temperature, seed).strip("\n")
 
-    def chance(self) -> Baseline:
+    def chance(self, split: Split) -> Baseline:
         count = len(self.vocabulary)
         return Baseline("chance", f"each of {count} tokens as likely", _figures(math.log(count), 1))
 

@@ -336,8 +336,8 @@ class Sentiment(Restorable, Task[TextBatch]):
             lines.append(f"{said} {shares[said]:.0%} ({mark}): {text}")
         return "\n".join(lines)
 
-    def chance(self) -> Baseline:
-        truth = self.answers["test"]
+    def chance(self, split: Split) -> Baseline:
+        truth = self.answers[split]
         most = majority(self.answers["train"], truth)
         pairs = np.array(list(zip(truth, most, strict=True)), dtype=np.float64)
         return Baseline(
@@ -351,7 +351,7 @@ class Sentiment(Restorable, Task[TextBatch]):
             return _figures(_count_pairs(np.array(list(zip(truth, said, strict=True)), dtype=np.float64), classes))
 
         train, validation = ((self.ids[split], self.answers[split]) for split in ("train", "validation"))
-        yield self.chance()
+        yield self.chance("test")
         said = best_bag_of_words(train, validation, self.ids["test"], len(self.vocabulary), classes)
         yield Baseline("bag of words", "logistic regression on which words occur", figures(said))
 

@@ -319,7 +319,7 @@ class Translation(Restorable, Task[PairBatch]):
             for (source, truth), text in zip(chosen, said, strict=True)
         )
 
-    def chance(self) -> Baseline:
+    def chance(self, split: Split) -> Baseline:
         count = len(self.targets)
         loss = Metric(math.log(count), "nats/token", higher_is_better=False)
         return Baseline("chance", f"each of {count:,} tokens as likely", {"loss": loss})

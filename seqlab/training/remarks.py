@@ -22,8 +22,8 @@ def worse_than_chance(metrics: Mapping[str, Metric], primary: str, chance: Basel
         return None
     reached, level = (f"{m.value:.4g} {m.unit}".rstrip() for m in (metrics[name], chance.metrics[name]))
     return (
-        f"test {name.replace('_', ' ')} {reached} is no better than {chance.name} ({level}: {chance.about}); it has "
-        f"learned nothing: train longer, or try {remedy}"
+        f"validation {name.replace('_', ' ')} {reached} is no better than {chance.name} ({level}: {chance.about}); it "
+        f"has learned nothing: train longer, or try {remedy}"
     )
 
 

@@ -12,6 +12,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from seqlab.data.repeats import blocks_in
 from seqlab.data.vocabulary import UNKNOWN
 from seqlab.errors import DataError
 from seqlab.interfaces import GeneratingNetwork
@@ -274,3 +275,17 @@ def test_normalization_on_request_is_that_of_the_prompt_too() -> None:
     assert composed.unknown("cafe\u0301\r\n") == ()
     assert composed.reading(network, "cafe\u0301\r\n").tokens == tuple("caf\u00e9\n")
     assert composed.write(network, "cafe\u0301\r\n", 9) == composed.write(network, "caf\u00e9\n", 9)
+
+
+def test_text_of_test_that_stands_in_training_is_warned_of() -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz "
+    drawn = torch.randint(len(letters), (8000,), generator=torch.Generator().manual_seed(0)).tolist()
+    text = "".join(letters[place] for place in drawn)
+    apart = CharLM(text, _config(), {"test": text[::-1]})
+    assert list(apart.warnings()) == []
+    leaking = CharLM(text, _config(), {"test": text})
+    (said,) = (said for said in leaking.warnings() if "the test split" in said)
+    assert "of 40 blocks of 200 characters" in said
+    found, _ = blocks_in(text, leaking.texts["train"])
+    assert said.startswith(f"{found} of 40 blocks")
+    assert found >= 30  # of a text of which 80 % or more are training

@@ -30,7 +30,7 @@ def test_an_exploded_run_says_that_it_is_worse_than_chance(tmp_path: Path) -> No
     )  # fmt: skip
     result = train(load_run_config(words), Console(file=io.StringIO()), name="a", quiet=True)
     (said,) = result.warnings
-    assert said.startswith("test bits per character")
+    assert said.startswith("validation bits per character")
     assert "is no better than chance (" in said
     assert "tokens as likely" in said
     assert "trainer.clip_norm=1 (nothing is clipped now) or optim.learning_rate=50" in said
@@ -46,7 +46,7 @@ def test_an_exploded_run_says_that_it_is_worse_than_chance(tmp_path: Path) -> No
 def test_chance_is_in_terms_of_the_meter(task: str) -> None:
     """What is compared has the meter's names and units; all of it finite."""
     built = tiny_task(tiny_config("gru", task))
-    chance = built.chance()
+    chance = built.chance("validation")
     assert chance is not None
     assert chance.metrics
     assert all(math.isfinite(metric.value) for metric in chance.metrics.values())
@@ -55,7 +55,7 @@ def test_chance_is_in_terms_of_the_meter(task: str) -> None:
 
 def test_chance_of_a_language_model_is_the_logarithm_of_its_vocabulary() -> None:
     task = tiny_task(tiny_config("gru", "char_lm"))
-    chance = task.chance()
+    chance = task.chance("validation")
     assert chance is not None
     assert chance.metrics["bits_per_character"].value == pytest.approx(math.log2(len(list(task.symbols()))))
     better = {"bits_per_character": Metric(2.0, "bits/char", higher_is_better=False)}
