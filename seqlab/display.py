@@ -68,7 +68,7 @@ def metric_lines(
         text = Text(f"  {split}{name:<20} {figure(metric)}")
         if name == primary:
             known = math.isfinite(low) and math.isfinite(high)
-            shown = f"   (95 % {low:.4f} to {high:.4f})" if known else "   (too few items for an interval)"
+            shown = f"   (95 % {number(low)} to {number(high)})" if known else "   (too few items for an interval)"
             text = Text.assemble((text.plain, "bold"), shown)
         yield text
 
@@ -99,7 +99,7 @@ def fitted(width: int, headings: Sequence[str], rows: Sequence[Sequence[Cell]], 
     room = max(_SHORTEST_LABEL // 2, width - sum(widths[1:shown]) - 2 * (shown - 1))
     for index, heading in enumerate(headings[:shown]):
         column = min(widths[0], room) if index == 0 else widths[index]
-        table.add_column(heading, justify="left" if index < left else "right", width=column, no_wrap=True)
+        table.add_column(Text(heading), justify="left" if index < left else "right", width=column, no_wrap=True)
     for row in cells:
         row[0].truncate(min(widths[0], room), overflow="ellipsis")
         table.add_row(*row[:shown])

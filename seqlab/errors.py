@@ -10,6 +10,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\u200c\u200d" else ascii(c)[1:-1] for c in text)
 
 
+def printable_lines(text: str) -> str:
+    """The same of several lines."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def quoted(parts: Sequence[str]) -> str:
     """The first ten in quotes, printable, none longer than 40 characters."""
     shown = (repr(part if len(part) <= 40 else part[:39] + "…") for part in parts[:10])

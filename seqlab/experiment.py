@@ -51,11 +51,13 @@ from seqlab.training.trainer import Trainer
 from seqlab.training.windows import steps_in
 
 _log = logging.getLogger("seqlab")
+_NOT_PLAIN = ("metrics", "remarks", "item_values", "sample")  # of a Result
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to; result.json holds the same."""
+    """What a run came to; result.json holds the same. remarks: those of the warnings that only the figures gave reason
+    for; the others are about the data, and were said before training."""
 
     folder: Path
     task: str
@@ -78,13 +80,14 @@ class Result:
     precision: str
     metrics: dict[str, Metric]
     warnings: tuple[str, ...]
+    remarks: tuple[str, ...]
     test_is_validation: bool
     item_values: tuple[float, ...]
     sample: str
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as result.json and --json give them."""
-        plain = {key: value for key, value in vars(self).items() if key not in ("metrics", "item_values", "sample")}
+        plain = {key: value for key, value in vars(self).items() if key not in _NOT_PLAIN}
         plain_values: dict[str, Any] = finite({**plain, "folder": str(self.folder), "metrics": kinds(self.metrics)})
         return plain_values
 
@@ -294,8 +297,8 @@ def complete(
             write_json(folder / "result.json", result.as_json())
     if failure is not None:  # only now: what was measured is kept
         raise failure
-    for warning in result.warnings:
-        _log.info("%s", warning)
+    for remark in result.remarks:
+        _log.info("%s", remark)
     _log.info("finished: %s", ", ".join(f"test {name} {value:.5g}" for name, value in result.test.items()))
     return replace(result, sample=sample)
 
@@ -351,6 +354,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
     network.eval()
     validation, meter = trainer.evaluate("validation").compute(), trainer.evaluate("test")
     metrics = meter.compute()
+    remarks = _remarks(trainer, validation, meter.primary, folder)
     return Result(
         folder=folder,
         task=config.names["task"],
@@ -372,18 +376,19 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         device=trainer.device.name,
         precision=trainer.device.precision,
         metrics=metrics,
-        warnings=(*task_warnings(trainer.task), *_remarks(trainer, validation, meter.primary, folder)),
+        warnings=(*task_warnings(trainer.task), *remarks),
+        remarks=remarks,
         test_is_validation=trainer.task.test_is_validation,
         item_values=_item_values(meter),
         sample="",
     )
 
 
-def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> list[str]:
+def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> tuple[str, ...]:
     """What a reader should know of these validation figures: what advises another training must not know the test."""
     worse = worse_than_chance(metrics, primary, trainer.task.chance("validation"), trainer.remedy())
     falling = still_improving(validations(folder, primary), metrics[primary], primary)
-    return [said for said in (worse or falling,) if said is not None]
+    return tuple(said for said in (worse or falling,) if said is not None)
 
 
 def _item_values(meter: Meter[Any]) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from seqlab.errors import Interrupted, ResourceError, SeqlabError, printable
 from seqlab.training.device import is_out_of_memory
@@ -38,8 +39,8 @@ class _Warnings(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.WARNING:  # errors end in a message of the command line
-            self.console.print("[bold yellow]warning:[/]", end=" ")
-            self.console.print(printable(record.getMessage()), markup=False, highlight=False, soft_wrap=True)
+            line = Text.assemble(("warning: ", "bold yellow"), printable(record.getMessage()))
+            self.console.print(line, soft_wrap=True)
 
 
 @contextmanager

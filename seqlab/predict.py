@@ -33,7 +33,8 @@ def predict(
 
     texts: None for the lines of stdin. given: the options that were typed, by the name of Asking's field. What training
     did not know, and what of a text is too long to be read, is named on stderr. A language model's answers begin with
-    their prompt. A blank line has no answer and gives a blank line, or one of JSON with the prediction null.
+    their prompt. A blank line has no answer and gives a blank line, or one of JSON with the prediction null. Each line
+    that is read from a file gives one line: a line end that the network wrote is spelled out in it.
     Raises ConfigError for an option without effect, DataError for a text that is none.
     """
     trained = open_run(folder, config_dir)
@@ -59,7 +60,7 @@ def predict(
         if task.continues_texts:
             first = text + first
         for piece in chain((first,), pieces):
-            typer.echo(_shown(piece), nl=False)
+            typer.echo(_shown(piece, one_line=texts is None and not sys.stdin.isatty()), nl=False)
             sys.stdout.flush()
         typer.echo()
 
@@ -86,8 +87,11 @@ def _check_text(text: str) -> None:
         raise DataError(f"the text {text!r:.60} is not UTF-8", "type it in a UTF-8 terminal, or give a file") from error
 
 
-def _shown(text: str) -> str:
-    """As it is into a file; what a network has learned to write must not steer a terminal."""
+def _shown(text: str, *, one_line: bool) -> str:
+    """As it is into a file; what a network has learned to write must not steer a terminal. one_line: so that answers
+    can be laid beside the lines that they are answers to."""
+    if one_line:
+        text = text.replace("\n", "\\n").replace("\r", "\\r")
     if not sys.stdout.isatty():
         return text
     return "".join(part if part in "\n\t" else printable(part) for part in text)

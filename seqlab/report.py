@@ -15,7 +15,7 @@ from rich.text import Text
 from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
 from seqlab.display import clock, compact, described, metric_lines
-from seqlab.errors import printable
+from seqlab.errors import printable, printable_lines
 from seqlab.experiment import Result, budgets, count_parameters, prepare, task_warnings
 from seqlab.training.device import resolve_device, without_slow_parts
 
@@ -43,14 +43,20 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
     if as_json:
         console.print_json(json.dumps(plan, ensure_ascii=False))
         return
-    console.print(f"{plan['model']} on {plan['task']}, {device.name} {device.precision}: nothing was trained")
-    for key, value in described(task.facts()).items():
-        console.print(f"  {key}: {value}", highlight=False)
     shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
-    console.print(f"  parameters: {count_parameters(network):,} ({shares})", highlight=False)
-    for text in surprises:
-        console.print(f"  note: {text}", highlight=False, markup=False, soft_wrap=True)
+    for line in (
+        f"{plan['model']} on {plan['task']}, {device.name} {device.precision}: nothing was trained",
+        *(f"  {key}: {value}" for key, value in described(task.facts()).items()),
+        f"  parameters: {count_parameters(network):,} ({shares})",
+        *(f"  note: {text}" for text in surprises),
+    ):
+        _print(line, console)
     _show_warnings(task_warnings(task), console)
+
+
+def _print(line: str, console: Console) -> None:
+    """As it is, whatever labels and paths hold: neither markup nor what steers a terminal."""
+    console.print(Text(printable(line)), soft_wrap=True)
 
 
 def _show_warnings(warnings: Iterable[str], console: Console) -> None:
@@ -70,24 +76,25 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     console.print()
     for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test "):
         console.print(line)
-    _show_warnings(result.warnings, console)
-    console.print("  95 %: over test items, of this one seed", highlight=False)
-    console.print(
+    _show_warnings(result.remarks, console)
+    if (known := len(result.warnings) - len(result.remarks)) > 0:
+        _show_warnings([f"{known} about the data, named before training"], console)
+    _print("  95 %: over test items, of this one seed", console)
+    _print(
         f"  {result.steps} steps in {clock(result.seconds)}, {compact(result.tokens_per_second)} tokens/s, "
         f"best at step {result.best_step}",
-        highlight=False,
+        console,
     )
-    console.print(f"\nwhat {result.model} makes of it:", highlight=False)
-    console.print(Padding(Text(result.sample), (0, 0, 0, 2)))
-    board = shlex.join(["seqlab", "board", str(_board_folder(result.folder))])
-    console.print(f"\nsee it:   {board}", highlight=False, soft_wrap=True)
+    console.print()
+    _print(f"what {result.model} makes of it:", console)
+    console.print(Padding(Text(printable_lines(result.sample)), (0, 0, 0, 2)))
+    console.print()
+    _print(f"see it:   {shlex.join(['seqlab', 'board', str(_board_folder(result.folder))])}", console)
     own = ["--config-dir", str(config_dir)] if config_dir is not None else []
-    console.print(
-        f"see why:  {shlex.join(['seqlab', 'inspect', str(result.folder), *own])}", highlight=False, soft_wrap=True
-    )
+    _print(f"see why:  {shlex.join(['seqlab', 'inspect', str(result.folder), *own])}", console)
     others = [option for option in group_files("model", None) if option != result.model]
     # what belongs to this model alone would be an error with another
     words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]
     rest = shlex.join([*words, *own])
     other = "transformer" if result.model != "transformer" else others[0]
-    console.print(f"try next: seqlab train model={other} {rest}".rstrip(), highlight=False, soft_wrap=True)
+    _print(f"try next: seqlab train model={other} {rest}".rstrip(), console)

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from seqlab.errors import CheckpointError, ConfigError, ResourceError, printable
+from seqlab.errors import CheckpointError, ConfigError, ResourceError, printable, printable_lines
 from seqlab.run_folder import read_json, write_json
 
 FILE = "labels.json"
@@ -28,7 +28,7 @@ class Labels:
     @property
     def shown_note(self) -> str:
         """The note as a terminal can be given it."""
-        return "\n".join(map(printable, self.note.splitlines()))
+        return printable_lines(self.note)
 
 
 def read_labels(folder: Path) -> Labels:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from seqlab.config.sources import LOADER, checked_yaml
+from seqlab.data.files import expanded
 from seqlab.errors import CheckpointError
 from seqlab.ranking import grouped, names_of, sort_runs
 from seqlab.run_folder import find_run, read_environment, read_result
@@ -181,6 +182,7 @@ def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
     Raises CheckpointError where there is none, or where several have that name."""
     word, _, task = name.partition(":")
     if not is_moving(name):
+        name = str(expanded(name)) if name.startswith("~") else name
         there = exists(name)
         if there and exists(os.path.join(name, "config.yaml")):  # noqa: PTH118
             return find_run(name)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.display import Cell, clock, compact, fitted, number, sparkline
-from seqlab.errors import printable
+from seqlab.errors import printable, printable_lines
 from seqlab.ranking import group_of, grouped, names_of
 from seqlab.run_folder import read_environment, read_overrides
 from seqlab.runs import RunFiles, differences
@@ -112,7 +112,7 @@ def show_run(run: RunFiles, console: Console) -> None:
     console.print(Padding(fitted(console.width - 2, ("metric", "test", "validation", ""), rows), (0, 0, 0, 2)))
     sample = _text(run.folder / "samples.txt").strip()
     if sample:
-        console.print(Padding(Text(sample[:600], style="dim"), (1, 0, 0, 2)))
+        console.print(Padding(Text(printable_lines(sample[:600]), style="dim"), (1, 0, 0, 2)))
 
 
 def run_line(run: RunFiles) -> str:

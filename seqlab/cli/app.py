@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from seqlab.errors import ConfigError, SeqlabError
 
@@ -98,10 +99,15 @@ def _no_option(option: str, context: Any) -> ConfigError:
     return ConfigError(f"no such option {option}", hint)
 
 
+def terminal(*, stderr: bool = False) -> Console:
+    """The console of the command line. Text is shown as it is: a label or a path in brackets is no markup."""
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
+
+
 def _complain(error: SeqlabError) -> None:
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     first, *rest = error.lines()
     label, _, what = first.partition(" ")
-    console.print(f"[bold red]{label}[/]", end=" ")
-    for line in (what, *rest):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(Text.assemble((f"{label} ", "bold red"), what), soft_wrap=True)
+    for line in rest:
+        console.print(line, soft_wrap=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
-from seqlab.cli.app import app
+from seqlab.cli.app import app, terminal
 from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides
 from seqlab.errors import printable
 
@@ -27,15 +27,15 @@ def check(
 
     from seqlab.contracts.check import check_everything
 
-    console, failed, rows = Console(), 0, []
+    console, failed, rows = terminal(), 0, []
     names = f"{config.names['model']} on {config.names['task']}"
     for found in check_everything(config.task.build(), config.model, f"model={config.names['model']}"):
         rows.append({**asdict(found), "kept": None if found.unseen else not found.why})
         failed += bool(found.why)
         if as_json:
             continue
-        mark = "[red]failed[/]" if found.why else "[yellow]unseen[/]" if found.unseen else "[green]passed[/]"
-        console.print(f"{mark}  {found.of}: {found.promise}", highlight=False, soft_wrap=True)
+        mark = ("failed", "red") if found.why else ("unseen", "yellow") if found.unseen else ("passed", "green")
+        console.print(Text.assemble(mark, f"  {found.of}: {found.promise}"), soft_wrap=True)
         for line in filter(None, (found.why, found.hint, found.unseen)):
             console.print(f"        {printable(line)}", markup=False, highlight=False, soft_wrap=True)
     if as_json:

@@ -6,9 +6,8 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from seqlab.cli.app import app
+from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_word
 from seqlab.cli.options import AsJson, ConfigDir, Debug, Quiet
 
@@ -67,7 +66,7 @@ def compare(
         if as_json:
             typer.echo(json.dumps(plan.as_json(), indent=2, ensure_ascii=False))
         else:
-            show_plan(plan, Console())
+            show_plan(plan, terminal())
         return
     options: dict[str, object] = {
         "seeds": seeds,
@@ -79,14 +78,14 @@ def compare(
     }
     command = comparison.shown_command(given, options)
     done = comparison.compare(
-        request, Console(stderr=True), config_dir=config_dir, name=name, quiet=quiet, command=command
+        request, terminal(stderr=True), config_dir=config_dir, name=name, quiet=quiet, command=command
     )
     if done.summary is not None and as_json:
         typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
     elif as_json:
         typer.echo(json.dumps({"folder": str(done.folder), "rows": []}, indent=2))
     elif done.summary is not None:
-        show_summary(done.summary, Console())
+        show_summary(done.summary, terminal())
         typer.echo(f"\nreport:   {done.folder / 'report.html'}")
         typer.echo(f"curves:   seqlab board {done.folder}")
     if done.failed:

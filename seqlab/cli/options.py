@@ -9,6 +9,14 @@ import typer
 
 from seqlab.cli.completion import complete_name, complete_override
 
+
+def home(path: Path | None) -> Path | None:
+    """For an option's callback: `--folder=~/x` comes as it was typed, since shells expand only what begins with ~."""
+    from seqlab.data.files import expanded
+
+    return None if path is None else expanded(path)
+
+
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(
@@ -29,11 +37,13 @@ KnownRun = Annotated[
 ]
 ConfigDir = Annotated[
     Path | None,
-    typer.Option("--config-dir", help="A folder with your own model/, task/, ... YAML files, searched first."),
+    typer.Option(
+        "--config-dir", callback=home, help="A folder with your own model/, task/, ... YAML files, searched first."
+    ),
 ]
 # for the processes of a comparison, which has checked each model once
 Checked = Annotated[bool, typer.Option("--checked", hidden=True)]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where to look.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", callback=home, help="Where to look.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

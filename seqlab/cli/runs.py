@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from seqlab.cli.app import app
+from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_name
 from seqlab.cli.options import AsJson, Debug, KnownRun, RunsDir
 from seqlab.errors import ConfigError, printable
@@ -65,7 +64,7 @@ def runs(
         plain = [{**run.as_json(), "group": names[run.folder]} for run in found]
         typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
-        show_runs(found, runs_dir, Console(), sort)
+        show_runs(found, runs_dir, terminal(), sort)
     for what in damaged:
         typer.echo(f"left out: {what}", err=True)
 
@@ -94,7 +93,7 @@ def runs_show(run: KnownRun, runs_dir: RunsDir = Path("runs"), as_json: AsJson =
     if as_json:
         typer.echo(json.dumps(run_as_json(found), indent=2, ensure_ascii=False))
     else:
-        show_run(found, Console())
+        show_run(found, terminal())
 
 
 @runs_app.command("diff")
@@ -121,7 +120,7 @@ def runs_diff(
         changed = {"config": differences(first.config, second.config), "figures": figures}
         typer.echo(json.dumps(changed, indent=2, ensure_ascii=False))
     else:
-        show_differences(first, second, Console())
+        show_differences(first, second, terminal())
 
 
 @runs_app.command("tag")

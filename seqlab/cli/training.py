@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from seqlab.cli.app import app
+from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_name, complete_override
-from seqlab.cli.options import AsJson, Checked, ConfigDir, Debug, Overrides, Quiet
+from seqlab.cli.options import AsJson, Checked, ConfigDir, Debug, Overrides, Quiet, home
 from seqlab.errors import ConfigError
 
 
@@ -21,7 +20,8 @@ def train(
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The run's folder name instead of the time.")] = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="The run's whole folder, which must be new; runs_dir has no say.")
+        Path | None,
+        typer.Option("--folder", callback=home, help="The run's whole folder, which must be new; runs_dir has no say."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check everything, build the network, do not train.")
@@ -47,15 +47,15 @@ def train(
     from seqlab.report import show_plan, show_result
 
     if dry_run:
-        show_plan(config, Console(), as_json=as_json)
+        show_plan(config, terminal(), as_json=as_json)
         return
     result = experiment.train(
-        config, Console(stderr=True), overrides=given, name=name, folder=folder, quiet=quiet, checked=checked
+        config, terminal(stderr=True), overrides=given, name=name, folder=folder, quiet=quiet, checked=checked
     )
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
-        show_result(result, Console(), given, config_dir)
+        show_result(result, terminal(), given, config_dir)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def resume(
     from seqlab.report import show_result
     from seqlab.run_folder import read_overrides, resume_command
 
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     if verify:
         start, end = verifying.verify(run, console, config_dir=config_dir)
         said: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
@@ -111,4 +111,4 @@ def resume(
     elif as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
-        show_result(result, Console(), read_overrides(result.folder), config_dir)
+        show_result(result, terminal(), read_overrides(result.folder), config_dir)

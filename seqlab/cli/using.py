@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from seqlab.cli.app import app
+from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import Candidates, complete_name
-from seqlab.cli.options import AsJson, ConfigDir, Debug, KnownRun, RunsDir
+from seqlab.cli.options import AsJson, ConfigDir, Debug, KnownRun, RunsDir, home
 from seqlab.errors import CheckpointError, ConfigError
 
 VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
@@ -113,7 +112,7 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
-        show_evaluation(found, Console())
+        show_evaluation(found, terminal())
 
 
 def _run_or_view(name: str, runs_dir: Path) -> Path:
@@ -144,7 +143,8 @@ def inspect(
         str | None, typer.Option("--text", help="What to read, for states and attention; else a passage of validation.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Where to; else inspect/ in the run, or in --runs-dir for several.")
+        Path | None,
+        typer.Option("--out", callback=home, help="Where to; else inspect/ in the run, or in --runs-dir for several."),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     config_dir: ConfigDir = None,
@@ -161,7 +161,7 @@ def inspect(
     folders = list(dict.fromkeys(_run_or_view(name, runs_dir) for name in names))
     from seqlab.insight.inspect import inspect as draw
 
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     found = draw(
         folders,
         [word for word in words if word in VIEWS],

@@ -10,7 +10,6 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -130,7 +129,7 @@ def show_summary(summary: Summary, console: Console) -> None:
     headings, cells = differing_cells(summary)
     if cells:
         console.print(Text("\nsettings that differ between these models", style="bold"))
-        console.print(fitted(console.width, [escape(heading) for heading in headings], cells))
+        console.print(fitted(console.width, headings, cells))
     if summary.verdicts:
         console.print(Text(f"\n{condition(summary)}:"))
     for pair, text in zip(summary.pairs, summary.verdicts, strict=True):

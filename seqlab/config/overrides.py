@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from seqlab.data.files import expanded
+
 
 def key_of(override: str) -> str:
     """The setting that an override is about."""
@@ -28,4 +30,4 @@ def spelled(value: object) -> str:
 def runs_dir_in(overrides: Iterable[str]) -> Path:
     """Where runs go by these overrides."""
     given = (override.partition("=")[2] for override in overrides if key_of(override) == "runs_dir")
-    return Path(next(given, "runs"))
+    return expanded(next(given, "runs"))

@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.config.compose import Composed, compose, read_composed
 from seqlab.config.parse import parse, parse_target
+from seqlab.data.files import expanded
 from seqlab.errors import ConfigError
 from seqlab.interfaces import ModelConfig, TaskConfig, WholeNumber
 from seqlab.training.device import DeviceConfig
@@ -77,7 +78,7 @@ def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
         **groups,
         trainer=parse(TrainerConfig, trainer, "trainer"),
         seed=root.seed,
-        runs_dir=Path(root.runs_dir).expanduser(),
+        runs_dir=expanded(root.runs_dir),
         deterministic=root.deterministic,
         init_from=root.init_from,
         tree=composed.tree,

@@ -46,11 +46,19 @@ def sha256_of(parts: Iterable[str | bytes]) -> str:
 def find_corpus(name: str, key: str, corpora: Iterable[str], form: str) -> Path:
     """The path that a setting names, `~` expanded. Raises DataError for a word that is neither a corpus nor
     a file; `form` says what the file should be."""
-    path = Path(name).expanduser()
+    path = expanded(name)
     if not name.strip() or ("/" not in name and "\\" not in name and not exists(path)):
         what = f"{key}={name[:100]} is neither a corpus nor a file"
         raise DataError(what, f"give the path of {form}", f"corpora: {', '.join(corpora)}")
     return path
+
+
+def expanded(path: str | Path) -> Path:
+    """With `~` as the user's home, and `~name` as that user's; a name that only begins so (`~$notes.csv`) is a name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def exists(path: Path) -> bool:

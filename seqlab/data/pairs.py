@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from seqlab.data.files import exists, find_corpus
+from seqlab.data.files import exists, expanded, find_corpus
 from seqlab.data.tables import quotes_taken_off
 from seqlab.data.text import lines_of, read_text
 from seqlab.errors import DataError, first_places
@@ -23,7 +23,7 @@ def read_pairs(where: str, key: str) -> list[tuple[str, str]]:
 def _paths(where: str, key: str) -> list[Path]:
     """One file, or two: a comma may also belong to a name."""
     parts = where.split(",")
-    if len(parts) == 1 or exists(Path(where).expanduser()):
+    if len(parts) == 1 or exists(expanded(where)):
         form = "a TSV file, or of two line-aligned files: task.corpus=a.en,a.fr"
         return [find_corpus(where, key, ("cldr",), form)]
     cuts = list(_cuts(parts))
@@ -36,8 +36,8 @@ def _paths(where: str, key: str) -> list[Path]:
 def _cuts(parts: list[str]) -> Iterator[tuple[Path, Path]]:
     for place in range(1, len(parts)):
         first, second = ",".join(parts[:place]), ",".join(parts[place:])
-        yield Path(first).expanduser(), Path(second).expanduser()
-        yield Path(first.strip()).expanduser(), Path(second.strip()).expanduser()
+        yield expanded(first), expanded(second)
+        yield expanded(first.strip()), expanded(second.strip())
 
 
 def _separated(path: Path, where: str, key: str) -> list[tuple[str, str]]:

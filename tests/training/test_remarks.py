@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,12 @@ def test_an_exploded_run_says_that_it_is_worse_than_chance(tmp_path: Path) -> No
     assert said in console.file.getvalue()
     assert json.loads((result.folder / "result.json").read_text())["warnings"] == [said]
     assert said in (result.folder / "train.log").read_text()
+    twice = replace(result, warnings=("of the data", said))
+    console = Console(file=io.StringIO(), width=400)
+    show_result(twice, console, words, None)
+    assert isinstance(console.file, io.StringIO)
+    assert "of the data" not in console.file.getvalue()  # it was said before training
+    assert "1 about the data, named before training" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
