@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +60,7 @@ def read_table(path: Path, key: str, *, separator: str | None, header: bool, wan
     JSON Lines (.jsonl, .ndjson, .json): an object on each line, its keys are the columns. Everything else: fields
     between separators; separator=None takes that of , ; tab | by which the first lines fall into columns. wanted: the
     names of columns that a header is looked through for. In fields a lone CR is a space. Raises DataError, with the
-    line, for a row with more or fewer fields than the header, and for a quote that is not closed.
+    line, for a row with more or fewer fields than the header, and for a quote that is not closed, or in a later row.
     """
     file = read_file(path, key)
     text = text_of(file)
@@ -74,6 +75,7 @@ def read_table(path: Path, key: str, *, separator: str | None, header: bool, wan
     rows = [row for row in rows if any(cell.strip() for cell in row[1])]
     if not rows:
         raise DataError(f"{file.setting} has no rows", "give a table with a row for each text")
+    _check_quotes(rows, lines_of(text), separator, file.setting)
     _check_widths(rows, separator, file.setting)
     if not header:
         return Table(file.setting, None, rows)
@@ -169,6 +171,29 @@ def _has_quoted_column(rows: list[Row]) -> bool:
 
 def _without_quotes(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
+
+
+def _check_quotes(rows: list[Row], lines: list[str], separator: str, setting: str) -> None:
+    """Raise DataError for a quoted field that holds rows: its first line, its last and most of those between have as
+    many fields as a row, one of which stands elsewhere in its column, as a label does."""
+    width = len(rows[0][1])
+    spans = [(n, n + ends, row) for n, row in rows if (ends := sum(cell.count("\n") for cell in row))]
+    if width < 2 or not spans:
+        return
+    known = [set(column) - {""} for column in zip_longest(*(row for _, row in rows), fillvalue="")]
+    for start, end, row in spans:
+        besides = [(known[place], place) for place, cell in enumerate(row[:width]) if "\n" not in cell]
+        fields = [line.split(separator) for line in lines[start - 1 : end]]
+        first, *inner, last = (
+            len(cells) == width and any(cells[place].strip('"') in column for column, place in besides)
+            for cells in fields
+        )
+        if first and last and sum(inner) >= len(inner) / 2:
+            raise DataError(
+                f"{setting}, line {start}: the quote opened here closes in line {end}; these lines look like rows",
+                'take both quotes out, or close each in its own line; inside such a field they are doubled: ""no""',
+                f"line {start}: {lines[start - 1][:100]}",
+            )
 
 
 def _check_widths(rows: list[Row], separator: str, setting: str) -> None:

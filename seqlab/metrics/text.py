@@ -93,13 +93,13 @@ class TextScores:
     def figures(self, hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, Metric]:
         """exact_match, bleu and chrf of a corpus."""
         bleu = self.bleu(self.bleu_sums(hypotheses, references).sum(0))
-        chrf = self._chrf.corpus_score(list(hypotheses), [list(references)]).score
+        chrf = min(self._chrf.corpus_score(list(hypotheses), [list(references)]).score, _HIGHEST)
         return {
             "exact_match": Metric(
                 exact_match(hypotheses, references), "", higher_is_better=True, lowest=0.0, highest=1.0
             ),
-            "bleu": Metric(bleu, "", higher_is_better=True, lowest=0.0, highest=100.0),
-            "chrf": Metric(chrf, "", higher_is_better=True, lowest=0.0, highest=100.0),
+            "bleu": Metric(bleu, "", higher_is_better=True, lowest=0.0, highest=_HIGHEST),
+            "chrf": Metric(chrf, "", higher_is_better=True, lowest=0.0, highest=_HIGHEST),
         }
 
     def bleu_sums(self, hypotheses: Sequence[str], references: Sequence[str]) -> Floats:
@@ -123,13 +123,13 @@ class TextScores:
         score = BLEU.compute_bleu(
             sums[:_ORDER], sums[_ORDER:], length, reference_length, smooth_method="exp", effective_order=short
         )
-        return float(score.score)
+        return min(float(score.score), _HIGHEST)
 
     def sentence(self, hypothesis: str, reference: str) -> dict[str, float]:
         """bleu (of effective order) and chrf of one text."""
         return {
-            "bleu": float(self._sentence_bleu.sentence_score(hypothesis, [reference]).score),
-            "chrf": float(self._chrf.sentence_score(hypothesis, [reference]).score),
+            "bleu": min(float(self._sentence_bleu.sentence_score(hypothesis, [reference]).score), _HIGHEST),
+            "chrf": min(float(self._chrf.sentence_score(hypothesis, [reference]).score), _HIGHEST),
         }
 
     def signatures(self, references: Sequence[str]) -> dict[str, str]:

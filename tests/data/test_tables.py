@@ -101,6 +101,41 @@ def test_a_row_that_does_not_fit_is_refused_with_its_line(tmp_path: Path, conten
         _read(tmp_path / "a.csv")
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("closes", [3, 4, 12])
+@pytest.mark.parametrize("label_first", [False, True])
+def test_a_quote_closed_in_a_later_row_swallows_none(
+    tmp_path: Path, separator: str, closes: int, label_first: bool
+) -> None:
+    """Beside texts of several lines, which are read."""
+
+    def line(n: int, opening: str = "", closing: str = "") -> str:
+        label = ("neg", "pos")[n % 2]
+        if label_first:
+            return separator.join((label, f"{opening}good film {n}{closing}"))
+        return separator.join((f"{opening}good film {n}{closing}", label))
+
+    rows = [line(n) for n in range(20)]
+    rows[2], rows[closes] = line(2, opening='"'), line(closes, closing='"')
+    letter = '"Dear Sir,; \t or Madam,\nit was fine, and\nI am; yours"'
+    true = separator.join(("pos", letter) if label_first else (letter, "pos"))
+    head = separator.join(("label", "text") if label_first else ("text", "label"))
+    (tmp_path / "a.txt").write_text("\n".join([head, *rows, true]) + "\n")
+    with pytest.raises(DataError, match=f"line 4: the quote opened here closes in line {closes + 2};") as refused:
+        _read(tmp_path / "a.txt")
+    assert "good film 2" in refused.value.lines()[-1]
+    rows = [line(n) for n in range(20)]
+    (tmp_path / "b.txt").write_text("\n".join([head, *rows, true]) + "\n")
+    assert "it was fine" in "".join(_cells(_read(tmp_path / "b.txt"))[-1])
+
+
+@pytest.mark.parametrize("text", ["Good, bad\nand, so, on", "One, two\nthree, four\nfive, six\nseven", "Yes, pos\nno"])
+def test_a_text_of_several_lines_with_a_separator_in_some_is_read(tmp_path: Path, text: str) -> None:
+    rows = [[text, "pos"], ["Fine", "neg"], ["Nice", "pos"]]
+    (tmp_path / "a.csv").write_text(_written([["text", "label"], *rows], ","))
+    assert _cells(_read(tmp_path / "a.csv")) == rows
+
+
 def test_a_separator_of_ones_own_and_excels_first_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("text~label\na,b;c~yes\n")
     assert _cells(_read(tmp_path / "a.txt", separator="~")) == [["a,b;c", "yes"]]
