@@ -6,9 +6,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
+from seqlab.config.suggest import nearest
 from seqlab.errors import CheckpointError, ConfigError, ResourceError, printable, printable_lines
 from seqlab.run_folder import read_json, write_json
 
@@ -76,10 +76,10 @@ def retagged(labels: Labels, add: Iterable[str], remove: Iterable[str]) -> Label
     tags = dict.fromkeys((*labels.tags, *add))
     for tag in remove:
         if tag not in labels.tags:
-            near = get_close_matches(tag, labels.tags, 1)
+            near = nearest(tag, labels.tags)
             raise ConfigError(
                 f"--remove {tag}: the run has no such tag",
-                f"did you mean {near[0]}?" if near else "",
+                f"did you mean {near}?" if near else "",
                 f"its tags: {', '.join(labels.tags) or 'none'}",
             )
         if tag in add:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from seqlab.config.sources import LOADER, checked_yaml
+from seqlab.config.suggest import nearest
 from seqlab.data.files import expanded
 from seqlab.errors import CheckpointError
 from seqlab.ranking import grouped, names_of, sort_runs
@@ -161,14 +161,13 @@ def _called(name: str, runs_dir: Path, there: bool) -> Path:
         )
     if not there:
         word, _, task = name.partition(":")
-        close = get_close_matches(word.lower(), ("last", "best"), 1)
-        if close:
-            wanted = "last" if close == ["last"] else f"best:{task or 'TASK'}"
+        if near := nearest(word, ("last", "best")):
+            wanted = "last" if near == "last" else f"best:{task or 'TASK'}"
             raise CheckpointError(f"{name} is not the folder of a run", f"did you mean {wanted}?")
         depth = max(len(parts), 1)
         names = dict.fromkeys("/".join(folder.relative_to(runs_dir).parts[-depth:]) for folder in runs)
-        if close := get_close_matches(name, names, 1, 0.7):
-            raise CheckpointError(f"there is no run called {name} in {runs_dir}", f"did you mean {close[0]}?")
+        if near := nearest(name, names):
+            raise CheckpointError(f"there is no run called {name} in {runs_dir}", f"did you mean {near}?")
         raise CheckpointError(
             f"{name} is not the folder of a run, nor the name of one in {runs_dir}", "see what there is: seqlab runs"
         )

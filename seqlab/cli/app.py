@@ -78,14 +78,14 @@ def _usage(error: Exception) -> int:
 
 def _no_option(option: str, context: Any) -> ConfigError:
     """For an option that does not exist: that of another program, a setting with dashes, or a typing error."""
-    from seqlab.config.suggest import absent, is_typo
+    from seqlab.config.suggest import absent, nearest
 
     command = getattr(context, "command_path", "seqlab")
     word = option.lstrip("-")
     if (none := absent(word.replace("-", "_"))) is not None:
         return ConfigError(f"no such option {option}: {none[0]}", none[1])
     options = [name for parameter in getattr(context.command, "params", ()) for name in parameter.opts]
-    near = next((name for name in options if name.startswith("--") and is_typo(word, name[2:])), None)
+    near = nearest(word, [name[2:] for name in options if name.startswith("--")])
     takes_settings = any(parameter.name in ("overrides", "words") for parameter in context.command.params)
     if near is None and takes_settings:
         from seqlab.config.compose import settings
@@ -95,7 +95,7 @@ def _no_option(option: str, context: Any) -> ConfigError:
         key = nearest_key(word, [*GROUPS, *settings([])])
         if key is not None:
             return ConfigError(f"no such option {option}", f"a setting has no dashes: {key}=VALUE")
-    hint = f"did you mean {near}?" if near else f"see: {command} --help"
+    hint = f"did you mean --{near}?" if near else f"see: {command} --help"
     return ConfigError(f"no such option {option}", hint)
 
 

@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +40,7 @@ def runs(
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
+    from seqlab.config.suggest import nearest
     from seqlab.ranking import grouped, names_of, sort_runs
     from seqlab.runs import find_runs
     from seqlab.runs_display import show_runs
@@ -54,8 +54,8 @@ def runs(
         tags = sorted({tag for run in chosen for tag in run.labels.tags})
         chosen = [run for run in chosen if tag in run.labels.tags]
         if not chosen:
-            near = get_close_matches(tag, tags, 1)
-            hint = f"did you mean {near[0]}?" if near else "give one: seqlab runs tag RUN " + shlex.quote(tag)
+            near = nearest(tag, tags)
+            hint = f"did you mean {near}?" if near else "give one: seqlab runs tag RUN " + shlex.quote(tag)
             raise ConfigError(f"--tag {tag}: no run has it", hint, f"tags: {', '.join(tags) or 'none'}")
     found = sort_runs(chosen, sort)
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -117,14 +116,15 @@ def evaluate(
 
 def _run_or_view(name: str, runs_dir: Path) -> Path:
     """The folder of a run among the words of inspect; a word that is none may be a view with a typing error."""
+    from seqlab.config.suggest import nearest
     from seqlab.runs import exists, named_run
 
     try:
         return named_run(name, runs_dir)
     except CheckpointError as error:
-        meant = get_close_matches(name, ("last", *VIEWS), 1)
-        if meant and not exists(name) and name != "last":
-            raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {meant[0]}?") from error
+        near = nearest(name, ("last", *VIEWS))
+        if near and not exists(name) and name != "last":
+            raise ConfigError(f"there is no view and no run called '{name}'", f"did you mean {near}?") from error
         raise
 
 

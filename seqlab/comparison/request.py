@@ -108,12 +108,11 @@ def read_request(
         elif (" " in word.strip() or word.strip().endswith(":")) and not _is_override(word.split()[0]):
             asked.append(_read_group(word))
         elif _is_override(word):
-            shared.append(_check_shared(word))
+            shared.append(_check_shared(word, words))
         elif "/" in word:
             runs.append(Path(word))
         elif "," in word:
-            each = " ".join(part for part in word.split(",") if part)
-            raise ConfigError(f"'{word}': each model is a word of its own", f"try: seqlab compare {each}")
+            raise ConfigError(f"'{word}': each model is a word of its own", _as_words(words))
         elif is_moving(word) or any(folder.name == word for folder in run_folders(runs_dir)):
             runs.append(Path(word))
         else:
@@ -157,10 +156,20 @@ def _is_override(word: str) -> bool:
     return "=" in word or word.startswith("~")
 
 
-def _check_shared(word: str) -> str:
+def _as_words(words: Iterable[str]) -> str:
+    """The remedy where models stand as model=lstm,gru or as lstm,gru: each a word of its own, once."""
+    apart: list[str] = []
+    for word in words:
+        if key_of(word) == "model":
+            apart += re.split(r"[\[\],\s]+", word.partition("=")[2])
+        else:
+            apart += [word] if _is_override(word) or "/" in word or " " in word else word.split(",")
+    return f"try: {shlex.join(['seqlab', 'compare', *dict.fromkeys(part for part in apart if part)])}"
+
+
+def _check_shared(word: str, words: Iterable[str]) -> str:
     if key_of(word) == "model":
-        models = " ".join(part for part in re.split(r"[\[\],\s]+", word.partition("=")[2]) if part)
-        raise ConfigError(f"'{word}': compare takes models as words", f"try: seqlab compare {models}")
+        raise ConfigError(f"'{word}': compare takes models as words", _as_words(words))
     if key_of(word) == "init_from":
         raise ConfigError(f"'{word}' fits one model only", 'put it with that model, in quotes: "lstm init_from=RUN"')
     return word

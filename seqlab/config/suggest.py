@@ -6,8 +6,9 @@ A suggestion stays in the group that was typed and means the same: rather none t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import Any
 
 from seqlab.errors import ConfigError
@@ -78,20 +79,30 @@ def _bare(word: str) -> str:
 
 
 def is_typo(word: str, name: str) -> bool:
-    """Whether one was meant by the other: letters swapped, left out or doubled, an ending left out; never another
-    word."""
+    """Whether one was meant by the other: a wrong letter, letters swapped, left out or doubled, an ending left out;
+    never another word. What begins with another letter is one (cnn is no rnn, xlstm no lstm)."""
     typed, there = _bare(word), _bare(name)
     if typed == there:
         return True
-    if len(typed) < 3 or typed[0] != there[0]:
+    if min(len(typed), len(there)) < 3 or (typed[0] != there[0] and typed[:2] != there[1::-1]):
         return False
+    if _is_one_slip(typed, there):
+        return True
     if len(typed) > 3 and there.startswith(typed) and "_" not in name[len(word) :]:
         return True
     swapped = sorted(typed) == sorted(there)
     return SequenceMatcher(None, typed, there).ratio() >= (0.75 if swapped else 0.8)
 
 
-def nearest(word: str, known: Iterable[str], synonyms: dict[str, str] = _VALUES) -> str | None:
+def _is_one_slip(typed: str, there: str) -> bool:
+    """Whether they differ by one letter that is wrong, missing or too many, or by two neighbours that are swapped."""
+    for _ in range(2):  # what is alike at the beginning goes, then what is at the end
+        same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(typed, there, strict=False))))
+        typed, there = typed[same:][::-1], there[same:][::-1]
+    return max(len(typed), len(there)) == 1 or (len(typed) == 2 and typed == there[::-1])
+
+
+def nearest(word: str, known: Iterable[str], synonyms: Mapping[str, str] = _VALUES) -> str | None:
     """Of these names the one that was probably meant, or None."""
     known = list(known)
     same = [name for name in known if word.lower() in synonyms.get(name, "").split()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,21 @@ def test_what_cannot_be_meant_is_refused(words: list[str], options: dict[str, st
         read_request(words, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["model=rnn", "model=lstm"], "rnn lstm"),
+        (["rnn", "model=lstm,rnn", "task=sentiment"], "rnn lstm task=sentiment"),
+        (["rnn", "gru,lstm", "deep: lstm model.layers=2"], "rnn gru lstm 'deep: lstm model.layers=2'"),
+    ],
+)
+def test_models_that_are_no_words_of_their_own_are_all_in_the_line_that_works(words: list[str], line: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_request(words)
+    assert error.value.hint == f"try: seqlab compare {line}"
+    read_request(shlex.split(line))
+
+
 def test_labels_make_plain_folder_names() -> None:
     assert slug("lstm layers=2") == "lstm_layers=2"
     assert slug("../x/ö") == "x"
@@ -135,7 +151,20 @@ def test_a_word_may_be_a_runs_name_and_a_models_name_stands_before_it() -> None:
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("v_dep", "v_deep"), ("lsmt", "lstm"), ("lats", "last"), ("bets:char_lm", "best:char_lm"), ("xyz", "")],
+    [
+        ("v_dep", "v_deep"),
+        ("lsmt", "lstm"),
+        ("lstn", "lstm"),
+        ("lstmm", "lstm"),
+        ("rnm", "rnn"),
+        ("gur", "gru"),
+        ("lats", "last"),
+        ("lasr", "last"),
+        ("bets:char_lm", "best:char_lm"),
+        ("xyz", ""),
+        ("cnn", ""),
+        ("xlstm", ""),
+    ],
 )
 @pytest.mark.usefixtures("named_runs")
 def test_what_names_nothing_gets_the_nearest_of_models_and_runs(word: str, hint: str) -> None:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from seqlab.config.compose import settings
 from seqlab.config.run import load_run_config
-from seqlab.config.suggest import nearest_key, unknown_key
+from seqlab.config.suggest import is_typo, nearest_key, unknown_key
+from seqlab.errors import ConfigError
 
 KNOWN = settings([])
 LETTERS = st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1, max_size=12)
@@ -44,6 +45,37 @@ def test_a_suggested_line_is_accepted_as_it_is_shown(typed: str) -> None:
     line = unknown_key(typed, value, KNOWN).hint.removeprefix("did you mean ").removesuffix("?")
     assert line == f"{near}={value}"
     assert load_run_config([line])
+
+
+@pytest.mark.parametrize(
+    ("word", "name", "is_one"),
+    [
+        ("lstn", "lstm", True),  # wrong
+        ("ltsm", "lstm", True),  # swapped
+        ("slmt", "lstm", False),
+        ("nrn", "rnn", True),
+        ("ltm", "lstm", True),  # missing
+        ("lsttm", "lstm", True),  # too many
+        ("gru", "rnn", False),
+        ("rnm", "rnn", True),
+        ("cnn", "rnn", False),  # there is such a thing
+        ("xlstm", "lstm", False),
+        ("rn", "rnn", False),
+        ("gpu", "cpu", False),
+        ("lost", "lstm", False),
+        ("lost", "last", True),
+    ],
+)
+def test_one_slip_in_a_short_name_is_a_typing_error_and_another_word_is_none(
+    word: str, name: str, is_one: bool
+) -> None:
+    assert is_typo(word, name) is is_one
+
+
+def test_a_misspelt_model_is_suggested() -> None:
+    with pytest.raises(ConfigError) as error:
+        load_run_config(["model=lstn"])
+    assert error.value.hint == "did you mean model=lstm?"
 
 
 @pytest.mark.parametrize("word", ["embeddings", "gpus", "xyz", "hedas", "window_sise_of_all"])
