@@ -207,7 +207,7 @@ def test_last_and_best_are_what_they_say(tmp_path: Path, monkeypatch: Patch) -> 
         ("lats", "did you mean last?"),
         ("best:", "did you mean best:TASK?"),
         ("bset:char_lm", "did you mean best:char_lm?"),
-        ("x" * 300, "give one such as"),
+        ("x" * 300, "see what there is: seqlab runs"),
     ):
         with pytest.raises(CheckpointError) as error:
             named_run(name, runs_dir)
