@@ -33,6 +33,8 @@ _CANDIDATES = {
 _OFFERED = 3
 _SAMPLE_BYTES = 2**16
 _SHOWN = 32  # characters of each sample
+_LOW_BYTES = 0.2  # half of the bytes in UTF-16, line ends in UTF-8
+_NUL_BYTES = 1 / 2000  # in UTF-16 of any script: spaces and line ends have one each
 _FOREIGN = re.compile(rb"[^\n]*[\x80-\xff][^\n]*\n?")
 
 
@@ -41,11 +43,11 @@ def decode(file: CorpusFile) -> str:
     neither UTF-8 nor marked as something else, and for text with a NUL character."""
     raw = file.raw
     mark, encoding = next(((m, e) for m, e in _MARKS if raw.startswith(m)), (b"", "utf-8"))
+    name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
     try:
         text = raw[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
         at = error.start + len(mark)
-        name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
         line = 1 + raw.count(b"\n", 0, at)
         what = f"{file.setting} is not {name}: byte 0x{raw[at]:02x} at offset {at} (line {line})"
         if mark or _nearly_utf8(raw):
@@ -55,9 +57,20 @@ def decode(file: CorpusFile) -> str:
             ) from error
         raise DataError(what, *offers(raw, partial(_iconv, file))) from error
     if "\0" in text:
-        what = f"{file.setting} is no text: it has a NUL byte at offset {raw.index(0)}"
-        raise DataError(what, *(offers(raw, partial(_iconv, file)) if not mark else ()))
+        what = f"{file.setting} is no text: it has a NUL byte"
+        line, more = 1 + text.count("\n", 0, text.index("\0")), text.count("\0") - 1
+        place = f"offset {raw.index(0)} (line {line}){f', and {more:,} more' if more else ''}"
+        if not mark and _is_wide(raw):
+            raise DataError(f"{what} at {place}", *offers(raw, partial(_iconv, file)))
+        raise DataError(f"{what} at {place}", f"without such bytes: {_without_nul(file, name)}")
     return text
+
+
+def _is_wide(raw: bytes) -> bool:
+    """Whether bytes that can be read as UTF-8 are UTF-16 or UTF-32: there, a character of most scripts has a byte below
+    32, be it 0 for Latin or 4 for Cyrillic."""
+    sample = raw[:_SAMPLE_BYTES]
+    return len(sample) - len(sample.translate(None, bytes(range(32)))) >= _LOW_BYTES * len(sample)
 
 
 def _nearly_utf8(raw: bytes) -> bool:
@@ -72,14 +85,13 @@ def offers(raw: bytes, command: Callable[[str], str]) -> tuple[str, str]:
     command that converts it, made from iconv's name of the encoding."""
     from charset_normalizer import from_bytes
 
-    packed = b"\0" in raw[:_SAMPLE_BYTES]
+    packed = 0 < raw[:_SAMPLE_BYTES].count(0) >= _NUL_BYTES * len(raw[:_SAMPLE_BYTES])
     # what is plain ASCII looks the same in most, so lines with something else decide; wide characters cannot be cut so
     parts = [raw] if packed else _FOREIGN.findall(raw)[:1000]
     sample = b"".join(parts)[:_SAMPLE_BYTES]
     while sample and not packed and len(sample) == _SAMPLE_BYTES and sample[-1] >= 0x80:  # perhaps half a character
         sample = sample[:-1]
     sample = sample or raw[:_SAMPLE_BYTES]
-    # UTF-16 of any length has NUL bytes, those of spaces and line ends at least
     order = [name for name in _CANDIDATES if packed or not name.startswith("utf_16")]
     found: list[str] = []
     for match in islice(from_bytes(sample, cp_isolation=order), _OFFERED):
@@ -107,8 +119,18 @@ def _excerpt(text: str) -> str:
 
 
 def _iconv(file: CorpusFile, encoding: str, flags: str = "") -> str:
+    return _rewritten(file, f"iconv {flags}-f {encoding} -t UTF-8")
+
+
+def _without_nul(file: CorpusFile, encoding: str) -> str:
+    convert = "" if encoding == "UTF-8" else f"iconv -f {encoding} -t UTF-8 | "
+    return _rewritten(file, f"{convert}tr -d '\\000'")
+
+
+def _rewritten(file: CorpusFile, command: str) -> str:
+    """The shell's line that writes what a command makes of a file."""
     name = PurePosixPath(file.name)
     target = shlex.quote(f"{name.stem}.utf8{name.suffix}")
     source = file.unpack.removeprefix("cat ")
-    command = f"iconv {flags}-f {encoding} -t UTF-8"
-    return f"{command} {source} > {target}" if source != file.unpack else f"{file.unpack} | {command} > {target}"
+    plain = source != file.unpack and "|" not in command
+    return f"{command} < {source} > {target}" if plain else f"{file.unpack} | {command} > {target}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import re
 import shutil
 import subprocess
@@ -89,6 +90,38 @@ def test_utf8_with_one_damaged_character_is_not_called_another_encoding(tmp_path
     with pytest.raises(DataError, match="nearly all of it is") as refused:
         read_text(tmp_path / "a.txt", "k")
     assert "iconv -c -f UTF-8 -t UTF-8" in refused.value.hint
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gzip"])
+def test_a_single_nul_byte_is_named_with_its_line_and_taken_away(tmp_path: Path, encoding: str) -> None:
+    text = "text,label\n" + "a good film,pos\n" * 30
+    torn = text.replace("good", "go\0od", 2).replace("go\0od", "good", 1)
+    path = tmp_path / ("my corpus.csv.gz" if encoding == "gzip" else "my corpus.csv")
+    path.write_bytes(gzip.compress(torn.encode()) if encoding == "gzip" else torn.encode(encoding))
+    with pytest.raises(DataError, match=r"a NUL byte at offset \d+ \(line 3\)$") as refused:
+        read_text(path, "k")
+    assert "UTF-16" not in " ".join(refused.value.lines()) or encoding == "utf-16"
+    command = refused.value.hint.partition(": ")[2]
+    assert "tr -d '\\000'" in command
+    if shutil.which("iconv"):
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+        assert read_text(tmp_path / "my corpus.utf8.csv", "k") == text
+
+
+@pytest.mark.parametrize("text", [_FRENCH, _RUSSIAN, _HEBREW, _JAPANESE, "ภาพยนตร์เรื่องนี้ดีมากและนักแสดงก็เก่ง\n" * 9])
+def test_utf16_without_a_mark_is_not_called_utf8_with_nul_bytes(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_bytes(text.encode("utf-16-le"))
+    with pytest.raises(DataError) as refused:
+        read_text(tmp_path / "a.txt", "k")
+    assert "-f UTF-16LE " in " ".join(refused.value.lines())
+
+
+def test_one_nul_byte_among_many_makes_no_utf16(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a\0b\n" + (_FRENCH * 30).encode("cp1252"))
+    with pytest.raises(DataError, match="is not UTF-8") as refused:
+        read_text(tmp_path / "a.txt", "k")
+    assert "WINDOWS-1252" in " ".join(refused.value.lines())
+    assert "UTF-16" not in " ".join(refused.value.lines())
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
