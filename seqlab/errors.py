@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 
 def printable(text: str) -> str:
@@ -25,6 +26,13 @@ def first_places(word: str, numbers: Sequence[int]) -> str:
     """`line 3`, or `lines 3, 5, 9`: the first five of several."""
     shown = ", ".join(map(str, numbers[:5]))
     return f"{word} {shown}" if len(numbers) == 1 else f"{word}s {shown}{' and more' if len(numbers) > 5 else ''}"
+
+
+def likely_name(word: str, names: Sequence[str]) -> str | None:
+    """Of names in a user's own data that which was probably meant: it differs in case alone, or by a letter or two."""
+    folded = {name.casefold(): name for name in reversed(names)}
+    close = get_close_matches(word.casefold(), folded, 1, cutoff=0.8)
+    return folded[close[0]] if close else None
 
 
 class SeqlabError(Exception):

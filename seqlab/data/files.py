@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from seqlab.errors import DataError
+from seqlab.errors import DataError, likely_name
 
 MOST_BYTES = 2**30
 _NOT_TEXT = {
@@ -44,13 +44,19 @@ def sha256_of(parts: Iterable[str | bytes]) -> str:
 
 
 def find_corpus(name: str, key: str, corpora: Iterable[str], form: str) -> Path:
-    """The path that a setting names, `~` expanded. Raises DataError for a word that is neither a corpus nor
+    """The path of the file that a setting names, `~` expanded. Raises DataError for a word that is neither a corpus nor
     a file; `form` says what the file should be."""
-    path = expanded(name)
-    if not name.strip() or ("/" not in name and "\\" not in name and not exists(path)):
-        what = f"{key}={name[:100]} is neither a corpus nor a file"
-        raise DataError(what, f"give the path of {form}", f"corpora: {', '.join(corpora)}")
-    return path
+    path, corpora = expanded(name), list(corpora)
+    if name.strip() and exists(path):
+        return path
+    if "/" in name or "\\" in name:
+        raise DataError(f"{key}={name[:200]}: there is no such file", f"give the path of {form}")
+    near = likely_name(name, corpora)
+    raise DataError(
+        f"{key}={name[:100]} is neither a corpus nor a file",
+        f"did you mean {key}={near}?" if near else f"give the path of {form}",
+        f"corpora: {', '.join(corpora)}" + (f"; or the path of {form}" if near else ""),
+    )
 
 
 def expanded(path: str | Path) -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqlab.data.tables import Table, read_table
-from seqlab.errors import DataError, first_places, quoted
+from seqlab.errors import DataError, first_places, likely_name, quoted
 
 FEWEST_ROWS = 10
 """Of a label, so that its rows can stand in three splits."""
@@ -22,7 +23,7 @@ def read_labelled(
     table = read_table(path, key, separator=separator, header=header, wanted=wanted)
     if not table.rows:
         raise DataError(f"{table.setting} has a header and no rows", "give ten rows of each label or more")
-    text, label = (_place(table, f"task.{w}_column", name) for w, name in zip(("text", "label"), wanted, strict=True))
+    text, label = _places(table, {"text": text_column, "label": label_column})
     if table.header is not None and table.header[label] != label_column:  # by number: is line 1 a header at all?
         found = {row[label].strip() for _, row in table.rows}
         if table.header[label] in found:
@@ -38,8 +39,38 @@ def read_labelled(
     return [(row[text], row[label].strip()) for _, row in table.rows]
 
 
-def _place(table: Table, key: str, name: str) -> int:
-    """Where a column stands: a name goes before a number."""
+def _places(table: Table, wanted: Mapping[str, str]) -> list[int]:
+    """Where the columns stand. wanted: their names, by what they hold."""
+    found = {what: _place(table, f"task.{what}_column", name) for what, name in wanted.items()}
+    places = [place for place in found.values() if place is not None]
+    if len(places) == len(found):
+        return places
+    if (guess := _guess_columns(table)) is not None:
+        raise _no_header(table, *guess)
+    header = table.header or ()
+    if table.width == 1:
+        raise DataError(
+            f"{table.setting} has one column: nothing that separates fields was found in its first line",
+            "say what does: task.separator=tab, or any other character",
+            f"line 1: {header[0][:100]}",
+        )
+    others = [name for place, name in enumerate(header) if place not in places and name]
+    meant: dict[str, str | None] = {}
+    for what in [what for what, place in found.items() if place is None]:
+        meant[what] = likely_name(wanted[what], [name for name in others if name not in meant.values()])
+    left = [name for name in others if name not in meant.values()]
+    if len(left) == 1 and len(others) == len(meant):  # all but one column are known, and so is that one
+        meant = {what: name or left[0] for what, name in meant.items()}
+    words = [shlex.quote(f"task.{what}_column={name or 'NAME'}") for what, name in meant.items()]
+    raise DataError(
+        f"{table.setting} has {' and '.join(f'no column {wanted[what]!r}' for what in meant)}",
+        f"try {' '.join(words)}{'' if all(meant.values()) else ', or the number of a column'}",
+        f"columns: {', '.join(header)[:200]}",
+    )
+
+
+def _place(table: Table, key: str, name: str) -> int | None:
+    """Where a column stands, if there is such a one: a name goes before a number."""
     header = table.header or ()
     if header.count(name) > 1:
         raise DataError(
@@ -55,19 +86,7 @@ def _place(table: Table, key: str, name: str) -> int:
             "columns are numbers then: task.text_column=1 task.label_column=2",
             f"line {table.rows[0][0]} has {table.width} fields",
         )
-    if (guess := _guess_columns(table)) is not None:
-        raise _no_header(table, *guess)
-    if table.width == 1:
-        raise DataError(
-            f"{table.setting} has one column: nothing that separates fields was found in its first line",
-            "say what does: task.separator=tab, or any other character",
-            f"line 1: {header[0][:100]}",
-        )
-    raise DataError(
-        f"{table.setting} has no column {name!r}",
-        f"try {key}=NAME, or its number",
-        f"columns: {', '.join(header)[:200]}",
-    )
+    return None
 
 
 def _guess_columns(table: Table) -> tuple[int, int] | None:

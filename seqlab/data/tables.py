@@ -75,6 +75,8 @@ def read_table(path: Path, key: str, *, separator: str | None, header: bool, wan
     rows = [row for row in rows if any(cell.strip() for cell in row[1])]
     if not rows:
         raise DataError(f"{file.setting} has no rows", "give a table with a row for each text")
+    if len(rows[0][1]) == 1:
+        _check_separator(rows[0], separator, _sniffed(text, wanted if header else (), file.name), file.setting)
     _check_quotes(rows, lines_of(text), separator, file.setting)
     _check_widths(rows, separator, file.setting)
     if not header:
@@ -171,6 +173,17 @@ def _has_quoted_column(rows: list[Row]) -> bool:
 
 def _without_quotes(cell: str) -> str:
     return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
+
+
+def _check_separator(row: Row, separator: str, likely: str, setting: str) -> None:
+    """Raise DataError where another one than that which was given separates a first row of one field."""
+    line, (cell,) = row
+    if likely != separator and likely in cell:
+        raise DataError(
+            f"{setting}, line {line}: no {named(separator)} separates it, and {named(likely)} does",
+            f"try task.separator={named(likely)}, or leave it out",
+            f"line {line}: {cell[:100]}",
+        )
 
 
 def _check_quotes(rows: list[Row], lines: list[str], separator: str, setting: str) -> None:

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqlab.config.compose import settings as settings_of
 from seqlab.data import files
 from seqlab.data.labels import read_labelled
 from seqlab.data.pairs import read_pairs
 from seqlab.data.text import read_text
 from seqlab.errors import DataError
-from tests.conftest import tiny_config
+from tests.conftest import TASKS, tiny_config
 
 # right to left, combining marks, a family of four joined by invisible characters, a flag, beyond the first plane
 _WORLD = "שלום עולם, مرحبا بالعالم! नमस्ते e\u0301a 👨‍👩‍👧‍👦 🇳🇴 𝔘𝔫𝔦 日本語\n"
@@ -60,6 +61,21 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
             read_text(tmp_path / name, "task.corpus")
     with pytest.raises(DataError, match="no plain file"):
         read_text(Path("/dev/zero"), "task.corpus")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_missing_file_is_asked_for_in_the_form_that_the_task_reads(task: str, tmp_path: Path) -> None:
+    forms = set()
+    for where in (str(tmp_path / "missing"), "missing"):
+        with pytest.raises(DataError, match=r"no such file|neither a corpus nor a file") as refused:
+            tiny_config("rnn", task, f"task.corpus={where}").task.build()
+        forms.add(refused.value.hint)
+    assert len(forms) == 1
+    named = settings_of([f"task={task}"])["task.corpus"]
+    with pytest.raises(DataError, match="neither a corpus nor a file") as refused:
+        tiny_config("rnn", task, f"task.corpus={named[:-1].upper()}").task.build()
+    assert refused.value.hint == f"did you mean task.corpus={named}?"
+    assert forms.pop().removeprefix("give ") in refused.value.allowed
 
 
 def test_a_small_gzip_that_holds_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,49 @@ def test_one_column_names_the_separator(tmp_path: Path) -> None:
     assert "task.separator=" in refused.value.hint
 
 
+@pytest.mark.parametrize("text", ["good", "good, but long, too"])
+def test_a_given_separator_that_separates_nothing_is_told_which_does(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.csv").write_text(f"text;label\n{text};yes\nbad;no\n")
+    for header, columns in ((True, ("text", "label")), (False, ("1", "2"))):
+        with pytest.raises(DataError, match="line 1: no ',' separates it, and ';' does") as refused:
+            read_labelled(tmp_path / "a.csv", "task.corpus", *columns, separator=",", header=header)
+        assert refused.value.hint == "try task.separator=';', or leave it out"
+    (tmp_path / "b.csv").write_text("text\tlabel\ngood\tyes\n")
+    with pytest.raises(DataError) as refused:
+        read_labelled(tmp_path / "b.csv", "task.corpus", "text", "label", separator=";", header=True)
+    assert refused.value.hint == "try task.separator=tab, or leave it out"
+
+
+@pytest.mark.parametrize(
+    ("header", "said", "remedy"),
+    [
+        (
+            "Text,Label",
+            "no column 'text' and no column 'label'",
+            "try task.text_column=Text task.label_column=Label",
+        ),
+        ("id,texts,LABELS", "'text' and no column 'label'", "try task.text_column=texts task.label_column=LABELS"),
+        ("id,Text,label", "has no column 'text'", "try task.text_column=Text"),
+        ("text,sentiment", "has no column 'label'", "try task.label_column=sentiment"),
+        ("the sentiment,Text", "no column 'label'", "try task.text_column=Text 'task.label_column=the sentiment'"),
+        (
+            "review,sentiment",
+            "no column 'text' and no column 'label'",
+            "try task.text_column=NAME task.label_column=NAME, or the number of a column",
+        ),
+        ("id,text,sentiment", "has no column 'label'", "try task.label_column=NAME, or the number of a column"),
+    ],
+)
+def test_columns_that_are_not_there_are_looked_for_together(
+    tmp_path: Path, header: str, said: str, remedy: str
+) -> None:
+    (tmp_path / "a.csv").write_text(header + "\n" + f"good{',x' * header.count(',')}\n")
+    with pytest.raises(DataError, match=said) as refused:
+        _read(tmp_path / "a.csv")
+    assert refused.value.hint == remedy
+    assert refused.value.allowed == f"columns: {header.replace(',', ', ')}"
+
+
 def test_missing_cells_are_reported_all_at_once(tmp_path: Path) -> None:
     rows = [(f"film {n}" if n % 10 else " ", "" if n % 7 == 0 else "yes") for n in range(1, 31)]
     (tmp_path / "a.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
