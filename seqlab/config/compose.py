@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -57,7 +57,7 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
     """The config of these overrides. Raises ConfigError."""
     _UserFolder.folder = check_config_dir(config_dir)
     overrides = as_meant(overrides, lambda: _targets(overrides), _UserFolder.folder)
-    _check(overrides)
+    _check(overrides, lambda: settings([o for o in overrides if key_of(o) in GROUPS], config_dir))
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(shipped_folder()), version_base="1.3"):
@@ -100,7 +100,9 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
     except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
     _fill(composed.tree, composed.names)
-    for override in _check(as_meant(overrides, lambda: _targets_of(composed.tree), None)):
+    for override in _check(
+        as_meant(overrides, lambda: _targets_of(composed.tree), None), lambda: _by_key(composed.tree)
+    ):
         _replace(composed.tree, override)
     return _composed(composed.tree, composed.names)
 
@@ -148,8 +150,9 @@ def _composed(tree: dict[str, Any], names: dict[str, str]) -> Composed:
     return Composed(tree, names, OmegaConf.to_yaml(OmegaConf.create({"names": names, **tree})))
 
 
-def _check(overrides: list[str]) -> list[Override]:
-    """The overrides, parsed. Refuses what Hydra would take but nobody can mean."""
+def _check(overrides: list[str], defaults: Callable[[], Mapping[str, Any]]) -> list[Override]:
+    """The overrides, parsed. Refuses what Hydra would take but nobody can mean. defaults: every dotted key's value
+    without them, asked for only to say what was meant."""
     parsed: list[Override] = []
     for text in overrides:
         try:
@@ -160,7 +163,8 @@ def _check(overrides: list[str]) -> list[Override]:
             raise explain_override(text, _UserFolder.folder)
     for override, text in zip(parsed, overrides, strict=True):
         if override.is_sweep_override():
-            raise explain_several(text, overrides)
+            key = override.key_or_group
+            raise explain_several(text, overrides, "" if key in GROUPS else defaults().get(key, ""))
         if override.key_or_group == "tuned":
             raise ConfigError(
                 f"'{text}': the tuned defaults are chosen by task and model", "set what differs by itself"
@@ -201,7 +205,10 @@ def _leaves(node: Any, prefix: str) -> list[str]:
 
 def settings(overrides: list[str], config_dir: Path | None = None) -> dict[str, Any]:
     """Every dotted key with its value, for completion and listings."""
-    tree = compose(overrides, config_dir).tree
+    return _by_key(compose(overrides, config_dir).tree)
+
+
+def _by_key(tree: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in _leaves(tree, ""):
         node: Any = tree

@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.errors import MissingConfigException
@@ -85,11 +86,14 @@ def _owners(key: str, config_dir: Path | None) -> list[str]:
     return found
 
 
-def explain_several(text: str, overrides: list[str]) -> ConfigError:
-    """For a word that names several values, of which a run has one: the line that makes a run of each."""
+def explain_several(text: str, overrides: list[str], default: Any) -> ConfigError:
+    """For a word that names several values, of which a run has one: the line that makes a run of each, or the one
+    value that was meant, going by what the setting is by default."""
     key, _, value = text.lstrip("+~").partition("=")
     what = f"'{text}' names several values, and train makes one run"
     values = [part.strip() for part in value.split(",")]
+    if one := _one_value(value, default):
+        return ConfigError(what, f"did you mean {shlex.quote(f'{key}={one}')}?")
     if any(mark in value for mark in "()[]{}'\"") or not all(values):
         return ConfigError(what, "name models to compare them: seqlab compare rnn lstm")
     rest = [word for word in overrides if word != text]
@@ -104,6 +108,19 @@ def explain_several(text: str, overrides: list[str]) -> ConfigError:
     else:
         return ConfigError(what, f"start it once for each: {key}={values[0]}, then {key}={values[1]}")
     return ConfigError(what, f"compare makes one of each: {shlex.join(['seqlab', 'compare', *words])}")
+
+
+def _one_value(value: str, default: Any) -> str | None:
+    """The list, the decimal or the count that a value with commas is, if the setting is such a thing; None may be any
+    number."""
+    if isinstance(default, list):
+        return None if any(mark in value for mark in "()[]{}") else f"[{value}]"
+    if (default is None or type(default) is int) and re.fullmatch(r"[1-9]\d{0,2}(,\d{3})*,0\d\d(,\d{3})*", value):
+        return value.replace(",", "")  # no second value begins with a zero
+    decimal = re.fullmatch(r"-?\d+,\d+(e[+-]?\d+)?", value) is not None
+    if decimal and (isinstance(default, float) or (default is None and value.startswith("0,"))):
+        return value.replace(",", ".")
+    return None
 
 
 def _key_meant(text: str, overrides: list[str]) -> str:
