@@ -6,7 +6,6 @@ import json
 import math
 import os
 import platform
-import re
 import shlex
 import shutil
 import stat
@@ -19,18 +18,18 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from seqlab.errors import CheckpointError, ConfigError, ResourceError
+from seqlab.run_name import check_run_name
 
 _DEEPEST_JSON = 50
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 
 
 def make_run_folder(parent: Path, stem: str, name: str | None) -> Path:
     """A new folder parent/<stem>[-<n>], or parent/<name>. Two starts never share one.
 
-    Raises ConfigError for a name that exists or is no plain name, ResourceError where it cannot be made.
+    Raises ConfigError for a name that exists or that no run may have, ResourceError where it cannot be made.
     """
-    if name is not None and not _NAME.fullmatch(name):
-        raise ConfigError(f"--name {name!r}: a run's name has letters, digits and . _ - = + only")
+    if name is not None:
+        check_run_name(name)
     stem = name or stem
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ from seqlab.errors import CheckpointError
 from seqlab.ranking import grouped, names_of, sort_runs
 from seqlab.run_folder import find_run, read_environment, read_result
 from seqlab.run_labels import Labels, shown_labels
+from seqlab.run_name import MOVING
 
 _log = logging.getLogger("seqlab")
 _OWN_FOLDERS = ("checkpoints", "code", "evaluation", "inspect")  # of a run: no other is looked for in them
@@ -161,7 +162,7 @@ def _called(name: str, runs_dir: Path, there: bool) -> Path:
         )
     if not there:
         word, _, task = name.partition(":")
-        if near := nearest(word, ("last", "best")):
+        if near := nearest(word, MOVING):
             wanted = "last" if near == "last" else f"best:{task or 'TASK'}"
             raise CheckpointError(f"{name} is not the folder of a run", f"did you mean {wanted}?")
         depth = max(len(parts), 1)

@@ -34,11 +34,14 @@ def train(
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
     from seqlab.config.overrides import merged
     from seqlab.config.run import load_run_config
+    from seqlab.run_name import check_run_name
     from seqlab.runs import pinned_start
 
     given = overrides or []
     if name is not None and folder is not None:
         raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
+    if name is not None:
+        check_run_name(name, "--name")
     config = load_run_config(given, config_dir)
     if start := pinned_start(config.init_from, config.runs_dir):
         given = list(merged(given, start))

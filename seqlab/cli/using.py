@@ -13,8 +13,7 @@ from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import Candidates, complete_name
 from seqlab.cli.options import AsJson, ConfigDir, Debug, KnownRun, RunsDir, home
 from seqlab.errors import CheckpointError, ConfigError
-
-VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
+from seqlab.insight.views import VIEWS
 
 
 def _complete_word(context: typer.Context, incomplete: str) -> Candidates:

@@ -3,7 +3,6 @@ a second start of the same command finds the same plan."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from pydantic import TypeAdapter
 from seqlab.comparison.probe import Probe
 from seqlab.comparison.request import Tune, slug
 from seqlab.comparison.sizes import Sizes
-from seqlab.errors import CheckpointError, ConfigError
+from seqlab.errors import CheckpointError
 from seqlab.run_folder import write_json
+from seqlab.run_name import check_run_name
 
 FORMAT = 1
 _START_SECONDS = 6.0  # of a run: the process, the corpus, writing down what was found; where nobody measured it
@@ -110,8 +110,8 @@ class Plan:
 
 def folder_of(plan: Plan, runs_dir: Path, name: str | None) -> Path:
     """runs/compare/<name>, or a name made of task, models and a piece of the digest."""
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise ConfigError(f"--name {name!r}: a comparison's name has letters, digits, '.', '_' and '-' only")
+    if name is not None:
+        check_run_name(name, "--name")
     models = "-".join(variant.slug for variant in plan.variants)[:60].strip("-._")
     return runs_dir / "compare" / (name or f"{plan.task}-{models}-{plan.digest[:6]}")
 

@@ -267,8 +267,10 @@ def test_more_seeds_are_the_same_comparison_and_other_settings_are_not(tmp_path:
     plan = _plan("rnn", "gru model.layers=1")
     assert folder_of(plan, tmp_path, None).name.startswith("char_lm-rnn-gru_layers=1-")
     assert folder_of(plan, tmp_path, "mine").name == "mine"
-    with pytest.raises(ConfigError, match="has letters"):
-        folder_of(plan, tmp_path, "../x")
+    for name, remedy in (("../x", "x"), ("best", "best-run"), ("states", "states-run")):
+        with pytest.raises(ConfigError) as error:
+            folder_of(plan, tmp_path, name)
+        assert error.value.hint == f"try --name {remedy}"
 
 
 def test_a_runs_name_is_its_folder_before_anything_is_made(trained_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from seqlab.cli.using import VIEWS as COMMAND_LINE_VIEWS
 from seqlab.config.run import load_run_config
 from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError
 from seqlab.experiment import Trained, open_run, train
 from seqlab.insight.inspect import VIEWS, _write_page
 from seqlab.insight.subject import Subject
+from seqlab.insight.views import VIEWS as COMMAND_LINE_VIEWS
 from seqlab.interfaces import Table
 from seqlab.runs import named_run
 from tests.browser import Browser, PageReader, needs_chromium

@@ -1,0 +1,5 @@
+"""What `seqlab inspect` draws, by name and in order. It imports nothing, so that the command line knows it at once."""
+
+from __future__ import annotations
+
+VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
