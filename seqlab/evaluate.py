@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from rich.console import Console
 from rich.table import Table as Drawn
 from rich.text import Text
 
+from seqlab.config.overrides import key_of
+from seqlab.config.run import read_run_config
+from seqlab.config.suggest import nearest_key
 from seqlab.display import metric_lines
 from seqlab.errors import ConfigError, ResourceError, printable
 from seqlab.experiment import Trained, open_run
-from seqlab.interfaces import Metric, Split, Table
+from seqlab.interfaces import Metric, Split, Table, Task
 from seqlab.metrics import kinds
 from seqlab.run_folder import read_environment, writable, write_text
 from seqlab.training.device import Device, resolve_device, without_slow_parts
@@ -69,16 +72,19 @@ class Evaluation:
         return plain
 
 
-def evaluate_run(folder: Path, split: Split, config_dir: Path | None, corpus: str | None = None) -> Evaluation:
+def evaluate_run(
+    folder: Path, split: Split, config_dir: Path | None, corpus: str | None = None, overrides: Sequence[str] = ()
+) -> Evaluation:
     """Every metric of the run's best weights on the whole split, or on the whole of another corpus, with the run's
     vocabulary and labels; what was found for each item goes into the run's evaluation/SPLIT.jsonl, or
     corpus-NAME-DIGEST.jsonl. On this machine's device, in the precision that the run came to, or else in fp32.
+    overrides: how the file of another corpus is read, where it is unlike the run's own.
 
-    Raises CheckpointError or DataError where the run or its corpus is not what it was, ResourceError where the items
-    cannot be written.
+    Raises ConfigError for other overrides, CheckpointError or DataError where the run or its corpus is not what it was,
+    ResourceError where the items cannot be written.
     """
     trained = open_run(folder, config_dir)
-    task, name = trained.task, f"{split}.jsonl"
+    task, name = _read_by(trained, overrides, corpus), f"{split}.jsonl"
     if corpus is not None:
         split, task = "test", task.with_test_corpus(corpus, "--corpus")
         name = f"corpus-{_plain_name(corpus)}-{task.data_sha256[:8]}.jsonl"
@@ -109,6 +115,26 @@ def evaluate_run(folder: Path, split: Split, config_dir: Path | None, corpus: st
         corpus,
         unknown,
     )
+
+
+def _read_by(trained: Trained, overrides: Sequence[str], corpus: str | None) -> Task[Any]:
+    """The run's task, which reads another corpus as these overrides say."""
+    if not overrides:
+        return trained.task
+    may = [f"task.{name}" for name in trained.config.task.reading_settings]
+    how = f"beside --corpus FILE: {', '.join(may)}" if may else "this run's task has no setting of how a file is read"
+    for override in overrides:
+        key = key_of(override)
+        if "=" not in override:
+            raise ConfigError(f"'{override}' is too much: evaluate takes one run, and settings as KEY=VALUE", how)
+        if key not in may:
+            near = nearest_key(key, may)
+            hint = f"did you mean {near}={override.partition('=')[2]}?" if near else ""
+            raise ConfigError(f"a trained run's {key} stays as it is", *filter(None, (hint, how)))
+        if corpus is None:
+            raise ConfigError(f"'{override}': the run's own corpus is read as it was in training", how)
+    config = read_run_config(trained.folder / "config.yaml", trained.config.config_dir, overrides)
+    return trained.task.read_by(config.task)
 
 
 def _plain_name(corpus: str) -> str:

@@ -556,6 +556,11 @@ class Task(ABC, Generic[BatchT]):
             "a task offers others by its method with_test_corpus",
         )
 
+    def read_by(self, config: TaskConfig) -> Task[BatchT]:
+        """The same task with settings that differ in `reading_settings` alone, for with_test_corpus. A task whose
+        config names such settings has this method."""
+        raise ConfigError(f"{type(self).__name__} reads every corpus in the same way", "a task has its method read_by")
+
     def unread(self, text: str) -> str:
         """What of a text is too long to be read, for people; nothing where it is read whole."""
         return ""
@@ -600,10 +605,12 @@ class TaskConfig(ABC):
     """Base of every task's settings (its defaults stand in configs/task/*.yaml).
 
     training_settings: those that change how a model is trained, but not what it is judged on; only they may
-    differ between models that are compared.
+    differ between models that are compared. reading_settings: those that say how the file of a corpus is read, and
+    nothing else; they may be given again for another corpus (see Task.read_by).
     """
 
     training_settings: ClassVar[tuple[str, ...]] = ("batch_size",)
+    reading_settings: ClassVar[tuple[str, ...]] = ()
 
     before: ClassVar[Mapping[str, Any]] = {}
     """What runs that were stored before a setting existed had in its place, where that is not today's default."""

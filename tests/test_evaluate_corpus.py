@@ -13,7 +13,7 @@ from rich.console import Console
 from seqlab.config.compose import settings as settings_of
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
-from seqlab.experiment import train
+from seqlab.experiment import open_run, train
 from seqlab.interfaces import Task
 from tests.conftest import TASKS, tiny_config, tiny_overrides, tiny_task
 from tests.test_cli import Capture, Patch, in_process
@@ -122,6 +122,51 @@ def test_labels_that_training_lacks_are_counted(
     assert code == 3
     assert "--corpus=new.tsv has 1 label that training does not know: 'mixed' (2)" in err
     assert "labels: good, poor" in err
+
+
+def test_another_file_may_have_other_columns(
+    trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    """What is advised reads the file, and its figures are those of the same rows in the run's form."""
+    run = str(trained("sentiment"))
+    rows = [line.split("\t") for line in (tmp_path / "own.tsv").read_text(encoding="utf-8").splitlines()[1:]]
+    (tmp_path / "new.csv").write_text("Text;sentiment\n" + "".join(f"{t};{la}\n" for t, la in rows), encoding="utf-8")
+    (tmp_path / "bare.csv").write_text("".join(f"{label}~{text}\n" for text, label in rows), encoding="utf-8")
+    code, _, err = in_process(capsys, monkeypatch, "evaluate", run, "--corpus", "new.csv")
+    assert code == 3
+    advice = "task.text_column=Text task.label_column=sentiment"
+    assert f"try {advice}" in err
+    own = _evaluated(capsys, monkeypatch, run, "--corpus", "own.tsv")
+    new = _evaluated(capsys, monkeypatch, run, "--corpus", "new.csv", *advice.split())
+    bare = ("task.header=false", "task.separator=~", "task.text_column=2", "task.label_column=1")
+    other = _evaluated(capsys, monkeypatch, run, "--corpus", "bare.csv", *bare)
+    assert own["values"] == new["values"] == other["values"]
+    assert Path(new["items"]).read_text(encoding="utf-8") == Path(own["items"]).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_other_settings_are_refused_with_those_that_may_be_given(
+    task: str, trained: Callable[[str], Path], capsys: Capture, monkeypatch: Patch
+) -> None:
+    run = trained(task)
+    reading = open_run(run).config.task.reading_settings
+    may = [f"task.{name}" for name in reading] or ["no setting of how a file is read"]
+    corpus = ("--corpus", "own.tsv")
+    for words in (
+        ("task.corpus=own.tsv",),
+        (*corpus, "model.width=8"),
+        (*corpus, "optim.lr=1"),
+        (*corpus, "own.tsv"),
+        *((f"task.{name}=1",) for name in reading),
+    ):
+        code, _, err = in_process(capsys, monkeypatch, "evaluate", str(run), *words)
+        assert code == 2
+        assert all(name in err for name in may), err
+        assert len(err.splitlines()) <= 3
+    for name in reading:
+        code, _, err = in_process(capsys, monkeypatch, "evaluate", str(run), *corpus, f"task.{name[:-1]}=1")
+        assert code == 2
+        assert f"did you mean task.{name}=1?" in err
 
 
 def test_pairs_that_lack_a_side_are_no_items(

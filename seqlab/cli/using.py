@@ -88,6 +88,14 @@ def _typed(context: typer.Context) -> dict[str, str]:
 def evaluate(
     context: typer.Context,
     run: KnownRun,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="How --corpus is read, where it is unlike the run's own.",
+            show_default=False,
+        ),
+    ] = None,
     split: Annotated[Heldout, typer.Option("--split", help="The part of the corpus.")] = Heldout.test,
     corpus: Annotated[
         str | None,
@@ -106,7 +114,7 @@ def evaluate(
     folder = named_run(run, runs_dir)
     from seqlab.evaluate import evaluate_run, show_evaluation
 
-    found = evaluate_run(folder, split.value, config_dir, corpus)
+    found = evaluate_run(folder, split.value, config_dir, corpus, overrides or [])
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:

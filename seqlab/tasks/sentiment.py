@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar, Literal, Self
@@ -127,6 +128,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
         "batch_size", "batch_tokens", "unit", "bidirectional", "pooling", "vocabulary_size", "min_count",
         "word_dropout", "max_length",
     )  # fmt: skip
+    reading_settings = ("text_column", "label_column", "separator", "header")
 
     corpus: str
     text_column: str
@@ -315,6 +317,12 @@ class Sentiment(Restorable, Task[TextBatch]):
         task.ids = {"test": [self._encode(self.tokens(text)) for text, _ in items]}
         task.rows = {"test": Rows(task.ids["test"])}
         task.answers = {"test": [self.labels.index(label) for _, label in items]}
+        return task
+
+    def read_by(self, config: TaskConfig) -> Sentiment:
+        assert isinstance(config, SentimentConfig)
+        task = copy(self)
+        task.config = config
         return task
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
