@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from seqlab.config.overrides import spelled
 from seqlab.criterion import validated
 from seqlab.errors import ConfigError
 
@@ -103,30 +105,35 @@ SORTS: dict[str, Callable[[RunFiles], Any]] = {
 
 def names_of(groups: Mapping[Group, list[RunFiles]]) -> dict[Group, str]:
     """Each group in words: its task, and where several groups are on one, in what they differ."""
-    names: dict[Group, str] = {}
+    told: dict[Group, list[str]] = {}
     for group in groups:
         beside = {other: runs for other, runs in groups.items() if other.task == group.task}
-        names[group] = ", ".join([group.task, *(_differences(group, beside) if len(beside) > 1 else [])])
-    return names
+        told[group] = [group.task, *(_differences(group, beside) if len(beside) > 1 else [])]
+    alike = Counter(map(tuple, told.values()))
+    for group, texts in told.items():
+        if alike[tuple(texts)] > 1 or (len(texts) == 1 and sum(g.task == group.task for g in groups) > 1):
+            told[group] = [*texts, f"data {group.data[:8]}, splits {group.heldout[:8]}"]
+    return {group: ", ".join(texts) for group, texts in told.items()}
 
 
 def _differences(group: Group, beside: Mapping[Group, list[RunFiles]]) -> list[str]:
-    """The task's settings that are one in each group and not the same in all of them; else what else differs."""
+    """In what a group differs from others on its task: the settings whose values are either the same or quite
+    different in each of them, and the metric. A group may have several values of one: a corpus and its copy."""
     held: dict[str, dict[Group, set[str]]] = {}
     for other, runs in beside.items():
         for run in runs:
             settings = run.config.get("task")
             for key, value in settings.items() if isinstance(settings, dict) else ():
-                held.setdefault(key, {}).setdefault(other, set()).add(str(value))
-    told = [
-        f"{key} {next(iter(values[group]))}"
-        for key, values in held.items()
-        if key != "_target_"
-        and all(len(values.get(other, ())) == 1 for other in beside)
-        and len(set().union(*values.values())) > 1
-    ][:_MOST_SETTINGS]
+                held.setdefault(key, {}).setdefault(other, set()).add(spelled(value))
+    told = []
+    for key, values in held.items():
+        others = [values[other] for other in beside if other in values]
+        if key == "_target_" or len(others) < len(beside):
+            continue
+        mine = values[group]
+        if any(mine != its for its in others) and all(mine == its or mine.isdisjoint(its) for its in others):
+            told.append(f"{key} {' or '.join(sorted(mine))}")
+    told = told[:_MOST_SETTINGS]
     if len({other.metric for other in beside}) > 1 and not any(text.endswith(f" {group.metric}") for text in told):
         told.append(f"by {group.metric}" if group.metric else "no result")
-    if not told:
-        told.append(f"data {group.data[:8]}, splits {group.heldout[:8]}")
     return told

@@ -202,6 +202,38 @@ def test_other_corpora_splits_and_metrics_are_never_in_one_order(
     assert "they cannot be ranked: other data, other splits or another metric" in out
 
 
+def test_a_corpus_and_its_copy_are_one_group_under_both_names(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    """And no other group loses its name by that."""
+    for name, corpus, data, more in (
+        ("a", "d/1984.csv", "a", {}),
+        ("b", "d/reviews (1).csv", "a", {}),
+        ("c", "c.csv", "c", {"train_share": 0.9}),
+        ("d", "c.csv", "d", {}),  # what stood there later
+        ("e", "e.csv", "e", {"validation_corpus": "v.csv"}),
+    ):
+        settings = {"corpus": corpus, "train_share": 0.8, "validation_corpus": "null", **more}
+        _run(root, name, value=1.0, facts=_data(data), settings=settings)
+    assert dict(_listed(capsys, monkeypatch)) == {
+        "a": "char_lm, corpus d/1984.csv or d/reviews (1).csv, train_share 0.8, validation_corpus null",
+        "b": "char_lm, corpus d/1984.csv or d/reviews (1).csv, train_share 0.8, validation_corpus null",
+        "c": "char_lm, corpus c.csv, train_share 0.9, validation_corpus null",
+        "d": "char_lm, corpus c.csv, train_share 0.8, validation_corpus null",
+        "e": "char_lm, corpus e.csv, train_share 0.8, validation_corpus v.csv",
+    }
+    _run(
+        root,
+        "f",
+        value=1.0,
+        facts=_data("f"),
+        settings={"corpus": "e.csv", "train_share": 0.8, "validation_corpus": "v.csv"},
+    )
+    found = dict(_listed(capsys, monkeypatch))
+    assert (
+        found["f"] == "char_lm, corpus e.csv, train_share 0.8, validation_corpus v.csv, data ffffffff, splits ssssssss"
+    )
+    assert found["a"] == "char_lm, corpus d/1984.csv or d/reviews (1).csv, train_share 0.8, validation_corpus null"
+
+
 def test_runs_of_before_are_ranked_where_their_splits_must_be_the_same(
     root: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
