@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from seqlab.config.sources import LOADER, checked_yaml
-from seqlab.config.suggest import nearest
+from seqlab.config.suggest import means_nothing, nearest, turned_off
 from seqlab.data.files import expanded
 from seqlab.errors import CheckpointError
 from seqlab.ranking import grouped, names_of, sort_runs
@@ -218,7 +218,8 @@ def pinned_start(init_from: str | None, runs_dir: Path) -> list[str]:
     try:
         folder = named_run(init_from, runs_dir)
     except CheckpointError as error:
-        raise CheckpointError(f"init_from={init_from}: {error.what}", error.hint, error.allowed) from error
+        remedy = turned_off("init_from") if means_nothing(init_from) else error.hint
+        raise CheckpointError(f"init_from={init_from}: {error.what}", remedy, error.allowed) from error
     return [] if folder == Path(init_from) else [f"init_from={folder}"]
 
 

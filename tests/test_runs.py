@@ -11,7 +11,7 @@ import pytest
 
 from seqlab.errors import CheckpointError
 from seqlab.interfaces import Task
-from seqlab.runs import find_runs, named_run
+from seqlab.runs import find_runs, named_run, pinned_start
 from tests.conftest import TASKS, tiny_config, tiny_task
 from tests.test_cli import Capture, Patch, in_process
 
@@ -200,6 +200,14 @@ def test_other_corpora_splits_and_metrics_are_never_in_one_order(
     assert caplog.text == ""
     _, out, _ = in_process(capsys, monkeypatch, "runs", "diff", str(made[3]), str(made[4]))
     assert "they cannot be ranked: other data, other splits or another metric" in out
+
+
+def test_null_is_the_word_for_no_start_unless_a_run_is_called_none(root: Path) -> None:
+    with pytest.raises(CheckpointError, match="init_from=none: ") as error:
+        pinned_start("none", root / "runs")
+    assert error.value.hint == "null turns it off: init_from=null"
+    run = _run(root, "none")
+    assert pinned_start("none", root / "runs") == [f"init_from={run}"]
 
 
 def test_a_corpus_and_its_copy_are_one_group_under_both_names(root: Path, capsys: Capture, monkeypatch: Patch) -> None:

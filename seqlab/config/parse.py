@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from seqlab.config.sources import named_targets
-from seqlab.config.suggest import absent, nearest, unknown_key
+from seqlab.config.suggest import absent, means_nothing, nearest, turned_off, unknown_key
 from seqlab.config.user_code import make_importable
 from seqlab.errors import ConfigError
 
@@ -62,6 +62,16 @@ def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:
     return checked
 
 
+def check_texts(settings: object, where: str) -> None:
+    """Raises ConfigError for an optional text that says "none" in a word of its own, unless a file is called so."""
+    hints = get_type_hints(type(settings))
+    optional = [field.name for field in dataclasses.fields(settings) if hints[field.name] == str | None]  # type: ignore[arg-type]
+    for name in optional:
+        value = getattr(settings, name)
+        if value is not None and means_nothing(value) and not (value and Path(value).exists()):
+            raise ConfigError(f"{where}.{name}={value} is taken as a text", turned_off(f"{where}.{name}"))
+
+
 def _explain(error: ValidationError, where: str, schema: type[Any]) -> ConfigError:
     """pydantic's first complaint in the words of the command line."""
     first, *others = error.errors()
@@ -92,15 +102,10 @@ def _explain(error: ValidationError, where: str, schema: type[Any]) -> ConfigErr
             message = str(context["error"]) if kind == "value_error" else first["msg"].removeprefix("Input ")
             shown = "null" if value is None else value
             remedy = _remedy(key, context)
-            if path and _is_nothing(value) and _is_optional(schema, path[0]):
-                off = f"null turns it off: {key}=null"
+            if path and means_nothing(value) and _is_optional(schema, path[0]):
+                off = turned_off(key)
                 remedy = off if remedy.startswith("see:") else f"{remedy}; {off}"
             return ConfigError(f"{key}={shown}: {message}{word}", remedy)
-
-
-def _is_nothing(value: Any) -> bool:
-    """Whether somebody wanted to say "none of it"."""
-    return value in (0, False) or str(value).lower() in ("none", "no", "off", "nil", "na", "")
 
 
 def _is_optional(schema: type[Any], field: str) -> bool:

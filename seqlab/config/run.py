@@ -10,7 +10,7 @@ from typing import Any
 from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.config.compose import Composed, compose, read_composed
-from seqlab.config.parse import parse, parse_target
+from seqlab.config.parse import check_texts, parse, parse_target
 from seqlab.data.files import expanded
 from seqlab.errors import ConfigError
 from seqlab.interfaces import ModelConfig, TaskConfig, WholeNumber
@@ -51,7 +51,10 @@ class RunConfig:
 
 def load_run_config(overrides: list[str], config_dir: Path | None = None) -> RunConfig:
     """Compose and check. Raises ConfigError with a suggestion."""
-    return _typed(compose(overrides, config_dir), config_dir)
+    config = _typed(compose(overrides, config_dir), config_dir)
+    for where, group in (("model", config.model), ("task", config.task), ("optim", config.optim)):
+        check_texts(group, where)
+    return config
 
 
 def read_run_config(path: Path, config_dir: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:

@@ -131,6 +131,16 @@ def absent(word: str) -> tuple[str, str] | None:
     return next((said for words, said in _ABSENT.items() if word.lower() in words.split()), None)
 
 
+def means_nothing(value: Any) -> bool:
+    """Whether somebody wanted to say "none of it"."""
+    return value in (0, False) or str(value).lower() in ("none", "no", "off", "false", "0", "nil", "na", "")
+
+
+def turned_off(key: str) -> str:
+    """The remedy where a setting should have no value."""
+    return f"null turns it off: {key}=null"
+
+
 def unknown_key(key: str, value: Any, known: Iterable[str]) -> ConfigError:
     """The error for a setting that does not exist, with its neighbours."""
     known = list(known)

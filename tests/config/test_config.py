@@ -90,6 +90,10 @@ MISTAKES = {
     ("optim=sgd", "optim.learning_rate=0,1"): ("names several values", "did you mean optim.learning_rate=0.1?", ""),
     ("seed=0,1",): ("names several values", "seqlab compare lstm seed=0 --seeds 2", ""),
     ("optim.nothing=0,1",): ("names several values", "seqlab compare", ""),
+    ("task.validation_corpus=none",): ("is taken as a text", "null turns it off: task.validation_corpus=null", ""),
+    ("task.test_corpus=false",): ("is taken as a text", "null turns it off: task.test_corpus=null", ""),
+    ("task=sentiment", "task.test_corpus=Off"): ("is taken as a text", "turns it off: task.test_corpus=null", ""),
+    ("task.validation_corpus=",): ("is taken as a text", "null turns it off: task.validation_corpus=null", ""),
     ("seed=range(3)",): ("names several values", "", ""),
     ("hydra.run.dir=x",): ("Hydra's own settings", "", ""),
     ("trainer.max_steps=",): ("trainer.max_steps", "", ""),
@@ -113,6 +117,14 @@ def test_a_mistake_is_explained_in_three_lines(overrides: tuple[str, ...]) -> No
     for part, line in zip(MISTAKES[overrides], (error.value.what, error.value.hint, error.value.allowed), strict=True):
         assert part in line
     assert "use +" not in "".join(lines)  # Hydra's own advice, which makes things worse
+
+
+def test_a_file_may_be_called_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none").touch()
+    task = load_run_config(["task.validation_corpus=none"]).task
+    assert isinstance(task, CharLMConfig)
+    assert task.validation_corpus == "none"
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if group != "experiment"])
