@@ -138,7 +138,9 @@ def _replace(tree: dict[str, Any], override: Override) -> None:
         )
     if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
         raise unknown_key(override.key_or_group, override.value(), _leaves(tree, ""))
-    node[last] = override.value()
+    value = override.value()
+    # nothing is composed here, so that what is escaped for it is no reference
+    node[last] = value.replace("\\${", "${") if isinstance(value, str) else value
 
 
 def _plain(config: Any, names: dict[str, str], *, resolve: bool) -> Composed:
@@ -154,13 +156,13 @@ def _check(overrides: list[str], defaults: Callable[[], Mapping[str, Any]]) -> l
     """The overrides, parsed. Refuses what Hydra would take but nobody can mean. defaults: every dotted key's value
     without them, asked for only to say what was meant."""
     parsed: list[Override] = []
-    for text in overrides:
+    for before, text in zip(["", *overrides], overrides, strict=False):
         try:
             parsed += OverridesParser.create().parse_overrides([text])
         except OverrideParseException as error:
-            raise explain_override(text, _UserFolder.folder) from error
+            raise explain_override(text, _UserFolder.folder, before) from error
         if not parsed[-1].key_or_group:
-            raise explain_override(text, _UserFolder.folder)
+            raise explain_override(text, _UserFolder.folder, before)
     for override, text in zip(parsed, overrides, strict=True):
         if override.is_sweep_override():
             key = override.key_or_group

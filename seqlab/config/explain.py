@@ -19,12 +19,17 @@ from omegaconf.errors import (
 
 from seqlab.config.overrides import key_of
 from seqlab.config.sources import GROUPS, default_option, group_files
-from seqlab.config.suggest import absent, nearest, unknown_key
+from seqlab.config.suggest import absent, nearest, nearest_key, unknown_key
+from seqlab.data.files import exists, expanded
 from seqlab.errors import ConfigError
 
 
-def explain_override(text: str, config_dir: Path | None) -> ConfigError:
-    """For a word that is no override at all; `lstm` probably meant model=lstm."""
+def explain_override(text: str, config_dir: Path | None, before: str = "") -> ConfigError:
+    """For a word that is no override at all; `lstm` probably meant model=lstm, and a file belongs to the word before
+    it, which names a corpus."""
+    key, _, value = before.partition("=")
+    if key.endswith("corpus") and (joint := _joint(value, text)) is not None:
+        return ConfigError(f"'{text}' is a word of its own and no KEY=VALUE", f"try {shlex.quote(f'{key}={joint}')}")
     meant = [f"{group}={text}" for group in GROUPS if text in group_files(group, config_dir)]
     options = {name: group for group in GROUPS for name in group_files(group, config_dir)}
     near, none = nearest(text, options), absent(text)
@@ -36,6 +41,13 @@ def explain_override(text: str, config_dir: Path | None) -> ConfigError:
         f"did you mean {hint}?" if hint else "",
         "write key=value; quote lists, braces and spaces for the shell: 'optim.betas=[0.9,0.95]'",
     )
+
+
+def _joint(first: str, second: str) -> str | None:
+    """What two words of the shell are together: the name of a file with a space in it, or those of two files."""
+    if exists(expanded(f"{first} {second}")):
+        return f"{first} {second}"
+    return f"{first},{second}" if exists(expanded(first)) and exists(expanded(second)) else None
 
 
 def explain_composition(
@@ -62,11 +74,19 @@ def explain_composition(
         if not unknown.hint and (owners := _owners(key, config_dir)):
             unknown.hint = f"it belongs to {' and '.join(owners)}"
         return unknown
+    first = str(cause).partition("\n")[0][:160]  # what follows is about Hydra's own nodes
     if isinstance(cause, InterpolationKeyError):
-        return ConfigError(f"a value refers to a setting that does not exist: {' '.join(str(cause).split())[:160]}")
+        name = next(iter(re.findall(r"'([^']*)'", first)), "")
+        near = nearest_key(name, settings([]))
+        return ConfigError(
+            f"`${{{name}}}` refers to a setting {name}, which does not exist",
+            f"did you mean ${{{near}}}?" if near else "",
+        )
     if isinstance(cause, MissingMandatoryValue):
-        return ConfigError(f"a setting has no value: {' '.join(str(cause).split())[:160]}")
-    return ConfigError(text[:300])
+        return ConfigError(f"a setting has no value: {first}")
+    about = re.search(r"full_key: (\S+)", text)
+    by = next((override for override in overrides if about and key_of(override) == about[1]), None)
+    return ConfigError(f"{by}: {first}" if by else text.partition(" full_key: ")[0][:300])
 
 
 def _owners(key: str, config_dir: Path | None) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any, get_type_hints
 
 from seqlab.config.sources import GROUPS, named_targets
 from seqlab.config.user_code import make_importable
+from seqlab.data.files import exists, expanded
 
 _SETTING = re.compile(r"(\+{0,2})([a-z_]+(?:\.\w+)?)=(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)  # the override grammar reads it as the same text
@@ -19,7 +20,8 @@ _TEXTS = ("runs_dir", "init_from")  # of the settings that stand in no group
 
 
 def quoted_for_hydra(text: str) -> str:
-    """A text as the override grammar reads it back unchanged."""
+    """A text as the override grammar and the composition read it back unchanged."""
+    text = text.replace("${", "\\${")
     text = re.sub(r"(\\*)'", lambda found: found[1] * 2 + r"\'", text)
     slashes = len(text) - len(text.rstrip("\\"))
     return f"'{text}{slashes * chr(92)}'"
@@ -27,8 +29,8 @@ def quoted_for_hydra(text: str) -> str:
 
 def as_meant(overrides: Sequence[str], targets: Callable[[], Mapping[str, str]], config_dir: Path | None) -> list[str]:
     """The overrides, with the values of text settings quoted for the grammar. A value that is null, that stands in
-    quotes already, or that refers to another setting (`${...}`) is left to it. targets: the class of each group's
-    settings, asked for only where a value is not plain."""
+    quotes already, or that refers to another setting (`${...}`) is left to it, unless a file is called so. targets:
+    the class of each group's settings, asked for only where a value is not plain."""
     known: Mapping[str, str] | None = None
     result: list[str] = []
     for override in overrides:
@@ -45,7 +47,9 @@ def as_meant(overrides: Sequence[str], targets: Callable[[], Mapping[str, str]],
 
 def _left_to_hydra(value: str) -> bool:
     plain = _PLAIN.fullmatch(value) is not None and value.lower() not in _WORDS[1:]
-    return not value or plain or value == "null" or "${" in value or _QUOTED.fullmatch(value) is not None
+    if not value or plain or value == "null":
+        return True
+    return ("${" in value or _QUOTED.fullmatch(value) is not None) and not exists(expanded(value))
 
 
 def _is_text(target: str | None, name: str, config_dir: Path | None) -> bool:

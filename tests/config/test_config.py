@@ -98,7 +98,11 @@ MISTAKES = {
     ("hydra.run.dir=x",): ("Hydra's own settings", "", ""),
     ("trainer.max_steps=",): ("trainer.max_steps", "", ""),
     ("task.train_share=0.99",): ("task.train_share=0.99", "try 0.8 and 0.1", ""),
-    ("seed=${nope}",): ("refers to a setting that does not exist", "", ""),
+    ("seed=${nope}",): ("`${nope}` refers to a setting nope, which does not exist", "", ""),
+    ("task.corpus=a/${x}.txt",): ("`${x}` refers to a setting x, which does not exist", "", ""),
+    ("seed=${trainer.max_step}",): ("`${trainer.max_step}`", "did you mean ${trainer.max_steps}?", ""),
+    ("seed=${seed}",): ("seed=${seed}: Recursive interpolation detected", "", ""),
+    ("optim.betas=${a b}",): ("optim.betas=${a b}", "", ""),
     ("model._target_=os.system",): ("outside seqlab", "--config-dir", ""),
     ("model._target_=seqlab.nope.X",): ("cannot be imported", "", ""),
     ("model._target_=seqlab.tasks.char_lm.CharLMConfig",): ("is not a ModelConfig", "", ""),
@@ -117,6 +121,27 @@ def test_a_mistake_is_explained_in_three_lines(overrides: tuple[str, ...]) -> No
     for part, line in zip(MISTAKES[overrides], (error.value.what, error.value.hint, error.value.allowed), strict=True):
         assert part in line
     assert "use +" not in "".join(lines)  # Hydra's own advice, which makes things worse
+    assert "full_key" not in "".join(lines)  # nor what it says of its own nodes
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("task.corpus=d/a.en", "d/a.fr"), "try task.corpus=d/a.en,d/a.fr"),
+        (("task.test_corpus=d/a.fr", "d/a.en", "seed=1"), "try task.test_corpus=d/a.fr,d/a.en"),
+        (("task.corpus=d/b", "c.fr"), "try 'task.corpus=d/b c.fr'"),
+    ],
+)
+def test_a_file_after_a_corpus_is_joined_to_it(
+    words: tuple[str, ...], meant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("d").mkdir()
+    for name in ("d/a.en", "d/a.fr", "d/b c.fr"):
+        Path(name).touch()
+    with pytest.raises(ConfigError, match="is a word of its own") as refused:
+        load_run_config(["task=translation", *words])
+    assert refused.value.hint == meant
 
 
 def test_a_file_may_be_called_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

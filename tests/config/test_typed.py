@@ -39,6 +39,21 @@ def test_any_name_arrives_and_is_kept(tmp_path_factory: pytest.TempPathFactory, 
     assert read_run_config(path, None, [f"task.test_corpus={name}"]).task.test_corpus == name  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("name", ["${x}.csv", "a/${oc.env:HOME}", "it's ${x} \\", "'q'", '"q"'])
+def test_a_file_whose_name_looks_like_grammar_is_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).parent.mkdir(exist_ok=True)
+    Path(name).touch()
+    config = load_run_config(["task=translation", f"task.corpus={name}"])
+    assert config.task.corpus == name  # type: ignore[attr-defined]
+    Path("config.yaml").write_text(config.yaml, encoding="utf-8")
+    assert read_run_config(Path("config.yaml")).task.corpus == name  # type: ignore[attr-defined]
+    stored = read_run_config(Path("config.yaml"), None, [f"task.test_corpus={name}"])
+    assert stored.task.test_corpus == name  # type: ignore[attr-defined]
+
+
 def test_columns_by_number_are_words_of_their_own() -> None:
     config = load_run_config(["task=sentiment", "task.text_column=1", "task.separator=;", "task.batch_size=7"])
     assert (config.task.text_column, config.task.separator) == ("1", ";")  # type: ignore[attr-defined]
