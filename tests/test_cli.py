@@ -331,6 +331,19 @@ def test_config_prints_one_value(capsys: Capture, monkeypatch: Patch) -> None:
     assert "did you mean optim.learning_rate?" in err
 
 
+def test_config_prints_the_settings_of_a_group(capsys: Capture, monkeypatch: Patch) -> None:
+    import yaml
+
+    whole = yaml.safe_load(in_process(capsys, monkeypatch, "config", "model=gru")[1])
+    for key, group in (("trainer", "trainer"), ("trainer.", "trainer"), ("model.", "model"), ("optim.", "optim")):
+        code, out, _ = in_process(capsys, monkeypatch, "config", "model=gru", key)
+        assert code == 0
+        assert yaml.safe_load(out) == whole[group]
+        assert list(yaml.safe_load(out)) == list(whole[group])
+    assert in_process(capsys, monkeypatch, "config", "traner")[2].splitlines()[1].endswith("did you mean trainer?")
+    assert "did you mean model.width?" in in_process(capsys, monkeypatch, "config", "model.widht")[2]
+
+
 def test_list_names_everything(capsys: Capture, monkeypatch: Patch) -> None:
     code, out, _ = in_process(capsys, monkeypatch, "list", "--json")
     found = json.loads(out)

@@ -30,6 +30,8 @@ def board(
 def config(overrides: Overrides = None, config_dir: ConfigDir = None, debug: Debug = False) -> None:
     """Print the composed config: every setting with its value, or that of the keys that are named alone.
 
+    A group that is chosen by name (model) is that name, and with a dot (model.) its settings, as any other (trainer).
+
     Example: seqlab config model=gru optim.learning_rate"""
     from seqlab.config.run import load_run_config
 
@@ -39,19 +41,27 @@ def config(overrides: Overrides = None, config_dir: ConfigDir = None, debug: Deb
     if not keys:
         typer.echo(composed.yaml, nl=False)
         return
+    import yaml
+
     from seqlab.config.explain import explain_override
     from seqlab.config.suggest import nearest_key
     from seqlab.runs import flat
 
-    values = {**flat(composed.tree), **composed.names}
+    groups = {key: node for key, node in composed.tree.items() if isinstance(node, dict)}
+    known = {**groups, **flat(composed.tree), **composed.names}
+    values: dict[str, Any] = {**{f"{group}.": node for group, node in groups.items()}, **known}
     for key in keys:
         if key not in values:
-            near = nearest_key(key, values)
+            near = nearest_key(key, known)
             if "." not in key and near is None:
                 raise explain_override(key, config_dir)
             raise ConfigError(f"there is no setting '{key}'", f"did you mean {near}?" if near else "see: seqlab config")
     for key in keys:
-        typer.echo(values[key] if isinstance(values[key], str) else json.dumps(values[key], ensure_ascii=False))
+        value = values[key]
+        if isinstance(value, dict):
+            typer.echo(yaml.safe_dump(value, sort_keys=False, allow_unicode=True), nl=False)
+        else:
+            typer.echo(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 @app.command("list")
