@@ -6,15 +6,17 @@ T positions that look, S positions that are looked at, N heads.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 
 import numpy as np
 import torch
 
 from seqlab.drawing.picture import Picture, plain
-from seqlab.errors import ConfigError
+from seqlab.errors import ConfigError, SeqlabError
 from seqlab.insight.watching import calls_of, check_finite, left_out, shown
-from seqlab.interfaces import Network, Reading, Table, Task, context_of
+from seqlab.interfaces import ModelConfig, Network, Reading, Table, Task, context_of
 from seqlab.layers.attention import Attention, SelfAttention
 from seqlab.metrics import Floats
 
@@ -63,6 +65,18 @@ def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[
     found = maps(network, reading)
     ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
     return [_picture(name, module, weight_NTS, reading) for name, (module, weight_NTS) in ordered]
+
+
+def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
+    """The values of a model's setting `attention`, if it has such a choice, with which its network for the task has
+    one."""
+    found = []
+    for kind in get_args(get_type_hints(type(config)).get("attention")):
+        with suppress(SeqlabError, ValueError):  # what does not go with the other settings is no remedy
+            network = task.build_network(replace(cast("Any", config), attention=kind))
+            if any(isinstance(module, Attention) for module in network.modules()):
+                found.append(str(kind))
+    return found
 
 
 def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[Any]) -> Picture:

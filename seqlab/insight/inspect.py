@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError, DataError, ResourceError, SeqlabError, quoted
 from seqlab.experiment import open_run
 from seqlab.insight.answers import confusion, errors
-from seqlab.insight.attention import attention
+from seqlab.insight.attention import attention, attentive
 from seqlab.insight.bottleneck import bottleneck
 from seqlab.insight.embedding import embedding, vectors_of, write_projector
 from seqlab.insight.gradient import gradient
@@ -34,7 +35,7 @@ VIEWS: Mapping[str, View] = {
     "gradient": lambda subjects, _: gradient(subjects),
     "memory": lambda subjects, _: memory(subjects),
     "states": lambda subjects, text: for_each(subjects, lambda s: [states(s.task, s.network, text)]),
-    "attention": lambda subjects, text: for_each(subjects, lambda s: _some(attention(s.task, s.network, text))),
+    "attention": lambda subjects, text: for_each(subjects, lambda s: _attention(s, text)),
     "bottleneck": lambda subjects, _: bottleneck(subjects),
     "embedding": lambda subjects, _: for_each(subjects, lambda s: embedding(s.task, s.network)),
     "confusion": lambda subjects, _: for_each(subjects, lambda s: [confusion(s)]),
@@ -43,9 +44,15 @@ VIEWS: Mapping[str, View] = {
 _OF_A_TEXT = ("states", "attention")
 
 
-def _some(pictures: list[Picture]) -> list[Picture]:
+def _attention(subject: Subject, text: str | None) -> list[Picture]:
+    pictures = attention(subject.task, subject.network, text)
     if not pictures:
-        raise ConfigError("it has no attention to look at")
+        config = subject.trained.config
+        kinds = " or ".join(attentive(config.model, subject.task))
+        raise ConfigError(
+            f"{subject.label} on {config.names['task']} has none to look at",
+            f"train it with model.attention={kinds}" if kinds else "",
+        )
     return pictures
 
 
@@ -114,6 +121,7 @@ def inspect(
                 left_out[name] = error.what
                 continue
             error.what = f"no {name}: {error.what}"
+            error.allowed = error.allowed or f"all that fit: {shlex.join(['seqlab', 'inspect', *map(str, folders)])}"
             with suppress(OSError):  # what has something in it stays
                 where.rmdir()
             raise

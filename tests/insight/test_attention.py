@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from seqlab.insight.attention import attention, maps, spread
+from seqlab.insight.attention import attention, attentive, maps, spread
 from seqlab.insight.watching import calls_of
 from seqlab.interfaces import Memory
 from seqlab.layers.attention import AdditiveAttention, Attention, CrossAttention, DotAttention, SelfAttention
@@ -103,3 +103,7 @@ def test_maps_are_those_of_a_batch_that_is_read_as_in_training() -> None:
 def test_what_looks_nowhere_has_no_pictures() -> None:
     config = tiny_config("gru", "translation", "model.attention=none")
     assert attention(tiny_task(config), tiny_network(config), "3 May") == []
+    assert attentive(config.model, tiny_task(config)) == ["additive", "dot"]
+    for model, task in (("gru", "char_lm"), ("transformer", "translation")):  # without a source; without the setting
+        other = tiny_config(model, task)
+        assert attentive(other.model, tiny_task(other)) == []
