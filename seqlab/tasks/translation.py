@@ -10,7 +10,7 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
@@ -25,7 +25,7 @@ from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
 from seqlab.data.pair_splits import PairSplits, split_pairs, with_both_sides
-from seqlab.data.pairs import read_pairs
+from seqlab.data.pairs import ReadPairs, read_pairs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SPLITS, SplitCorpora
 from seqlab.data.vocabulary import (
@@ -131,12 +131,13 @@ class TranslationConfig(SplitCorpora, TaskConfig):
     def build(self) -> Translation:
         if self.corpus == "cldr":
             find_locale(self.target)
-            pairs = cldr_pairs(self.target, self.pairs, self.split_seed)
+            found = ReadPairs(cldr_pairs(self.target, self.pairs, self.split_seed))
         else:
-            pairs = read_pairs(self.corpus, "task.corpus")
+            found = read_pairs(self.corpus, "task.corpus")
+        given = self.read_held_out(read_pairs)
         splits = split_pairs(
-            pairs,
-            self.read_held_out(read_pairs),
+            found.pairs,
+            {split: part.pairs for split, part in given.items()},
             held_share=_HELD_SHARE,
             seed=self.split_seed,
             all_translations=self.repeated_sources == "all",
@@ -145,9 +146,11 @@ class TranslationConfig(SplitCorpora, TaskConfig):
         for split, part in splits.parts.items():
             if not part:
                 raise DataError(
-                    f"task.corpus={self.corpus}: {len(pairs)} pairs leave none for the {split} split",
+                    f"task.corpus={self.corpus}: {len(found.pairs)} pairs leave none for the {split} split",
                     "give twenty pairs or more, of different sources",
                 )
+        for read in (found, *given.values()):
+            splits = replace(splits, facts=splits.facts | read.facts, warnings=(*splits.warnings, *read.warnings))
         return Translation(splits, self)
 
     def scores(self, references: Iterable[str]) -> TextScores:
@@ -277,11 +280,12 @@ class Translation(Restorable, Task[PairBatch]):
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str) -> Translation:
-        pairs, said = with_both_sides(read_pairs(where, key), f"{key}={where}")
+        found = read_pairs(where, key)
+        pairs, said = with_both_sides(found.pairs, f"{key}={where}")
         if not pairs:
             raise DataError(f"{key}={where}: no pair has both a source and a translation")
-        if said:
-            _log.warning("%s", said)
+        for warning in (*found.warnings, *([said] if said else [])):
+            _log.warning("%s", warning)
         task, form = self.detached(), self.config.normalize
         task.data_sha256, task.test_is_validation = sha256_of(text for pair in pairs for text in pair), False
         pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]
