@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from seqlab.config.overrides import spelled
+from seqlab.config.suggest import did_you_mean
 from seqlab.criterion import validated
 from seqlab.errors import ConfigError
 
@@ -69,7 +70,8 @@ def sort_runs(runs: Iterable[RunFiles], key: str | None) -> list[RunFiles]:
     rest = [run for members in groups.values() for run in members if run.result is None]
     metrics = sorted({name for run in done for name in (run.result or {})["validation"]})
     if key is not None and key not in (*SORTS, *metrics):
-        raise ConfigError(f"--sort {key}: no run has it", "", f"sort by: {', '.join((*SORTS, *metrics))}")
+        hint = did_you_mean(key, (*SORTS, *metrics), "--sort ")
+        raise ConfigError(f"--sort {key}: no run has it", hint, f"sort by: {', '.join((*SORTS, *metrics))}")
     order = _by_metric(key) if key not in SORTS else SORTS[str(key)]
     found: list[RunFiles] = []
     for members in groups.values():

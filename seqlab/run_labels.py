@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from seqlab.config.suggest import nearest
+from seqlab.config.suggest import did_you_mean
 from seqlab.errors import CheckpointError, ConfigError, ResourceError, printable, printable_lines
 from seqlab.run_folder import read_json, write_json
 
@@ -76,10 +76,9 @@ def retagged(labels: Labels, add: Iterable[str], remove: Iterable[str]) -> Label
     tags = dict.fromkeys((*labels.tags, *add))
     for tag in remove:
         if tag not in labels.tags:
-            near = nearest(tag, labels.tags)
             raise ConfigError(
                 f"--remove {tag}: the run has no such tag",
-                f"did you mean {near}?" if near else "",
+                did_you_mean(tag, labels.tags),
                 f"its tags: {', '.join(labels.tags) or 'none'}",
             )
         if tag in add:

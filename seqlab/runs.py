@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from seqlab.config.sources import LOADER, checked_yaml
-from seqlab.config.suggest import means_nothing, nearest, turned_off
+from seqlab.config.suggest import did_you_mean, means_nothing, nearest, turned_off
 from seqlab.data.files import expanded
 from seqlab.errors import CheckpointError
 from seqlab.ranking import grouped, names_of, sort_runs
@@ -194,8 +194,12 @@ def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
         return max(found, key=lambda run: run.changed).folder
     done = [run for run in found if run.task == task and run.result is not None]
     if not done:
-        tasks = ", ".join(sorted({run.task for run in found if run.result is not None}))
-        raise CheckpointError(f"{name}: no finished run in {runs_dir} is on {task}", "", f"tasks: {tasks or 'none'}")
+        tasks = sorted({run.task for run in found if run.result is not None})
+        raise CheckpointError(
+            f"{name}: no finished run in {runs_dir} is on {task}",
+            did_you_mean(task, tasks, "best:"),
+            f"tasks: {', '.join(tasks) or 'none'}",
+        )
     groups = grouped(done)
     chosen, *others = groups
     if others:

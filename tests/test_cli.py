@@ -269,7 +269,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
         (["train", "model=transformer", "model.context=9"], 2, ["model.context=9 is too short", "model.context=64"]),
         (["train", "--nope"], 2, ["no such option", "--nope"]),
         (["trian"], 2, ["trian"]),
-        (["list", "modles"], 2, ["modles", "models"]),
+        (["list", "modles"], 2, ["modles", "did you mean models?"]),
         (["train", "--config-dir", "/nowhere"], 2, ["is not a folder"]),
         (["train", "optim.schedule=cosine", "trainer.max_steps=null", "trainer.max_epochs=1"], 2, ["horizon_steps"]),
     ],

@@ -78,7 +78,11 @@ def test_best_first_whatever_the_direction(root: Path, capsys: Capture, monkeypa
     ("words", "part"),
     [
         (["--sort", "nothing"], "sort by: time, model"),
+        (["--sort", "tiem"], "did you mean --sort time?"),
+        (["--sort", "los"], "did you mean --sort loss?"),
         (["--task", "nothing"], "tasks: char_lm"),
+        (["--task", "char-lm"], "did you mean --task char_lm?"),
+        (["show", "best:char_ml"], "did you mean best:char_lm?"),
         (["show", "nowhere"], "is not the folder of a run"),
         (["--runs-dir", "x" * 300], "cannot look for runs in"),
         (["diff", "runs/char_lm/rnn/a"], "missing argument"),

@@ -75,13 +75,13 @@ def list_options(
 ) -> None:
     """Say what there is to choose from."""
     from seqlab.catalogue import catalogue
-    from seqlab.config.suggest import nearest
+    from seqlab.config.suggest import did_you_mean
 
     found = catalogue(config_dir)
     if what is not None and what not in found:
-        near = nearest(what, found)
-        hint = f"did you mean {near}?" if near else ""
-        raise ConfigError(f"there is nothing called '{what}' to list", hint, f"list: {', '.join(found)}")
+        raise ConfigError(
+            f"there is nothing called '{what}' to list", did_you_mean(what, found), f"list: {', '.join(found)}"
+        )
     chosen: dict[str, Any] = found if what is None else {what: found[what]}
     if as_json:
         typer.echo(json.dumps(chosen, indent=2, ensure_ascii=False))

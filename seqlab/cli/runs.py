@@ -40,7 +40,7 @@ def runs(
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
-    from seqlab.config.suggest import nearest
+    from seqlab.config.suggest import did_you_mean
     from seqlab.ranking import grouped, names_of, sort_runs
     from seqlab.runs import find_runs
     from seqlab.runs_display import show_runs
@@ -48,14 +48,14 @@ def runs(
     everything, damaged = find_runs(runs_dir)
     tasks = sorted({run.task for run in everything})
     if task is not None and task not in tasks and everything:
-        raise ConfigError(f"--task {task}: no run in {runs_dir} is on it", "", f"tasks: {', '.join(tasks)}")
+        hint = did_you_mean(task, tasks, "--task ")
+        raise ConfigError(f"--task {task}: no run in {runs_dir} is on it", hint, f"tasks: {', '.join(tasks)}")
     chosen = [run for run in everything if task in (None, run.task)]
     if tag is not None and chosen:
         tags = sorted({tag for run in chosen for tag in run.labels.tags})
         chosen = [run for run in chosen if tag in run.labels.tags]
         if not chosen:
-            near = nearest(tag, tags)
-            hint = f"did you mean {near}?" if near else "give one: seqlab runs tag RUN " + shlex.quote(tag)
+            hint = did_you_mean(tag, tags) or "give one: seqlab runs tag RUN " + shlex.quote(tag)
             raise ConfigError(f"--tag {tag}: no run has it", hint, f"tags: {', '.join(tags) or 'none'}")
     found = sort_runs(chosen, sort)
     if as_json:

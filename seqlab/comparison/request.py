@@ -11,7 +11,7 @@ from typing import Literal
 
 from seqlab.config.overrides import key_of, runs_dir_in
 from seqlab.config.sources import group_files
-from seqlab.config.suggest import nearest
+from seqlab.config.suggest import did_you_mean
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs import is_moving, named_run, run_folders
 
@@ -141,7 +141,7 @@ def read_request(
 
 def _unknown(word: str, models: Iterable[str], runs_dir: Path) -> ConfigError:
     """For a word that names nothing."""
-    hint = f"did you mean {near}?" if (near := nearest(word, models)) else ""
+    hint = did_you_mean(word, models)
     try:
         named_run(word, runs_dir)
     except CheckpointError as error:

@@ -52,8 +52,8 @@ class RunConfig:
 def load_run_config(overrides: list[str], config_dir: Path | None = None) -> RunConfig:
     """Compose and check. Raises ConfigError with a suggestion."""
     config = _typed(compose(overrides, config_dir), config_dir)
-    for where, group in (("model", config.model), ("task", config.task), ("optim", config.optim)):
-        check_texts(group, where)
+    for group in ("model", "task", "optim", "device", "trainer"):
+        check_texts(getattr(config, group), group)
     return config
 
 

@@ -111,6 +111,11 @@ def nearest(word: str, known: Iterable[str], synonyms: Mapping[str, str] = _VALU
     return next(iter((*same, *typos)), None)
 
 
+def did_you_mean(word: str, known: Iterable[str], before: str = "") -> str:
+    """The hint that names what was probably meant, after `before`; "" where nothing was."""
+    return f"did you mean {before}{near}?" if (near := nearest(word, known)) else ""
+
+
 def nearest_key(key: str, known: Iterable[str]) -> str | None:
     """The dotted setting that was probably meant by a dotted or a bare one: in the group that was typed, if there is
     such a group."""
@@ -133,7 +138,7 @@ def absent(word: str) -> tuple[str, str] | None:
 
 def means_nothing(value: Any) -> bool:
     """Whether somebody wanted to say "none of it"."""
-    return value in (0, False) or str(value).lower() in ("none", "no", "off", "false", "0", "nil", "na", "")
+    return value in (0, False) or str(value).lower() in ("none", "no", "off", "false", "nil", "na", "")
 
 
 def turned_off(key: str) -> str:
