@@ -122,7 +122,11 @@ def _read_by(trained: Trained, overrides: Sequence[str], corpus: str | None) -> 
     if not overrides:
         return trained.task
     may = [f"task.{name}" for name in trained.config.task.reading_settings]
-    how = f"beside --corpus FILE: {', '.join(may)}" if may else "this run's task has no setting of how a file is read"
+    how = (
+        f"to be given with --corpus FILE: {', '.join(may)}"
+        if may
+        else "this run's task has no setting of how a file is read"
+    )
     for override in overrides:
         key = key_of(override)
         if "=" not in override:
@@ -130,7 +134,10 @@ def _read_by(trained: Trained, overrides: Sequence[str], corpus: str | None) -> 
         if key not in may:
             near = nearest_key(key, may)
             hint = f"did you mean {near}={override.partition('=')[2]}?" if near else ""
-            raise ConfigError(f"a trained run's {key} stays as it is", *filter(None, (hint, how)))
+            raise ConfigError(
+                f"'{override}': a trained run keeps its settings, but for how --corpus is read",
+                *filter(None, (hint, how)),
+            )
         if corpus is None:
             raise ConfigError(f"'{override}': the run's own corpus is read as it was in training", how)
     config = read_run_config(trained.folder / "config.yaml", trained.config.config_dir, overrides)

@@ -187,21 +187,23 @@ def _check_separator(row: Row, separator: str, likely: str, setting: str) -> Non
 
 
 def _check_quotes(rows: list[Row], lines: list[str], separator: str, setting: str) -> None:
-    """Raise DataError for a quoted field that holds rows: its first line, its last and most of those between have as
-    many fields as a row, one of which stands elsewhere in its column, as a label does."""
+    """Raise DataError for a quoted field that holds rows: its lines have as many fields as a row, and where none of the
+    row's own stand, some that other rows have in that column, as they have a label."""
     width = len(rows[0][1])
     spans = [(n, n + ends, row) for n, row in rows if (ends := sum(cell.count("\n") for cell in row))]
     if width < 2 or not spans:
         return
     known = [set(column) - {""} for column in zip_longest(*(row for _, row in rows), fillvalue="")]
+
+    def is_row(cells: list[str], places: range) -> bool:
+        return len(cells) == width and any(cells[place].strip('"') in known[place] for place in places)
+
     for start, end, row in spans:
-        besides = [(known[place], place) for place, cell in enumerate(row[:width]) if "\n" not in cell]
-        fields = [line.split(separator) for line in lines[start - 1 : end]]
-        first, *inner, last = (
-            len(cells) == width and any(cells[place].strip('"') in column for column, place in besides)
-            for cells in fields
-        )
-        if first and last and sum(inner) >= len(inner) / 2:
+        held = [place for place, cell in enumerate(row) if "\n" in cell]
+        first, *inner, last = (line.split(separator) for line in lines[start - 1 : end])
+        fits = len(first) == len(last) == width
+        ends_like_rows = is_row(first, range(held[0] + 1, width)) or is_row(last, range(held[-1]))
+        if fits and ends_like_rows and sum(is_row(cells, range(width)) for cells in inner) >= len(inner) / 2:
             raise DataError(
                 f"{setting}, line {start}: the quote opened here closes in line {end}; these lines look like rows",
                 'take both quotes out, or close each in its own line; inside such a field they are doubled: ""no""',

@@ -103,30 +103,30 @@ def test_a_row_that_does_not_fit_is_refused_with_its_line(tmp_path: Path, conten
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("closes", [3, 4, 12])
-@pytest.mark.parametrize("label_first", [False, True])
-def test_a_quote_closed_in_a_later_row_swallows_none(
-    tmp_path: Path, separator: str, closes: int, label_first: bool
-) -> None:
+@pytest.mark.parametrize("columns", ["text label", "label text", "id text label", "label id text", "text id label"])
+def test_a_quote_closed_in_a_later_row_swallows_none(tmp_path: Path, separator: str, closes: int, columns: str) -> None:
     """Beside texts of several lines, which are read."""
 
     def line(n: int, opening: str = "", closing: str = "") -> str:
-        label = ("neg", "pos")[n % 2]
-        if label_first:
-            return separator.join((label, f"{opening}good film {n}{closing}"))
-        return separator.join((f"{opening}good film {n}{closing}", label))
+        cells = {"id": f"{n}", "text": f"{opening}good film {n}{closing}", "label": ("neg", "pos")[n % 2]}
+        return separator.join(cells[name] for name in columns.split())
 
-    rows = [line(n) for n in range(20)]
-    rows[2], rows[closes] = line(2, opening='"'), line(closes, closing='"')
-    letter = '"Dear Sir,; \t or Madam,\nit was fine, and\nI am; yours"'
-    true = separator.join(("pos", letter) if label_first else (letter, "pos"))
-    head = separator.join(("label", "text") if label_first else ("text", "label"))
-    (tmp_path / "a.txt").write_text("\n".join([head, *rows, true]) + "\n")
+    letter = f'"Dear Sir, \t or; Madam,\nit was{separator} fine, and\nI am; yours{separator} truly"'
+    other = f'"Great film{separator} loved\nevery bit{separator} really"'
+    true = [
+        separator.join({"text": text, "label": "pos"}.get(c, "77") for c in columns.split()) for text in (letter, other)
+    ]
+    head = separator.join(columns.split())
+    rows = [head, *(line(n) for n in range(20)), *true]
+    (tmp_path / "b.txt").write_text("\n".join(rows) + "\n")
+    place = columns.split().index("text")
+    read = [cells[place] for cells in _cells(_read(tmp_path / "b.txt"))]
+    assert read == [*(f"good film {n}" for n in range(20)), letter.strip('"'), other.strip('"')]
+    rows[3], rows[closes + 1] = line(2, opening='"'), line(closes, closing='"')
+    (tmp_path / "a.txt").write_text("\n".join(rows) + "\n")
     with pytest.raises(DataError, match=f"line 4: the quote opened here closes in line {closes + 2};") as refused:
         _read(tmp_path / "a.txt")
     assert "good film 2" in refused.value.lines()[-1]
-    rows = [line(n) for n in range(20)]
-    (tmp_path / "b.txt").write_text("\n".join([head, *rows, true]) + "\n")
-    assert "it was fine" in "".join(_cells(_read(tmp_path / "b.txt"))[-1])
 
 
 @pytest.mark.parametrize("text", ["Good, bad\nand, so, on", "One, two\nthree, four\nfive, six\nseven", "Yes, pos\nno"])
