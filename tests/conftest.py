@@ -35,6 +35,7 @@ _TINY = {
     "task.word_dropout": "0.0",
     "task.pairs": "300",
     "task.sample_length": "20",
+    "optim.warmup_steps": "1",
     "trainer.max_steps": "4",
     "trainer.eval_every_steps": "2",
     "trainer.log_every_steps": "1",

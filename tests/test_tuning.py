@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections import Counter
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.tuning import search as searching
+from benchmarks.tuning.__main__ import RESULTS, TOP
+from benchmarks.tuning.configs import file_name, tuned_yaml
 from benchmarks.tuning.space import (
     BODY,
     DROPOUT,
@@ -55,6 +58,17 @@ def test_near_is_beside_and_within_the_space(rate: float, layers: int, dropout: 
         assert abs(LAYERS.index(draw.layers) - LAYERS.index(layers)) <= 1
         assert abs(DROPOUT.index(draw.dropout) - DROPOUT.index(dropout)) <= 1
         assert abs(WARMUP_STEPS.index(draw.warmup_steps) - WARMUP_STEPS.index(warmup)) <= 1
+
+
+def test_what_is_shipped_is_what_was_found() -> None:
+    known = json.loads(RESULTS.read_text(encoding="utf-8"))
+    files = {path.name for path in (TOP / "configs" / "tuned").iterdir()}
+    assert files == {file_name(found) for found in known["found"].values()}
+    for found in known["found"].values():
+        assert [Draw(**{f.name: trial[f.name] for f in fields(Draw)}) for trial in found["trials"]][:8] == list(FIRST)
+        assert len(found["trials"]) == len(known["first"]) + sum(known["near"]) >= 16
+        shipped = TOP / "configs" / "tuned" / file_name(found)
+        assert shipped.read_text(encoding="utf-8") == tuned_yaml(found), "python -m benchmarks tuning --write"
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -36,6 +36,11 @@ def budget_notes(config: TrainerConfig, optim: OptimConfig, steps_in: Callable[[
                 f"trainer.max_epochs={epochs}; for all of them: trainer.max_steps={steps}"
             )
         ends = min(ends, steps)
+    if optim.warmup_steps >= ends:
+        notes.append(
+            f"the learning rate is still being warmed up when training ends at step {ends}: "
+            f"optim.warmup_steps={optim.warmup_steps}; try optim.warmup_steps={max(1, int(ends) // 10)}"
+        )
     horizon = optim.horizon(config.max_steps)
     if horizon is None or not optim.decays:
         return notes

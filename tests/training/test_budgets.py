@@ -44,6 +44,16 @@ def test_epochs_that_will_not_be_reached_are_said() -> None:
     assert steps_in(20, tiny_task(config), tiny_network(config), None, 7) == -(-steps // 7)
 
 
+def test_a_warm_up_as_long_as_training_is_said() -> None:
+    constant = "optim.schedule=constant"
+    assert _notes(constant, "trainer.max_steps=40", "optim.warmup_steps=39") == []
+    (said,) = _notes(constant, "trainer.max_steps=40", "optim.warmup_steps=40")
+    assert said == (
+        "the learning rate is still being warmed up when training ends at step 40: optim.warmup_steps=40; "
+        "try optim.warmup_steps=4"
+    )
+
+
 def test_the_steps_of_epochs_are_those_that_training_makes() -> None:
     words = (
         "trainer.max_epochs=2",
