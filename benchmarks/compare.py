@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.runs import MODELS
 from benchmarks.tables import markdown, save
+from seqlab.config.overrides import spelled
 from seqlab.config.sources import group_files
 from seqlab.display import compact, number
 
@@ -63,7 +64,7 @@ def table(found: dict[str, Any]) -> str:
     parts = (
         f"`{found['shown']}`: {found['minutes']:.1f} minutes (load before: {found['load']:.1f})",
         markdown(headings, [*map(_cells, summary["rows"]), *baselines]),
-        f"Shared target: validation {name} {number(summary['target'])}. Verdicts:",
+        f"Shared target: validation {name} {number(summary['target'])}. Verdicts, {summary['condition']}:",
         "\n".join(f"- {pair['verdict']}" for pair in summary["pairs"]),
         markdown(("setting", *labels), settings),
     )
@@ -71,7 +72,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _plain(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else spelled(value)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

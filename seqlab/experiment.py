@@ -51,13 +51,17 @@ from seqlab.training.trainer import Trainer
 from seqlab.training.windows import steps_in
 
 _log = logging.getLogger("seqlab")
+_SAME = (
+    "test = validation: the corpus has no test split of its own, so that its test figures are those of the split "
+    "that chose the weights"
+)
 _NOT_PLAIN = ("metrics", "remarks", "item_values", "sample")  # of a Result
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to; result.json holds the same. remarks: those of the warnings that only the figures gave reason
-    for; the others are about the data, and were said before training."""
+    """What a run came to; result.json holds the same. remarks: those of the warnings that belong beside the figures;
+    the others are about the data, and were said before training."""
 
     folder: Path
     task: str
@@ -99,11 +103,7 @@ def count_parameters(network: nn.Module) -> int:
 
 def task_warnings(task: Task[Any]) -> tuple[str, ...]:
     """What makes a task's figures mean less than they seem to: what it says itself, and what shows in its splits."""
-    same = (
-        "test = validation: the corpus has no test split of its own, so that its test figures are those of the split "
-        "that chose the weights"
-    )
-    return (*([same] if task.test_is_validation else []), *task.warnings())
+    return (*([_SAME] if task.test_is_validation else []), *task.warnings())
 
 
 def budgets(config: RunConfig, task: Task[Any], network: Network[Any]) -> list[str]:
@@ -377,7 +377,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
         precision=trainer.device.precision,
         metrics=metrics,
         warnings=(*task_warnings(trainer.task), *remarks),
-        remarks=remarks,
+        remarks=(*([_SAME] if trainer.task.test_is_validation else []), *remarks),
         test_is_validation=trainer.task.test_is_validation,
         item_values=_item_values(meter),
         sample="",

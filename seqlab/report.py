@@ -77,7 +77,7 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test "):
         console.print(line)
     _show_warnings(result.remarks, console)
-    if (known := len(result.warnings) - len(result.remarks)) > 0:
+    if known := sum(warning not in result.remarks for warning in result.warnings):
         _show_warnings([f"{known} about the data, named before training"], console)
     _print("  95 %: over test items, of this one seed", console)
     _print(

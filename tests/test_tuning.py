@@ -95,7 +95,8 @@ def test_a_search_reads_no_test_split_and_begins_over_the_whole_space(monkeypatc
     monkeypatch.setattr("benchmarks.tuning.space.BODY", 3_000)
     monkeypatch.setattr(searching, "FIRST", FIRST[:2])
     monkeypatch.setattr(searching, "NEAR", (1, 1))
-    extra = tuple(word for word in tiny_overrides("rnn", "char_lm")[2:] if not word.startswith("model."))
+    own = ("model.", "optim.")
+    extra = tuple(word for word in tiny_overrides("rnn", "char_lm")[2:] if not word.startswith(own))
     extra = (*(word for word in extra if "max_steps" not in word), "trainer.max_steps=8")
     found = searching.search("rnn", "char_lm", 0, extra)
     assert read == {"train", "validation"}
@@ -111,7 +112,8 @@ def test_a_search_reads_no_test_split_and_begins_over_the_whole_space(monkeypatc
 def test_a_trial_ends_at_the_half_only_where_it_is_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worse at a half than the best so far was at a quarter."""
     monkeypatch.setattr("benchmarks.tuning.space.BODY", 3_000)
-    words = [word for word in tiny_overrides("rnn", "char_lm") if not word.startswith(("model.", "trainer.max_steps"))]
+    own = ("model.", "optim.", "trainer.max_steps")
+    words = [word for word in tiny_overrides("rnn", "char_lm") if not word.startswith(own)]
     base = [*words, "trainer.max_steps=8"]
     shared = load_run_config(base)
     corpus = shared.task.build()

@@ -70,7 +70,7 @@ def blocks_in(held: str, train: str) -> tuple[int, int]:
 def repeated_text(held: str, train: str, split: str) -> Iterator[str]:
     """A warning where much of a running text stands in the text of training."""
     found, blocks = blocks_in(held, train)
-    if found > _OFTEN * blocks:
+    if found > max(1, _OFTEN * blocks):  # one alone may be a heading
         yield (
             f"{found} of {blocks} blocks of {_BLOCK} characters, spread over the {split} split, stand in training "
             "letter by letter: a model can know them by heart, and its figures say that much less about new text"

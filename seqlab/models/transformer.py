@@ -53,12 +53,12 @@ class TransformerConfig(ModelConfig):
         return Transformer(self, role)
 
     def at_width(self, width: int) -> Iterator[Self]:
-        """Heads are kept; feed_forward keeps its ratio to the width, give or take an eighth, since widths that
+        """Heads are kept; feed_forward keeps its ratio to the width, give or take a third, since widths that
         the heads divide are far apart."""
         if width % self.heads or (self.positions == "rope" and (width // self.heads) % 2):
             return
         wanted = self.feed_forward * width / self.width
-        for share in range(13):
+        for share in (*range(13), *range(14, 35, 2)):
             for sign in (1, -1) if share else (1,):
                 yield replace(self, width=width, feed_forward=max(1, round(wanted * (1 + sign * share / 100))))
 
