@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import pytest
@@ -97,7 +98,6 @@ def test_our_networks_name_what_would_be_found_by_default(model: str, task: str)
     ("part", "target"),
     [
         ("body", 300_000),
-        pytest.param("body", 60_000, marks=pytest.mark.slow),
         pytest.param("params", 3_000_000, marks=pytest.mark.slow),
     ],
 )
@@ -111,6 +111,30 @@ def test_every_family_on_every_task_is_matched_within_two_percent(
     assert abs(reached - target) <= 0.02 * target
     again = load_run_config([f"model={model}", f"task={task}", *changes(config.model, found)])
     assert again.model == found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_small_body_is_matched_or_its_neighbours_are_named(model: str, task: str) -> None:
+    """One width more is a step of 8 % for three layers of width 24: what lies between two of them is refused, with
+    both."""
+    config, target = load_run_config([f"model={model}", f"task={task}"]), 60_000
+    data = tiny_task(tiny_config(model, task))
+    try:
+        found = match_size(data, config.model, "body", target)
+    except ConfigError as error:
+        offers = re.findall(r"([\d,]+) \((model\.[^)]+)\)", error.hint)
+        below, above = (int(size.replace(",", "")) for size, _ in offers)
+        assert below < 0.98 * target < 1.02 * target < above
+        widths = []
+        for size, settings in offers:
+            offered = load_run_config([f"model={model}", f"task={task}", *settings.split(", ")]).model
+            assert sizes_of(data, offered).body == int(size.replace(",", ""))
+            widths.append(offered.width)
+        assert widths[1] == widths[0] + 1  # there is nothing between them
+    else:
+        assert abs(sizes_of(data, found).body - target) <= 0.02 * target
 
 
 def test_the_transformer_keeps_heads_and_divisibility() -> None:
