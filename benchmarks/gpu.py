@@ -69,6 +69,7 @@ def steps(trainer: PacedTrainer, count: int) -> tuple[float, int, float]:
     flops = training_flops(on_cpu, windows[:1])
     for group in islice(groups, 20):
         trainer.advance(group)
+    trainer.settle()
     trainer.device.synchronise()
     started, tokens = time.perf_counter(), trainer.progress.tokens
     for group in islice(groups, count):
@@ -77,6 +78,12 @@ def steps(trainer: PacedTrainer, count: int) -> tuple[float, int, float]:
     trainer.device.synchronise()
     tokens = trainer.progress.tokens - tokens
     return time.perf_counter() - started, tokens, flops / windows[0].positions * tokens
+
+
+def gpt(report: Report, corpus: str, compile_: str, count: int, peak: float) -> None:
+    """A row of nanoGPT's network, compiled or not."""
+    took, tokens, flops = steps(trainer_of(_GPT, corpus, f"device.compile={compile_}"), count)
+    report.add(f"GPT 6 x 384, compile={compile_}", took, round(tokens / took), flops / took / peak, f"{count} steps")
 
 
 def bare_steps(trainer: PacedTrainer, count: int) -> float:
@@ -111,29 +118,31 @@ def main() -> None:
     """Print one table; says so and stops where there is no GPU."""
     made = parser(__doc__)
     made.add_argument("--corpus", required=True)
+    made.add_argument("--quick", action="store_true", help="three steps of each: whether all of it runs")
     options: argparse.Namespace = made.parse_args()
     if not torch.cuda.is_available():
         print("no CUDA device: nothing was measured")
         sys.exit(1)
+
+    def few(count: int) -> int:
+        return min(count, 3) if options.quick else count
+
     peak = peak_flops(torch.bfloat16)
     report = Report("gpu", ("what", "seconds", "tokens/s", "of the bf16 peak", "result"), options)
     report.add("bf16 product 8192", "", "", 1.0, f"{peak / 1e12:.0f} TFLOP/s")
     corpus = f"task.corpus='{options.corpus}'"
-    for compile_ in ("never", "always"):
-        trainer = trainer_of(_GPT, corpus, f"device.compile={compile_}")
-        took, tokens, flops = steps(trainer, 200)
-        report.add(f"GPT 6 x 384, compile={compile_}", took, round(tokens / took), flops / took / peak, "200 steps")
+    gpt(report, corpus, "never", few(200), peak)
     trainer = trainer_of(_GPT, corpus, "trainer.max_steps=5000", "optim.horizon_steps=5000")
     started = time.perf_counter()
     best = float("inf")
-    for group in islice(trainer.groups(), 5000):
+    for group in islice(trainer.groups(), few(5000)):
         trainer.advance(group)
-        if trainer.progress.step % 250 == 0:
+        if trainer.progress.step % few(250) == 0:
             best = min(best, trainer.evaluate("validation").compute()["loss"].value)
     report.add("GPT 6 x 384, 5,000 steps", time.perf_counter() - started, "", "", f"{best:.4f} nats, best validation")
     trainer = trainer_of(_LSTM)
-    took, tokens, flops = steps(trainer, 100)
-    report.add("LSTM 2 x 1024", took, round(tokens / took), flops / took / peak, "100 steps")
+    took, tokens, flops = steps(trainer, few(100))
+    report.add("LSTM 2 x 1024", took, round(tokens / took), flops / took / peak, f"{few(100)} steps")
     for name, overrides in (("LSTM 1 x 128", _SMALL), ("transformer (default)", ("model=transformer",))):
         trainer = trainer_of(overrides)
         ratios = []
@@ -141,16 +150,17 @@ def main() -> None:
             taken = {}
             for who in ("bare", "ours")[:: 1 if turn % 2 else -1]:
                 trainer.progress, trainer.state = Progress(), None
-                taken[who] = bare_steps(trainer, 200) if who == "bare" else steps(trainer, 200)[0]
+                taken[who] = bare_steps(trainer, few(200)) if who == "bare" else steps(trainer, few(200))[0]
             ratios.append(taken["bare"] / taken["ours"])
         report.add(f"trainer against a bare loop, {name}", "", "", "", f"x{statistics.median(ratios):.3f} its speed")
     losses = {}
     for precision in ("fp32", "bf16", "fp16"):
         trainer = trainer_of(("model=transformer",), f"device.precision={precision}")
-        for group in islice(trainer.groups(), 700):
+        for group in islice(trainer.groups(), few(700)):
             trainer.advance(group)
         losses[precision] = trainer.evaluate("validation").compute()["loss"].value
     report.add("700 steps in each precision", "", "", "", ", ".join(f"{k} {v:.4f} nats" for k, v in losses.items()))
+    gpt(report, corpus, "always", few(200), peak)  # last: compiling may take minutes
     report.finish()
 
 

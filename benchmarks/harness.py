@@ -187,7 +187,7 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 class Report:
-    """Rows of one question: a Markdown table as they come, and JSON at the end."""
+    """Rows of one question: a Markdown table and JSON, as they come."""
 
     def __init__(self, name: str, columns: Sequence[str], options: argparse.Namespace) -> None:
         self.name, self.columns, self.options = name, columns, options
@@ -198,16 +198,19 @@ class Report:
     def add(self, *cells: Any) -> None:
         self.rows.append(dict(zip(self.columns, cells, strict=True)))
         print("| " + " | ".join(_shown(cell) for cell in cells) + " |", flush=True)
+        self._keep()  # the next row may take minutes, or fail
 
     def finish(self) -> None:
+        print(f"\n{_conditions(self._keep())}")
+
+    def _keep(self) -> dict[str, Any]:
         facts = machine(self.options.threads)
         facts |= {"load_before": self.load_before, "load_after": os.getloadavg()[0]}
         found = {"benchmark": "harness", "name": self.name, "machine": facts, "rows": self.rows}
-        print(f"\n{_conditions(found)}")
-        if self.options.only:  # some rows are no table to keep
-            return
-        self.options.out.mkdir(parents=True, exist_ok=True)
-        write_json(self.options.out / f"{self.name}.json", found)
+        if not self.options.only:  # some rows are no table to keep
+            self.options.out.mkdir(parents=True, exist_ok=True)
+            write_json(self.options.out / f"{self.name}.json", found)
+        return found
 
 
 def table(found: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from seqlab.experiment import budgets, train
 from seqlab.report import show_plan
 from seqlab.resume import resume
 from seqlab.tasks.char_lm import CharLM
-from seqlab.training.budgets import slow_validation
+from seqlab.training.budgets import seconds_per_position, slow_validation
 from seqlab.training.windows import steps_in
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 from tests.training.test_trainer import Listener, make_trainer
@@ -104,6 +104,20 @@ def test_a_validation_longer_than_training_names_both_remedies() -> None:
     assert rarely.endswith("(7 are due); less often: trainer.eval_every_steps=190")
     assert slow_validation(15.0, 16.0, trainer, lambda _: None) is None
     assert slow_validation(1.0, 0.5, trainer, lambda _: None) is None  # seven seconds in all
+
+
+def test_what_happens_once_is_not_taken_for_the_time_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU loads its kernels in the first batch: a validation of a second was said to take nine minutes."""
+    trainer, now = make_trainer("lstm", "char_lm"), [0.0]
+    monkeypatch.setattr("seqlab.training.budgets.time.perf_counter", lambda: now[0])
+
+    def take(*_: object) -> None:
+        now[0] += 30.0 if now[0] == 0 else 0.5
+
+    trainer.network.register_forward_hook(take)
+    first, second, *_ = trainer.task.validation_batches()
+    assert first.positions == second.positions
+    assert seconds_per_position(trainer, 0.4) == pytest.approx(0.5 / second.positions)
 
 
 @pytest.fixture

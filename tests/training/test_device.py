@@ -26,6 +26,14 @@ def test_auto_on_a_cpu_is_fp32() -> None:
         resolve_device(_config(precision="fp16"), deterministic=False)
 
 
+def test_fp32_is_fp32_in_recurrent_kernels_too() -> None:
+    """torch's own default is TF32 there and fp32 in every other product: families would be unlike each other."""
+    torch.backends.cudnn.allow_tf32 = True
+    resolve_device(_config(), deterministic=False)
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="device=cuda: this machine or this build of torch has none") as error:
