@@ -34,7 +34,7 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     """The plan with sizes matched, steps measured and budgets turned into steps."""
     tasks = Tasks()
     orders: dict[str, list[str]] = {}  # in which order training reads the text, and who reads it so
-    limits: dict[str, list[str]] = {}  # how far evaluation looks back, where that is shorter than the text
+    remarks: dict[str, list[str]] = {}  # what is to be said of some models, and of which
     variants: list[Variant] = []
     notes = list(plan.notes)
     primary = next((stored_primary(folder) for v in plan.variants for folder in v.existing.values()), "")
@@ -56,14 +56,14 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
             notes += [warning for warning in task_warnings(task) if warning not in notes]
             with torch.device("meta"):
                 empty = new_network(config, task)
-            for limit in shortened(empty, task):
-                limits.setdefault(limit, []).append(variant.label)
+            remarked = list(shortened(empty, task))
             order = task.training_order(empty)
             if request.budget is None and not variant.existing:  # which is the only end that a run has then
-                notes += [note for note in budgets(config, task, empty) if note not in notes]
-            if len({config.trainer.bptt_steps for config in configs.values()}) > 1:
-                cut = cut_note(config.trainer, task.longest())
-                notes += [cut] if cut and cut not in notes else []
+                remarked += budgets(config, task, empty)
+            elif len({config.trainer.bptt_steps for config in configs.values()}) > 1:
+                remarked += filter(None, [cut_note(config.trainer, task.longest())])
+            for remark in remarked:
+                remarks.setdefault(remark, []).append(variant.label)
             orders.setdefault(order, []).append(variant.label)
             if shared_threads is not None and config.device.threads == "auto" and not variant.existing:
                 variant = replace(variant, overrides=merged(variant.overrides, (shared_threads,)))
@@ -85,7 +85,7 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     variants = list(common_compilation(variants, configs))
     check_corpus(plan, tasks)
     notes += [slow] if slow is not None else []
-    notes += [f"{', '.join(labels)}: {limit}" for limit, labels in limits.items()]
+    notes += [f"{', '.join(labels)}: {remark}" for remark, labels in remarks.items()]
     if len(orders) > 1:
         read = "; ".join(f"{', '.join(labels)}: {order}" for order, labels in orders.items())
         notes.append(f"training reads the same text, as many positions a step, in another order ({read})")

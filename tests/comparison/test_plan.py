@@ -59,6 +59,12 @@ def test_the_paired_design_differs_in_the_model_alone() -> None:
     assert "rnn: windows in the order of the text; transformer: windows in random order" in note
 
 
+def test_what_a_budget_surprises_with_is_said_of_whom() -> None:
+    notes = _plan("slow: rnn optim.warmup_steps=50", "rnn", "late: lstm optim.warmup_steps=50").notes
+    (note,) = (note for note in notes if "warmed up" in note)
+    assert note.startswith("slow, late: the learning rate is still being warmed up when training ends at step")
+
+
 def test_where_evaluation_looks_no_further_than_training_reached_it_is_said_of_whom() -> None:
     plan = _plan("rnn", "transformer trainer.bptt_steps=4", "deep: transformer model.layers=3 trainer.bptt_steps=4")
     (note,) = (note for note in plan.notes if "training reaches" in note)
