@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from benchmarks.runs import MODELS
-from benchmarks.tables import markdown, save
+from benchmarks.tables import markdown, parts, save
 from seqlab.config.overrides import spelled
 from seqlab.config.sources import group_files
 from seqlab.display import compact, number
@@ -34,9 +34,7 @@ PARTS: dict[str, list[str]] = {
 
 def main() -> None:
     """Make each comparison that is asked for, or all, and keep its summary in benchmarks/results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=[[], *PARTS])
-    for part in parser.parse_args().parts:
+    for part in parts(argparse.ArgumentParser(description=__doc__), PARTS).parts:
         load, started = os.getloadavg()[0], time.perf_counter()
         command = [sys.executable, "-m", "seqlab", "compare", *PARTS[part], "--json", "--quiet"]
         summary = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from typing import Any
 
-from benchmarks.tables import markdown, save
+from benchmarks.tables import markdown, parts, save
 from seqlab.config.sources import group_files
 
 MODELS = tuple(group_files("model", None))
@@ -28,9 +28,7 @@ SHOWN = ("bits_per_character", "accuracy", "f1", "exact_match", "bleu", "chrf", 
 
 def main() -> None:
     """Run each part that is asked for, or all, and keep what came of it in benchmarks/results."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=[[], *PARTS])
-    for part in parser.parse_args().parts:
+    for part in parts(argparse.ArgumentParser(description=__doc__), PARTS).parts:
         with tempfile.TemporaryDirectory() as runs_dir:
             save("runs", part, {"runs": [measure(overrides, runs_dir) for overrides in PARTS[part]]})
 

@@ -12,7 +12,7 @@ import tempfile
 from typing import Any
 
 from benchmarks.runs import measure
-from benchmarks.tables import RESULTS, markdown, save
+from benchmarks.tables import RESULTS, markdown, parts, save
 
 _POSITIONS = ("rope", "learned", "sinusoidal", "none")
 
@@ -20,14 +20,13 @@ _POSITIONS = ("rope", "learned", "sinusoidal", "none")
 def main() -> None:
     """One run for each position code that is asked for, or for all; what is known of the others stays."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*", default=list(_POSITIONS), choices=[[], *_POSITIONS])
     parser.add_argument("--corpus", required=True, help="the path of tiny shakespeare, 1,115,394 characters")
-    given = parser.parse_args()
+    given = parts(parser, _POSITIONS)
     kept = RESULTS / "shakespeare-gpt_cpu.json"
     runs = json.loads(kept.read_text(encoding="utf-8"))["runs"] if kept.is_file() else []
     found = {run["overrides"]: run for run in runs}
     with tempfile.TemporaryDirectory() as runs_dir:
-        for kind in given.kinds:
+        for kind in given.parts:
             words = f"experiment=shakespeare_gpt_cpu model.positions={kind}"
             run = measure(f"{words} task.corpus={given.corpus}", runs_dir)
             found[words] = {**run, "overrides": words}

@@ -6,12 +6,13 @@ its function `table` says what stands between; a test holds docs and files equal
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
 import platform
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,15 @@ def save(benchmark: str, part: str, found: dict[str, Any]) -> None:
     }
     RESULTS.mkdir(exist_ok=True)
     write_json(RESULTS / f"{benchmark}-{part}.json", {**facts, **found})
+
+
+def parts(parser: argparse.ArgumentParser, known: Iterable[str], words: Sequence[str] | None = None) -> Any:
+    """What was typed; its `parts` are those of `known` that are asked for, or all of them."""
+    # argparse holds a default against the choices as if it had been typed
+    parser.add_argument("parts", nargs="*", default=[], choices=[[], *known])
+    given = parser.parse_args(words)
+    given.parts = given.parts or list(known)
+    return given
 
 
 def markdown(headings: Iterable[str], rows: Iterable[Iterable[object]]) -> str:

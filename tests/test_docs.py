@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 
@@ -32,3 +33,12 @@ def test_a_figure_changed_by_hand_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert page.endswith("\nafter\n")
     assert tables.fill(page) == page
     assert tables.fill(page.replace("1.2500", "1.1500")) == page
+
+
+def test_a_benchmark_is_asked_for_all_of_its_parts_or_for_some(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"long": 1, "short": 2}
+    assert tables.parts(argparse.ArgumentParser(), known, []).parts == ["long", "short"]
+    assert tables.parts(argparse.ArgumentParser(), known, ["short"]).parts == ["short"]
+    with pytest.raises(SystemExit):
+        tables.parts(argparse.ArgumentParser(), known, ["shrot"])
+    assert "invalid choice: 'shrot'" in capsys.readouterr().err
