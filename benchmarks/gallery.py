@@ -1,4 +1,4 @@
-"""The pictures and figures of docs/gallery.md: trains what is missing, inspects it, prints the tables.
+"""The pictures and figures of docs/gallery.md: trains what is missing, inspects it, keeps what the pictures say.
 
 `python -m benchmarks gallery` keeps its runs in runs/gallery and writes docs/gallery/*.svg.
 """
@@ -13,8 +13,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.tables import markdown, save
+
 FAMILIES = ("rnn", "lstm", "gru", "transformer")
 SEEDS = (0, 1, 2)
+_DOUBLING = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def _name(seed: int) -> str:
@@ -86,10 +89,20 @@ def main() -> None:
         found[group] = json.loads(_seqlab("inspect", *folders, *words, "--out", str(folder), "--json"))["pictures"]
         for picture, name in kept.items():
             shutil.copyfile(folder / f"{picture}.svg", given.out / f"{name}.svg")
-    _reach(found)
-    _memory(found)
-    _bottleneck(found)
-    _rest(found)
+    for view, rows in (
+        ("gradient", _reach(found)),
+        ("memory", _memory(found)),
+        ("states", _followed(found)),
+        ("bottleneck", _bottleneck(found)),
+        ("answers", _answers(found)),
+    ):
+        save("gallery", view, {"rows": rows})
+
+
+def table(found: dict[str, Any]) -> str:
+    """The rows as they were kept."""
+    headings = list(dict.fromkeys(heading for row in found["rows"] for heading in row))
+    return markdown(headings, ([row.get(heading, "") for heading in headings] for row in found["rows"]))
 
 
 def _seqlab(*words: str) -> str:
@@ -105,49 +118,76 @@ def _families(found: dict[str, Any], view: str) -> dict[str, list[dict[str, Any]
     return {model: [found[group][view]["runs"][place] for group in groups] for place, model in enumerate(FAMILIES)}
 
 
-def _reach(found: dict[str, Any]) -> None:
-    print("\n| model | with respect to | lag under 1 %, by seed | relative norm at lag 10, 30, 100 (seed 0) |")
-    print("| --- | --- | --- | --- |")
+def _reach(found: dict[str, Any]) -> list[dict[str, str]]:
+    """How far back gradients reach. Lags are counted from 1."""
+    rows = []
     for model, runs in _families(found, "gradient").items():
         for part in ("state", "inputs"):
             if runs[0][part] is None:
                 continue
-            lags = ", ".join(str(run[part]["lag_under_1_percent"] or "none") for run in runs)
             median = runs[0][part]["median"]
-            norms = ", ".join(f"{median[lag - 1] / max(median):.2g}" for lag in (10, 30, 100))
-            print(f"| {model} | {part} | {lags} | {norms} |")
+            rows.append(
+                {
+                    "model": model,
+                    "with respect to": part,
+                    "lag under 1 %, by seed": ", ".join(
+                        str(run[part]["lag_under_1_percent"] or "none") for run in runs
+                    ),
+                    "relative norm at lag 10, 30, 100 (seed 0)": ", ".join(
+                        f"{median[lag - 1] / max(median):.2g}" for lag in (10, 30, 100)
+                    ),
+                }
+            )
+    return rows
 
 
-def _memory(found: dict[str, Any]) -> None:
-    shown = (1, 2, 4, 8, 16, 32, 64, 128, 512)
-    print("\n| model | enough, by seed | " + " | ".join(f"k = {k}" for k in shown) + " |")
-    print("| --- | --- |" + " --- |" * len(shown))
+def _memory(found: dict[str, Any]) -> list[dict[str, str]]:
+    """What more context is good for."""
+    rows = []
     for model, runs in _families(found, "memory").items():
         by_context = dict(zip(runs[0]["context"], runs[0]["value"], strict=True))
-        values = " | ".join(f"{by_context[k]:.3f}" if k in by_context else "" for k in shown)
         enough = ", ".join(str(run["effective_context"]) for run in runs)
-        print(f"| {model} | {enough} | {values} |")
+        values = {f"k = {k}": f"{by_context[k]:.3f}" if k in by_context else "" for k in (*_DOUBLING, 512)}
+        rows.append({"model": model, "enough, by seed": enough, **values})
+    return rows
 
 
-def _bottleneck(found: dict[str, Any]) -> None:
+def _bottleneck(found: dict[str, Any]) -> list[dict[str, str]]:
+    """BLEU by length of the source."""
     runs = [run for group in ("bottleneck", "bottleneck-lstm") for run in found[group]["bottleneck"]["runs"]]
-    lengths = [f"{group['from']} to {group['to']}" for group in runs[0]["groups"]]
-    print("\n| model | " + " | ".join(lengths) + " |\n| --- |" + " --- |" * len(lengths))
-    for run in runs:
-        cells = (
-            f"{group['bleu']:.1f} ({group['bleu_interval'][0]:.1f} to {group['bleu_interval'][1]:.1f})"
+    return [
+        {"model": run["label"]}
+        | {
+            f"{group['from']} to {group['to']}": (
+                f"{group['bleu']:.1f} ({group['bleu_interval'][0]:.1f} to {group['bleu_interval'][1]:.1f})"
+            )
             for group in run["groups"]
-        )
-        print(f"| {run['label']} | " + " | ".join(cells) + " |")
+        }
+        for run in runs
+    ]
 
 
-def _rest(found: dict[str, Any]) -> None:
-    print()
-    for follower in found["states"]["states"]["followers"]:
-        print(f"- gru unit {follower['unit']} follows {follower['feature']}: r = {follower['correlation']:.2f}")
-    errors = found["answers"]["errors"]
-    print(f"- calibration error of the classifier: {errors['expected_calibration_error']:.3f}")
-    print(f"- confusion: {found['answers']['confusion']['confusion']}")
+def _followed(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Units that follow something."""
+    return [
+        {
+            "unit of the GRU": str(follower["unit"]),
+            "follows": follower["feature"],
+            "correlation": f"{follower['correlation']:.2f}",
+        }
+        for follower in found["states"]["states"]["followers"]
+    ]
+
+
+def _answers(found: dict[str, Any]) -> list[dict[str, str]]:
+    """What a classifier is right about, and how sure it is."""
+    counts: dict[str, dict[str, int]] = found["answers"]["confusion"]["confusion"]
+    rows = [
+        {"label": label, **{f"taken for {other}": str(count) for other, count in row.items()}}
+        for label, row in counts.items()
+    ]
+    error = found["answers"]["errors"]["expected_calibration_error"]
+    return [*rows, {"label": f"expected calibration error: {error:.3f}"}]
 
 
 if __name__ == "__main__":
