@@ -144,6 +144,15 @@ def test_a_file_after_a_corpus_is_joined_to_it(
     assert refused.value.hint == meant
 
 
+def test_a_run_where_settings_are_read_is_known_for_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs/b").mkdir(parents=True)
+    Path("runs/b/config.yaml").touch()
+    with pytest.raises(ConfigError, match="'runs/b' is the folder of a run") as refused:
+        load_run_config(["runs/b"])
+    assert "evaluate, predict, inspect" in refused.value.hint
+
+
 def test_a_file_may_be_called_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "none").touch()
