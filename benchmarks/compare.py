@@ -38,8 +38,8 @@ def main() -> None:
         load, started = os.getloadavg()[0], time.perf_counter()
         command = [sys.executable, "-m", "seqlab", "compare", *PARTS[part], "--json", "--quiet"]
         summary = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-        here, runs = time.perf_counter() - started, summary["time"]["taken_seconds"]
-        minutes = max(here, runs) / 60  # runs may be there from a sitting before
+        here, runs = time.perf_counter() - started, (summary["time"] or {}).get("taken_seconds", 0.0)
+        minutes = max(here, runs) / 60  # where runs were there from a sitting before, theirs alone
         shown = f"seqlab compare {shlex.join(PARTS[part])}"
         save("compare", part, {"shown": shown, "minutes": minutes, "load": load, "summary": summary})
 
@@ -65,9 +65,10 @@ def table(found: dict[str, Any]) -> str:
         markdown(headings, [*map(_cells, summary["rows"]), *baselines]),
         f"Shared target: validation {name} {number(summary['target'])}. Verdicts, {summary['condition']}:",
         "\n".join(f"- {pair['verdict']}" for pair in summary["pairs"]),
+        "\n".join(f"- note: {note}" for note in summary["notes"]),
         markdown(("setting", *labels), settings),
     )
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
 def _plain(value: Any) -> str:

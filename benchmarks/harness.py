@@ -189,8 +189,9 @@ def machine(threads: int) -> dict[str, Any]:
 class Report:
     """Rows of one question: a Markdown table and JSON, as they come."""
 
-    def __init__(self, name: str, columns: Sequence[str], options: argparse.Namespace) -> None:
+    def __init__(self, name: str, columns: Sequence[str], options: argparse.Namespace, *, keep: bool = True) -> None:
         self.name, self.columns, self.options = name, columns, options
+        self.keep = keep and not options.only  # some rows are no table to keep
         self.rows: list[dict[str, Any]] = []
         self.load_before = os.getloadavg()[0]
         print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns), flush=True)
@@ -198,18 +199,19 @@ class Report:
     def add(self, *cells: Any) -> None:
         self.rows.append(dict(zip(self.columns, cells, strict=True)))
         print("| " + " | ".join(_shown(cell) for cell in cells) + " |", flush=True)
-        self._keep()  # the next row may take minutes, or fail
+        self._write("partial.json")  # the next row may take minutes, or fail
 
     def finish(self) -> None:
-        print(f"\n{_conditions(self._keep())}")
+        print(f"\n{_conditions(self._write('json'))}")
+        (self.options.out / f"{self.name}.partial.json").unlink(missing_ok=True)
 
-    def _keep(self) -> dict[str, Any]:
+    def _write(self, ending: str) -> dict[str, Any]:
         facts = machine(self.options.threads)
         facts |= {"load_before": self.load_before, "load_after": os.getloadavg()[0]}
         found = {"benchmark": "harness", "name": self.name, "machine": facts, "rows": self.rows}
-        if not self.options.only:  # some rows are no table to keep
+        if self.keep:
             self.options.out.mkdir(parents=True, exist_ok=True)
-            write_json(self.options.out / f"{self.name}.json", found)
+            write_json(self.options.out / f"{self.name}.{ending}", found)
         return found
 
 

@@ -30,12 +30,12 @@ def explain_override(text: str, config_dir: Path | None, before: str = "") -> Co
     key, _, value = before.partition("=")
     if key.endswith("corpus") and (joint := _joint(value, text)) is not None:
         return ConfigError(f"'{text}' is a word of its own and no KEY=VALUE", f"try {shlex.quote(f'{key}={joint}')}")
-    if (Path(expanded(text)) / "config.yaml").is_file():
+    meant = [f"{group}={text}" for group in GROUPS if text in group_files(group, config_dir)]
+    if text and not meant and exists(expanded(text) / "config.yaml"):
         return ConfigError(
             f"'{text}' is the folder of a run, and settings are read here",
             "a run is what evaluate, predict, inspect, resume and runs show take",
         )
-    meant = [f"{group}={text}" for group in GROUPS if text in group_files(group, config_dir)]
     options = {name: group for group in GROUPS for name in group_files(group, config_dir)}
     near, none = nearest(text, options), absent(text)
     if none is not None and not meant:

@@ -86,24 +86,25 @@ def slow_validation(
 
 
 def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
-    """Of an evaluation with the network as it is, from batches of validation that fit into `at_most` seconds. The first
-    batch counts only where it is the only one: a GPU loads its kernels in it."""
+    """Of an evaluation with the network as it is, from the batches of validation that fit into `at_most` seconds, two at
+    least. The first one counts only where it is the only one: a GPU loads its kernels in it."""
     task, network, device = trainer.task, trainer.network, trainer.device
     meter = task.meter("validation")
     state: State = ()
     seen, taken = 0, 0.0
-    started = time.perf_counter()
+    started = ended = time.perf_counter()
     with evaluating(network), torch.inference_mode(), device.autocast():
         for number, window in enumerate(task.validation_batches()):
             if number == 1:
-                seen, started = 0, time.perf_counter()
+                seen, started = 0, ended
             batch = window.to(device.torch_device)
             state = state if window.continues else network.initial_state(window.size)
             output = network(batch, state)
             meter.update(batch, output, network)
             state, seen = output.state, seen + window.positions
             device.synchronise()
-            taken = time.perf_counter() - started
+            ended = time.perf_counter()
+            taken = ended - started
             if number and seen and taken > at_most:
                 break
     return taken / max(seen, 1)
@@ -116,15 +117,19 @@ def positions_in(batches: Iterable[Any]) -> int:
 
 class ValidationWatch:
     """An Observer that times a part of a validation at the second log line, and says once if a whole one will be longer
-    than the training between two. The first line holds what happens once, such as compilation and loading kernels."""
+    than the training between two. The first line holds what happens once, such as compilation and loading kernels; it
+    has to do where a validation comes before the second."""
 
     def __init__(self, trainer: Trainer[Any], say: Callable[[str], None]) -> None:
-        self.trainer, self.say, self.lines = trainer, say, 0
+        self.trainer, self.say, self.lines, self.looked = trainer, say, 0, False
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
-        self.lines += 1
-        if self.lines != 2 or progress.evaluated_step or self.trainer.stop_signal is not None:
+        config, self.lines = self.trainer.config, self.lines + 1
+        validates = -(-progress.step // config.eval_every_steps) * config.eval_every_steps
+        early = self.lines == 1 and validates >= progress.step + config.log_every_steps
+        if early or self.looked or progress.evaluated_step or self.trainer.stop_signal is not None:
             return
+        self.looked = True
         trainer = self.trainer
         drawn = random_states(trainer.device.name)
         try:

@@ -98,7 +98,7 @@ def _peak_of_process() -> int:
 def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
     """Choose, check and prepare the device. Raises ConfigError for one that this machine lacks."""
     keep_memory()
-    # fp32 is what it says for every family: torch lets cuDNN, thus recurrent kernels alone, round to ten bits instead
+    # fp32 is what it says for every family: torch lets cuDNN, here recurrent kernels alone, round to ten bits instead
     torch.backends.cudnn.allow_tf32 = False
     if isinstance(config.threads, int):
         torch.set_num_threads(config.threads)

@@ -151,6 +151,12 @@ def test_a_run_where_settings_are_read_is_known_for_what_it_is(tmp_path: Path, m
     with pytest.raises(ConfigError, match="'runs/b' is the folder of a run") as refused:
         load_run_config(["runs/b"])
     assert "evaluate, predict, inspect" in refused.value.hint
+    Path("lstm").mkdir()
+    Path("lstm/config.yaml").touch()
+    for word, part in (("lstm", "did you mean model=lstm?"), ("x" * 300, ""), ("", "")):
+        with pytest.raises(ConfigError, match="cannot read the override") as refused:
+            load_run_config([word])
+        assert part in refused.value.hint
 
 
 def test_a_file_may_be_called_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from seqlab.experiment import budgets, train
 from seqlab.report import show_plan
 from seqlab.resume import resume
 from seqlab.tasks.char_lm import CharLM
-from seqlab.training.budgets import seconds_per_position, slow_validation
+from seqlab.training.budgets import ValidationWatch, seconds_per_position, slow_validation
 from seqlab.training.windows import steps_in
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 from tests.training.test_trainer import Listener, make_trainer
@@ -118,6 +118,27 @@ def test_what_happens_once_is_not_taken_for_the_time_of_a_batch(monkeypatch: pyt
     first, second, *_ = trainer.task.validation_batches()
     assert first.positions == second.positions
     assert seconds_per_position(trainer, 0.4) == pytest.approx(0.5 / second.positions)
+    now[0] = 0.0
+    monkeypatch.setattr(trainer.task, "validation_batches", lambda: iter([first]))  # there is nothing else to go by
+    assert seconds_per_position(trainer, 0.4) == pytest.approx(30.0 / first.positions)
+
+
+@pytest.mark.parametrize(("log", "every", "line"), [(2, 100, 4), (2, 4, 4), (2, 3, 2), (2, 2, 2), (3, 2, None)])
+def test_a_validation_is_timed_at_the_second_line_or_before_it_is_made(
+    log: int, every: int, line: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first line holds what happens once, and serves where no other comes in time."""
+    trainer = make_trainer("lstm", "char_lm", f"trainer.log_every_steps={log}", f"trainer.eval_every_steps={every}")
+    timed: list[int] = []
+
+    def timing(*_: object) -> float:
+        timed.append(trainer.progress.step)
+        return 0.0
+
+    monkeypatch.setattr("seqlab.training.budgets.seconds_per_position", timing)
+    trainer.observers = (ValidationWatch(trainer, lambda _: None),)
+    trainer.fit()
+    assert timed == ([] if line is None else [line])
 
 
 @pytest.fixture
