@@ -128,9 +128,8 @@ def main() -> None:
         return min(count, 3) if options.quick else count
 
     peak = peak_flops(torch.bfloat16)
-    report = Report(
-        "gpu", ("what", "seconds", "tokens/s", "of the bf16 peak", "result"), options, keep=not options.quick
-    )
+    columns = ("what", "seconds", "tokens/s", "of the bf16 peak", "result")
+    report = Report("gpu", columns, options, keep=not options.quick)
     report.add("bf16 product 8192", "", "", 1.0, f"{peak / 1e12:.0f} TFLOP/s")
     corpus = f"task.corpus='{options.corpus}'"
     gpt(report, corpus, "never", few(200), peak)
@@ -141,9 +140,8 @@ def main() -> None:
         trainer.advance(group)
         if trainer.progress.step % few(250) == 0:
             best = min(best, trainer.evaluate("validation").compute()["loss"].value)
-    report.add(
-        f"GPT 6 x 384, {few(5000):,} steps", time.perf_counter() - started, "", "", f"{best:.4f} nats, best validation"
-    )
+    took = time.perf_counter() - started
+    report.add(f"GPT 6 x 384, {few(5000):,} steps", took, "", "", f"{best:.4f} nats, best validation")
     trainer = trainer_of(_LSTM)
     took, tokens, flops = steps(trainer, few(100))
     report.add("LSTM 2 x 1024", took, round(tokens / took), flops / took / peak, f"{few(100)} steps")
@@ -163,13 +161,8 @@ def main() -> None:
         for group in islice(trainer.groups(), few(700)):
             trainer.advance(group)
         losses[precision] = trainer.evaluate("validation").compute()["loss"].value
-    report.add(
-        f"{few(700)} steps on python_docs in each precision",
-        "",
-        "",
-        "",
-        ", ".join(f"{k} {v:.4f} nats" for k, v in losses.items()),
-    )
+    reached = ", ".join(f"{name} {nats:.4f} nats" for name, nats in losses.items())
+    report.add(f"{few(700)} steps on python_docs in each precision", "", "", "", reached)
     gpt(report, corpus, "always", few(200), peak)  # last: compiling may take minutes
     report.finish()
 

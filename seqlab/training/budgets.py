@@ -86,8 +86,8 @@ def slow_validation(
 
 
 def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
-    """Of an evaluation with the network as it is, from the batches of validation that fit into `at_most` seconds, two at
-    least. The first one counts only where it is the only one: a GPU loads its kernels in it."""
+    """Of an evaluation with the network as it is, from batches of validation that fit into `at_most` seconds, but two
+    at least. The first counts only where there is no other: a GPU loads its kernels in it."""
     task, network, device = trainer.task, trainer.network, trainer.device
     meter = task.meter("validation")
     state: State = ()
