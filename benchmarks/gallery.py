@@ -50,12 +50,12 @@ PICTURES: dict[str, tuple[list[str], list[str], dict[str, str]]] = {
         ["attention", "embedding"],
         {"attention-decoder-2-attention": "heads", "embedding-embed": "embedding"},
     ),
-    "bottleneck": (
-        ["translation/gru/dot", "translation/gru/none"],
+    "bottleneck": (["translation/gru/dot", "translation/gru/none"], ["bottleneck"], {}),
+    "bottleneck-lstm": (
+        ["translation/lstm/dot", "translation/lstm/none"],
         ["bottleneck"],
         {"bottleneck": "bottleneck"},
     ),
-    "bottleneck-lstm": (["translation/lstm/dot", "translation/lstm/none"], ["bottleneck"], {}),
     "alignment": (
         ["translation/gru/dot"],
         ["attention", "--text", "Sep 3 – 15, 1968"],
