@@ -60,7 +60,7 @@ def table(found: dict[str, Any]) -> str:
     settings = (
         (key, *(_plain(values.get(label, "")) for label in labels)) for key, values in summary["settings"].items()
     )
-    parts = (
+    sections = (
         f"`{found['shown']}`: {found['minutes']:.1f} minutes (load before: {found['load']:.1f})",
         markdown(headings, [*map(_cells, summary["rows"]), *baselines]),
         f"Shared target: validation {name} {number(summary['target'])}. Verdicts, {summary['condition']}:",
@@ -68,7 +68,7 @@ def table(found: dict[str, Any]) -> str:
         "\n".join(f"- note: {note}" for note in summary["notes"]),
         markdown(("setting", *labels), settings),
     )
-    return "\n\n".join(filter(None, parts))
+    return "\n\n".join(filter(None, sections))
 
 
 def _plain(value: Any) -> str:

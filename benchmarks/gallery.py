@@ -17,7 +17,7 @@ from benchmarks.tables import markdown, save
 
 FAMILIES = ("rnn", "lstm", "gru", "transformer")
 SEEDS = (0, 1, 2)
-_DOUBLING = (1, 2, 4, 8, 16, 32, 64, 128)
+_CONTEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 512)
 
 
 def _name(seed: int) -> str:
@@ -147,7 +147,7 @@ def _memory(found: dict[str, Any]) -> list[dict[str, str]]:
     for model, runs in _families(found, "memory").items():
         by_context = dict(zip(runs[0]["context"], runs[0]["value"], strict=True))
         enough = ", ".join(str(run["effective_context"]) for run in runs)
-        values = {f"k = {k}": f"{by_context[k]:.3f}" if k in by_context else "" for k in (*_DOUBLING, 512)}
+        values = {f"k = {k}": f"{by_context[k]:.3f}" if k in by_context else "" for k in _CONTEXTS}
         rows.append({"model": model, "enough, by seed": enough, **values})
     return rows
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import warnings
 from itertools import islice
 from pathlib import Path
@@ -18,6 +15,7 @@ from safetensors.torch import load_file
 from seqlab.training.device import resolve_device
 from seqlab.training.trainer import Trainer
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.test_cli import run
 
 pytestmark = pytest.mark.gpu
 
@@ -89,10 +87,7 @@ def test_flash_attention_takes_what_a_transformer_gives_it() -> None:
 
 def seqlab(folder: Path, *arguments: str, **environment: str) -> str:
     """One command of a process of its own in `folder`; cuBLAS reads what makes it deterministic when CUDA starts."""
-    done = subprocess.run(
-        [sys.executable, "-m", "seqlab", *arguments],
-        cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run(*arguments, cwd=folder, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
