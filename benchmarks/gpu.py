@@ -63,18 +63,18 @@ def trainer_of(overrides: tuple[str, ...], *more: str) -> PacedTrainer:
 
 def steps(trainer: PacedTrainer, count: int) -> tuple[float, int, float]:
     """(seconds, tokens, FLOPs) of so many steps after a warm-up."""
-    groups = trainer.groups()
+    groups = trainer.windows.groups(trainer.progress)
     windows = next(groups)
     on_cpu = trainer.task.build_network(trainer.model)
     flops = training_flops(on_cpu, windows[:1])
     for group in islice(groups, 20):
-        trainer.advance(group)
-    trainer.settle()
+        trainer.step(group)
+    trainer.outcomes.read(trainer.progress)
     trainer.device.synchronise()
     started, tokens = time.perf_counter(), trainer.progress.tokens
     for group in islice(groups, count):
-        trainer.advance(group)
-    trainer.settle()
+        trainer.step(group)
+    trainer.outcomes.read(trainer.progress)
     trainer.device.synchronise()
     tokens = trainer.progress.tokens - tokens
     return time.perf_counter() - started, tokens, flops / windows[0].positions * tokens
@@ -88,7 +88,7 @@ def gpt(report: Report, corpus: str, compile_: str, count: int, peak: float) -> 
 
 def bare_steps(trainer: PacedTrainer, count: int) -> float:
     """Seconds of a plain loop over the same network, optimizer and batches."""
-    network, optimizer, state = trainer.network, trainer.optimizer, None
+    network, optimizer, state = trainer.network, trainer.update.optimizer, None
     vars(optimizer).pop("found_inf", None)  # the trainer's alone
 
     def step(batch: Any) -> None:
@@ -103,7 +103,7 @@ def bare_steps(trainer: PacedTrainer, count: int) -> float:
         optimizer.step()
         state = output.state
 
-    batches = [group[0] for group in islice(trainer.groups(), count + 20)]
+    batches = [group[0] for group in islice(trainer.windows.groups(trainer.progress), count + 20)]
     for batch in batches[:20]:
         step(batch)
     trainer.device.synchronise()
@@ -136,8 +136,8 @@ def main() -> None:
     trainer = trainer_of(_GPT, corpus, "trainer.max_steps=5000", "optim.horizon_steps=5000")
     started = time.perf_counter()
     best = float("inf")
-    for group in islice(trainer.groups(), few(5000)):
-        trainer.advance(group)
+    for group in islice(trainer.windows.groups(trainer.progress), few(5000)):
+        trainer.step(group)
         if trainer.progress.step % few(250) == 0:
             best = min(best, trainer.evaluate("validation").compute()["loss"].value)
     took = time.perf_counter() - started
@@ -151,15 +151,15 @@ def main() -> None:
         for turn in range(6):
             taken = {}
             for who in ("bare", "ours")[:: 1 if turn % 2 else -1]:
-                trainer.progress, trainer.state = Progress(), None
+                trainer.progress, trainer.update.state = Progress(), None
                 taken[who] = bare_steps(trainer, few(200)) if who == "bare" else steps(trainer, few(200))[0]
             ratios.append(taken["bare"] / taken["ours"])
         report.add(f"trainer against a bare loop, {name}", "", "", "", f"x{statistics.median(ratios):.3f} its speed")
     losses = {}
     for precision in ("fp32", "bf16", "fp16"):
         trainer = trainer_of(("model=transformer",), f"device.precision={precision}")
-        for group in islice(trainer.groups(), few(700)):
-            trainer.advance(group)
+        for group in islice(trainer.windows.groups(trainer.progress), few(700)):
+            trainer.step(group)
         losses[precision] = trainer.evaluate("validation").compute()["loss"].value
     reached = ", ".join(f"{name} {nats:.4f} nats" for name, nats in losses.items())
     report.add(f"{few(700)} steps on python_docs in each precision", "", "", "", reached)

@@ -17,6 +17,7 @@ from benchmarks.harness import Facts, Pace
 from seqlab import experiment
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import load_run_config
+from seqlab.errors import NumericError
 from seqlab.experiment import decide, prepare
 from seqlab.interfaces import Metric, ModelConfig
 from seqlab.training.device import resolve_device
@@ -48,12 +49,13 @@ class PacedTrainer(Trainer[Any]):
     model: ModelConfig
     began: float
 
-    def _log_if_due(self) -> None:
-        super()._log_if_due()
+    def step(self, group: list[Any]) -> NumericError | None:
+        failed = super().step(group)
         if self.progress.step == 1:
             self.facts["first_step_seconds"] = time.perf_counter() - self.began
         self.facts["tokens_done"] = self.progress.tokens
         self.pace()
+        return failed
 
 
 def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
@@ -79,7 +81,7 @@ def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = (), compiler_c
 def run(trainer: PacedTrainer, pace: Pace, facts: Facts) -> None:
     """Train at the harness's pace."""
     trainer.pace, trainer.facts = pace, facts
-    windows = [window for group in islice(trainer.groups(), 30) for window in group]
+    windows = [window for group in islice(trainer.windows.groups(trainer.progress), 30) for window in group]
     trainer.progress = Progress()
     state = torch.random.get_rng_state()
     flops = training_flops(trainer.task.build_network(trainer.model), windows[:2])

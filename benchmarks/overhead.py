@@ -64,14 +64,14 @@ class Ours:
         self.trainer: Trainer[Any] = Trainer(
             task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),)
         )
-        self.groups = self.trainer.groups()
+        self.groups = self.trainer.windows.groups(self.trainer.progress)
 
     def run(self, steps: int) -> None:
         """What fit() does between two validations, logging included."""
         for group in islice(self.groups, steps):
-            self.trainer.advance(group)
-            if self.trainer.progress.step % self.trainer.config.log_every_steps == 0:
-                self.trainer._log()
+            self.trainer.step(group)
+            if self.trainer.progress.due(self.trainer.config.log_every_steps):
+                self.trainer.log()
 
 
 def measure(config: RunConfig, rounds: int, steps: int) -> dict[str, float]:

@@ -38,11 +38,11 @@ _SCRIPTS = {
 import os, sys
 from seqlab.cli import main
 from seqlab.training.trainer import Trainer
-advance = Trainer.advance
+step = Trainer.step
 def first(self, group):
-    advance(self, group)
+    step(self, group)
     os._exit(0)
-Trainer.advance = first
+Trainer.step = first
 sys.argv = ["seqlab", "train", "model=lstm", "model.width=64", f"task.corpus={sys.argv[1]}", "task.batch_size=32",
             f"runs_dir={sys.argv[2]}"]
 main()

@@ -20,7 +20,7 @@ from seqlab.training.progress import Progress
 
 if TYPE_CHECKING:  # torch takes seconds, and the commands about runs need none
     from seqlab.interfaces import Metric
-    from seqlab.training.trainer import TrainerConfig
+    from seqlab.training.config import TrainerConfig
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _SHORTEST_LABEL = 12

@@ -23,9 +23,9 @@ from seqlab.interfaces import Metric, Split, Table, Task
 from seqlab.metrics import kinds
 from seqlab.run_folder import read_environment, writable, write_text
 from seqlab.training.device import Device, resolve_device, without_slow_parts
-from seqlab.training.evaluation import evaluate
 from seqlab.training.recorder import finite
 from seqlab.training.seeds import stream_seed
+from seqlab.training.validation import evaluate
 
 
 @dataclass(frozen=True)

@@ -386,7 +386,7 @@ def _conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters
 
 def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> tuple[str, ...]:
     """What a reader should know of these validation figures: what advises another training must not know the test."""
-    worse = worse_than_chance(metrics, primary, trainer.task.chance("validation"), trainer.remedy())
+    worse = worse_than_chance(metrics, primary, trainer.task.chance("validation"), trainer.remedy)
     falling = still_improving(validations(folder, primary), metrics[primary], primary)
     return tuple(said for said in (worse or falling,) if said is not None)
 

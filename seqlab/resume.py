@@ -90,7 +90,7 @@ def resume(
             (folder / "result.json").unlink(missing_ok=True)
             set_aside(folder / "checkpoints", trainer.progress.step)
             progress = None if found is None else trainer.progress
-            rewind_logs(folder, progress, open_interval=trainer.interval.targets > 0)
+            rewind_logs(folder, progress, open_interval=trainer.outcomes.interval.targets > 0)
         return complete(trainer, config, folder, console, quiet=quiet, resumed=True)
 
 

@@ -17,6 +17,7 @@ from seqlab.runs import differences
 from seqlab.stored_run import extended, find_stored, moved, origin_of, trainer_at
 from seqlab.training.retention import snapshots, step_of
 from seqlab.training.snapshot import Parts, capture, load_parts
+from seqlab.training.trainer import Trainer
 
 
 def verify(run: str | Path, console: Console, *, config_dir: Path | None = None) -> tuple[int, int]:
@@ -41,7 +42,7 @@ def verify(run: str | Path, console: Console, *, config_dir: Path | None = None)
         for key, (before, here) in moved(origin, trainer.origin).items():
             console.print(f"warning: {key} was {before}, is {here}", markup=False, highlight=False, soft_wrap=True)
         start, end = trainer.progress.step, expected[1]["progress"]["step"]
-        trainer.replay(end, evaluated=expected[1]["progress"]["evaluated_step"] == end)
+        replay(trainer, end, evaluated=expected[1]["progress"]["evaluated_step"] == end)
         progress = expected[1]["progress"]
         if (progress.get("epoch"), progress.get("windows")) == (trainer.progress.epoch + 1, 0):
             # a run that ended with an epoch has looked for the next one
@@ -55,6 +56,22 @@ def verify(run: str | Path, console: Console, *, config_dir: Path | None = None)
                 "deterministic=true",
             )
         return start, end
+
+
+def replay(trainer: Trainer[Any], step: int, *, evaluated: bool) -> None:
+    """Train up to `step` as fit() did on its way, wherever it ended, and save nothing. evaluated: whether there was a
+    validation at that step; one that was due may have been put off, one at the end of a run was not due."""
+    trainer.network.train()
+    trainer.validate_if_due()
+    for group in trainer.windows.groups(trainer.progress, lambda: trainer.progress.step >= step):
+        trainer.step(group)
+        if trainer.progress.due(trainer.config.log_every_steps):
+            trainer.log()
+        if trainer.progress.step < step:
+            trainer.validate_if_due()
+    trainer.outcomes.read(trainer.progress)
+    if evaluated and trainer.progress.evaluated_step != step:
+        trainer.validate()
 
 
 def _differences(expected: Parts, got: Parts) -> list[str]:

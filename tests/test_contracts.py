@@ -52,7 +52,7 @@ def test_what_is_asked_of_everybody_is_kept(model: str, task: str) -> None:
 def test_loss_falls_on_one_batch(model: str, task: str) -> None:
     trainer = _trainer(model, task, "optim.learning_rate=0.02", "optim.schedule=constant", "optim.warmup_steps=0")
     batch = next(iter(trainer.task.batches("train", 0)))
-    losses = [float(trainer.step([batch])[0]) for _ in range(80)]
+    losses = [float(trainer.update([batch], 0.02)[0]) for _ in range(80)]
     assert losses[-1] < 0.6 * losses[0]
 
 

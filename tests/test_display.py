@@ -10,8 +10,8 @@ from rich.console import Console
 
 from seqlab.display import Display, figure, sparkline
 from seqlab.interfaces import Metric
+from seqlab.training.config import TrainerConfig
 from seqlab.training.progress import Progress
-from seqlab.training.trainer import TrainerConfig
 from tests.conftest import tiny_config
 
 SCALARS = {"train/loss": 2.3456, "optim/gradient_norm_max": 1.5e7, "speed/tokens_per_second": 34_321.0}

@@ -35,20 +35,20 @@ def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
 def test_no_step_waits_for_the_gpu(model: str, task: str) -> None:
     """Between two looks nothing is read back: torch raises where something is."""
     trainer = _trainer(model, task, "trainer.max_steps=1000", "trainer.eval_every_steps=1000")
-    assert trainer.deferred
-    groups = trainer.groups()
+    assert trainer.update.guard.deferred
+    groups = trainer.windows.groups(trainer.progress)
     for group in islice(groups, 3):
-        trainer.advance(group)
+        trainer.step(group)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Synchronization debug mode is a prototype")
             torch.cuda.set_sync_debug_mode("error")
         for group in islice(groups, 5):
-            trainer.advance(group)
+            trainer.step(group)
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert len(trainer.pending) == 8
-    assert trainer.settle() is None
+    assert len(trainer.outcomes.waiting) == 8
+    assert trainer.outcomes.read(trainer.progress) is None
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -64,17 +64,17 @@ def test_a_gpu_trains_like_a_cpu(model: str, task: str, precision: str) -> None:
     on_cpu: Trainer[Any] = Trainer(
         tiny_task(config), tiny_network(config), config.optim, config.trainer, device, seed=0, folder=None
     )
-    nats, _ = on_cpu.step([batch])
-    assert float(exact.step([batch])[0]) == pytest.approx(float(nats), rel=1e-4)
-    assert float(mixed.step([batch])[0]) == pytest.approx(float(nats), rel=0.02)
+    nats, _ = on_cpu.update([batch], 1e-3)
+    assert float(exact.update([batch], 1e-3)[0]) == pytest.approx(float(nats), rel=1e-4)
+    assert float(mixed.update([batch], 1e-3)[0]) == pytest.approx(float(nats), rel=0.02)
 
 
 @pytest.mark.parametrize("model", ["rnn", "lstm", "gru"])
 def test_cudnn_gets_weights_in_one_piece(model: str) -> None:
     """Otherwise torch warns and copies them in each step; warnings are errors here."""
     trainer = _trainer(model, "char_lm")
-    for group in islice(trainer.groups(), 2):
-        trainer.advance(group)
+    for group in islice(trainer.windows.groups(trainer.progress), 2):
+        trainer.step(group)
 
 
 def test_flash_attention_takes_what_a_transformer_gives_it() -> None:
@@ -82,7 +82,7 @@ def test_flash_attention_takes_what_a_transformer_gives_it() -> None:
 
     trainer = _trainer("transformer", "char_lm", "device.precision=bf16")
     with sdpa_kernel(SDPBackend.FLASH_ATTENTION):  # raises where that kernel cannot be used
-        trainer.advance(next(trainer.groups()))
+        trainer.step(next(trainer.windows.groups(trainer.progress)))
 
 
 def seqlab(folder: Path, *arguments: str, **environment: str) -> str:

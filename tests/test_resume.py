@@ -412,7 +412,7 @@ def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatc
     from seqlab.tasks.char_lm import CharMeter
 
     begin(here / "whole")
-    plain, validate, updates, validating = CharMeter.update, Trainer._validate, [0], [False]
+    plain, validate, updates, validating = CharMeter.update, Trainer.validate, [0], [False]
 
     def stop(self: CharMeter, *arguments: Any) -> None:
         plain(self, *arguments)
@@ -426,7 +426,7 @@ def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatc
 
     with monkeypatch.context() as patch:
         patch.setattr(CharMeter, "update", stop)
-        patch.setattr(Trainer, "_validate", begun)
+        patch.setattr(Trainer, "validate", begun)
         with pytest.raises(Interrupted) as stopped:
             begin(here / "stopped")
     assert stopped.value.exit_code == 130

@@ -28,6 +28,8 @@ from seqlab.training.progress import Progress
 from seqlab.training.retention import snapshot_path
 from seqlab.training.snapshot import Parts, capture, load_parts, restore, save_snapshot
 from seqlab.training.trainer import Trainer
+from seqlab.training.update import Update
+from seqlab.verify import replay
 
 Signature = dict[str, Any]
 
@@ -79,14 +81,14 @@ def signature(trainer: Trainer[Any], lines: Lines) -> Signature:
 
 def every_step(trainer: Trainer[Any], save: Callable[[int], object]) -> None:
     """fit(), with a checkpoint of each step in the moment at which a signal would have asked for one."""
-    plain = trainer._evaluate_if_due
+    plain = trainer.validate_if_due
 
     def watched() -> bool:
         if trainer.progress.step:
             save(trainer.progress.step)
         return plain()
 
-    trainer._evaluate_if_due = watched  # type: ignore[method-assign]
+    trainer.validate_if_due = watched  # type: ignore[method-assign]
     trainer.fit()
 
 
@@ -161,9 +163,11 @@ def omissions(here: Path) -> Count:
     def make() -> tuple[Trainer[Any], Lines]:
         trainer, lines = make_trainer(config, task)
         torch.manual_seed(3)
-        trainer.network = trainer.forward = _Restless(trainer.network)
-        trainer.optimizer = config.optim.build(trainer.network)
-        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=256.0, growth_interval=5)
+        trainer.network = _Restless(trainer.network)
+        optimizer = config.optim.build(trainer.network)
+        trainer.update = Update(trainer.network, optimizer, trainer.device, config.trainer)
+        trainer.update.scaler = torch.amp.GradScaler("cpu", init_scale=256.0, growth_interval=5)
+        trainer.outcomes.scaler = trainer.update.scaler
         torch.manual_seed(4)
         random.seed(5)
         np.random.seed(6)
@@ -211,7 +215,7 @@ def omissions(here: Path) -> Count:
     for at, evaluated in ((13, False), (14, True), (22, False)):
         first, _ = make()
         poisoned(first, (21, 22))
-        first.replay(at, evaluated=evaluated)
+        replay(first, at, evaluated=evaluated)
         folder = here / f"omitted-{at}"
         save_snapshot(first, folder)
         parts = load_parts(folder / f"step-{at:08d}")
@@ -367,10 +371,10 @@ def save_times(here: Path, saves: int) -> dict[str, float]:
     ]
     config = load_run_config(words)
     trainer, _ = make_trainer(config, config.task.build(), here / "large")
-    groups, times, steps = trainer.groups(), [], []
+    groups, times, steps = trainer.windows.groups(trainer.progress), [], []
     for _ in range(saves):
         started = time.perf_counter()
-        trainer.advance(next(groups))
+        trainer.step(next(groups))
         steps.append(time.perf_counter() - started)
         started = time.perf_counter()
         trainer.save()

@@ -80,7 +80,7 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     trainer: Trainer[Any] = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
     network.train()
     for group in islice(first_steps(trainer), _WARM_UP):
-        if (failed := trainer.advance(group)) is not None:
+        if (failed := trainer.step(group)) is not None:
             raise failed
     step_seconds = _step_seconds(trainer)
     windows = [window for group in islice(first_steps(trainer), 4) for window in group if window.target_count]

@@ -14,9 +14,9 @@ from seqlab.config.parse import check_texts, parse, parse_target
 from seqlab.data.files import expanded
 from seqlab.errors import ConfigError
 from seqlab.interfaces import ModelConfig, TaskConfig, WholeNumber
+from seqlab.training.config import TrainerConfig
 from seqlab.training.device import DeviceConfig
 from seqlab.training.optim import OptimConfig
-from seqlab.training.trainer import TrainerConfig
 
 
 @config_dataclass(frozen=True, kw_only=True)

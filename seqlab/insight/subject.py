@@ -13,7 +13,7 @@ from seqlab.errors import ConfigError, DataError, NumericError, SeqlabError
 from seqlab.experiment import Trained
 from seqlab.interfaces import Meter, Network, Task
 from seqlab.training.device import resolve_device
-from seqlab.training.evaluation import evaluate
+from seqlab.training.validation import evaluate
 
 
 @dataclass(frozen=True)

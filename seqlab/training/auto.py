@@ -167,8 +167,8 @@ def _shapes(window: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 def first_steps(trainer: Trainer[Any]) -> Iterator[list[Any]]:
     """The windows of the run's steps, from its first one on."""
-    trainer.progress, trainer.state = Progress(), None
-    return trainer.groups()
+    trainer.progress, trainer.update.state = Progress(), None
+    return trainer.windows.groups(trainer.progress)
 
 
 def timed_steps(
@@ -180,7 +180,7 @@ def timed_steps(
     for done, group in enumerate(islice(first_steps(trainer), most), start=1):
         trainer.device.synchronise()
         started = time.perf_counter()
-        failed = trainer.advance(group)
+        failed = trainer.step(group)
         trainer.device.synchronise()
         step = time.perf_counter() - started
         yield step, failed

@@ -14,8 +14,9 @@ from seqlab.training.progress import Progress
 from seqlab.training.seeds import random_states, set_random_states
 
 if TYPE_CHECKING:
+    from seqlab.training.config import TrainerConfig
     from seqlab.training.optim import OptimConfig
-    from seqlab.training.trainer import Trainer, TrainerConfig
+    from seqlab.training.trainer import Trainer
 
 _NOTICED_SECONDS = 10.0  # of validation in a whole run; less is nobody's concern
 _MEASURED_SECONDS = 0.3

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,8 +16,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import nn
 
-from seqlab.errors import ConfigError
-from seqlab.interfaces import Count
+from seqlab.errors import ConfigError, ResourceError
+from seqlab.interfaces import Batch, Count
 from seqlab.training.allocator import keep_memory
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -78,6 +79,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch or Python says that memory, of a GPU or of the machine, does not suffice."""
     # the CPU's allocator raises a plain RuntimeError
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+
+
+@contextmanager
+def out_of_memory_in(step: int, batch: Batch) -> Iterator[None]:
+    """What takes more memory than there is as an error that a user can mend. step, batch: what is being made."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        shapes = (f"{name} {tuple(v.shape)}" for name, v in vars(batch).items() if isinstance(v, torch.Tensor))
+        raise ResourceError(
+            f"out of memory at step {step}, with a batch of {next(shapes)}",
+            "try a smaller task.batch_size (and trainer.accumulate to make up for it), shorter sequences "
+            "(task.window, task.max_length or trainer.bptt_steps), or a smaller model.width",
+        ) from error
 
 
 def _peak_of_process() -> int:

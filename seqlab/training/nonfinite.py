@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from typing import Literal
+import math
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
 from seqlab.errors import NumericError
+from seqlab.interfaces import Network, State, same_shapes, where
 from seqlab.training.progress import Progress
+
+if TYPE_CHECKING:
+    from seqlab.training.outcomes import Outcome
 
 _log = logging.getLogger("seqlab")
 _SMALLEST_SCALE = 1.0  # below it gradients overflow fp16 by themselves
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a step came to, not yet read from the device: summed nats and the gradient's norm before clipping, which
-    is not finite where the loss is not. epoch, windows: where in the data it was."""
+class Guard:
+    """Keeps what is not finite out of weights and state.
 
-    step: int
-    epoch: int
-    windows: int
-    targets: int
-    tokens: int
-    seconds: float
-    nats: Tensor
-    norm: Tensor
+    deferred: a GPU works on its own, and asking it whether a norm is finite would make the host wait for it at each
+    step. It is told instead to move nothing by itself, and asked later (Outcomes).
+    """
 
+    def __init__(self, network: Network[Any], optimizer: torch.optim.Optimizer, *, deferred: bool) -> None:
+        self.network, self.optimizer, self.deferred = network, optimizer, deferred
 
-def read(outcomes: list[Outcome]) -> list[tuple[float, float]]:
-    """(nats, norm) of each, in one look at the device, which waits until it has made them."""
-    if len(outcomes) == 1:
-        return [(float(outcomes[0].nats), float(outcomes[0].norm))]
-    pairs: list[list[float]] = torch.stack([torch.stack((o.nats, o.norm)) for o in outcomes]).tolist()
-    return [(nats, norm) for nats, norm in pairs]
+    def judge(self, norm: Tensor, state: State | None, rows: int) -> tuple[float | None, State | None]:
+        """(the norm as far as the host knows it: nan where it has not asked, None where no step is to be made; the
+        state to go on with). norm: (), of loss and gradient together. rows: of the last window."""
+        assert state is not None
+        if self.deferred:
+            initial = self.network.initial_state(rows)
+            self.deferred = same_shapes(state, initial)  # a state that grows cannot be chosen on the device
+        if self.deferred:
+            finite = norm.isfinite()
+            # the kernel moves nothing where this is 1
+            self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
+            return math.nan, where(finite, state, initial)
+        known = float(norm)
+        # a state may hold what is not finite as well
+        return (known, state) if math.isfinite(known) else (None, None)
 
 
 def count_nonfinite(

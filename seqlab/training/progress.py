@@ -9,6 +9,7 @@ from seqlab.criterion import Criterion
 
 if TYPE_CHECKING:
     from seqlab.interfaces import Metric
+    from seqlab.training.config import TrainerConfig
 
 
 @dataclass
@@ -33,6 +34,18 @@ class Progress:
     nonfinite_in_a_row: int = 0
     nonfinite_steps: int = 0
     failed: bool = False
+
+    def due(self, every_steps: int) -> bool:
+        """Whether this step has its turn; nothing is due before the first one."""
+        return self.step > 0 and self.step % every_steps == 0
+
+    def used_up(self, limit: TrainerConfig) -> bool:
+        """Whether steps, seconds or patience have come to their end; epochs end with the data."""
+        return (
+            (limit.max_steps is not None and self.step >= limit.max_steps)
+            or (limit.max_seconds is not None and self.seconds >= limit.max_seconds)
+            or (limit.patience is not None and self.evaluations_since_best >= limit.patience)
+        )
 
     def take(self, criterion: Criterion) -> bool:
         """Count a validation of this step. Whether its weights are those to keep."""
@@ -66,3 +79,18 @@ class Interval:
     tokens: int = 0
     seconds: float = 0.0
     gradient_norms: list[float] = field(default_factory=list)
+
+    def scalars(self, progress: Progress, learning_rate: float, loss_scale: float | None) -> dict[str, float]:
+        """What a log line says, by tag. loss_scale: in fp16."""
+        norms = self.gradient_norms
+        found = {
+            "train/loss": self.nats / self.targets,
+            "optim/learning_rate": learning_rate,
+            "optim/gradient_norm": sum(norms) / len(norms),
+            "optim/gradient_norm_max": max(norms),
+            "optim/nonfinite_steps": float(progress.nonfinite_steps),
+            "speed/tokens_per_second": self.tokens / max(self.seconds, 1e-9),
+            "speed/step_milliseconds": 1000 * self.seconds / len(norms),
+            "speed/epoch": float(progress.epoch),
+        }
+        return found if loss_scale is None else {**found, "optim/loss_scale": loss_scale}

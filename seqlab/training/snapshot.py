@@ -41,7 +41,7 @@ _KINDS = ("network", "optimizer", "carried", "random")
 def capture(trainer: Trainer[Any]) -> Parts:
     """Everything that the trainer's next step depends on."""
     tensors: dict[str, Tensor] = {f"network.{n}": t for n, t in network_tensors(trainer.network).items()}
-    optimizer = trainer.optimizer.state_dict()
+    optimizer = trainer.update.optimizer.state_dict()
     loose: dict[str, dict[str, Any]] = {}
     for index, slots in optimizer["state"].items():
         for name, value in slots.items():
@@ -49,16 +49,16 @@ def capture(trainer: Trainer[Any]) -> Parts:
                 tensors[f"optimizer.{index}.{name}"] = value
             else:
                 loose.setdefault(str(index), {})[name] = value
-    carried, nesting = ({}, None) if trainer.state is None else flatten_state(trainer.state)
+    carried, nesting = ({}, None) if trainer.update.state is None else flatten_state(trainer.update.state)
     tensors |= {f"carried.{name}": tensor for name, tensor in carried.items()}
     drawn, rest = random_states(trainer.device.name)
     tensors |= {f"random.{name}": tensor for name, tensor in drawn.items()}
     return tensors, {
         "tensors": sorted(tensors),
         "progress": dataclasses.asdict(trainer.progress),
-        "interval": dataclasses.asdict(trainer.interval),
+        "interval": dataclasses.asdict(trainer.outcomes.interval),
         "optimizer": {"param_groups": optimizer["param_groups"], "state": loose},
-        "scaler": trainer.scaler.state_dict(),
+        "scaler": trainer.update.scaler.state_dict(),
         "carried": nesting,
         "random": rest,
         "run": dict(trainer.origin),
@@ -120,12 +120,12 @@ def _checked(
 
     def apply() -> None:
         load_network(trainer.network, parts["network"], source)
-        trainer.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        trainer.update.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         if scaler and own_scaler:
-            trainer.scaler.load_state_dict(scaler)
-        trainer.progress, trainer.state, trainer.saved_step = progress, carried, progress.step
+            trainer.update.scaler.load_state_dict(scaler)
+        trainer.progress, trainer.update.state, trainer.saved_step = progress, carried, progress.step
         trainer.best_steps = {progress.step: progress.best_step}
-        trainer.interval, trainer.pending = sums, []
+        trainer.outcomes.interval, trainer.outcomes.waiting = sums, []
         set_random_states(trainer.device.name, drawn, state["random"])
 
     return apply
@@ -173,7 +173,7 @@ def _slots(
     for name, tensor in tensors.items():
         index, _, slot = name.partition(".")
         slots.setdefault(int(index), {})[slot] = tensor.clone()
-    known = _slots_after_a_step(trainer.optimizer) if slots else {}
+    known = _slots_after_a_step(trainer.update.optimizer) if slots else {}
     for number, found in slots.items():
         need(number in known and found.keys() == known[number].keys(), f"the optimizer's slots of parameter {number}")
         for slot, theirs in found.items():

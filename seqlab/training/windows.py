@@ -1,10 +1,15 @@
-"""What training reads in one epoch, cut into the windows of truncated backpropagation."""
+"""What training reads, cut into the windows of truncated backpropagation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Generic
 
 from seqlab.interfaces import BatchT, Network, Task
+from seqlab.training.config import TrainerConfig
+from seqlab.training.progress import Progress
+from seqlab.training.seeds import stream_seed
 
 
 def epoch_windows(
@@ -20,3 +25,36 @@ def steps_in(epochs: int, task: Task[BatchT], network: Network[BatchT], bptt_ste
     others may differ by a few."""
     windows = sum(window.target_count > 0 for window in epoch_windows(task, network, 0, bptt_steps))
     return -(-epochs * windows // accumulate)
+
+
+class Windows(Generic[BatchT]):
+    """The windows that a run trains on, in groups of one optimizer step."""
+
+    def __init__(self, task: Task[BatchT], network: Network[BatchT], config: TrainerConfig, seed: int) -> None:
+        if config.bptt_steps is not None:
+            task.check_windows(config.bptt_steps, network)
+        self.task, self.network, self.config, self.seed = task, network, config, seed
+
+    def groups(self, progress: Progress, finished: Callable[[], bool] = lambda: False) -> Iterator[list[BatchT]]:
+        """From where progress stands until it is finished or the epochs are over: as many windows with targets as
+        `accumulate` says, and those without targets that come before them."""
+        group: list[BatchT] = []
+        for window in () if finished() else self._from(progress):
+            group.append(window)
+            if sum(w.target_count > 0 for w in group) == self.config.accumulate:
+                yield group
+                group = []
+                if finished():
+                    return
+        if any(window.target_count for window in group):
+            yield group
+
+    def _from(self, progress: Progress) -> Iterator[BatchT]:
+        """Epoch after epoch. The position moves when a window is asked for, so that it counts those handed out."""
+        while self.config.max_epochs is None or progress.epoch < self.config.max_epochs:
+            seed = stream_seed(self.seed, "data order", progress.epoch)
+            windows = epoch_windows(self.task, self.network, seed, self.config.bptt_steps)
+            for window in islice(windows, progress.windows, None):
+                progress.windows += 1
+                yield window
+            progress.epoch, progress.windows = progress.epoch + 1, 0

@@ -91,7 +91,7 @@ def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> No
         device = Device(torch.device("cpu"), "fp32", compile=False)
         network = build_network(config, task, device)
         trainer = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
-        return [group[0].inputs_BT for group in islice(trainer.groups(), 5)]
+        return [group[0].inputs_BT for group in islice(trainer.windows.groups(trainer.progress), 5)]
 
     rnn, transformer = _plan("rnn", "transformer task.windows=streams").variants
     same = zip(read(rnn, 3), read(transformer, 3), strict=True)

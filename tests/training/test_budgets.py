@@ -63,7 +63,7 @@ def test_the_steps_of_epochs_are_those_that_training_makes() -> None:
     )
     for model, task in (("rnn", "translation"), ("lstm", "sentiment")):
         trainer = make_trainer(model, task, "trainer.max_steps=null", *words)
-        windows = sum(len(group) for group in trainer.groups())
+        windows = sum(len(group) for group in trainer.windows.groups(trainer.progress))
         expected = steps_in(2, trainer.task, trainer.network, None, 3)
         assert expected == -(-windows // 3)
 

@@ -20,7 +20,7 @@ from seqlab.interfaces import Asking, Memory, State, Task, context_of
 from seqlab.models.transformer import Transformer
 from seqlab.resume import resume
 from seqlab.training.device import resolve_device
-from seqlab.training.evaluation import evaluate
+from seqlab.training.validation import evaluate
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 
 

@@ -53,7 +53,7 @@ def test_bf16_trains_like_fp32(model: str, task: str) -> None:
     exact = _trainer(model, task, Device(torch.device("cpu"), "fp32", compile=False))
     mixed = _trainer(model, task, Device(torch.device("cpu"), "bf16", compile=False))
     batch = next(iter(exact.task.batches("train", 0)))
-    (nats, norm), (mixed_nats, mixed_norm) = exact.step([batch]), mixed.step([batch])
+    (nats, norm), (mixed_nats, mixed_norm) = exact.update([batch], 0.001), mixed.update([batch], 0.001)
     assert mixed_nats.dtype == torch.float32
     assert all(p.dtype == torch.float32 for p in mixed.network.parameters())
     assert float(mixed_nats) == pytest.approx(float(nats), rel=0.02)

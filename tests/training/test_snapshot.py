@@ -20,6 +20,7 @@ from seqlab.errors import CheckpointError
 from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
 from seqlab.training.snapshot import Parts, capture, load_parts, restore, save_snapshot
 from seqlab.training.trainer import Trainer
+from seqlab.verify import replay
 from tests.training.test_trainer import make_trainer
 
 
@@ -28,7 +29,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     """A checkpoint in the middle of an interval, with a carried state and moments."""
     folder = tmp_path_factory.mktemp("saved")
     trainer = make_trainer("lstm", "char_lm", "trainer.log_every_steps=3")
-    trainer.replay(2, evaluated=True)
+    replay(trainer, 2, evaluated=True)
     save_snapshot(trainer, folder)
     return load_parts(folder / "step-00000002")
 

@@ -22,6 +22,7 @@ from seqlab.training.progress import Progress
 from seqlab.training.retention import snapshot_path, snapshots
 from seqlab.training.snapshot import capture, load_parts, restore
 from seqlab.training.trainer import Trainer
+from seqlab.training.update import Update
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
 UNBEATABLE = Criterion((Metric(0.0, "", higher_is_better=False),))
@@ -69,6 +70,23 @@ def make_trainer(
     )  # fmt: skip
 
 
+def updated(trainer: Trainer[Any], group: list[Any]) -> tuple[float, float]:
+    """(nats, norm) of one update."""
+    nats, norm = trainer.update(group, trainer.optim.learning_rate_at(0, trainer.horizon))
+    return float(nats), float(norm)
+
+
+def give(trainer: Trainer[Any], network: Network[Any], learning_rate: float) -> None:
+    """Another network in its place."""
+    trainer.network = network
+    trainer.update = Update(network, torch.optim.SGD(network.parameters(), learning_rate), CPU, trainer.config)
+
+
+def scale(trainer: Trainer[Any], by: float) -> None:
+    """With the loss scaled as in fp16."""
+    trainer.update.scaler = trainer.outcomes.scaler = torch.amp.GradScaler("cpu", init_scale=by)
+
+
 def weights(trainer: Trainer[Any]) -> list[Tensor]:
     return [parameter.detach().clone() for parameter in trainer.network.parameters()]
 
@@ -94,8 +112,7 @@ class SpyNetwork(Network[Any]):
 def test_state_is_carried_detached_and_reset_where_the_data_says_so() -> None:
     trainer = make_trainer("lstm", "char_lm", "optim.learning_rate=1e-9", "task.batch_size=3")
     spy = SpyNetwork()
-    trainer.network, trainer.forward = spy, spy
-    trainer.optimizer = torch.optim.SGD(spy.parameters(), 1e-9)
+    give(trainer, spy, 1e-9)
     batches = list(trainer.task.batches("train", 0))[:4]
     assert [batch.continues for batch in batches] == [False, True, True, True]
     for batch in [*batches, *batches[:2]]:
@@ -131,7 +148,7 @@ def test_each_window_with_targets_is_a_step_and_others_only_carry_state() -> Non
     trainer = make_trainer(
         "lstm", "sentiment", "task.bidirectional=false", "trainer.bptt_steps=4", "trainer.max_steps=6"
     )
-    groups = trainer.groups()
+    groups = trainer.windows.groups(trainer.progress)
     seen = [next(groups) for _ in range(6)]
     assert all(group[-1].target_count > 0 for group in seen)
     assert all(window.target_count == 0 for group in seen for window in group[:-1])
@@ -143,11 +160,11 @@ def test_each_window_with_targets_is_a_step_and_others_only_carry_state() -> Non
 def test_clipping_comes_after_unscaling() -> None:
     """With a scaler the update is the same as without: the norm is that of the true gradient."""
 
-    def after(scale: float | None) -> tuple[list[Tensor], float]:
+    def after(by: float | None) -> tuple[list[Tensor], float]:
         trainer = make_trainer("gru", "sentiment", "trainer.clip_norm=0.01", "optim=sgd")
-        if scale is not None:
-            trainer.scaler = torch.amp.GradScaler("cpu", init_scale=scale)
-        _, norm = trainer.step([next(iter(trainer.task.batches("train", 0)))])
+        if by is not None:
+            scale(trainer, by)
+        _, norm = updated(trainer, [next(iter(trainer.task.batches("train", 0)))])
         return weights(trainer), float(norm)
 
     plain, norm = after(None)
@@ -161,7 +178,7 @@ def test_clipping_comes_after_unscaling() -> None:
 def test_clip_norm_bounds_the_update_and_logs_the_norm_before() -> None:
     trainer = make_trainer("rnn", "char_lm", "trainer.clip_norm=0.001", "optim=sgd", "optim.learning_rate=1.0")
     before = weights(trainer)
-    _, norm = trainer.step([next(iter(trainer.task.batches("train", 0)))])
+    _, norm = updated(trainer, [next(iter(trainer.task.batches("train", 0)))])
     moved = math.sqrt(sum(float((a - b).square().sum()) for a, b in zip(before, weights(trainer), strict=True)))
     assert norm > 0.001
     assert moved == pytest.approx(0.001, rel=1e-2)
@@ -193,8 +210,8 @@ def test_what_clipping_by_value_leaves_is_clipped_by_its_norm(
         "optim.learning_rate=1.0", "optim.schedule=constant",
     )  # fmt: skip
     if scaled:
-        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=4096.0)
-    trainer.deferred = deferred
+        scale(trainer, 4096.0)
+    trainer.update.guard.deferred = deferred
     batch = next(iter(trainer.task.batches("train", 0)))
     output = trainer.network(batch, trainer.network.initial_state(batch.size))
     raw = torch.autograd.grad(output.loss_sum / batch.target_count, list(trainer.network.parameters()))
@@ -204,7 +221,7 @@ def test_what_clipping_by_value_leaves_is_clipped_by_its_norm(
     assert (value != "1e-3") == math.isclose(left, total)  # entries are cut where the case says so
     share = min(1.0, float(norm) / left)
     before = weights(trainer)
-    _, told = trainer.step([batch])
+    _, told = updated(trainer, [batch])
     assert float(told) == pytest.approx(total, rel=1e-4)  # what is logged is the norm before any clipping
     for old, new, gradient in zip(before, weights(trainer), cut, strict=True):
         torch.testing.assert_close(new, old - share * gradient, rtol=1e-4, atol=1e-7)
@@ -214,20 +231,20 @@ def test_what_clipping_by_value_leaves_is_clipped_by_its_norm(
 def test_a_gradient_that_is_not_finite_never_reaches_the_weights(scaled: bool) -> None:
     trainer = make_trainer("lstm", "char_lm", "trainer.nonfinite_limit=3")
     if scaled:
-        trainer.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+        scale(trainer, 8.0)
     batches = list(trainer.task.batches("train", 0))
     trainer.step([batches[0]])
     before = weights(trainer)
     poison = next(iter(trainer.network.parameters())).register_hook(lambda g: g * float("nan"))
-    assert trainer.advance([batches[1]]) is None
-    assert trainer.advance([batches[2]]) is None
+    assert trainer.step([batches[1]]) is None
+    assert trainer.step([batches[2]]) is None
     assert all(torch.equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
     assert trainer.progress.nonfinite_steps == 2
-    ended = trainer.advance([batches[3]])
+    ended = trainer.step([batches[3]])
     assert ended is not None
     assert "not finite 3 times in a row, last at step 4 (epoch 1, batch 0)" in ended.what
     poison.remove()
-    assert trainer.advance([batches[4]]) is None
+    assert trainer.step([batches[4]]) is None
     assert all(bool(p.isfinite().all()) for p in trainer.network.parameters())
     assert trainer.progress.nonfinite_in_a_row == 0
 
@@ -239,7 +256,7 @@ class _Poison(Listener):
         super().__init__()
         plain = trainer.step
 
-        def step(group: list[Any]) -> tuple[Tensor, Tensor]:
+        def step(group: list[Any]) -> NumericError | None:
             if trainer.progress.step + 1 not in steps:
                 return plain(group)
             hook = next(trainer.network.parameters()).register_hook(lambda g: g * float("nan"))
@@ -263,7 +280,7 @@ def test_looking_at_the_device_later_changes_nothing(model: str, poisoned: tuple
             "trainer.eval_every_steps=5", "task.batch_size=3", listener=listener,
         )  # fmt: skip
         _Poison(trainer, *poisoned)
-        trainer.deferred = deferred
+        trainer.update.guard.deferred = deferred
         trainer.fit()
         return trainer, listener
 
@@ -286,16 +303,16 @@ def test_steps_after_the_one_that_ends_a_run_are_counted_and_change_no_verdict()
         "lstm", "char_lm", "trainer.max_steps=9", "trainer.log_every_steps=9", "trainer.nonfinite_limit=3",
         "trainer.eval_every_steps=9",
     )  # fmt: skip
-    trainer.deferred = True
+    trainer.update.guard.deferred = True
     _Poison(trainer, 2, 3, 4, 6)
-    groups = trainer.groups()
-    ended = [trainer.advance(next(groups)) for _ in range(9)]
+    groups = trainer.windows.groups(trainer.progress)
+    ended = [trainer.step(next(groups)) for _ in range(9)]
     assert ended[:8] == [None] * 8
     assert ended[8] is not None
     assert "not finite 3 times in a row, last at step 4" in ended[8].what
     assert trainer.progress.nonfinite_steps == 4
     assert trainer.progress.failed
-    assert len(trainer.interval.gradient_norms) == 5
+    assert len(trainer.outcomes.interval.gradient_norms) == 5
 
 
 class GrowingNetwork(SpyNetwork):
@@ -313,13 +330,13 @@ class GrowingNetwork(SpyNetwork):
 def test_a_state_that_grows_is_looked_at_step_by_step() -> None:
     trainer = make_trainer("lstm", "char_lm")
     network = GrowingNetwork()
-    trainer.network, trainer.forward, trainer.deferred = network, network, True
-    trainer.optimizer = torch.optim.SGD(network.parameters(), 1e-9)
-    for group in islice(trainer.groups(), 3):
-        assert trainer.advance(group) is None
-    assert not trainer.deferred
-    assert isinstance(trainer.state, Tensor)
-    assert trainer.state.shape[1] == 3
+    give(trainer, network, 1e-9)
+    trainer.update.guard.deferred = True
+    for group in islice(trainer.windows.groups(trainer.progress), 3):
+        assert trainer.step(group) is None
+    assert not trainer.update.guard.deferred
+    assert isinstance(trainer.update.state, Tensor)
+    assert trainer.update.state.shape[1] == 3
 
 
 def test_time_saves_also_while_nobody_has_asked(tmp_path: Path) -> None:
@@ -328,11 +345,11 @@ def test_time_saves_also_while_nobody_has_asked(tmp_path: Path) -> None:
         "lstm", "char_lm", "trainer.max_steps=5", "trainer.save_every_seconds=1e-9", "trainer.save_every_steps=1000",
         "trainer.log_every_steps=1000", "trainer.eval_every_steps=1000", folder=tmp_path, listener=listener,
     )  # fmt: skip
-    trainer.deferred = True
+    trainer.update.guard.deferred = True
     saved: list[tuple[int, int]] = []
 
     def saving(progress: Progress) -> None:
-        saved.append((progress.step, len(trainer.pending)))
+        saved.append((progress.step, len(trainer.outcomes.waiting)))
 
     listener.saving = saving  # type: ignore[method-assign]
     trainer.fit()
@@ -345,12 +362,12 @@ def test_too_many_that_are_not_finite_end_a_run_that_looks_later(end: tuple[str,
         "lstm", "char_lm", *end, "optim.schedule=constant", "trainer.log_every_steps=1000", "trainer.nonfinite_limit=3",
         "trainer.eval_every_steps=1000", "trainer.save_every_steps=1000", folder=tmp_path,
     )  # fmt: skip
-    trainer.deferred = True
+    trainer.update.guard.deferred = True
     _Poison(trainer, *range(5, 100_000))
     before: list[Tensor] = []
     plain = trainer.step
 
-    def step(group: list[Any]) -> tuple[Tensor, Tensor]:
+    def step(group: list[Any]) -> NumericError | None:
         done = plain(group)
         if trainer.progress.step == 4:
             before.extend(weights(trainer))
@@ -410,9 +427,8 @@ class _InfiniteLoss(SpyNetwork):
 def test_a_loss_that_is_not_finite_moves_no_weight_even_if_its_gradient_is() -> None:
     trainer = make_trainer("lstm", "char_lm")
     network = _InfiniteLoss()
-    trainer.network, trainer.forward = network, network
-    trainer.optimizer = torch.optim.SGD(network.parameters(), 1.0)
-    assert trainer.advance([next(iter(trainer.task.batches("train", 0)))]) is None
+    give(trainer, network, 1.0)
+    assert trainer.step([next(iter(trainer.task.batches("train", 0)))]) is None
     assert network.weight.grad is not None
     assert bool(network.weight.grad.isfinite().all())
     assert network.weight.item() == 1.0
@@ -421,12 +437,12 @@ def test_a_loss_that_is_not_finite_moves_no_weight_even_if_its_gradient_is() -> 
 
 def test_a_scaler_that_finds_its_scale_warns_nobody_and_one_that_collapses_stops() -> None:
     trainer = make_trainer("lstm", "char_lm", "trainer.nonfinite_limit=50", "trainer.on_nonfinite=stop")
-    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    scale(trainer, 4.0)
     _Poison(trainer, *range(2, 50))
     batches = list(trainer.task.batches("train", 0))
-    assert [trainer.advance([batch]) for batch in batches[:3]] == [None, None, None]
-    assert trainer.scaler.get_scale() == 1.0
-    collapsed = trainer.advance([batches[3]])
+    assert [trainer.step([batch]) for batch in batches[:3]] == [None, None, None]
+    assert trainer.update.scaler.get_scale() == 1.0
+    collapsed = trainer.step([batches[3]])
     assert collapsed is not None
     assert "the loss scale collapsed to 0.5 at step 4" in collapsed.what
     assert collapsed.exit_code == 5
@@ -438,11 +454,11 @@ def test_out_of_memory_names_the_batch_and_what_would_help() -> None:
     def full(*_: Any) -> StepOutput:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes")
 
-    trainer.forward = full
+    trainer.update.forward = full
     with pytest.raises(
         ResourceError, match=r"out of memory at step 1, with a batch of inputs_BT \(6, 12\)"
     ) as full_memory:
-        trainer.advance([next(iter(trainer.task.batches("train", 0)))])
+        trainer.step([next(iter(trainer.task.batches("train", 0)))])
     for setting in ("task.batch_size", "task.window", "model.width"):
         assert setting in full_memory.value.hint
 
@@ -461,10 +477,10 @@ def test_accumulating_equals_one_big_batch() -> None:
 
     halves = [part(slice(0, 1)), part(slice(1, None))]
     assert sum(half.target_count for half in halves) == big.target_count
-    nats, _ = trainer.step([big])
+    nats, _ = updated(trainer, [big])
     other = make_trainer("gru", "translation", "optim=sgd")
-    nats_of_halves, _ = other.step(halves)
-    torch.testing.assert_close(nats_of_halves, nats)
+    nats_of_halves, _ = updated(other, halves)
+    assert nats_of_halves == pytest.approx(nats, rel=1e-5)
     for a, b in zip(weights(trainer), weights(other), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 

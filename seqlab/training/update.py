@@ -1,0 +1,88 @@
+"""One step of training: forward, backward through the window, unscale, clip, step.
+
+Truncated backpropagation through time (Williams & Peng 1990): a window that continues the last one starts from the
+state that it left, detached, so that values flow on and gradients do not; any other starts from the network's initial
+state. Clipping is by value, then by the norm of what is left (Pascanu et al. 2013).
+"""
+
+from __future__ import annotations
+
+from typing import Generic
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.interfaces import BatchT, Network, State, StepOutput, detach
+from seqlab.training.config import TrainerConfig
+from seqlab.training.device import Device
+from seqlab.training.nonfinite import Guard
+from seqlab.training.optim import skips_on_device
+
+
+class Update(Generic[BatchT]):
+    """Call it with the windows of a step. state: what the last one left; None: nothing to carry on from."""
+
+    def __init__(
+        self,
+        network: Network[BatchT],
+        optimizer: torch.optim.Optimizer,
+        device: Device,
+        config: TrainerConfig,
+    ) -> None:
+        self.network, self.optimizer, self.device, self.config = network, optimizer, device, config
+        self.forward = torch.compile(network) if device.compile else network
+        self.scaler = device.scaler()
+        skips = config.on_nonfinite == "skip"
+        deferred = skips and device.name == "cuda" and skips_on_device(optimizer) and not self.scaler.is_enabled()
+        self.guard = Guard(network, optimizer, deferred=deferred)
+        self.parameters = list(network.parameters())
+        self.state: State | None = None
+
+    def __call__(self, windows: list[BatchT], learning_rate: float) -> tuple[Tensor, Tensor]:
+        """One step from the mean loss over all targets of the windows: (summed nats, gradient norm before clipping), on
+        the device. The norm is not finite, and no weight has moved, where the loss or the gradient is not."""
+        self._begin(learning_rate)
+        targets = sum(window.target_count for window in windows)
+        nats = torch.zeros((), device=self.device.torch_device)
+        for window in windows:
+            output = self._read(window)
+            if window.target_count:
+                self.scaler.scale(output.loss_sum / targets).backward()
+                nats = nats + output.loss_sum.detach()
+            self.state = output.state
+        self.scaler.unscale_(self.optimizer)
+        total_norm = self._gradient_norm()
+        norm = total_norm + 0.0 * nats  # one number for both: 0 times what is not finite is nan
+        known, self.state = self.guard.judge(norm, self.state, windows[-1].size)
+        if known is not None:
+            self._clip(total_norm, known)
+            self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return nats, norm
+
+    def _begin(self, learning_rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+            for parameter in group["params"]:
+                parameter.grad = None  # zero_grad() does the same and more, for a twentieth of a small step
+
+    def _read(self, window: BatchT) -> StepOutput:
+        batch = window.to(self.device.torch_device)
+        carried = self.state if window.continues else None
+        state = self.network.initial_state(window.size) if carried is None else detach(carried)
+        with torch.set_grad_enabled(window.target_count > 0), self.device.autocast():
+            output: StepOutput = self.forward(batch, state)
+        return output
+
+    def _gradient_norm(self) -> Tensor:
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    def _clip(self, total_norm: Tensor, known: float) -> None:
+        """known: the norm before clipping, nan where the host has not asked for it; cutting entries never makes it
+        longer."""
+        value, norm = self.config.clip_value, self.config.clip_norm
+        if value is not None:
+            nn.utils.clip_grad_value_(self.parameters, value)
+        if norm is not None and not known <= norm:
+            left = total_norm if value is None else self._gradient_norm()
+            nn.utils.clip_grads_with_norm_(self.parameters, norm, left)
