@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.harness import Contender, Facts, Pace, Report, interleave, parser, ratios, speed_ratio
 from benchmarks.ours import make_trainer, run
-from seqlab.interfaces import Split
+from seqlab.core.batch import Split
 from seqlab.tasks.translation import PairBatch, Translation
 
 

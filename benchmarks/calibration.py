@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from benchmarks.tables import markdown, save
 from seqlab.comparison.statistics import Sample, analyse
-from seqlab.criterion import Metric
+from seqlab.core.metric import Metric
 
 Floats = npt.NDArray[np.float64]
 _ITEMS = 853

@@ -15,7 +15,7 @@ from benchmarks.runs import MODELS
 from benchmarks.tables import markdown, parts, save
 from seqlab.config.overrides import spelled
 from seqlab.config.sources import group_files
-from seqlab.display import compact, number
+from seqlab.drawing.numbers import compact, number
 
 _POSITIONS = ("rope", "sinusoidal", "learned", "none")
 _TASKS = tuple(group_files("task", None))

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from benchmarks.harness import Contender, Facts, Pace, Report, interleave, parser, ratios, speed_ratio
 from benchmarks.ours import seqlab, seqlab_as_it_comes
 from seqlab.config.run import RunConfig, load_run_config
-from seqlab.interfaces import Network, State, detach
+from seqlab.core.network import Network
+from seqlab.core.state import State, detach
 from seqlab.tasks.char_lm import CharBatch, CharLM
 
 _SIZES = {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.harness import Report, parser
 from seqlab.config.run import load_run_config
-from seqlab.interfaces import Asking
+from seqlab.core.task import GenerationConfig
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.tasks.char_lm import CharLM, CharNetwork
 
@@ -96,8 +96,8 @@ class Row:
         prompt_T = torch.tensor(task.vocabulary.encode(text))
         model = self.overrides[0].partition("=")[2]
         plain = PlainRecurrent(model, network).eval() if model in KERNELS else PlainTransformer(network)
-        how = Asking(length=self.ours, temperature=TEMPERATURE)
-        return lambda: list(task.stream(network, text, how)), lambda: plain.write(prompt_T, self.theirs)
+        generation = GenerationConfig(length=self.ours, temperature=TEMPERATURE)
+        return lambda: list(task.stream(network, text, generation)), lambda: plain.write(prompt_T, self.theirs)
 
 
 RECURRENT = [

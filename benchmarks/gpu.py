@@ -18,7 +18,7 @@ import torch
 from benchmarks.harness import Report, parser
 from benchmarks.ours import PacedTrainer, make_trainer
 from seqlab.comparison.flops import training_flops
-from seqlab.interfaces import detach
+from seqlab.core.state import detach
 from seqlab.training.progress import Progress
 
 _GPT = ("model=transformer", "experiment=char_gpt")

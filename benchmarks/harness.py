@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 import torch
 
 from benchmarks.tables import markdown
-from seqlab.run_folder import write_json
+from seqlab.core.files import write_json
 from seqlab.training.device import Device
 
 Pace: TypeAlias = "Callable[[], None]"

@@ -14,12 +14,15 @@ import torch
 from rich.console import Console
 
 from benchmarks.harness import Facts, Pace
-from seqlab import experiment
+from seqlab.cli.display import Terminal
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import load_run_config
+from seqlab.core.metric import Metric
+from seqlab.core.model import ModelConfig
 from seqlab.errors import NumericError
-from seqlab.experiment import decide, prepare
-from seqlab.interfaces import Metric, ModelConfig
+from seqlab.runs import setup
+from seqlab.runs.setup import decide, prepare
+from seqlab.runs.train import train
 from seqlab.training.device import resolve_device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
@@ -97,7 +100,7 @@ def seqlab_as_it_comes(pace: Pace, facts: Facts, overrides: tuple[str, ...] = ()
     config = load_run_config([*NEVER, *overrides])
     PacedTrainer.pace, PacedTrainer.facts = staticmethod(pace), facts
     PacedTrainer.began = time.perf_counter()
-    vars(experiment)["Trainer"] = PacedTrainer
+    vars(setup)["Trainer"] = PacedTrainer
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
         config = replace(config, runs_dir=Path(folder))
-        experiment.train(config, Console(file=nowhere, force_terminal=True, width=100))
+        train(config, Terminal(Console(file=nowhere, force_terminal=True, width=100)))

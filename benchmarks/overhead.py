@@ -19,7 +19,7 @@ from torch import nn
 from benchmarks.ours import Silent
 from benchmarks.tables import markdown, save
 from seqlab.config.run import RunConfig, load_run_config
-from seqlab.interfaces import State, detach
+from seqlab.core.state import State, detach
 from seqlab.training.device import resolve_device
 from seqlab.training.trainer import Trainer
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from seqlab.run_folder import write_json
+from seqlab.core.files import write_json
 
 TOP = Path(__file__).parent.parent
 RESULTS = TOP / "benchmarks" / "results"

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqlab.experiment import load as load
+    from seqlab.runs.trained import load as load
 
 __version__ = version("seqlab")
 __all__ = ["__version__", "load"]
@@ -15,7 +15,7 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     # `load` brings torch along, which takes seconds: `seqlab --help` must not pay for it.
     if name == "load":
-        from seqlab.experiment import load
+        from seqlab.runs.trained import load
 
         return load
     raise AttributeError(f"module 'seqlab' has no attribute {name!r}")

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.config.sources import group_files
-from seqlab.experiment import train
-from seqlab.interfaces import Network, Task
+from seqlab.core.network import Network
+from seqlab.core.task import Task
+from seqlab.runs.train import train
 
 torch.set_num_threads(1)
 
@@ -107,5 +107,5 @@ def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("trained")
     for task in TASKS:
         overrides = tiny_overrides("gru", task, "device=cpu", f"runs_dir={root / 'runs'}")
-        train(load_run_config(overrides), Console(stderr=True), name="a", quiet=True)
+        train(load_run_config(overrides), name="a")
     return root

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 
 from seqlab.training.device import resolve_device
 from seqlab.training.trainer import Trainer
+from tests.commands import run
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task
-from tests.test_cli import run
 
 pytestmark = pytest.mark.gpu
 

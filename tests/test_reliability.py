@@ -25,7 +25,7 @@ _STARVED = """
 import resource, sys
 import torch._dynamo
 from pathlib import Path
-from seqlab import experiment
+from seqlab.runs import train
 from seqlab.cli import main
 size = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmSize"))
 limit = int(size.split()[1]) * 1024 + 400 * 2**20

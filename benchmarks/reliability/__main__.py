@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.reliability import inputs, rounds, states, world
 from benchmarks.reliability.rounds import Count
-from seqlab.run_folder import environment
+from seqlab.runs.environment import environment
 
 _SEED = 0
 

@@ -21,10 +21,10 @@ import yaml
 
 from benchmarks.reliability import world
 from benchmarks.reliability.rounds import Count
+from seqlab.checkpoints.files import STATE, TENSORS, read_checkpoint, write_checkpoint
+from seqlab.checkpoints.retention import checkpoints_in
 from seqlab.cli import main
 from seqlab.config.compose import settings
-from seqlab.training.checkpoint import STATE, TENSORS, load_checkpoint, save_checkpoint
-from seqlab.training.retention import snapshots
 
 _CODES = range(2, 8)
 _SECONDS, _MEMORY = 60, 16 * 2**30
@@ -238,7 +238,7 @@ def _bad_data() -> Iterator[Case]:
 def _bad_resumes(here: Path) -> Iterator[Case]:
     """A stored run that was changed in one way each."""
     run = here / "copy"
-    step = snapshots(here / "stored" / "run" / "checkpoints")[-1].name
+    step = checkpoints_in(here / "stored" / "run" / "checkpoints")[-1].name
 
     def changed(name: str, change: Callable[[Path], object], *more: str, where: str = "copy") -> Case:
         def prepare(_: Path) -> None:
@@ -374,8 +374,8 @@ def _hostile(here: Path) -> Iterator[Case]:
         yield doctored(f"{name}, listed", _on(_config, text), words="runs show")
     for target in (
         "os.system", "subprocess.Popen", "torch.utils.collect_env.run", "builtins.exec", "evil.Model", "evil",
-        "seqlab.cli.main", "seqlab.__main__.main", "seqlab.experiment.train", "seqlab.cli.app.os.system",
-        "seqlab.training.trainer.Trainer", "torch.load", "seqlab.interfaces.ModelConfig",
+        "seqlab.cli.main", "seqlab.__main__.main", "seqlab.runs.train.train", "seqlab.cli.app.os.system",
+        "seqlab.training.trainer.Trainer", "torch.load", "seqlab.core.model.ModelConfig",
     ):  # fmt: skip
         yield doctored(f"_target_ {target}", _on(_edit, "model._target_", target))
     yield doctored("_target_ in a checkpoint", lambda run: _doctor(run, _evil_origin))
@@ -426,9 +426,10 @@ def _hostile(here: Path) -> Iterator[Case]:
         "checkpoints elsewhere", lambda run: _link(run / "checkpoints", here / "stored" / "run" / "checkpoints")
     )
     yield doctored(
-        "tensors link to a device", lambda run: _link(snapshots(run / "checkpoints")[-1] / TENSORS, Path("/dev/zero"))
+        "tensors link to a device",
+        lambda run: _link(checkpoints_in(run / "checkpoints")[-1] / TENSORS, Path("/dev/zero")),
     )
-    yield doctored("a pipe for a state", lambda run: _pipe(snapshots(run / "checkpoints")[-1] / STATE))
+    yield doctored("a pipe for a state", lambda run: _pipe(checkpoints_in(run / "checkpoints")[-1] / STATE))
     yield doctored("a pipe for a log", lambda run: _pipe(run / "metrics.jsonl"))
     yield doctored(
         "events that lie", lambda run: (run / "events.out.tfevents.1.x").write_bytes(b"\xff" * 4000), may_pass=True
@@ -517,10 +518,10 @@ def _edit(run: Path, key: str, value: Any) -> None:
 
 def _doctor(run: Path, change: Callable[[dict[str, torch.Tensor], dict[str, Any]], object]) -> None:
     """Change every checkpoint, and give it the right hashes."""
-    for checkpoint in snapshots(run / "checkpoints"):
-        tensors, state = load_checkpoint(checkpoint)
+    for checkpoint in checkpoints_in(run / "checkpoints"):
+        tensors, state = read_checkpoint(checkpoint)
         change(tensors, state)
-        save_checkpoint(checkpoint, tensors, state)
+        write_checkpoint(checkpoint, tensors, state)
 
 
 def _on_state(path: list[str], value: Any) -> Callable[[dict[str, torch.Tensor], dict[str, Any]], None]:
@@ -568,7 +569,7 @@ def _raw(run: Path, name: str, data: bytes) -> None:
     """Put these bytes into every checkpoint, with a manifest that vouches for them."""
     import hashlib
 
-    for checkpoint in snapshots(run / "checkpoints"):
+    for checkpoint in checkpoints_in(run / "checkpoints"):
         (checkpoint / name).write_bytes(data)
         facts = {
             file: {
@@ -582,21 +583,21 @@ def _raw(run: Path, name: str, data: bytes) -> None:
 
 
 def _all(run: Path, name: str, data: bytes) -> None:
-    for checkpoint in snapshots(run / "checkpoints"):
+    for checkpoint in checkpoints_in(run / "checkpoints"):
         (checkpoint / name).write_bytes(data)
 
 
 def _manifest(run: Path, key: str, value: Any) -> None:
-    for checkpoint in snapshots(run / "checkpoints"):
+    for checkpoint in checkpoints_in(run / "checkpoints"):
         facts = json.loads((checkpoint / "MANIFEST.json").read_text())
         facts["files"][TENSORS][key] = value
         (checkpoint / "MANIFEST.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def _torch_file(run: Path) -> None:
-    for checkpoint in snapshots(run / "checkpoints"):
+    for checkpoint in checkpoints_in(run / "checkpoints"):
         torch.save(_Bomb(), checkpoint / TENSORS)
-    _raw(run, TENSORS, (snapshots(run / "checkpoints")[0] / TENSORS).read_bytes())
+    _raw(run, TENSORS, (checkpoints_in(run / "checkpoints")[0] / TENSORS).read_bytes())
 
 
 def _entry(shape: list[int], offsets: list[int], dtype: str = "F32") -> dict[str, Any]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.reliability import world
+from seqlab.checkpoints.files import read_checkpoint
+from seqlab.checkpoints.retention import checkpoints_in
 from seqlab.errors import CheckpointError
-from seqlab.run_folder import make_run_folder
-from seqlab.training.checkpoint import load_checkpoint
-from seqlab.training.retention import snapshots
+from seqlab.runs.folder import make_run_folder
 
 
 @dataclass
@@ -97,7 +97,7 @@ def crash_points(here: Path, models: tuple[str, ...]) -> Count:
             folder = here / "crash"
             with world.armed_saves(library, _SAVE, 1, at, here / "operations"):
                 ended = world.run(world.begin(folder, words))
-            whole = all(_loads(checkpoint) for checkpoint in snapshots(folder / "checkpoints"))
+            whole = all(_loads(checkpoint) for checkpoint in checkpoints_in(folder / "checkpoints"))
             again = world.run(world.go_on(folder, words))
             different = _different(folder, expected, again)
             count.add(
@@ -121,7 +121,7 @@ def _operations(here: Path, words: list[str], mode: int) -> int:
 
 def _loads(checkpoint: Path) -> bool:
     try:
-        load_checkpoint(checkpoint)
+        read_checkpoint(checkpoint)
     except CheckpointError:
         return False
     return True
@@ -186,7 +186,7 @@ def _limited(body: Callable[[], object], limit: int) -> Callable[[], object]:
 def _judge_full_disk(
     count: Count, folder: Path, words: list[str], expected: dict[str, str], ended: world.Ended, what: str
 ) -> None:
-    there = snapshots(folder / "checkpoints")
+    there = checkpoints_in(folder / "checkpoints")
     whole = bool(there) and all(_loads(checkpoint) for checkpoint in there)
     told = ended.code == 6 and " MB" in ended.said and "kept step" in ended.said and "Traceback" not in ended.said
     again = world.run(world.go_on(folder, words))

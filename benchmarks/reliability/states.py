@@ -18,18 +18,21 @@ import torch
 
 from benchmarks.reliability import world
 from benchmarks.reliability.rounds import Count
+from seqlab.checkpoints.files import MANIFEST, STATE, TENSORS, read_checkpoint, write_checkpoint
+from seqlab.checkpoints.retention import checkpoint_path
+from seqlab.checkpoints.saving import load_checkpoint, save_checkpoint
+from seqlab.checkpoints.trainer_state import Parts, capture, restore
 from seqlab.config.run import RunConfig, load_run_config
+from seqlab.core.metric import Metric
+from seqlab.core.network import Network, StepOutput
+from seqlab.core.task import Task
 from seqlab.errors import CheckpointError, NumericError
-from seqlab.experiment import build_network
-from seqlab.interfaces import Metric, Network, StepOutput, Task
-from seqlab.training.checkpoint import MANIFEST, STATE, TENSORS, load_checkpoint, save_checkpoint
+from seqlab.runs.setup import build_network
+from seqlab.runs.verify import replay
 from seqlab.training.device import resolve_device
 from seqlab.training.progress import Progress
-from seqlab.training.retention import snapshot_path
-from seqlab.training.snapshot import Parts, capture, load_parts, restore, save_snapshot
 from seqlab.training.trainer import Trainer
 from seqlab.training.update import Update
-from seqlab.verify import replay
 
 Signature = dict[str, Any]
 
@@ -108,7 +111,7 @@ def resume_points(here: Path, optimizers: tuple[str, ...], steps: int, limit: in
         task = config.task.build()
         whole, heard = make_trainer(config, task)
         folder = here / "points"
-        every_step(whole, lambda step, t=whole, f=folder: save_snapshot(t, f / str(step)))  # type: ignore[misc]
+        every_step(whole, lambda step, t=whole, f=folder: save_checkpoint(t, f / str(step)))  # type: ignore[misc]
         expected = signature(whole, heard)
         points = range(1, steps)
         if limit is not None:  # other steps in each combination
@@ -117,7 +120,7 @@ def resume_points(here: Path, optimizers: tuple[str, ...], steps: int, limit: in
         for step in points:
             torch.manual_seed(step)  # what a fresh process does not have
             resumed, heard_again = make_trainer(config, task)
-            restore(resumed, load_parts(folder / str(step) / f"step-{step:08d}"), "point")
+            restore(resumed, load_checkpoint(folder / str(step) / f"step-{step:08d}"), "point")
             resumed.fit()
             got = signature(resumed, heard_again)
             lines = [line for line in expected["lines"] if line[0] > step or (line[0] == step and "better" in line[2])]
@@ -217,8 +220,8 @@ def omissions(here: Path) -> Count:
         poisoned(first, (21, 22))
         replay(first, at, evaluated=evaluated)
         folder = here / f"omitted-{at}"
-        save_snapshot(first, folder)
-        parts = load_parts(folder / f"step-{at:08d}")
+        save_checkpoint(first, folder)
+        parts = load_checkpoint(folder / f"step-{at:08d}")
         parts[1]["progress"]["seconds"] = parts[1]["interval"]["seconds"] = 1e6
         parts[1]["interval"]["tokens"] = 10**13
         parts[1]["progress"]["best"]["metrics"][0]["value"] = 0.0  # never to be beaten: patience will end the run
@@ -303,11 +306,11 @@ def _refused(trainer: Trainer[Any], parts: Parts, folder: Path) -> bool:
     """Written as a checkpoint whose hashes are right, and offered."""
     shutil.rmtree(folder, ignore_errors=True)
     progress = parts[1].get("progress", {})
-    place = snapshot_path(folder, progress.get("step", 1))
-    save_checkpoint(place, parts[0], parts[1])
+    place = checkpoint_path(folder, progress.get("step", 1))
+    write_checkpoint(place, parts[0], parts[1])
     before = capture(trainer)
     try:
-        restore(trainer, load_parts(place), "doctored")
+        restore(trainer, load_checkpoint(place), "doctored")
     except CheckpointError:
         return _equal_parts(before, capture(trainer))  # and nothing was touched
     return False
@@ -332,7 +335,7 @@ def damages(here: Path, number: int, seed: int) -> Count:
     trainer, _ = make_trainer(config, config.task.build(), here / "whole")
     trainer.fit()
     source, rng, count = here / "whole" / "step-00000004", random.Random(seed), Count()
-    load_checkpoint(source)
+    read_checkpoint(source)
     for index in range(number):
         name = rng.choice((MANIFEST, STATE, TENSORS))
         folder = here / "damaged"
@@ -347,7 +350,7 @@ def damages(here: Path, number: int, seed: int) -> Count:
             what = f"{name}: cut to {len(data)} bytes"
         (folder / name).write_bytes(data)
         try:
-            load_checkpoint(folder)
+            read_checkpoint(folder)
             count.add(False, what)
         except CheckpointError:
             count.add(True, what)

@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
+from seqlab.checkpoints.files import read_checkpoint
+from seqlab.checkpoints.retention import checkpoints_in
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.config.sources import group_files
 from seqlab.errors import SeqlabError
-from seqlab.experiment import train
-from seqlab.resume import resume
-from seqlab.training.checkpoint import load_checkpoint
-from seqlab.training.retention import snapshots
+from seqlab.runs.resume import resume
+from seqlab.runs.train import train
 
 MODELS = tuple(group_files("model", None))
 TASKS = ("char_lm", "sentiment", "translation")
@@ -95,7 +94,7 @@ def overrides(model: str, task: str, *more: str) -> list[str]:
 def begin(folder: Path, words: list[str]) -> Callable[[], object]:
     """What a child does to make the run `folder`."""
     config = _config(tuple(words))  # before the fork: composing takes longer than such a run
-    return lambda: train(config, Console(stderr=True), overrides=words, folder=folder, quiet=True)
+    return lambda: train(config, overrides=words, folder=folder)
 
 
 @functools.cache
@@ -108,7 +107,7 @@ def go_on(folder: Path, words: list[str]) -> Callable[[], object]:
 
     def body() -> object:
         if (folder / "config.yaml").is_file():
-            return resume(folder, [], Console(stderr=True), quiet=True)
+            return resume(folder, [])
         shutil.rmtree(folder, ignore_errors=True)  # killed before there was anything to go on with
         return begin(folder, words)()
 
@@ -172,7 +171,7 @@ def kill_after(child: Child, seconds: float) -> bool:
 def outcome(folder: Path) -> dict[str, str]:
     """Digests of all that must be the same however often a run was stopped: the last checkpoint, metrics.jsonl but
     for times, samples, test figures, and the curves that TensorBoard shows."""
-    tensors, state = load_checkpoint(snapshots(folder / "checkpoints")[-1])
+    tensors, state = read_checkpoint(checkpoints_in(folder / "checkpoints")[-1])
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode() + tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
@@ -232,7 +231,7 @@ def armed_saves(library: ctypes.CDLL, save: int, mode: int, at: int, report: Pat
 def around_saves(before: Callable[[int], object], after: Callable[[int], object]) -> Iterator[None]:
     """Call these around each checkpoint, with its number; the save itself stays as it is."""
     trainer: Any = import_module("seqlab.training.trainer")
-    plain, seen = trainer.save_snapshot, [0]
+    plain, seen = trainer.save_checkpoint, [0]
 
     def watched(*arguments: Any) -> None:
         seen[0] += 1
@@ -242,8 +241,8 @@ def around_saves(before: Callable[[int], object], after: Callable[[int], object]
         finally:
             after(seen[0])
 
-    trainer.save_snapshot = watched
+    trainer.save_checkpoint = watched
     try:
         yield
     finally:
-        trainer.save_snapshot = plain
+        trainer.save_checkpoint = plain

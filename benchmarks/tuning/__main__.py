@@ -17,7 +17,7 @@ from benchmarks.tuning import search as searching
 from benchmarks.tuning import space
 from benchmarks.tuning.configs import file_name, tuned_yaml
 from seqlab.config.sources import group_files
-from seqlab.run_folder import write_json
+from seqlab.core.files import write_json
 
 TOP = Path(__file__).parent.parent.parent
 RESULTS = TOP / "benchmarks" / "results" / "tuning.json"

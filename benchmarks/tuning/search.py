@@ -18,10 +18,10 @@ import torch
 from benchmarks.tuning.space import FIRST, Draw, model_at, near, overrides
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig, load_run_config
-from seqlab.criterion import Criterion
+from seqlab.core.metric import Criterion, Metric
+from seqlab.core.task import Task
 from seqlab.errors import NumericError
-from seqlab.experiment import prepare
-from seqlab.interfaces import Metric, Task
+from seqlab.runs.setup import prepare
 from seqlab.training.device import Device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer

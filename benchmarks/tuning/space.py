@@ -8,7 +8,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
 from seqlab.comparison.sizes import changes, sizes_of
-from seqlab.interfaces import ModelConfig, Task
+from seqlab.core.model import ModelConfig
+from seqlab.core.task import Task
 
 BODY = 600_000
 """Parameters of the sequence models, embeddings and head not counted: what the widest of a depth may have."""

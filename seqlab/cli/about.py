@@ -21,7 +21,7 @@ def board(
     debug: Debug = False,
 ) -> None:
     """Start TensorBoard on the runs and print its address."""
-    from seqlab.board import show_board
+    from seqlab.cli.board import show_board
 
     show_board(folder, port)
 
@@ -45,7 +45,7 @@ def config(overrides: Overrides = None, config_dir: ConfigDir = None, debug: Deb
 
     from seqlab.config.explain import explain_override
     from seqlab.config.suggest import nearest_key
-    from seqlab.runs import flat
+    from seqlab.runs.catalogue import flat
 
     groups = {key: node for key, node in composed.tree.items() if isinstance(node, dict)}
     known = {**groups, **flat(composed.tree), **composed.names}
@@ -74,7 +74,7 @@ def list_options(
     debug: Debug = False,
 ) -> None:
     """Say what there is to choose from."""
-    from seqlab.catalogue import catalogue
+    from seqlab.config.catalogue import catalogue
     from seqlab.config.suggest import did_you_mean
 
     found = catalogue(config_dir)

@@ -56,10 +56,10 @@ def compare(
 
     given = words or []
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
+    from seqlab.cli.comparison_display import Terminal, show_summary
+    from seqlab.cli.plan_display import show_plan
     from seqlab.comparison import compare as comparison
-    from seqlab.comparison.display import show_summary
     from seqlab.comparison.files import as_json as plain
-    from seqlab.comparison.plan_display import show_plan
 
     if dry_run:
         plan = comparison.plan_only(request, config_dir, name)
@@ -77,9 +77,8 @@ def compare(
         "name": name,
     }
     command = comparison.shown_command(given, options)
-    done = comparison.compare(
-        request, terminal(stderr=True), config_dir=config_dir, name=name, quiet=quiet, command=command
-    )
+    reporter = Terminal(terminal(stderr=True), quiet=quiet)
+    done = comparison.compare(request, reporter, config_dir=config_dir, name=name, command=command)
     if done.summary is not None and as_json:
         typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
     elif as_json:

@@ -61,7 +61,7 @@ def complete_name(context: typer.Context, incomplete: str) -> Candidates:
 def _names(start: str, runs_dir: Path, config_dir: Path | None) -> Candidates:
     """What stands for a run and begins so. Folders are left to the shell, which quotes what needs it; and bash splits
     words at the colon of best:TASK."""
-    from seqlab.runs import names_beginning
+    from seqlab.runs.catalogue import names_beginning
 
     moving = [("last", "the newest")]
     if not _in_bash():

@@ -40,10 +40,10 @@ def runs(
     if context.invoked_subcommand is not None:
         _refuse_options(context)
         return
+    from seqlab.cli.runs_display import show_runs
     from seqlab.config.suggest import did_you_mean
-    from seqlab.ranking import grouped, names_of, sort_runs
-    from seqlab.runs import find_runs
-    from seqlab.runs_display import show_runs
+    from seqlab.runs.catalogue import find_runs
+    from seqlab.runs.ranking import grouped, names_of, sort_runs
 
     everything, damaged = find_runs(runs_dir)
     tasks = sorted({run.task for run in everything})
@@ -86,8 +86,8 @@ def runs_show(run: KnownRun, runs_dir: RunsDir = Path("runs"), as_json: AsJson =
     """One run: settings, figures, what it wrote.
 
     Example: seqlab runs show last"""
-    from seqlab.runs import named_run, read_run_files
-    from seqlab.runs_display import run_as_json, show_run
+    from seqlab.cli.runs_display import run_as_json, show_run
+    from seqlab.runs.catalogue import named_run, read_run_files
 
     found = read_run_files(named_run(run, runs_dir))
     if as_json:
@@ -110,8 +110,8 @@ def runs_diff(
     """What differs between two runs: settings and figures.
 
     Example: seqlab runs diff last deep"""
-    from seqlab.runs import differences, named_run, read_run_files
-    from seqlab.runs_display import show_differences
+    from seqlab.cli.runs_display import show_differences
+    from seqlab.runs.catalogue import differences, named_run, read_run_files
 
     first, second = (read_run_files(named_run(name, runs_dir)) for name in (a, b))
     if as_json:
@@ -140,8 +140,8 @@ def runs_tag(
     """Tag a run, to find it again: seqlab runs --tag TAG.
 
     Example: seqlab runs tag last paper baseline"""
-    from seqlab.run_labels import read_labels, retagged, write_labels
-    from seqlab.runs import named_run
+    from seqlab.runs.catalogue import named_run
+    from seqlab.runs.labels import read_labels, retagged, write_labels
 
     folder = named_run(run, runs_dir)
     labels = read_labels(folder)
@@ -169,8 +169,8 @@ def runs_note(
     """Write down what a run was for.
 
     Example: seqlab runs note last "clipping off: diverges at step 40" """
-    from seqlab.run_labels import read_labels, renoted, write_labels
-    from seqlab.runs import named_run
+    from seqlab.runs.catalogue import named_run
+    from seqlab.runs.labels import read_labels, renoted, write_labels
 
     if remove and text:
         raise ConfigError("--remove takes the note away, and there is a text for another", "leave one of them out")
@@ -208,10 +208,10 @@ def runs_rm(
     """Remove runs: their folders with all that is in them. Shows what would go, and asks.
 
     Example: seqlab runs rm v_rnn"""
-    from seqlab.display import compact
-    from seqlab.run_removal import look_at_leaving, remove
-    from seqlab.runs import is_moving, named_run
-    from seqlab.runs_display import run_line
+    from seqlab.cli.runs_display import run_line
+    from seqlab.drawing.numbers import compact
+    from seqlab.runs.catalogue import is_moving, named_run
+    from seqlab.runs.removal import look_at_leaving, remove
 
     if yes and (name := next(filter(is_moving, names), None)):
         folder = shlex.quote(str(named_run(name, runs_dir)))

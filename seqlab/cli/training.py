@@ -34,8 +34,8 @@ def train(
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
     from seqlab.config.overrides import merged
     from seqlab.config.run import load_run_config
-    from seqlab.run_name import check_run_name
-    from seqlab.runs import pinned_start
+    from seqlab.runs.catalogue import pinned_start
+    from seqlab.runs.names import check_run_name
 
     given = overrides or []
     if name is not None and folder is not None:
@@ -46,15 +46,15 @@ def train(
     if start := pinned_start(config.init_from, config.runs_dir):
         given = list(merged(given, start))
         config = load_run_config(given, config_dir)
-    from seqlab import experiment
-    from seqlab.report import show_plan, show_result
+    from seqlab.cli.display import Terminal
+    from seqlab.cli.report import show_plan, show_result
+    from seqlab.runs import train as training
 
     if dry_run:
         show_plan(config, terminal(), as_json=as_json)
         return
-    result = experiment.train(
-        config, terminal(stderr=True), overrides=given, name=name, folder=folder, quiet=quiet, checked=checked
-    )
+    reporter = Terminal(terminal(stderr=True), quiet=quiet)
+    result = training.train(config, reporter, overrides=given, name=name, folder=folder, checked=checked)
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
@@ -93,18 +93,19 @@ def resume(
     """Go on with a run as if it had never stopped. Example: seqlab resume runs/char_lm/lstm/NAME"""
     if verify and overrides:
         raise ConfigError(f"--verify and {overrides[0]}: nothing can change in what is verified", "leave one out")
-    from seqlab import resume as resuming
-    from seqlab import verify as verifying
-    from seqlab.report import show_result
-    from seqlab.run_folder import read_overrides, resume_command
+    from seqlab.cli.display import Terminal
+    from seqlab.cli.report import show_result
+    from seqlab.runs import resume as resuming
+    from seqlab.runs import verify as verifying
+    from seqlab.runs.folder import read_overrides, resume_command
 
-    console = terminal(stderr=True)
+    reporter = Terminal(terminal(stderr=True), quiet=quiet)
     if verify:
-        start, end = verifying.verify(run, console, config_dir=config_dir)
+        start, end = verifying.verify(run, reporter, config_dir=config_dir)
         said: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
         typer.echo(json.dumps(said) if as_json else f"steps {start} to {end} trained once more: every bit is the same")
         return
-    result = resuming.resume(run, overrides or [], console, config_dir=config_dir, quiet=quiet, checked=checked)
+    result = resuming.resume(run, overrides or [], reporter, config_dir=config_dir, checked=checked)
     if isinstance(result, resuming.Finished):
         if as_json:
             typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)

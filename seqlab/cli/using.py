@@ -59,19 +59,19 @@ def predict(
 
     A language model goes on with the text, a classifier names its label, a translator translates it.
     """
-    from seqlab.runs import exists, named_run
+    from seqlab.runs.catalogue import exists, named_run
 
     folder = named_run(run, runs_dir)
     if not exists(run):
         typer.echo(f"run: {folder}", err=True)
-    from seqlab import predict as predicting
-    from seqlab.interfaces import Asking
+    from seqlab.cli import predicting
+    from seqlab.core.task import GenerationConfig
 
-    how = Asking(
+    generation = GenerationConfig(
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
         length_penalty=length_penalty,
     )  # fmt: skip
-    predicting.predict(folder, texts or None, how, given=_typed(context), config_dir=config_dir, as_json=as_json)
+    predicting.predict(folder, texts or None, generation, given=_typed(context), config_dir=config_dir, as_json=as_json)
 
 
 def _typed(context: typer.Context) -> dict[str, str]:
@@ -109,10 +109,11 @@ def evaluate(
     """Every metric of a trained network on a whole split, and a file with each item. Example: seqlab evaluate last"""
     if corpus is not None and "split" in _typed(context):
         raise ConfigError("--split cuts the run's own corpus, and --corpus is taken whole", "leave one of them out")
-    from seqlab.runs import named_run
+    from seqlab.runs.catalogue import named_run
 
     folder = named_run(run, runs_dir)
-    from seqlab.evaluate import evaluate_run, show_evaluation
+    from seqlab.cli.evaluation import show_evaluation
+    from seqlab.runs.evaluate import evaluate_run
 
     found = evaluate_run(folder, split.value, config_dir, corpus, overrides or [])
     if as_json:
@@ -124,7 +125,7 @@ def evaluate(
 def _run_or_view(name: str, runs_dir: Path) -> Path:
     """The folder of a run among the words of inspect; a word that is none may be a view with a typing error."""
     from seqlab.config.suggest import nearest
-    from seqlab.runs import exists, named_run
+    from seqlab.runs.catalogue import exists, named_run
 
     try:
         return named_run(name, runs_dir)
@@ -166,7 +167,7 @@ def inspect(
     if not names:
         raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
     folders = list(dict.fromkeys(_run_or_view(name, runs_dir) for name in names))
-    from seqlab.insight.inspect import inspect as draw
+    from seqlab.runs.inspect import inspect as draw
 
     console = terminal(stderr=True)
     found = draw(

@@ -8,30 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-
 from seqlab.comparison.board import write_layout
-from seqlab.comparison.display import Watch
 from seqlab.comparison.drafting import draft
 from seqlab.comparison.figures import figures
 from seqlab.comparison.files import write_files
 from seqlab.comparison.jobs import Job, Jobs
 from seqlab.comparison.page import write_page
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
-from seqlab.comparison.plan_display import show_plan
 from seqlab.comparison.planning import complete
 from seqlab.comparison.reading import machine_notes, read_runs
+from seqlab.comparison.reporter import Reporter
 from seqlab.comparison.request import Request
 from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
 from seqlab.comparison.times import keep, read_taken, times_of
 from seqlab.config.run import RunConfig
+from seqlab.core.files import write_json
+from seqlab.core.metric import Metric
+from seqlab.core.task import Baseline
 from seqlab.errors import ConfigError, DataError, Interrupted
-from seqlab.faults import disk
-from seqlab.interfaces import Baseline, Metric
-from seqlab.lock import locked
-from seqlab.run_code import code_sha256
-from seqlab.run_folder import read_result, write_json
+from seqlab.runs.code import code_sha256
+from seqlab.runs.faults import disk
+from seqlab.runs.folder import read_result
+from seqlab.runs.lock import locked
 
 
 @dataclass(frozen=True)
@@ -71,24 +70,24 @@ def _stored(drafted: Plan, folder: Path) -> Plan | None:
 
 def compare(
     request: Request,
-    console: Console,
+    reporter: Reporter | None = None,
     *,
     config_dir: Path | None = None,
     name: str | None = None,
-    quiet: bool = False,
     command: str = "",
 ) -> Comparison:
     """Plan, make what is missing, and write the report. `command`: what was typed, for the report.
 
     Raises a SeqlabError for what a user can mend, Interrupted after Ctrl-C; a run that fails does neither.
     """
+    reporter = reporter or Reporter()
     drafted, configs = draft(request, config_dir)
     first = next(iter(configs.values()))
     code = {label: code_sha256(config.tree, config_dir) for label, config in configs.items()}
     folder = folder_of(drafted, request.runs_dir, name)
     with locked(folder, "wait for it; if that process is gone, its last run is still ending") as lock, disk(folder):
         begun = (folder / "plan.json").is_file()
-        plan = _plan(drafted, request, configs, config_dir, folder, console, quiet)
+        plan = _plan(drafted, request, configs, config_dir, folder, reporter)
         try:
             title = f"search of {plan.tune.key}: " if plan.tune is not None else ""
             plan = search(
@@ -96,7 +95,7 @@ def compare(
                 configs,
                 folder,
                 config_dir,
-                lambda trials: _make(trials, plan, folder, console, lock, title, quiet),
+                lambda trials: _make(trials, plan, folder, reporter, lock, title),
             )
             jobs = [
                 Job(
@@ -114,7 +113,7 @@ def compare(
             ]
             if begun and not all(job.is_made() for job in jobs):
                 _check_text(plan, first)
-            _make(jobs, plan, folder, console, lock, "", quiet)
+            _make(jobs, plan, folder, reporter, lock, "")
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command goes on with what is missing", stopped.exit_code
@@ -129,7 +128,7 @@ def compare(
             summary = replace(summary, times=times_of(plan, runs, read_taken(folder), folder))
             write_report(summary, folder)
             if baselines is None:  # only now: nothing that happens to them can take the report away
-                summary = replace(summary, baselines=tuple(_baselines(first, folder, console, quiet)))
+                summary = replace(summary, baselines=tuple(_baselines(first, folder, reporter)))
                 write_report(summary, folder)
             failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}
     return Comparison(folder, summary, failed)
@@ -160,28 +159,22 @@ def _plan(
     configs: dict[str, RunConfig],
     config_dir: Path | None,
     folder: Path,
-    console: Console,
-    quiet: bool,
+    reporter: Reporter,
 ) -> Plan:
     """The plan that stands in the folder, or a new one."""
     plan = _stored(drafted, folder)
     if plan is None:
-        if not quiet:
-            console.print("measuring a few steps of each model", style="dim")
+        reporter.say("measuring a few steps of each model")
         plan = complete(drafted, request, configs, config_dir)
     write_plan(plan, folder)
-    if not quiet:
-        show_plan(plan, console)
-        console.print(f"folder: {folder}", highlight=False, markup=False, soft_wrap=True)
+    reporter.planned(plan, folder)
     return plan
 
 
-def _make(
-    jobs: list[Job], plan: Plan, folder: Path, console: Console, lock: int | None, title: str, quiet: bool
-) -> int | None:
+def _make(jobs: list[Job], plan: Plan, folder: Path, reporter: Reporter, lock: int | None, title: str) -> int | None:
     """Returns the signal that asked to stop, if one came too late to stop any of these."""
-    with Watch(console, jobs, plan, title, quiet=quiet) as watch:
-        made = Jobs(jobs, watch.look, lock, lambda job: keep(job, folder))
+    with reporter.runs(jobs, plan, title) as look:
+        made = Jobs(jobs, look, lock, lambda job: keep(job, folder))
         made.run()
     return made.stop_signal
 
@@ -197,13 +190,12 @@ def _stored_baselines(folder: Path) -> list[Baseline] | None:
         return None
 
 
-def _baselines(first: RunConfig, folder: Path, console: Console, quiet: bool) -> list[Baseline]:
+def _baselines(first: RunConfig, folder: Path, reporter: Reporter) -> list[Baseline]:
     """The task's naive baselines, computed and kept in baselines.json."""
     try:
         found = list(first.task.build().baselines())
     except Exception as error:  # a corpus that has gone or is too large for it: the comparison stands without
-        if not quiet:
-            console.print(f"no baselines: {error}", style="yellow", markup=False)
+        reporter.say(f"no baselines: {error}")
         return []
     plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
     write_json(folder / "baselines.json", plain)

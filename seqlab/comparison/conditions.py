@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.config.compose import read_composed
 from seqlab.config.overrides import spelled
-from seqlab.display import compact
+from seqlab.drawing.numbers import compact
 from seqlab.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from seqlab.comparison.trials import first_values
 from seqlab.config.overrides import key_of, merged, spelled
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError
-from seqlab.ranking import group_of
-from seqlab.run_code import code_sha256
-from seqlab.runs import named_run, pinned_start, read_run_files
+from seqlab.runs.catalogue import named_run, pinned_start, read_run_files
+from seqlab.runs.code import code_sha256
+from seqlab.runs.ranking import group_of
 
 _LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import ConfigError
-from seqlab.run_code import check_code, recorded_code
-from seqlab.run_folder import read_result
+from seqlab.runs.code import check_code, recorded_code
+from seqlab.runs.folder import read_result
 
 
 def existing_runs(

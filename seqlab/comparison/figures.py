@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from seqlab.comparison.summary import Row, Summary
-from seqlab.display import compact
+from seqlab.drawing.numbers import compact
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, plain
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import Any
 
 from seqlab.comparison.conditions import conditions_json
 from seqlab.comparison.summary import Summary
-from seqlab.run_folder import write_json
-from seqlab.training.recorder import finite
+from seqlab.core.files import finite, write_json
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from seqlab.interfaces import BatchT, Network
+from seqlab.core.batch import BatchT
+from seqlab.core.network import Network
 
 Shape = tuple[int, ...]
 

@@ -16,12 +16,13 @@ from statistics import fmean
 from types import FrameType
 from typing import Any, Literal
 
+from seqlab.checkpoints.files import STATE
+from seqlab.checkpoints.retention import checkpoints_in
+from seqlab.core.files import discard, read_json
 from seqlab.errors import CheckpointError, Interrupted, NumericError
-from seqlab.faults import on_stop
-from seqlab.lock import locked
-from seqlab.run_folder import discard, read_json, read_overrides, read_result
-from seqlab.training.checkpoint import STATE
-from seqlab.training.retention import snapshots
+from seqlab.runs.faults import on_stop
+from seqlab.runs.folder import read_overrides, read_result
+from seqlab.runs.lock import locked
 
 Status = Literal["waiting", "running", "done", "failed"]
 _POLL_SECONDS = 0.2
@@ -96,7 +97,7 @@ class Job:
     def _diverged(self) -> bool:
         """Whether its last step ended it, because a loss or gradient was not finite."""
         try:
-            there = snapshots(self.folder / "checkpoints")
+            there = checkpoints_in(self.folder / "checkpoints")
             return bool(there and read_json(there[-1] / STATE)["progress"].get("failed"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False  # whether it can be read is for the run to say

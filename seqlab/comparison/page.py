@@ -15,22 +15,15 @@ from seqlab.comparison.conditions import (
     joined,
     no_better,
 )
-from seqlab.comparison.display import (
-    COST_HEADINGS,
-    COST_LEGEND,
-    cost_cells,
-    interval_text,
-    target_text,
-)
 from seqlab.comparison.figures import AXES
 from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.plan_display import tuned_line
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
-from seqlab.display import described, number
+from seqlab.comparison.wording import COST_HEADINGS, COST_LEGEND, cost_cells, interval_text, target_text, tuned_line
+from seqlab.drawing.numbers import described, number
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
-from seqlab.run_folder import read_environment
+from seqlab.runs.environment import read_environment
 
 
 def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path:

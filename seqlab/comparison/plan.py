@@ -12,9 +12,9 @@ from pydantic import TypeAdapter
 from seqlab.comparison.probe import Probe
 from seqlab.comparison.request import Tune, slug
 from seqlab.comparison.sizes import Sizes
+from seqlab.core.files import write_json
 from seqlab.errors import CheckpointError
-from seqlab.run_folder import write_json
-from seqlab.run_name import check_run_name
+from seqlab.runs.names import check_run_name
 
 FORMAT = 1
 _START_SECONDS = 6.0  # of a run: the process, the corpus, writing down what was found; where nobody measured it

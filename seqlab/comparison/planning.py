@@ -19,10 +19,12 @@ from seqlab.comparison.tasks import Tasks, check_corpus
 from seqlab.config.overrides import key_of, merged
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.contracts.check import check_before_training
+from seqlab.core.network import Network
+from seqlab.core.task import Task
 from seqlab.errors import ConfigError, NumericError, ResourceError, SeqlabError
-from seqlab.experiment import budgets, build_network, decide, new_network, prepare, task_warnings
-from seqlab.faults import memory
-from seqlab.interfaces import Network, Task
+from seqlab.runs.faults import memory
+from seqlab.runs.result import task_warnings
+from seqlab.runs.setup import budgets, build_network, decide, new_network, prepare
 from seqlab.training.budgets import cut_note, slow_validation
 from seqlab.training.context import shortened
 from seqlab.training.device import Device, resolve_device
@@ -92,7 +94,7 @@ def complete(plan: Plan, request: Request, configs: dict[str, RunConfig], config
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the runs have processes of their own
     digest = next((task.data_sha256 for task in tasks.built.values()), "")
-    data = next((dict(task.facts()) for task in tasks.built.values()), {})
+    data = next((dict(task.describe()) for task in tasks.built.values()), {})
     return replace(
         plan,
         variants=tuple(variants),

@@ -17,10 +17,13 @@ from torch import Tensor
 
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import RunConfig
+from seqlab.core.batch import HELD_OUT
+from seqlab.core.network import GeneratingNetwork, Network
+from seqlab.core.state import State
+from seqlab.core.task import Task
 from seqlab.data.vocabulary import START
 from seqlab.decoding.sampling import Sampling, stream
-from seqlab.experiment import build_network
-from seqlab.interfaces import HELD_OUT, GeneratingNetwork, Network, State, Task
+from seqlab.runs.setup import build_network
 from seqlab.training.auto import first_steps, timed_steps
 from seqlab.training.budgets import positions_in, seconds_per_position
 from seqlab.training.device import Device
@@ -57,7 +60,7 @@ def process_seconds() -> float:
     """How long it takes until a process of a run has everything imported."""
     started = time.perf_counter()
     # an optimizer imports torch._dynamo
-    subprocess.run([sys.executable, "-P", "-c", "import seqlab.experiment, torch._dynamo"], check=False)
+    subprocess.run([sys.executable, "-P", "-c", "import seqlab.runs.train, torch._dynamo"], check=False)
     return time.perf_counter() - started
 
 

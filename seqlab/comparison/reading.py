@@ -10,8 +10,9 @@ from typing import Any
 
 from seqlab.comparison.plan import Plan
 from seqlab.errors import CheckpointError, DataError
-from seqlab.run_code import recorded_code
-from seqlab.run_folder import read_environment, read_items, read_result
+from seqlab.runs.code import recorded_code
+from seqlab.runs.environment import read_environment
+from seqlab.runs.folder import read_items, read_result
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from seqlab.config.overrides import key_of, runs_dir_in
 from seqlab.config.sources import group_files
 from seqlab.config.suggest import did_you_mean
 from seqlab.errors import CheckpointError, ConfigError
-from seqlab.runs import is_moving, named_run, run_folders
+from seqlab.runs.catalogue import is_moving, named_run, run_folders
 
 _NUMBER = r"(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
 _COUNT = re.compile(_NUMBER + r"(?P<prefix>[kMG]?)")

@@ -13,7 +13,7 @@ from seqlab.comparison.request import Tune
 from seqlab.comparison.trials import Trials
 from seqlab.config.overrides import merged
 from seqlab.config.run import RunConfig, load_run_config
-from seqlab.criterion import validated
+from seqlab.core.metric import validated
 from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
 
 # a search must not see the seeds that are compared

@@ -10,8 +10,10 @@ import torch
 from torch import nn
 
 from seqlab.config.overrides import spelled
+from seqlab.core.model import ModelConfig
+from seqlab.core.network import Network
+from seqlab.core.task import Task
 from seqlab.errors import ConfigError
-from seqlab.interfaces import ModelConfig, Network, Task
 
 Part = Literal["params", "body"]
 TOLERANCE = 0.02

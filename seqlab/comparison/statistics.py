@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from seqlab.criterion import Metric
+from seqlab.core.metric import Metric
 
 LEVEL = 0.95
 Interval = tuple[float, float]

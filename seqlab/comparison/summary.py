@@ -12,7 +12,8 @@ from seqlab.comparison.reading import Run
 from seqlab.comparison.statistics import Analysis, Difference, Interval, Sample, analyse, tested
 from seqlab.comparison.times import Times
 from seqlab.comparison.verdict import verdict
-from seqlab.interfaces import Baseline, Metric
+from seqlab.core.metric import Metric
+from seqlab.core.task import Baseline
 
 _TIME_NOISE = 0.05
 

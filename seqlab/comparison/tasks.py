@@ -8,9 +8,9 @@ from typing import Any
 
 from seqlab.comparison.plan import Plan
 from seqlab.config.run import RunConfig
+from seqlab.core.task import Task
 from seqlab.errors import DataError
-from seqlab.interfaces import Task
-from seqlab.run_folder import read_environment
+from seqlab.runs.environment import read_environment
 
 
 class Tasks:

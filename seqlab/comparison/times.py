@@ -13,7 +13,7 @@ from typing import Any
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reading import Run
-from seqlab.display import clock
+from seqlab.drawing.numbers import clock
 
 _AGREE = 0.25  # the share of what was promised by which both may differ without a word
 _BUSY = 1.2  # load for each core

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from seqlab.comparison.request import Tune
 from seqlab.config.run import RunConfig
-from seqlab.criterion import Criterion, choose
+from seqlab.core.metric import Criterion, choose
 from seqlab.errors import ConfigError
 
 _FACTOR = 2.0

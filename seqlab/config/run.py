@@ -11,9 +11,11 @@ from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.config.compose import Composed, compose, read_composed
 from seqlab.config.parse import check_texts, parse, parse_target
+from seqlab.core.fields import WholeNumber
+from seqlab.core.model import ModelConfig
+from seqlab.core.task import TaskConfig
 from seqlab.data.files import expanded
 from seqlab.errors import ConfigError
-from seqlab.interfaces import ModelConfig, TaskConfig, WholeNumber
 from seqlab.training.config import TrainerConfig
 from seqlab.training.device import DeviceConfig
 from seqlab.training.optim import OptimConfig

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from seqlab.core.files import read_plain
 from seqlab.errors import ConfigError
-from seqlab.run_folder import read_plain
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_YAML_BYTES, _DEEPEST_YAML = 1_000_000, 30

@@ -14,7 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqlab.interfaces import Memory, ModelConfig, Network, Role, SequenceModel, State, Task
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel
+from seqlab.core.network import Network
+from seqlab.core.state import State
+from seqlab.core.task import Task
 from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
 
 _SOURCE_STEPS = 5  # of the memory that a cross decoder is given

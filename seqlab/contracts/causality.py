@@ -18,8 +18,8 @@ from torch import Tensor
 
 from seqlab.contracts.built import Built, read, shaken
 from seqlab.contracts.locating import Leak, locate
+from seqlab.core.model import Memory, Role
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Memory, Role
 from seqlab.training.seeds import seed_global_generators
 
 _POSITIONS = 256  # of a batch in the quick round, where that is enough for five rows: some milliseconds of work

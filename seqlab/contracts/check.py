@@ -14,8 +14,10 @@ from seqlab.contracts.built import Built, build, undisturbed
 from seqlab.contracts.causality import check_causality
 from seqlab.contracts.networks import check_batch, check_meter, check_targets, first_rows
 from seqlab.contracts.sequences import check_padding, check_rows, check_shapes, check_single_steps, check_windows
+from seqlab.core.model import ModelConfig
+from seqlab.core.network import Network
+from seqlab.core.task import Task
 from seqlab.errors import ConfigError, SeqlabError
-from seqlab.interfaces import ModelConfig, Network, Task
 
 _LEARNING_STEPS = 30
 _log = logging.getLogger("seqlab")

@@ -14,8 +14,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqlab.contracts.built import shaken
+from seqlab.core.batch import Batch
+from seqlab.core.meter import Meter
+from seqlab.core.network import Network, StepOutput
+from seqlab.core.state import tensors
+from seqlab.core.task import Task
 from seqlab.errors import ConfigError, SeqlabError
-from seqlab.interfaces import Batch, Meter, Network, StepOutput, Task, tensors
 from seqlab.training.seeds import seed_global_generators
 
 _ROWS = 4

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from seqlab.contracts.built import Built, read
+from seqlab.core.model import Memory, Role
+from seqlab.core.state import State, select_rows, tensors
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Memory, Role, State, select_rows, tensors
 from seqlab.training.seeds import seed_global_generators
 
 _ROWS, _STEPS, _PADDING = 3, 24, 4

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from seqlab.core.batch import HELD_OUT, Split
 from seqlab.data.repeats import Repeats, in_both
 from seqlab.data.splits import cut_items
 from seqlab.data.words import same_text_key
-from seqlab.interfaces import HELD_OUT, Split
 
 Pair = tuple[str, str]
 
@@ -87,4 +87,4 @@ def split_pairs(
     validation, test = ([source for source, _ in parts[split]] for split in HELD_OUT)
     repeats = Repeats("sources", left_out, kept, len(train) + left_out, in_both(validation, test), len(test))
     parts["train"] = [(s, t) for s in train for t in (translations[s] if all_translations else [*translations[s]][:1])]
-    return PairSplits(parts, facts | repeats.facts(), (*warnings, *repeats.warnings()))
+    return PairSplits(parts, facts | repeats.describe(), (*warnings, *repeats.warnings()))

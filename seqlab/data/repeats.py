@@ -29,7 +29,7 @@ class Repeats:
     in_both: int = 0
     of_test: int = 0
 
-    def facts(self) -> dict[str, str]:
+    def describe(self) -> dict[str, str]:
         """For Task.facts; nothing where nothing repeats."""
         counts = {"left out": self.left_out, "kept": self.kept}
         shown = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
+from seqlab.core.batch import Split
 from seqlab.data.batching import split_items
 from seqlab.errors import DataError
-from seqlab.interfaces import Split
 
 Item = TypeVar("Item")
 Part = TypeVar("Part")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from seqlab.core.batch import BatchT
+from seqlab.core.network import GeneratingNetwork, evaluating
+from seqlab.core.state import select_rows
 from seqlab.data.vocabulary import END, PAD
 from seqlab.errors import ConfigError
-from seqlab.interfaces import BatchT, GeneratingNetwork, evaluating, select_rows
 
 
 @torch.inference_mode()

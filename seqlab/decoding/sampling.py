@@ -10,9 +10,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from seqlab.core.batch import BatchT
+from seqlab.core.network import GeneratingNetwork, evaluating
 from seqlab.data.vocabulary import END, PAD, SPECIALS
 from seqlab.errors import ConfigError, NumericError
-from seqlab.interfaces import BatchT, GeneratingNetwork, evaluating
 
 
 @dataclass(frozen=True, kw_only=True)

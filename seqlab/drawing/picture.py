@@ -12,8 +12,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqlab.core.meter import Table
 from seqlab.errors import printable
-from seqlab.interfaces import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ import numpy as np
 
 from seqlab.drawing.picture import COLOURS, Picture, plain
 from seqlab.errors import ConfigError
-from seqlab.insight.subject import Subject
+from seqlab.insight.inspected import InspectedRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,9 +17,9 @@ _BINS = 10
 _WRITTEN = 12  # labels up to which each cell has its numbers
 
 
-def confusion(subject: Subject) -> Picture:
+def confusion(run: InspectedRun) -> Picture:
     """How often each label is said where each is true."""
-    counts: dict[str, dict[str, int]] | None = subject.validated.details().get("confusion")
+    counts: dict[str, dict[str, int]] | None = run.validated.details().get("confusion")
     if counts is None:
         raise ConfigError("it tells no labels apart")
     labels = list(counts)
@@ -48,9 +48,9 @@ def confusion(subject: Subject) -> Picture:
     return Picture("confusion", "What it confuses", about, draw, size + 1.2, size - 0.2, {"confusion": counts})
 
 
-def errors(subject: Subject) -> Picture:
+def errors(run: InspectedRun) -> Picture:
     """How sure it is when it is right and when it is wrong, and where it was surest and wrong."""
-    items: list[dict[str, Any]] = [item for item in subject.validated.items() if "probabilities" in item]
+    items: list[dict[str, Any]] = [item for item in run.validated.items() if "probabilities" in item]
     if not items:
         raise ConfigError("it gives no probabilities to labels")
     sure_N = np.array([item["probabilities"][item["said"]] for item in items])
@@ -84,4 +84,4 @@ def errors(subject: Subject) -> Picture:
         "its most confident mistakes: read them, some are the corpus's own."
     )
     data = {"expected_calibration_error": gap, "texts": len(items), "right": int(right_N.sum())}
-    return Picture("errors", "Where it is wrong", about, draw, 9.0, 3.8, data, tuple(subject.validated.tables()))
+    return Picture("errors", "Where it is wrong", about, draw, 9.0, 3.8, data, tuple(run.validated.tables()))

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 import numpy as np
 import torch
 
+from seqlab.core.meter import Table
+from seqlab.core.model import ModelConfig, context_of
+from seqlab.core.network import Network
+from seqlab.core.task import Example, Task
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError, SeqlabError
 from seqlab.insight.watching import calls_of, check_finite, left_out, shown
-from seqlab.interfaces import ModelConfig, Network, Reading, Table, Task, context_of
 from seqlab.layers.attention import Attention, SelfAttention
 from seqlab.metrics import Floats
 
@@ -39,11 +42,11 @@ _CAUSAL = (
 _BOTH = "Every position sees the whole text, before and after."
 
 
-def maps(network: Network[Any], reading: Reading[Any]) -> dict[str, tuple[Attention, Floats]]:
+def maps(network: Network[Any], example: Example[Any]) -> dict[str, tuple[Attention, Floats]]:
     """weight_NTS of each attention of a network while it reads one text, by the module's name."""
     found = {}
     with torch.no_grad():
-        for name, call in calls_of(network, reading, Attention).items():
+        for name, call in calls_of(network, example, Attention).items():
             weight_BNTS = call.module.weights(*call.arguments)
             weight_NTS = np.asarray(weight_BNTS[0].cpu().double().numpy())
             check_finite(weight_NTS, f"the attention weights of {name}")
@@ -58,13 +61,13 @@ def spread(weight_NTS: Floats) -> Floats:
 
 
 def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
-    """Each attention while the network reads a text, or a passage: what looks across first, then in the order of
+    """Each attention while the network reads a text, or a text_shown: what looks across first, then in the order of
     layers; none where nothing looks."""
-    passage = task.passage(min(_TOKENS, context_of(network) or task.longest())) if text is None else text
-    reading = task.reading(network, passage)
-    found = maps(network, reading)
+    text_shown = task.example_text(min(_TOKENS, context_of(network) or task.longest())) if text is None else text
+    example = task.example(network, text_shown)
+    found = maps(network, example)
     ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
-    return [_picture(name, module, weight_NTS, reading) for name, (module, weight_NTS) in ordered]
+    return [_picture(name, module, weight_NTS, example) for name, (module, weight_NTS) in ordered]
 
 
 def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
@@ -79,11 +82,11 @@ def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
     return found
 
 
-def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[Any]) -> Picture:
+def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[Any]) -> Picture:
     causal = isinstance(module, SelfAttention) and module.causal
     spread_N, whole = spread(weight_NTS), weight_NTS.shape[1:]
-    sees = reading.tokens if module.across else reading.read_by(name, whole[1])
-    looks = reading.answers if module.across else sees
+    sees = example.tokens if module.across else example.read_by(name, whole[1])
+    looks = example.answers if module.across else sees
     if (len(looks), len(sees)) != whole:
         raise ConfigError(f"{name} looks from {whole[0]} positions at {whole[1]}, and the texts have other lengths")
     looks, sees = looks[:_TOKENS], sees[:_TOKENS]
@@ -125,7 +128,7 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, reading: Reading[
     about = _ABOUT.format(what=what, most=whole[1])
     if whole != weight_NTS.shape[1:]:
         about += f" The first {len(rows)} of {whole[0]} rows and {len(columns)} of {whole[1]} columns are drawn."
-    about += left_out(reading)
+    about += left_out(example)
     size = (0.8 + across * (width + 0.9), 0.8 + down * height)
     return Picture(f"attention-{_place(name).replace(' ', '-')}", title, about, draw, *size, data, (table,))
 

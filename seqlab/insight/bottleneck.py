@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from seqlab.drawing.picture import COLOURS, Picture, legend
 from seqlab.errors import ConfigError
-from seqlab.insight.subject import Subject, check_same_data
+from seqlab.insight.inspected import InspectedRun, check_same_data
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,16 +22,16 @@ _ABOUT = (
 )
 
 
-def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
+def bottleneck(runs: Sequence[InspectedRun]) -> list[Picture]:
     """The view of one run, or of several beside each other (one with attention, one without)."""
-    check_same_data(subjects)
+    check_same_data(runs)
     measured = []
-    for subject in subjects:
-        groups = subject.validated.details().get("by_source_length")
+    for run in runs:
+        groups = run.validated.details().get("by_source_length")
         if groups is None:
             raise ConfigError("it translates nothing: there are no sources to sort by length")
         measured.append(groups)
-    labels = [_label(subject, subjects) for subject in subjects]
+    labels = [_label(run, runs) for run in runs]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -52,22 +52,21 @@ def bottleneck(subjects: Sequence[Subject]) -> list[Picture]:
         axes.legend(loc="lower left")
 
     data = [
-        {"run": str(subject.trained.folder), "label": label, "groups": groups}
-        for subject, label, groups in zip(subjects, labels, measured, strict=True)
+        {"run": str(run.folder), "label": label, "groups": groups}
+        for run, label, groups in zip(runs, labels, measured, strict=True)
     ]
     return [Picture("bottleneck", "Quality by length of the source", _ABOUT, draw, 7.2, 4.0, {"runs": data})]
 
 
-def _label(subject: Subject, subjects: Sequence[Subject]) -> str:
+def _label(run: InspectedRun, runs: Sequence[InspectedRun]) -> str:
     """What tells these runs apart: attention, where the models are the same."""
-    names = subject.trained.config.names
-    attention = subject.trained.config.tree["model"].get("attention")
+    names = run.config.names
+    attention = run.config.tree["model"].get("attention")
     if attention is None:
-        return subject.label
+        return run.label
     label = f"{names['model']}, attention {attention}"
     twins = sum(
-        (other.trained.config.names["model"], other.trained.config.tree["model"].get("attention"))
-        == (names["model"], attention)
-        for other in subjects
+        (other.config.names["model"], other.config.tree["model"].get("attention")) == (names["model"], attention)
+        for other in runs
     )
-    return label if twins == 1 else f"{label} ({subject.trained.folder.name})"
+    return label if twins == 1 else f"{label} ({run.folder.name})"

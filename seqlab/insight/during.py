@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
+from seqlab.core.metric import Metric
 from seqlab.errors import Interrupted
 from seqlab.insight.attention import attention
 from seqlab.insight.states import states
-from seqlab.interfaces import Metric
 from seqlab.training.progress import Progress
 from seqlab.training.recorder import Recorder
 from seqlab.training.seeds import random_states, set_random_states, stream_seed

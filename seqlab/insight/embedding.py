@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqlab.core.network import Network
+from seqlab.core.task import Task
 from seqlab.data.vocabulary import SPECIALS
 from seqlab.drawing.picture import COLOURS, Picture, plain
 from seqlab.errors import ConfigError
 from seqlab.insight.watching import check_finite, shown
-from seqlab.interfaces import Network, Task
 from seqlab.layers.embedding import TokenEmbedding
 from seqlab.metrics import Floats
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqlab.core.model import context_of
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
 from seqlab.drawing.scales import log_scale
 from seqlab.errors import ConfigError
+from seqlab.insight.inspected import InspectedRun, check_same_data, longest_context
 from seqlab.insight.norms import NormHistory, draw_norms, norm_history
 from seqlab.insight.reach import SMALL, Curve, Reach, lag_under, measure
-from seqlab.insight.subject import Subject, check_same_data, longest_context
-from seqlab.interfaces import context_of
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -35,60 +35,56 @@ _ABOUT = (
 )
 
 
-def gradient(subjects: Sequence[Subject]) -> list[Picture]:
+def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
     """The view of one run, or of several over each other. Gradients that are zero or not finite cannot stand on its
     logarithmic scale: what can is drawn, and the rest is said."""
-    check_same_data(subjects)
+    check_same_data(runs)
     reaches, windows = [], []
-    for subject in subjects:
-        longest = subject.task.longest()
-        window = longest_context(subject.task, 2 * min(longest, context_of(subject.network) or longest)) // 2
+    for run in runs:
+        longest = run.task.longest()
+        window = longest_context(run.task, 2 * min(longest, context_of(run.network) or longest)) // 2
         if window < 2:
             raise ConfigError("its window is a single token: nothing reaches back")
-        batches = list(subject.task.contexts("validation", 2 * window, 2 * window, _POSITIONS))
-        reaches.append(measure(subject.network, batches, window))
+        batches = list(run.task.contexts("validation", 2 * window, 2 * window, _POSITIONS))
+        reaches.append(measure(run.network, batches, window))
         windows.append(window)
     curves = [Curve.of(reach.norms) for reach in reaches]
-    histories = [
-        NormHistory(s.label, norm_history(s.trained.folder), s.trained.config.trainer.clip_norm) for s in subjects
-    ]
-    data = [
-        _plain_values(subject, reach, window) for subject, reach, window in zip(subjects, reaches, windows, strict=True)
-    ]
+    histories = [NormHistory(s.label, norm_history(s.folder), s.config.trainer.clip_norm) for s in runs]
+    data = [_plain_values(run, reach, window) for run, reach, window in zip(runs, reaches, windows, strict=True)]
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        for index, (subject, reach, curve) in enumerate(zip(subjects, reaches, curves, strict=True)):
+        for index, (run, reach, curve) in enumerate(zip(runs, reaches, curves, strict=True)):
             where = "inputs" if reach.state_NK is None else "state"
-            _draw_curve(left, f"{legend(subject.label)} ({where}): {curve.describe()}", curve, index)
+            _draw_curve(left, f"{legend(run.label)} ({where}): {curve.describe()}", curve, index)
         _finish_curves(left, curves)
         draw_norms(right, histories)
         figure.legend(loc="outside lower center", ncols=2)
 
-    about = _ABOUT.format(wrt=_carriers(subjects, reaches)) + _degenerate(subjects, curves)
+    about = _ABOUT.format(wrt=_carriers(runs, reaches)) + _degenerate(runs, curves)
     return [Picture("gradient", "How far back the loss reaches", about, draw, 9.6, 4.4, {"runs": data})]
 
 
-def _carriers(subjects: Sequence[Subject], reaches: Sequence[Reach]) -> str:
-    without = [s.label for s, reach in zip(subjects, reaches, strict=True) if reach.state_NK is None]
+def _carriers(runs: Sequence[InspectedRun], reaches: Sequence[Reach]) -> str:
+    without = [s.label for s, reach in zip(runs, reaches, strict=True) if reach.state_NK is None]
     return f" {', '.join(without)} carries no state: its inputs stand for it." if without else ""
 
 
-def _degenerate(subjects: Sequence[Subject], curves: Sequence[Curve]) -> str:
+def _degenerate(runs: Sequence[InspectedRun], curves: Sequence[Curve]) -> str:
     """What no logarithmic scale can show, in words."""
     said = ""
-    for subject, curve in zip(subjects, curves, strict=True):
+    for run, curve in zip(runs, curves, strict=True):
         if curve.nonfinite_from is not None:
-            said += f" {subject.label}: the gradient is not finite from lag {curve.nonfinite_from} on."
+            said += f" {run.label}: the gradient is not finite from lag {curve.nonfinite_from} on."
         elif curve.zero_from is not None:
             said += (
-                f" {subject.label}: the gradient is exactly 0 from lag {curve.zero_from} on, as where every unit is "
+                f" {run.label}: the gradient is exactly 0 from lag {curve.zero_from} on, as where every unit is "
                 "saturated: nothing can be learned from what stood there."
             )
     return said
 
 
-def _plain_values(subject: Subject, reach: Reach, window: int) -> dict[str, Any]:
+def _plain_values(run: InspectedRun, reach: Reach, window: int) -> dict[str, Any]:
     def values(norm_NK: Floats) -> dict[str, Any]:
         curve = Curve.of(norm_NK)
         return {
@@ -100,11 +96,11 @@ def _plain_values(subject: Subject, reach: Reach, window: int) -> dict[str, Any]
         }
 
     return {
-        "run": str(subject.trained.folder),
-        "label": subject.label,
+        "run": str(run.folder),
+        "label": run.label,
         "window": window,
         "positions": len(reach.input_NK),
-        "clip_norm": subject.trained.config.trainer.clip_norm,
+        "clip_norm": run.config.trainer.clip_norm,
         "state": None if reach.state_NK is None else values(reach.state_NK),
         "inputs": values(reach.input_NK),
     }

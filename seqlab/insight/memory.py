@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from seqlab.core.metric import Metric
+from seqlab.core.model import context_of
+from seqlab.core.network import evaluating
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
 from seqlab.drawing.scales import log_scale
-from seqlab.insight.subject import Subject, check_same_data, longest_context
-from seqlab.interfaces import Metric, context_of, evaluating
+from seqlab.insight.inspected import InspectedRun, check_same_data, longest_context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,15 +43,15 @@ class Loss:
 
 
 @torch.inference_mode()
-def measure(subject: Subject, contexts: Sequence[int], longest: int) -> list[Loss]:
+def measure(run: InspectedRun, contexts: Sequence[int], longest: int) -> list[Loss]:
     """The primary metric on validation for each length of context, at the same targets."""
     found = []
-    with evaluating(subject.network):
+    with evaluating(run.network):
         for steps in contexts:
-            meter = subject.task.meter("validation")
-            for batch in subject.task.contexts("validation", steps, longest, _TARGETS):
-                output = subject.network(batch, subject.network.initial_state(batch.size))
-                meter.update(batch, output, subject.network)
+            meter = run.task.meter("validation")
+            for batch in run.task.contexts("validation", steps, longest, _TARGETS):
+                output = run.network(batch, run.network.initial_state(batch.size))
+                meter.update(batch, output, run.network)
             found.append(Loss(steps, meter.compute()[meter.primary], meter.interval(0)))
     return found
 
@@ -86,22 +88,20 @@ def lengths(window: int, longest: int) -> list[int]:
     return sorted(length for length in {*powers, *between, window, longest} if length <= longest)
 
 
-def memory(subjects: Sequence[Subject]) -> list[Picture]:
+def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
     """The view of one run, or of several over each other."""
-    check_same_data(subjects)
-    windows = [subject.trained.config.trainer.bptt_steps or subject.task.longest() for subject in subjects]
+    check_same_data(runs)
+    windows = [run.config.trainer.bptt_steps or run.task.longest() for run in runs]
     # what carries a state has read longer texts than its window: it was trained to go on
-    furthest = [
-        longest_context(subject.task, context_of(subject.network) or 4 * subject.task.longest()) for subject in subjects
-    ]
+    furthest = [longest_context(run.task, context_of(run.network) or 4 * run.task.longest()) for run in runs]
     measured = [
-        measure(subject, lengths(window, longest), max(furthest))
-        for subject, window, longest in zip(subjects, windows, furthest, strict=True)
+        measure(run, lengths(window, longest), max(furthest))
+        for run, window, longest in zip(runs, windows, furthest, strict=True)
     ]
     data = [
         {
-            "run": str(subject.trained.folder),
-            "label": subject.label,
+            "run": str(run.folder),
+            "label": run.label,
             "window": window,
             "context": [loss.context for loss in losses],
             "value": [loss.metric.value for loss in losses],
@@ -109,17 +109,17 @@ def memory(subjects: Sequence[Subject]) -> list[Picture]:
             "unit": losses[0].metric.unit,
             "effective_context": effective(losses),
         }
-        for subject, window, losses in zip(subjects, windows, measured, strict=True)
+        for run, window, losses in zip(runs, windows, measured, strict=True)
     ]
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         gaps: list[float] = []
-        for index, (subject, losses) in enumerate(zip(subjects, measured, strict=True)):
+        for index, (run, losses) in enumerate(zip(runs, measured, strict=True)):
             colour, style, enough = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)], effective(losses)
             context, value = [loss.context for loss in losses], [_finite(loss.metric.value) for loss in losses]
             low, high = zip(*(map(_finite, loss.interval) for loss in losses), strict=True)
-            label = f"{legend(subject.label)}: {_describe(losses)}"
+            label = f"{legend(run.label)}: {_describe(losses)}"
             left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
             left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
             best = _best(losses)

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqlab.core.batch import Batch
+from seqlab.core.network import Network, evaluating
+from seqlab.core.state import tensors
 from seqlab.insight.watching import inputs_of, models_in, uncached_state
-from seqlab.interfaces import Batch, Network, evaluating, tensors
 from seqlab.metrics import Floats
 
 SMALL = 0.01  # of the maximum: as good as forgotten

@@ -13,10 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqlab.core.meter import Table
+from seqlab.core.model import SequenceModel, context_of
+from seqlab.core.network import Network
+from seqlab.core.task import Example, Task
 from seqlab.drawing.picture import COLOURS, SOFT, Picture, plain
 from seqlab.errors import ConfigError, DataError
 from seqlab.insight.watching import Call, calls_of, check_finite, left_out, models_in, shown
-from seqlab.interfaces import Network, Reading, SequenceModel, Table, Task, context_of
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.metrics import Floats
 
@@ -56,9 +59,9 @@ class Trace:
     gates: dict[str, Floats]
 
 
-def trace(network: Network[Any], reading: Reading[Any]) -> Trace:
+def trace(network: Network[Any], example: Example[Any]) -> Trace:
     """Of the last layer of the first recurrent stack that reads the text; where there is none, of the first model."""
-    calls = calls_of(network, reading, nn.Module)
+    calls = calls_of(network, example, nn.Module)
     stacks = [name for name, call in calls.items() if isinstance(call.module, RecurrentStack)]
     if not stacks:
         # of a model that a wrapper reads by a method of its own, the parts are called
@@ -169,10 +172,10 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     limit = context_of(models_in(network)[0])
     carries = limit is None
     length = min(_SHOWN_TOKENS, limit or _SHOWN_TOKENS)
-    reading = task.reading(network, task.passage(length) if text is None else text)
-    seen = trace(network, reading)
+    example = task.example(network, task.example_text(length) if text is None else text)
+    seen = trace(network, example)
     check_finite(seen.hidden_TH, "its hidden units")
-    read = reading.read_by(seen.module, len(seen.hidden_TH))
+    read = example.read_by(seen.module, len(seen.hidden_TH))
     tokens = read[:_SHOWN_TOKENS]
     # what carries nothing was never taught to read so much at once
     named, studied = _study(task, network) if study and carries else ([], 0)
@@ -200,7 +203,7 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     about = _ABOUT.format(where=seen.where, shown=len(order_H), all=hidden_TH.shape[1])
     if len(tokens) < len(read):
         about += f" The first {len(tokens)} of {len(read):,} tokens are drawn."
-    about += left_out(reading)
+    about += left_out(example)
     about += _GATES * bool(seen.gates) + "".join(text for gate, text in _MEANING.items() if gate in seen.gates)
     about += _CURVES.format(studied=f"{studied:,}", all=hidden_TH.shape[1]) * bool(curves)
     rows = tuple((follower.feature, f"{follower.unit}", follower.correlation) for follower in named)
@@ -220,14 +223,14 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
 def _study(task: Task[Any], network: Network[Any]) -> tuple[list[Follower], int]:
     """(units that follow something in a long text, its tokens); none where texts are short."""
     try:
-        passage = task.passage(_STUDIED_TOKENS)
+        passage = task.example_text(_STUDIED_TOKENS)
     except DataError:  # the corpus is gone, and the text that is drawn is the user's own
         return [], 0
-    reading = task.reading(network, passage)
-    if len(reading.tokens) < _ENOUGH_TOKENS:
+    example = task.example(network, passage)
+    if len(example.tokens) < _ENOUGH_TOKENS:
         return [], 0
-    seen = trace(network, reading)
-    read = reading.read_by(seen.module, len(seen.hidden_TH))
+    seen = trace(network, example)
+    read = example.read_by(seen.module, len(seen.hidden_TH))
     return followers(seen.hidden_TH, features(read)), len(read)
 
 

@@ -11,8 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqlab.core.model import SequenceModel
+from seqlab.core.network import Network, evaluating
+from seqlab.core.state import State
+from seqlab.core.task import Example
 from seqlab.errors import ConfigError, NumericError, printable
-from seqlab.interfaces import Network, Reading, SequenceModel, State, evaluating
 from seqlab.metrics import Floats
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
@@ -72,7 +75,7 @@ class Call(Generic[ModuleT]):
 
 
 @torch.no_grad()
-def calls_of(network: Network[Any], reading: Reading[Any], kind: type[ModuleT]) -> dict[str, Call[ModuleT]]:
+def calls_of(network: Network[Any], example: Example[Any], kind: type[ModuleT]) -> dict[str, Call[ModuleT]]:
     """While the network reads: for each module of this kind, by its dotted name, the arguments and the outcome of its
     first call."""
     found: dict[str, Call[ModuleT]] = {}
@@ -85,7 +88,7 @@ def calls_of(network: Network[Any], reading: Reading[Any], kind: type[ModuleT]) 
 
             handles.append(module.register_forward_hook(hold))
     try:
-        batch = reading.batch.to(next(network.parameters()).device)
+        batch = example.batch.to(next(network.parameters()).device)
         with evaluating(network):
             network(batch, uncached_state(network, batch.size))
     finally:
@@ -100,11 +103,11 @@ def check_finite(values: Floats, what: str) -> None:
         raise NumericError(f"{what} are not finite", "its weights have diverged: train it again with a smaller rate")
 
 
-def left_out(reading: Reading[Any]) -> str:
+def left_out(example: Example[Any]) -> str:
     """A sentence on what of the text the network did not read, or ''."""
-    if not reading.left_out:
+    if not example.left_out:
         return ""
-    return f" The last {reading.left_out:,} tokens of the text are not read: the model never had so many in training."
+    return f" The last {example.left_out:,} tokens of the text are not read: the model never had so many in training."
 
 
 def shown(token: str) -> str:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.interfaces import Memory, State
+from seqlab.core.model import Memory
+from seqlab.core.state import State
 from seqlab.layers.positions import rotate
 
 

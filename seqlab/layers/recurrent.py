@@ -12,7 +12,9 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.interfaces import Count, Memory, ModelConfig, SequenceModel, State, Stepper
+from seqlab.core.fields import Count
+from seqlab.core.model import Memory, ModelConfig, SequenceModel, Stepper
+from seqlab.core.state import State
 from seqlab.layers.dropout import LockedDropout
 
 Gates: TypeAlias = Callable[[Tensor, Tensor], dict[str, Tensor]]

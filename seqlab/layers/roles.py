@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seqlab.interfaces import Memory, Role, SequenceModel, State, Stepper, last_valid
+from seqlab.core.model import Memory, Role, SequenceModel, Stepper, last_valid
+from seqlab.core.state import State
 from seqlab.layers.attention import AdditiveAttention, DotAttention
 
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from seqlab.interfaces import Metric
-from seqlab.metrics.items import Floats as Floats
-from seqlab.metrics.items import ItemSums as ItemSums
-from seqlab.metrics.items import bootstrap_interval as bootstrap_interval
+from seqlab.core.items import Floats as Floats
+from seqlab.core.items import ItemSums as ItemSums
+from seqlab.core.items import bootstrap_interval as bootstrap_interval
+from seqlab.core.metric import Metric
 
 
 def kinds(metrics: Mapping[str, Metric]) -> dict[str, dict[str, str | bool | float | None]]:

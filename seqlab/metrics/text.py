@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from seqlab.core.metric import Metric
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Metric
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:

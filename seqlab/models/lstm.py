@@ -9,7 +9,7 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.interfaces import Role, SequenceModel
+from seqlab.core.model import Role, SequenceModel
 from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_gates
 from seqlab.layers.roles import fill_role
 

@@ -14,8 +14,10 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
+from seqlab.core.fields import Count
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel
+from seqlab.core.state import State
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Count, Memory, ModelConfig, Role, SequenceModel, State
 from seqlab.layers.attention import CrossAttention, SelfAttention
 from seqlab.layers.embedding import ScaledEmbedding
 from seqlab.layers.positions import rotations, sinusoids

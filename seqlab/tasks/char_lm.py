@@ -18,6 +18,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
+from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.fields import Count, Positive, Share
+from seqlab.core.meter import Meter
+from seqlab.core.metric import Metric
+from seqlab.core.model import ModelConfig, Role, context_of
+from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, Writer
+from seqlab.core.state import State
+from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
 from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.repeats import repeated_text
@@ -28,31 +36,6 @@ from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import Normalization, normalized
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.errors import ConfigError, DataError
-from seqlab.interfaces import (
-    HELD_OUT,
-    Asking,
-    Baseline,
-    Batch,
-    Count,
-    GeneratingNetwork,
-    Meter,
-    Metric,
-    ModelConfig,
-    Network,
-    Parts,
-    Positive,
-    Prediction,
-    Reading,
-    Role,
-    Share,
-    Split,
-    State,
-    StepOutput,
-    Task,
-    TaskConfig,
-    Writer,
-    context_of,
-)
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import ItemSums, gather, nats_metrics
 
@@ -325,7 +308,7 @@ class CharLM(Restorable, Task[CharBatch]):
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
         return {"characters": (int((self.ids[split] == UNKNOWN).sum()), len(self.ids[split]))}
 
-    def facts(self) -> Mapping[str, int | str]:
+    def describe(self) -> Mapping[str, int | str]:
         unknown = {split: self.unknown_in(split)["characters"][0] for split in HELD_OUT}
         part = self.config.eval_characters or math.inf
         return {
@@ -365,9 +348,11 @@ class CharLM(Restorable, Task[CharBatch]):
         seed: int = 0,
     ) -> str:
         """`length` characters that the network puts after `prompt` (which must not be empty)."""
-        return "".join(self.stream(network, prompt, Asking(length=length, temperature=temperature, seed=seed)))
+        return "".join(
+            self.stream(network, prompt, GenerationConfig(length=length, temperature=temperature, seed=seed))
+        )
 
-    def stream(self, network: Network[CharBatch], text: str, how: Asking) -> Iterator[str]:
+    def stream(self, network: Network[CharBatch], text: str, generation: GenerationConfig) -> Iterator[str]:
         """The characters that the network puts after `text`, one by one."""
         if not isinstance(network, GeneratingNetwork):
             raise TypeError("a network that can write is needed")
@@ -375,25 +360,27 @@ class CharLM(Restorable, Task[CharBatch]):
             raise DataError("there is nothing to continue", "give a prompt of one character or more")
         ids_BT = torch.tensor([self.vocabulary.encode(self.clean(text))], device=next(network.parameters()).device)
         batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
-        sampling = Sampling(temperature=how.temperature, top_k=how.top_k, top_p=how.top_p, forbid_specials=True)
-        generator = torch.Generator().manual_seed(how.seed)
-        for token_B in stream(network, batch, ids_BT[:, -1], how.length, sampling, generator):
+        sampling = Sampling(
+            temperature=generation.temperature, top_k=generation.top_k, top_p=generation.top_p, forbid_specials=True
+        )
+        generator = torch.Generator().manual_seed(generation.seed)
+        for token_B in stream(network, batch, ids_BT[:, -1], generation.length, sampling, generator):
             yield from self.vocabulary.decode(token_B.tolist())
 
-    def predict(self, network: Network[CharBatch], text: str, how: Asking) -> Prediction:
-        said = "".join(self.stream(network, text, how))
+    def predict(self, network: Network[CharBatch], text: str, generation: GenerationConfig) -> Prediction:
+        said = "".join(self.stream(network, text, generation))
         return Prediction(said, {"continuation": said})
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.vocabulary.unknown(self.clean(text))
 
-    def passage(self, length: int) -> str:
+    def example_text(self, length: int) -> str:
         """From the middle of the split, where a line begins."""
         text = self.texts["validation"]
         start = max(0, (len(text) - length) // 2)
         return text[1 + text.rfind("\n", 0, start) :][:length]
 
-    def reading(self, network: Network[CharBatch], text: str) -> Reading[CharBatch]:
+    def example(self, network: Network[CharBatch], text: str) -> Example[CharBatch]:
         if not text:
             raise DataError("there is nothing to look at", "give a text of one character or more")
         text = self.clean(text)
@@ -401,7 +388,7 @@ class CharLM(Restorable, Task[CharBatch]):
         ids_BT = torch.tensor([self.vocabulary.encode(text)])
         follows_BT = F.pad(ids_BT[:, 1:], (0, 1), value=_UNSCORED)  # nobody knows what follows the last
         batch = CharBatch(inputs_BT=ids_BT, targets_BT=follows_BT, target_count=len(text) - 1, positions=len(text))
-        return Reading(batch, tuple(text), left_out=len(whole) - len(text))
+        return Example(batch, tuple(text), left_out=len(whole) - len(text))
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[CharBatch]:
         ids_N = self.ids[split]

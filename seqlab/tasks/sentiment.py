@@ -20,6 +20,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.bag_of_words import best_bag_of_words, majority
+from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.fields import Count, Probability, WholeNumber
+from seqlab.core.meter import Meter, Table
+from seqlab.core.metric import Metric
+from seqlab.core.model import ModelConfig, Role, context_of, last_valid
+from seqlab.core.network import Network, Parts, StepOutput, evaluating
+from seqlab.core.state import State
+from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
 from seqlab.data.batching import Rows, bucketed, python_draws
 from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.labels import check_labels, in_order, label_counts, label_warnings, read_labelled
@@ -31,32 +39,6 @@ from seqlab.data.tables import Separator
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, same_text_key, too_long
 from seqlab.errors import ConfigError, DataError
-from seqlab.interfaces import (
-    HELD_OUT,
-    Asking,
-    Baseline,
-    Batch,
-    Count,
-    Meter,
-    Metric,
-    ModelConfig,
-    Network,
-    Parts,
-    Prediction,
-    Probability,
-    Reading,
-    Role,
-    Split,
-    State,
-    StepOutput,
-    Table,
-    Task,
-    TaskConfig,
-    WholeNumber,
-    context_of,
-    evaluating,
-    last_valid,
-)
 from seqlab.layers.embedding import TokenEmbedding
 from seqlab.metrics import Floats, ItemSums, gather
 
@@ -287,7 +269,7 @@ class Sentiment(Restorable, Task[TextBatch]):
     def meter(self, split: Split) -> SentimentMeter:
         return SentimentMeter(self.labels, self.texts[split], self.config.metric)
 
-    def facts(self) -> Mapping[str, int | str]:
+    def describe(self) -> Mapping[str, int | str]:
         unit = NAMES[self.config.unit]
         return {
             "corpus": self.config.corpus,
@@ -295,7 +277,7 @@ class Sentiment(Restorable, Task[TextBatch]):
             **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
             "labels": label_counts(self.label_counts),
             "vocabulary": len(self.vocabulary),
-            **self.repeats.facts(),
+            **self.repeats.describe(),
             **({"texts with more than one label": self.contradictory} if self.contradictory else {}),
             **unknown_facts(self._unknown()),
             f"texts cut at {self.config.max_length} {unit}": self.cut,
@@ -363,7 +345,7 @@ class Sentiment(Restorable, Task[TextBatch]):
         said = best_bag_of_words(train, validation, self.ids["test"], len(self.vocabulary), classes)
         yield Baseline("bag of words", "logistic regression on which words occur", figures(said))
 
-    def predict(self, network: Network[TextBatch], text: str, how: Asking) -> Prediction:
+    def predict(self, network: Network[TextBatch], text: str, generation: GenerationConfig) -> Prediction:
         (shares,) = self.classify(network, [text])
         ranked = sorted(shares, key=lambda label: -shares[label])
         said = ", ".join(f"{label} {shares[label]:.1%}" for label in ranked)
@@ -375,16 +357,16 @@ class Sentiment(Restorable, Task[TextBatch]):
     def unread(self, text: str) -> str:
         return too_long(len(self.tokens(text)), self.config.max_length, self.config.unit)
 
-    def passage(self, length: int) -> str:
+    def example_text(self, length: int) -> str:
         """The first text of the split with about so many tokens."""
         return min(self.texts["validation"], key=lambda text: abs(len(self.tokens(text)) - length))
 
-    def reading(self, network: Network[TextBatch], text: str) -> Reading[TextBatch]:
+    def example(self, network: Network[TextBatch], text: str) -> Example[TextBatch]:
         tokens = self.tokens(text)
         if not tokens:
             raise DataError("there is nothing to look at", "give a text of one word or more")
         read = tokens[: min(self.config.max_length, context_of(network) or len(tokens))]
-        return Reading(self._batch([text]), tuple(read), left_out=len(tokens) - len(read))
+        return Example(self._batch([text]), tuple(read), left_out=len(tokens) - len(read))
 
     def _encode(self, tokens: list[str]) -> list[int]:
         """The ids of a text's tokens, cut; one without any still needs one position."""

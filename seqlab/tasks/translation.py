@@ -21,6 +21,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.neighbours import nearest
+from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.fields import Count, Probability, WholeNumber
+from seqlab.core.meter import Meter, Table
+from seqlab.core.metric import Metric
+from seqlab.core.model import Memory, ModelConfig, Role, context_of
+from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, Writer
+from seqlab.core.state import State
+from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
 from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
@@ -43,33 +51,6 @@ from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized
 from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
-from seqlab.interfaces import (
-    HELD_OUT,
-    Asking,
-    Baseline,
-    Batch,
-    Count,
-    GeneratingNetwork,
-    Memory,
-    Meter,
-    Metric,
-    ModelConfig,
-    Network,
-    Parts,
-    Prediction,
-    Probability,
-    Reading,
-    Role,
-    Split,
-    State,
-    StepOutput,
-    Table,
-    Task,
-    TaskConfig,
-    WholeNumber,
-    Writer,
-    context_of,
-)
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.metrics import ItemSums, bootstrap_interval, gather
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
@@ -260,7 +241,7 @@ class Translation(Restorable, Task[PairBatch]):
     def meter(self, split: Split) -> TranslationMeter:
         return TranslationMeter(self, self.pairs[split])
 
-    def facts(self) -> Mapping[str, int | str]:
+    def describe(self) -> Mapping[str, int | str]:
         unit = NAMES[self.config.unit]
         return {
             "corpus": self.config.corpus if self.config.corpus != "cldr" else f"cldr, en to {self.config.target}",
@@ -337,8 +318,8 @@ class Translation(Restorable, Task[PairBatch]):
             "nearest", "the translation of the most similar source of train", self.scores.figures(said, truth)
         )
 
-    def predict(self, network: Network[PairBatch], text: str, how: Asking) -> Prediction:
-        (said,) = self.translate(network, [text], how.beams, how.length_penalty)
+    def predict(self, network: Network[PairBatch], text: str, generation: GenerationConfig) -> Prediction:
+        (said,) = self.translate(network, [text], generation.beams, generation.length_penalty)
         return Prediction(said, {"translation": said})
 
     def unknown(self, text: str) -> tuple[str, ...]:
@@ -347,14 +328,14 @@ class Translation(Restorable, Task[PairBatch]):
     def unread(self, text: str) -> str:
         return too_long(len(self.tokens(text)), self.config.max_length - 1, self.config.unit)
 
-    def passage(self, length: int) -> str:
+    def example_text(self, length: int) -> str:
         """The source of the split whose length is nearest to a third of that: both sides are to fit."""
         return min(
             (source for source, _ in self.pairs["validation"]),
             key=lambda text: abs(3 * len(self.tokens(text)) - length),
         )
 
-    def reading(self, network: Network[PairBatch], text: str) -> Reading[PairBatch]:
+    def example(self, network: Network[PairBatch], text: str) -> Example[PairBatch]:
         """The source, and what the network itself writes for it."""
         assert isinstance(network, TranslationNetwork)
         whole = self.tokens(text)
@@ -374,7 +355,7 @@ class Translation(Restorable, Task[PairBatch]):
         )
         answers = tuple(self.targets.tokens[token] for token in target_BT[0].tolist())
         written = (SPECIALS[START], *answers[:-1])
-        return Reading(batch, tuple(tokens), written, answers, left_out=len(whole) - len(tokens))
+        return Example(batch, tuple(tokens), written, answers, left_out=len(whole) - len(tokens))
 
     def translate(
         self, network: Network[PairBatch], texts: list[str], beams: int = 1, length_penalty: float = 0.0

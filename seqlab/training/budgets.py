@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from seqlab.interfaces import Metric, State, evaluating
+from seqlab.core.metric import Metric
+from seqlab.core.network import evaluating
+from seqlab.core.state import State
 from seqlab.training.progress import Progress
 from seqlab.training.seeds import random_states, set_random_states
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
-from seqlab.interfaces import Count, Positive
+from seqlab.core.fields import Count, Positive
 
 
 @config_dataclass(frozen=True, kw_only=True)

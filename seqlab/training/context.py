@@ -8,8 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from seqlab.core.model import SequenceModel
+from seqlab.core.network import Network
+from seqlab.core.task import Task
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Network, SequenceModel, Task
 
 
 def _limited(network: nn.Module) -> Iterator[tuple[str, SequenceModel, int]]:

@@ -16,8 +16,9 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import nn
 
+from seqlab.core.batch import Batch
+from seqlab.core.fields import Count
 from seqlab.errors import ConfigError, ResourceError
-from seqlab.interfaces import Batch, Count
 from seqlab.training.allocator import keep_memory
 
 Precision = Literal["fp32", "bf16", "fp16"]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
+from seqlab.core.network import Network
+from seqlab.core.state import State, same_shapes, where
 from seqlab.errors import NumericError
-from seqlab.interfaces import Network, State, same_shapes, where
 from seqlab.training.progress import Progress
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import nn
 
+from seqlab.core.fields import Count, NonNegative, Positive, Probability, WholeNumber
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Count, NonNegative, Positive, Probability, WholeNumber
 
 
 @config_dataclass(frozen=True, kw_only=True)

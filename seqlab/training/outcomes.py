@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from seqlab.core.batch import Batch
 from seqlab.errors import NumericError
-from seqlab.interfaces import Batch
 from seqlab.training.config import TrainerConfig
 from seqlab.training.nonfinite import count_nonfinite
 from seqlab.training.progress import Interval, Progress

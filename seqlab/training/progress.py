@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from seqlab.criterion import Criterion
+from seqlab.core.metric import Criterion
 
 if TYPE_CHECKING:
-    from seqlab.interfaces import Metric
+    from seqlab.core.metric import Metric
     from seqlab.training.config import TrainerConfig
 
 

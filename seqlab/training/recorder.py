@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 import socket
 import struct
@@ -20,20 +19,11 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from seqlab.interfaces import Metric
-from seqlab.run_folder import flush
+from seqlab.core.files import finite, flush
+from seqlab.core.metric import Metric
 from seqlab.training.progress import Progress
 
 _log = logging.getLogger("seqlab")
-
-
-def finite(value: Any) -> Any:
-    """The same with null for what is not finite: NaN and Infinity are no JSON."""
-    if isinstance(value, dict):
-        return {key: finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _wait_for_later_name(folder: Path) -> None:

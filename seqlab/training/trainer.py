@@ -11,16 +11,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic
 
-from seqlab.criterion import Criterion
+from seqlab.checkpoints.saving import save_checkpoint
+from seqlab.core.batch import BatchT, Split
+from seqlab.core.meter import Meter
+from seqlab.core.metric import Criterion
+from seqlab.core.network import Network
+from seqlab.core.task import Task
 from seqlab.errors import Interrupted, NumericError
-from seqlab.interfaces import BatchT, Meter, Network, Split, Task
 from seqlab.training.config import TrainerConfig
 from seqlab.training.device import Device, out_of_memory_in
 from seqlab.training.nonfinite import remedies
 from seqlab.training.optim import OptimConfig
 from seqlab.training.outcomes import Outcomes
 from seqlab.training.progress import Observer, Progress
-from seqlab.training.snapshot import save_snapshot
 from seqlab.training.update import Update
 from seqlab.training.validation import evaluate, validate
 from seqlab.training.windows import Windows
@@ -132,7 +135,7 @@ class Trainer(Generic[BatchT]):
         if self.folder is not None:
             for observer in self.observers:
                 observer.saving(self.progress)
-            save_snapshot(self, self.folder)
+            save_checkpoint(self, self.folder)
             self.saved_step = self.progress.step
 
     def _end(self) -> None:

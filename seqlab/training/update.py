@@ -12,7 +12,9 @@ from typing import Generic
 import torch
 from torch import Tensor, nn
 
-from seqlab.interfaces import BatchT, Network, State, StepOutput, detach
+from seqlab.core.batch import BatchT
+from seqlab.core.network import Network, StepOutput
+from seqlab.core.state import State, detach
 from seqlab.training.config import TrainerConfig
 from seqlab.training.device import Device
 from seqlab.training.nonfinite import Guard

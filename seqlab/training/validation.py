@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
-from seqlab.interfaces import BatchT, Meter, Network, State, Task, evaluating
+from seqlab.core.batch import BatchT
+from seqlab.core.meter import Meter
+from seqlab.core.network import Network, evaluating
+from seqlab.core.state import State
+from seqlab.core.task import Task
 from seqlab.training.device import Device
 from seqlab.training.seeds import random_states, set_random_states
 

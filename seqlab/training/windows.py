@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Generic
 
-from seqlab.interfaces import BatchT, Network, Task
+from seqlab.core.batch import BatchT
+from seqlab.core.network import Network
+from seqlab.core.task import Task
 from seqlab.training.config import TrainerConfig
 from seqlab.training.progress import Progress
 from seqlab.training.seeds import stream_seed

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from seqlab.errors import LockedError
-from seqlab.lock import locked
+from seqlab.runs.lock import locked
+from tests.commands import Capture, Patch, in_process, run
 from tests.conftest import tiny_overrides
-from tests.test_cli import Capture, Patch, in_process, run
 
 WORDS = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")] + ["device.threads=1"]
 

@@ -17,7 +17,7 @@ from seqlab.comparison.conditions import (
 )
 from seqlab.comparison.request import read_budget
 from seqlab.comparison.summary import Summary, shared_target
-from seqlab.interfaces import Metric
+from seqlab.core.metric import Metric
 from tests.comparison.test_report import example_summary, published
 from tests.conftest import tiny_config
 

@@ -10,7 +10,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from seqlab.comparison.flops import formulas
-from seqlab.interfaces import Batch, Network
+from seqlab.core.batch import Batch
+from seqlab.core.network import Network
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
 
 

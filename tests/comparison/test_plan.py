@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -23,7 +22,8 @@ from seqlab.comparison.probe import Probe, busy_others
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, SeqlabError
-from seqlab.experiment import build_network, train
+from seqlab.runs.setup import build_network
+from seqlab.runs.train import train
 from seqlab.training.device import Device, resolve_device
 from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
@@ -227,7 +227,7 @@ def test_runs_on_one_file_under_two_names_are_compared_and_on_two_files_refused(
     rest = [word for word in tiny_overrides("rnn", "char_lm") if not word.startswith("task.corpus")]
     for name, where in (("near", "a.txt"), ("far", str(tmp_path / "a.txt")), ("other", "b.txt")):
         config = load_run_config([*rest, f"task.corpus={where}", "runs_dir=runs"])
-        train(config, Console(stderr=True), name=name, quiet=True)
+        train(config, name=name)
     plan, _ = draft(read_request(["near", "far"]), None)
     (note,) = (note for note in plan.notes if "task.corpus" in note)
     assert note.endswith("the same data, metric and splits, by what the runs recorded")

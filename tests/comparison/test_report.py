@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from seqlab.cli.comparison_display import show_summary
 from seqlab.comparison.compare import write_report
-from seqlab.comparison.display import show_summary
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.probe import Probe
 from seqlab.comparison.reading import Point, Run
 from seqlab.comparison.sizes import Sizes
 from seqlab.comparison.summary import Summary, summarise
-from seqlab.interfaces import Baseline, Metric
+from seqlab.core.metric import Metric
+from seqlab.core.task import Baseline
 from tests.browser import Browser, PageReader, needs_chromium
 
 EVIL = "<script>document.title='taken'</script>&amp; \x00"

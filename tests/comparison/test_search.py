@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from seqlab.comparison.drafting import draft
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan, read_plan, write_plan
-from seqlab.comparison.plan_display import tuned_line
 from seqlab.comparison.request import Tune, read_request
 from seqlab.comparison.search import search
 from seqlab.comparison.trials import Trials
+from seqlab.comparison.wording import tuned_line
 from seqlab.config.run import RunConfig
-from seqlab.criterion import Criterion, Metric
+from seqlab.core.metric import Criterion, Metric
 from seqlab.errors import Interrupted, NumericError, ResourceError
+from tests.commands import run
 from tests.conftest import tiny_config, tiny_overrides
-from tests.test_cli import run
 
 WORDS = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")] + ["device.threads=1"]
 Loss = Callable[[float], float | None]

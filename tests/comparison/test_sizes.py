@@ -12,8 +12,11 @@ from torch import nn
 
 from seqlab.comparison.sizes import Part, Sizes, changes, match_size, sizes, sizes_of
 from seqlab.config.run import load_run_config
+from seqlab.core.batch import Batch
+from seqlab.core.model import SequenceModel
+from seqlab.core.network import Network, Parts, StepOutput
+from seqlab.core.state import State
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Batch, Network, Parts, SequenceModel, State, StepOutput
 from seqlab.models.lstm import LSTMConfig
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
 

@@ -14,7 +14,7 @@ from scipy.stats import t, ttest_ind
 from benchmarks.calibration import EQUAL, Case, shares
 from seqlab.comparison.statistics import Sample, analyse, moderated, within_range
 from seqlab.comparison.verdict import verdict
-from seqlab.criterion import Metric
+from seqlab.core.metric import Metric
 
 SCORE = Metric(0.0, "", higher_is_better=True)
 SHARE = replace(SCORE, lowest=0.0, highest=1.0)

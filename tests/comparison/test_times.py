@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from seqlab.cli.plan_display import show_plan
 from seqlab.comparison.jobs import Job
 from seqlab.comparison.plan import Plan
-from seqlab.comparison.plan_display import show_plan
 from seqlab.comparison.reading import Run
 from seqlab.comparison.request import Tune
 from seqlab.comparison.times import Taken, Times, keep, read_taken, times_of

@@ -8,12 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from seqlab import load
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
-from seqlab.experiment import train
+from seqlab.runs.train import train
 from tests.conftest import TASKS
 
 MODULE = '''
@@ -21,7 +20,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import nn
 
-from seqlab.interfaces import ModelConfig, Role, SequenceModel
+from seqlab.core.model import ModelConfig, Role, SequenceModel
 from seqlab.layers.roles import fill_role
 
 
@@ -96,7 +95,7 @@ def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: 
 
 def test_a_users_run_loads_with_its_folder_and_not_without(folder: Path, tmp_path: Path) -> None:
     overrides = ["model=running_mean", "trainer.max_steps=1", f"runs_dir={tmp_path}", "task.window=16"]
-    result = train(load_run_config(overrides, folder), Console(stderr=True), quiet=True)
+    result = train(load_run_config(overrides, folder))
     network, _ = load(result.folder, folder)
     assert not network.training
     with pytest.raises(ConfigError, match="outside seqlab"):

@@ -9,15 +9,15 @@ import torch
 
 from seqlab.comparison.jobs import Job
 from seqlab.contracts.check import check_before_training
+from seqlab.core.model import Role
 from seqlab.errors import ConfigError
-from seqlab.experiment import build_network, prepare
-from seqlab.interfaces import Role
+from seqlab.runs.setup import build_network, prepare
 from seqlab.training.device import Device
 from seqlab.training.seeds import random_states
+from tests.commands import Capture, Patch, in_process, run
 from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
 from tests.contracts import zoo
 from tests.contracts.test_causality import FUTURE
-from tests.test_cli import Capture, Patch, in_process, run
 
 YAML = """# @package _global_
 # A leaking model

@@ -11,8 +11,8 @@ import torch
 
 from seqlab.contracts.built import Built, undisturbed
 from seqlab.contracts.causality import check_causality
+from seqlab.core.model import Role, SequenceModel
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Role, SequenceModel
 from tests.contracts import zoo
 
 T, D = 24, 8

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import Capture, Patch, in_process
 from tests.conftest import tiny_overrides
 from tests.contracts.test_before_training import folder
-from tests.test_cli import Capture, Patch, in_process
 
 __all__ = ["folder"]
 WORDS = [word for word in tiny_overrides("rnn", "translation") if not word.startswith("model")]

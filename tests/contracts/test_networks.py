@@ -13,8 +13,10 @@ from torch.nn import functional as F
 
 from seqlab.contracts.built import undisturbed
 from seqlab.contracts.networks import check_batch, check_meter, check_targets
+from seqlab.core.batch import Batch, Split
+from seqlab.core.network import Network, StepOutput
+from seqlab.core.state import State
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Batch, Network, Split, State, StepOutput
 from seqlab.tasks.char_lm import CharBatch
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 

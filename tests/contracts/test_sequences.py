@@ -8,8 +8,8 @@ import pytest
 
 from seqlab.contracts.built import Built, undisturbed
 from seqlab.contracts.sequences import check_padding, check_rows, check_shapes, check_single_steps, check_windows
+from seqlab.core.model import Role
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Role
 from tests.contracts.test_causality import _built
 
 BROKEN: list[tuple[str, Role, Callable[[Built], None], str]] = [

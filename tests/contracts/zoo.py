@@ -8,7 +8,8 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.interfaces import Memory, ModelConfig, Role, SequenceModel, State, Stepper
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Stepper
+from seqlab.core.state import State
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,13 +13,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlab.core.metric import Metric
 from seqlab.data.batching import Rows, bucketed, pad, python_draws, split_items
 from seqlab.data.python_docs import python_docs
 from seqlab.data.text import read_text
 from seqlab.data.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
-from seqlab.display import clock, compact, sparkline
+from seqlab.drawing.numbers import clock, compact, sparkline
 from seqlab.errors import DataError
-from seqlab.interfaces import Metric
 from seqlab.metrics import bootstrap_interval
 from seqlab.training.seeds import stream_seed
 

@@ -115,11 +115,11 @@ def test_what_is_too_long_is_cut_or_left_out_and_counted(tmp_path: Path) -> None
     rows = "".join(f"{'word ' * (n + 1)},{'yes' if n % 2 else 'no'}\n" for n in range(40))
     (tmp_path / "a.csv").write_text(f"text,label\n{rows}{'long ' * 60_000},yes\n")
     sentiment: Any = tiny_config("lstm", "sentiment", f"task.corpus={tmp_path / 'a.csv'}", "task.max_length=10")
-    facts = sentiment.task.build().facts()
+    facts = sentiment.task.build().describe()
     assert facts["texts cut at 10 words"] == 31
     (tmp_path / "a.tsv").write_text("".join(f"{'a' * n}\t{'b' * n}\n" for n in range(1, 61)))
     translation: Any = tiny_config("lstm", "translation", f"task.corpus={tmp_path / 'a.tsv'}", "task.max_length=41")
-    facts = translation.task.build().facts()
+    facts = translation.task.build().describe()
     left_out, cut = (facts[f"{which} at 41 characters"] for which in ("training pairs left out", "other pairs cut"))
     assert left_out + cut == 20
     assert facts["train pairs"] + facts["validation pairs"] + facts["test pairs"] + left_out == 60

@@ -153,7 +153,7 @@ def test_a_run_tells_of_its_labels(tmp_path: Path) -> None:
     rows = "".join(f"film number {n},{'yes' if n % 2 else 'no'}\n" for n in range(40)) + "typing error,yess\n"
     (tmp_path / "a.csv").write_text("text,label\n" + rows)
     task: Any = tiny_config("rnn", "sentiment", f"task.corpus={tmp_path / 'a.csv'}").task.build()
-    assert task.facts()["labels"] == "no 20, yes 20, yess 1"
+    assert task.describe()["labels"] == "no 20, yes 20, yess 1"
     assert any("'yess' (1)" in warning for warning in task.warnings())
 
 

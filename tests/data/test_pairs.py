@@ -136,7 +136,7 @@ def test_a_run_tells_of_columns_and_headers(tmp_path: Path) -> None:
     (tmp_path / "b.tsv").write_text("en\tfr\n" + "".join(f"{n} x\ttarget {n}\n" for n in range(9)))
     words = (f"task.corpus={tmp_path / 'a.tsv'}", f"task.test_corpus={tmp_path / 'b.tsv'}")
     task = tiny_config("rnn", "translation", *words).task.build()
-    assert task.facts()["columns of task.corpus that are not read"] == "1 of 3"
+    assert task.describe()["columns of task.corpus that are not read"] == "1 of 3"
     said = " ".join(task.warnings())
     assert "each source of task.corpus=" in said
     assert "first line of task.test_corpus=" in said

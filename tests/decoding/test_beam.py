@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from seqlab.core.network import GeneratingNetwork, StepOutput
+from seqlab.core.state import State
 from seqlab.data.vocabulary import END, PAD, START
 from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
-from seqlab.interfaces import GeneratingNetwork, State, StepOutput
 from seqlab.tasks.char_lm import CharBatch
 from seqlab.tasks.translation import PairBatch
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from seqlab.core.network import GeneratingNetwork, StepOutput
+from seqlab.core.state import State
 from seqlab.data.vocabulary import END, PAD, SPECIALS
 from seqlab.decoding.sampling import Sampling, draw, greedy, stream
 from seqlab.errors import ConfigError, NumericError
-from seqlab.interfaces import GeneratingNetwork, State, StepOutput
 from seqlab.tasks.char_lm import CharBatch
 
 V = 7

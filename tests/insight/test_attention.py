@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab.core.model import Memory
 from seqlab.insight.attention import attention, attentive, maps, spread
 from seqlab.insight.watching import calls_of
-from seqlab.interfaces import Memory
 from seqlab.layers.attention import AdditiveAttention, Attention, CrossAttention, DotAttention, SelfAttention
 from seqlab.layers.positions import rotations
 from tests.conftest import tiny_config, tiny_network, tiny_task
@@ -68,30 +68,30 @@ def test_a_translation_is_looked_at_from_what_is_written(model: str) -> None:
     task, network = tiny_task(config), tiny_network(config)
     pictures = attention(task, network, "3 May")
     first = pictures[0]
-    reading = task.reading(network, "3 May")
+    example = task.example(network, "3 May")
     assert first.data["columns"] == list("3 May")
-    assert first.data["rows"] == list(reading.answers)
-    assert reading.answers[-1] == "<end>"
-    assert reading.written[0] == "<start>"
-    assert len(reading.written) == len(reading.answers)
+    assert first.data["rows"] == list(example.answers)
+    assert example.answers[-1] == "<end>"
+    assert example.written[0] == "<start>"
+    assert len(example.written) == len(example.answers)
     if model == "gru":
         assert len(pictures) == 1
         return
     by_module = {picture.data["module"]: picture.data for picture in pictures}
     assert by_module["encoder.blocks.0.attention"]["rows"] == list("3 May")
-    assert by_module["decoder.blocks.1.attention"]["columns"] == list(reading.written)
+    assert by_module["decoder.blocks.1.attention"]["columns"] == list(example.written)
     # with the map itself: as many heads, rows and columns
     shape = np.array(by_module["decoder.blocks.0.cross"]["weights"]).shape
-    assert shape == (config.tree["model"]["heads"], len(reading.answers), 5)
+    assert shape == (config.tree["model"]["heads"], len(example.answers), 5)
 
 
 def test_maps_are_those_of_a_batch_that_is_read_as_in_training() -> None:
     config = tiny_config("transformer", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
-    reading = task.reading(network, "The quick")
-    found = maps(network, reading)
+    example = task.example(network, "The quick")
+    found = maps(network, example)
     assert list(found) == [f"decoder.blocks.{layer}.attention" for layer in range(2)]
-    calls = calls_of(network, reading, Attention)
+    calls = calls_of(network, example, Attention)
     module, weight_NTS = found["decoder.blocks.1.attention"]
     assert isinstance(module, SelfAttention)
     x_BTD = calls["decoder.blocks.1.attention"].arguments[0]

@@ -13,26 +13,26 @@ import torch
 
 from seqlab.drawing.scales import log_scale
 from seqlab.errors import SeqlabError
-from seqlab.experiment import Trained, open_run
-from seqlab.insight import inspect as inspecting
 from seqlab.insight.gradient import gradient
-from seqlab.insight.inspect import VIEWS
+from seqlab.insight.inspected import InspectedRun
 from seqlab.insight.memory import memory
 from seqlab.insight.norms import NormHistory, draw_norms
 from seqlab.insight.reach import Curve
-from seqlab.insight.subject import Subject
-from tests.test_cli import Capture, Patch, in_process
+from seqlab.runs import inspect as inspecting
+from seqlab.runs.inspect import VIEWS, inspected
+from seqlab.runs.trained import Trained, open_run
+from tests.commands import Capture, Patch, in_process
 
 FILLS = {"zero": 0.0, "constant": 1.0, "huge": 1e30, "infinite": math.inf, "nan": math.nan}
 
 
-def filled(trained: Trained, value: float) -> Subject:
+def filled(trained: Trained, value: float) -> InspectedRun:
     """The run with every weight at this value."""
     network = copy.deepcopy(trained.network)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(value)
-    return Subject("filled", replace(trained, network=network))
+    return inspected("filled", replace(trained, network=network))
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +45,10 @@ def char_run(trained_runs: Path) -> Trained:
 @pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
 def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_runs: Path) -> None:
     """Warnings are errors here: a curve of nan that matplotlib leaves out would be one."""
-    subject = filled(open_run(trained_runs / f"runs/{task}/gru/a"), FILLS[fill])
+    run = filled(open_run(trained_runs / f"runs/{task}/gru/a"), FILLS[fill])
     for name, view in VIEWS.items():
         try:
-            pictures = view([subject], None)
+            pictures = view([run], None)
         except SeqlabError:
             continue
         assert pictures, name
@@ -61,7 +61,7 @@ def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_r
     ("value", "said"), [(0.0, "the gradient is exactly 0 from lag 1 on"), (math.nan, "the gradient is not finite")]
 )
 def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, said: str, char_run: Trained) -> None:
-    broken, healthy = filled(char_run, value), Subject("healthy", char_run)
+    broken, healthy = filled(char_run, value), inspected("healthy", char_run)
     (picture,) = gradient([broken, healthy])
     assert f"filled: {said}" in picture.about
     assert "healthy: " not in picture.about
@@ -73,7 +73,7 @@ def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, s
 
 
 def test_a_loss_that_is_no_number_is_said_beside_a_healthy_one(char_run: Trained) -> None:
-    (picture,) = memory([filled(char_run, math.nan), Subject("healthy", char_run)])
+    (picture,) = memory([filled(char_run, math.nan), inspected("healthy", char_run)])
     assert "filled: its loss is not finite" in picture.svg
     assert "are enough" in picture.svg
     assert picture.data["runs"][0]["effective_context"] is None

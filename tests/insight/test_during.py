@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from rich.console import Console
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seqlab.config.run import load_run_config
 from seqlab.errors import Interrupted
-from seqlab.experiment import load, train
 from seqlab.insight.during import layer_of
-from seqlab.resume import resume
+from seqlab.runs.resume import resume
+from seqlab.runs.train import train
+from seqlab.runs.trained import load
 from seqlab.tasks.char_lm import CharLM
 from tests.conftest import tiny_overrides
 
@@ -23,7 +23,7 @@ def _train(folder: Path, model: str, task: str, *overrides: str, pictures: bool 
     words = tiny_overrides(
         model, task, "device=cpu", f"runs_dir={folder}", f"trainer.log_pictures={pictures}", *overrides
     )
-    return train(load_run_config(words), Console(stderr=True), name="a", quiet=True).folder
+    return train(load_run_config(words), name="a").folder
 
 
 @pytest.mark.parametrize(("model", "task"), [("lstm", "char_lm"), ("transformer", "translation")])
@@ -50,7 +50,7 @@ def test_a_picture_that_cannot_be_drawn_ends_nothing(tmp_path: Path, monkeypatch
     def broken(*_: object) -> str:
         raise RuntimeError("no passage\ntoday")
 
-    monkeypatch.setattr(CharLM, "passage", broken)
+    monkeypatch.setattr(CharLM, "example_text", broken)
     folder = _train(tmp_path, "rnn", "char_lm")
     assert (folder / "result.json").exists()
     log = (folder / "train.log").read_text()
@@ -70,7 +70,7 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> N
     more = ("trainer.log_every_steps=1", "optim.horizon_steps=8")
     whole = _train(tmp_path / "whole", "lstm", "char_lm", "trainer.max_steps=8", *more)
     folder = _train(tmp_path / "resumed", "lstm", "char_lm", "trainer.max_steps=4", *more)
-    resume(folder, ["trainer.max_steps=8"], Console(stderr=True), quiet=True)
+    resume(folder, ["trainer.max_steps=8"])
 
     def shown(run: Path) -> dict[str, list[Any]]:
         events = EventAccumulator(str(run), size_guidance={"tensors": 0, "images": 0, "histograms": 0, "scalars": 0})
@@ -92,7 +92,7 @@ def test_a_second_signal_is_not_taken_for_a_failure(tmp_path: Path, monkeypatch:
     def stop(*_: object) -> str:
         raise Interrupted("stopped at once", "", 130)
 
-    monkeypatch.setattr(CharLM, "passage", stop)
+    monkeypatch.setattr(CharLM, "example_text", stop)
     with pytest.raises(Interrupted):
         _train(tmp_path, "rnn", "char_lm")
 

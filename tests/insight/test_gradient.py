@@ -11,9 +11,10 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
+from seqlab.core.model import ModelConfig, Role, SequenceModel
+from seqlab.core.state import State
 from seqlab.insight.norms import norm_history
 from seqlab.insight.reach import lag_under, measure
-from seqlab.interfaces import ModelConfig, Role, SequenceModel, State
 from seqlab.tasks.char_lm import CharBatch, CharLM, CharNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
 

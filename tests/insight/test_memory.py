@@ -10,10 +10,11 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
-from seqlab.experiment import Trained
+from seqlab.core.metric import Metric
+from seqlab.core.model import ModelConfig, Role, SequenceModel
+from seqlab.core.state import State
+from seqlab.insight.inspected import InspectedRun
 from seqlab.insight.memory import Loss, effective, lengths, measure
-from seqlab.insight.subject import Subject
-from seqlab.interfaces import Metric, ModelConfig, Role, SequenceModel, State
 from seqlab.tasks.char_lm import CharLM, CharNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
@@ -54,8 +55,8 @@ def test_a_network_that_sees_three_tokens_needs_three() -> None:
     assert isinstance(task, CharLM)
     torch.manual_seed(0)
     network = CharNetwork(len(task.vocabulary), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
-    subject = Subject("last three", Trained(Path("nowhere"), config, task, network, 0))
-    losses = measure(subject, [1, 2, 3, 4, 12, 30], 30)
+    run = InspectedRun("last three", Path("nowhere"), config, task, network, 0)
+    losses = measure(run, [1, 2, 3, 4, 12, 30], 30)
     values = [loss.metric.value for loss in losses]
     assert values[2:] == pytest.approx([values[2]] * 4, rel=1e-5)
     assert len({round(value, 4) for value in values[:3]}) == 3
@@ -85,7 +86,7 @@ def test_a_transformer_is_asked_what_it_says_when_it_reads_all_at_once() -> None
     config = tiny_config("transformer", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
     assert isinstance(network, CharNetwork)
-    losses = measure(Subject("it", Trained(Path("nowhere"), config, task, network, 0)), [1, 5, 12], 12)
+    losses = measure(InspectedRun("it", Path("nowhere"), config, task, network, 0), [1, 5, 12], 12)
     for loss in losses:
         nats = []
         for batch in task.contexts("validation", loss.context, 12, 1024):

@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
+from seqlab.core.model import Memory
+from seqlab.core.network import Network, StepOutput
+from seqlab.core.state import State
+from seqlab.core.task import Example
 from seqlab.data.vocabulary import START
 from seqlab.errors import ConfigError
 from seqlab.insight.states import features, followers, states, trace
-from seqlab.interfaces import Memory, Network, Reading, State, StepOutput
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.tasks.char_lm import CharLM, CharNetwork
 from seqlab.tasks.translation import PairBatch, TranslationNetwork
@@ -36,7 +39,7 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
     assert isinstance(stack, RecurrentStack)
     for parameter in stack.parameters():  # biases start at zero: give each a value of its own
         torch.nn.init.normal_(parameter, std=0.4)
-    seen = trace(network, task.reading(network, TEXT))
+    seen = trace(network, task.example(network, TEXT))
     x_TD = network.embed(torch.tensor(task.vocabulary.encode(TEXT[:-1]))).detach()
     zeros_H = torch.zeros(stack.width)
     before: list[tuple[torch.Tensor, ...]] = [(zeros_H, zeros_H) if model == "lstm" else (zeros_H,)] * 2
@@ -135,20 +138,20 @@ def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
     config = tiny_config("gru", "translation")
     task, plain = tiny_task(config), tiny_network(config)
     assert isinstance(plain, TranslationNetwork)
-    network, reading = _Backwards(plain), task.reading(plain, "3 May")
-    assert len(reading.written) != len(reading.tokens)
+    network, example = _Backwards(plain), task.example(plain, "3 May")
+    assert len(example.written) != len(example.tokens)
 
     class Own(type(task)):  # type: ignore[misc]
-        def __init__(self, found: Reading[Any]) -> None:
+        def __init__(self, found: Example[Any]) -> None:
             self.found = found
 
-        def reading(self, network: Network[Any], text: str) -> Reading[Any]:
+        def example(self, network: Network[Any], text: str) -> Example[Any]:
             return self.found
 
-    drawn = states(Own(replace(reading, decoder="writes")), network, "3 May", study=False)
-    assert drawn.data["tokens"] == list(reading.written)
-    assert len(drawn.data["hidden"]) == len(reading.written)
-    with pytest.raises(ConfigError, match=rf"reads {len(reading.written)} positions, and the text has 5"):
-        states(Own(reading), network, "3 May", study=False)
+    drawn = states(Own(replace(example, decoder="writes")), network, "3 May", study=False)
+    assert drawn.data["tokens"] == list(example.written)
+    assert len(drawn.data["hidden"]) == len(example.written)
+    with pytest.raises(ConfigError, match=rf"reads {len(example.written)} positions, and the text has 5"):
+        states(Own(example), network, "3 May", study=False)
     # ours: the encoder comes first, and reads the source
     assert states(task, plain, "3 May", study=False).data["tokens"] == list("3 May")

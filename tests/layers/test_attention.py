@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from seqlab.interfaces import Memory, Role
+from seqlab.core.model import Memory, Role
 from seqlab.layers.attention import (
     AdditiveAttention,
     CrossAttention,

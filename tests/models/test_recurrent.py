@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqlab.interfaces import Role
+from seqlab.core.model import Role
 from seqlab.layers.recurrent import RecurrentStack
 from tests.conftest import tiny_config
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqlab.interfaces import Memory, Role, SequenceModel, State, same_shapes, select_rows
+from seqlab.core.model import Memory, Role, SequenceModel
+from seqlab.core.state import State, same_shapes, select_rows
 from tests.conftest import MODELS, tiny_config
 
 T, S, D = 11, 7, 16

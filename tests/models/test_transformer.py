@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqlab.core.model import Role, SequenceModel
 from seqlab.errors import ConfigError
-from seqlab.interfaces import Role, SequenceModel
 from seqlab.layers.embedding import ScaledEmbedding
 from seqlab.tasks.char_lm import CharNetwork
 from tests.conftest import MODELS, tiny_config, tiny_network

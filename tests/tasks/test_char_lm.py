@@ -12,10 +12,10 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from seqlab.core.network import GeneratingNetwork
 from seqlab.data.repeats import blocks_in
 from seqlab.data.vocabulary import UNKNOWN
 from seqlab.errors import DataError
-from seqlab.interfaces import GeneratingNetwork
 from seqlab.tasks.char_lm import CharBatch, CharLM, CharLMConfig, CharNetwork
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
@@ -218,7 +218,7 @@ def test_a_new_text_sees_weights_that_have_changed(model: str, name: str) -> Non
 def test_characters_that_training_lacks_are_counted() -> None:
     task = CharLM("ab" * 100 + "é" * 30, _config())
     assert task.ids["test"].tolist() == [UNKNOWN] * 23
-    assert task.facts()["characters of test that training lacks"] == 23
+    assert task.describe()["characters of test that training lacks"] == 23
 
 
 def test_a_corpus_of_ones_own(corpus: Path) -> None:
@@ -273,7 +273,7 @@ def test_normalization_on_request_is_that_of_the_prompt_too() -> None:
     assert "\u0301" not in composed.vocabulary.tokens
     network = composed.build_network(tiny_config("gru", "char_lm").model)
     assert composed.unknown("cafe\u0301\r\n") == ()
-    assert composed.reading(network, "cafe\u0301\r\n").tokens == tuple("caf\u00e9\n")
+    assert composed.example(network, "cafe\u0301\r\n").tokens == tuple("caf\u00e9\n")
     assert composed.write(network, "cafe\u0301\r\n", 9) == composed.write(network, "caf\u00e9\n", 9)
 
 

@@ -70,10 +70,10 @@ def test_a_script_without_spaces_is_noticed_and_read_by_characters(tmp_path: Pat
     (warning,) = by_words.warnings()
     assert "of the words of test do not occur in training" in warning
     assert "task.unit=char" in warning
-    assert "(100.0%)" in str(by_words.facts()["words of test that training lacks"])
+    assert "(100.0%)" in str(by_words.describe()["words of test that training lacks"])
     assert not list(by_characters.warnings())
-    assert "characters of test that training lacks" not in by_characters.facts()
-    assert "texts cut at 256 characters" in by_characters.facts()
+    assert "characters of test that training lacks" not in by_characters.describe()
+    assert "texts cut at 256 characters" in by_characters.describe()
     assert by_characters.tokens("很 \n好看 A") == ["很", " ", "好", "看", " ", "a"]
     assert not list(_task().warnings())
 
@@ -185,11 +185,11 @@ def test_texts_of_the_test_are_left_out_of_training_whatever_their_case(tmp_path
     left_out = 192 - len(task.texts["train"])
     assert left_out > 50
     named = "training texts that are in validation or test"
-    assert task.facts()[named] == f"{left_out} left out"
-    assert whole.facts()[named] == f"{left_out} kept"
+    assert task.describe()[named] == f"{left_out} left out"
+    assert whole.describe()[named] == f"{left_out} kept"
     assert f"{left_out} of 192 training texts stand in validation or test too" in next(iter(task.warnings()))
     assert "task.deduplicate=true" in next(iter(whole.warnings()))
-    assert named not in _task().facts()
+    assert named not in _task().describe()
     assert len(_task().texts["train"]) == len(_task("movie_reviews", "task.deduplicate=false").texts["train"])
 
 
@@ -200,7 +200,7 @@ def test_texts_of_both_validation_and_test_are_counted_and_said(tmp_path: Path) 
     held = {same_text_key(text) for text in task.texts["validation"]}
     shared = sum(same_text_key(text) in held for text in task.texts["test"])
     assert shared
-    assert task.facts()["test texts that are in validation"] == f"{shared}"
+    assert task.describe()["test texts that are in validation"] == f"{shared}"
     assert any(f"{shared} of {len(task.texts['test'])} test texts stand in valid" in said for said in task.warnings())
     # where the two are one split, that is said elsewhere
     (tmp_path / "one.csv").write_text("text,label\n" + "".join(f"t{i},{'yn'[i % 2]}\n" for i in range(40)))
@@ -214,7 +214,7 @@ def test_texts_of_both_validation_and_test_are_counted_and_said(tmp_path: Path) 
 
 def test_a_text_with_two_labels_is_counted_and_said(tmp_path: Path) -> None:
     task = _task(str(_repeated(tmp_path / "own.csv", copies=2, labels="no yes both")))
-    assert task.facts()["texts with more than one label"] == 60
+    assert task.describe()["texts with more than one label"] == 60
     assert any("60 texts stand with more than one label" in text for text in task.warnings())
 
 

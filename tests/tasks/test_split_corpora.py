@@ -51,7 +51,7 @@ def test_a_file_is_the_whole_split_and_the_corpus_gives_it_nothing(
         assert len({_held(built, split) for split in given}) == 1
         assert all(_held(built, split) != _held(plain, split) for split in given)
         assert _held(built, "train") > _held(plain, "train")
-        assert built.facts()[f"{given[0]} corpus"] == str(own)
+        assert built.describe()[f"{given[0]} corpus"] == str(own)
 
 
 @pytest.mark.parametrize("task", WITH_SPLITS)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from sacrebleu import corpus_bleu, corpus_chrf
 from sacrebleu.metrics.bleu import BLEU
 
+from seqlab.core.batch import HELD_OUT
 from seqlab.data.cldr import cldr_pairs
 from seqlab.data.pairs import read_pairs
 from seqlab.data.vocabulary import END, START, UNKNOWN, Vocabulary
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
-from seqlab.interfaces import HELD_OUT
 from seqlab.tasks.translation import (
     Translation,
     TranslationConfig,
@@ -75,7 +75,7 @@ def test_a_repeated_source_keeps_all_its_translations_in_training_and_stands_in_
     assert sorted(task.pairs["train"]) == sorted((f"word {n}", f"mot {n + more}") for n in numbers for more in (0, 40))
     for split in HELD_OUT:
         assert all(target.removeprefix("mot") == source.removeprefix("word") for source, target in task.pairs[split])
-    facts = task.facts()
+    facts = task.describe()
     assert facts["sources with several translations"] == "40 (40 more pairs for training)"
     assert facts["pairs that stand more than once, taken once"] == "20"
     first = _task(f"task.corpus={path}", "task.repeated_sources=first", "task.deduplicate=false")  # as runs of before
@@ -103,19 +103,19 @@ def test_a_source_of_the_test_is_left_out_of_training_and_counted(tmp_path: Path
     corpora = (f"task.corpus={tmp_path / 'all.tsv'}", f"task.test_corpus={tmp_path / 'test.tsv'}")
     task = _task(*corpora)
     named = "training sources that are in validation or test"
-    assert task.facts()[named] == "2 left out"
+    assert task.describe()[named] == "2 left out"
     assert "2 of 57 training sources stand in validation or test too" in next(iter(task.warnings()))
     assert not {"Word 1", "Word 2"} & {source for source, _ in task.pairs["train"]}
     assert len(task.pairs["test"]) == 3
     (tmp_path / "validation.tsv").write_text("WORD 1\tmot 1\nelse\tautrement\n")
     both = _task(*corpora, f"task.validation_corpus={tmp_path / 'validation.tsv'}")
-    assert both.facts()["test sources that are in validation"] == "1"
+    assert both.describe()["test sources that are in validation"] == "1"
     assert any("1 of 3 test sources stand in validation too" in said for said in both.warnings())
     task = _task(*corpora, "task.deduplicate=false")  # the same letter by letter is left out all the same
     sources = {source for split in ("train", "validation") for source, _ in task.pairs[split]}
     assert "Word 1" not in sources
     assert "Word 2" in sources
-    assert named not in _task().facts()
+    assert named not in _task().describe()
 
 
 def test_pairs_that_lack_a_side_are_left_out_counted_and_said(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_pairs_that_lack_a_side_are_left_out_counted_and_said(tmp_path: Path) ->
             (tmp_path / f"{name}.{side}").write_text(text)
     train, test = (f"'{tmp_path}/{n}.en,{tmp_path}/{n}.fr'" for n in ("train", "test"))
     task = _task(f"task.corpus={train}", f"task.test_corpus={test}")
-    facts, warnings = task.facts(), list(task.warnings())
+    facts, warnings = task.describe(), list(task.warnings())
     assert facts["pairs of task.corpus that lack a side, left out"] == "1 of 60"
     assert facts["pairs of task.test_corpus that lack a side, left out"] == "3 of 10"
     assert len(task.pairs["test"]) == 7
@@ -171,7 +171,7 @@ def test_normalization_and_white_space_are_the_same_for_training_and_for_questio
     assert composed.unknown("cafe\u0301") == ()
     assert composed.meter("test").pairs[0][1].startswith("caf\u00e9 noir")  # references too
     by_words = _task(f"task.corpus={path}", "task.unit=word")
-    assert by_words.facts()["source words of test that training lacks"] == "3 of 6 (50.0%)"
+    assert by_words.describe()["source words of test that training lacks"] == "3 of 6 (50.0%)"
     assert "task.unit=char" in next(iter(by_words.warnings()))
 
 
@@ -262,7 +262,7 @@ def test_an_unknown_token_is_one_token_and_one_character() -> None:
 @pytest.mark.parametrize(("target", "tokenizer"), [("zh_Hant", "zh"), ("th", "char"), ("sw", "13a")])
 def test_perfect_phrases_of_any_locale_score_100(target: str, tokenizer: str) -> None:
     task = _task(f"task.target={target}")
-    assert task.facts()["BLEU tokenizer"] == tokenizer
+    assert task.describe()["BLEU tokenizer"] == tokenizer
     meter = task.meter("test")
     meter.places = list(range(len(meter.pairs)))
     meter.said, meter.nats, meter.targets, meter.primary = meter.truth, [torch.tensor([0.0])], 1, "bleu"

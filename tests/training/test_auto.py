@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from seqlab.experiment import decide
+from seqlab.runs.setup import decide
 from seqlab.training.auto import _in_turns, choose, marker, planned_seconds
 from seqlab.training.device import Device, resolve_device, without_slow_parts
 from seqlab.training.seeds import random_states

@@ -9,14 +9,16 @@ import pytest
 import torch
 from rich.console import Console
 
+from seqlab.cli.display import Terminal
+from seqlab.cli.report import show_plan
 from seqlab.comparison.drafting import draft
 from seqlab.comparison.planning import complete
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
-from seqlab.experiment import budgets, train
-from seqlab.report import show_plan
-from seqlab.resume import resume
+from seqlab.runs.resume import resume
+from seqlab.runs.setup import budgets
+from seqlab.runs.train import train
 from seqlab.tasks.char_lm import CharLM
 from seqlab.training.budgets import ValidationWatch, seconds_per_position, slow_validation
 from seqlab.training.windows import steps_in
@@ -164,14 +166,14 @@ def test_surprises_are_said_at_the_start_of_a_run_and_in_plans(
     monkeypatch.setattr("seqlab.training.budgets._NOTICED_SECONDS", 0.0)
     config = load_run_config(_words(long_text))
     told, planned, again = (Console(file=io.StringIO(), width=400) for _ in range(3))
-    train(config, told, folder=Path("made"))
+    train(config, Terminal(told), folder=Path("made"))
     lines = _said(told)
     epochs = [line for line in lines if "of trainer.max_epochs=3" in line]
     slow = [line for line in lines if "a validation takes about" in line and "task.eval_characters=" in line]
     assert (len(epochs), len(slow)) == (1, 1)
     assert lines.index(epochs[0]) < lines.index(slow[0]) < min(i for i, s in enumerate(lines) if "step 2: val" in s)
     assert "a validation takes about" in Path("made/train.log").read_text(encoding="utf-8")
-    resume(Path("made"), ["trainer.max_steps=6"], again)
+    resume(Path("made"), ["trainer.max_steps=6"], Terminal(again))
     assert not [line for line in _said(again) if "takes about" in line or "max_epochs" in line]
     show_plan(config, planned, as_json=False)
     assert [line for line in _said(planned) if "of trainer.max_epochs=3" in line]
@@ -200,7 +202,7 @@ def test_a_part_of_validation_is_read_in_training_and_all_of_it_at_the_end(long_
     # evenly spread: each of the four streams has its share
     rows = torch.stack([(batch.targets_BT >= 0).sum(1) for batch in part]).sum(0)
     assert rows.min() > 400
-    assert list(task.facts().items())[4] == ("of validation in training", 2000)
+    assert list(task.describe().items())[4] == ("of validation in training", 2000)
     seen: list[int] = []
     plain = task.meter
 

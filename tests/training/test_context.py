@@ -11,14 +11,18 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from seqlab.cli.display import Terminal
 from seqlab.config.run import RunConfig, load_run_config
-from seqlab.evaluate import evaluate_run
-from seqlab.experiment import load, new_network, open_run, train
-from seqlab.insight.inspect import VIEWS
-from seqlab.insight.subject import name_subjects
-from seqlab.interfaces import Asking, Memory, State, Task, context_of
+from seqlab.core.model import Memory, context_of
+from seqlab.core.state import State
+from seqlab.core.task import GenerationConfig, Task
 from seqlab.models.transformer import Transformer
-from seqlab.resume import resume
+from seqlab.runs.evaluate import evaluate_run
+from seqlab.runs.inspect import VIEWS, label_runs
+from seqlab.runs.resume import resume
+from seqlab.runs.setup import new_network
+from seqlab.runs.train import train
+from seqlab.runs.trained import load, open_run
 from seqlab.training.device import resolve_device
 from seqlab.training.validation import evaluate
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
@@ -49,7 +53,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
     monkeypatch.setattr(Transformer, "_blocks", blocks)
     # which examines a network of its own, before anything is trained
-    monkeypatch.setattr("seqlab.experiment.check_before_training", lambda *_: None)
+    monkeypatch.setattr("seqlab.runs.setup.check_before_training", lambda *_: None)
     return watching
 
 
@@ -64,18 +68,18 @@ def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
         f"runs_dir={tmp_path}", "trainer.log_pictures=true", "trainer.save_every_steps=2",
     )  # fmt: skip
     console = Console(stderr=True, width=200)
-    folder = train(load_run_config(words), console, name="a").folder
+    folder = train(load_run_config(words), Terminal(console), name="a").folder
     told = "training reaches" in capsys.readouterr().err
     assert told == (bptt < 12)
     evaluate_run(folder, "test", None)
     network, task = load(folder)
-    task.predict(network, "The quick brown fox jumps over", Asking(length=30))
-    subjects = name_subjects([open_run(folder)])
+    task.predict(network, "The quick brown fox jumps over", GenerationConfig(length=30))
+    subjects = label_runs([open_run(folder)])
     for view in ("memory", "states", "attention", *(("gradient",) if bptt > 1 else ())):
         assert VIEWS[view](subjects, None)
     (long,) = VIEWS["states"](subjects, "x" * 40)
     assert f"The last {40 - bptt} tokens of the text are not read" in long.about
-    resume(folder, ["trainer.max_steps=6"], console, quiet=True)
+    resume(folder, ["trainer.max_steps=6"], Terminal(console, quiet=True))
     assert spy.trained == {True: bptt}
     assert spy.asked == {True: bptt}
 
@@ -104,7 +108,7 @@ def test_what_carries_a_state_is_not_cut() -> None:
     task = tiny_task(config)
     network = new_network(config, task)
     assert context_of(network) is None
-    assert len(task.reading(network, "x" * 40).tokens) == 40
+    assert len(task.example(network, "x" * 40).tokens) == 40
 
 
 def _sentiment(tmp_path: Path, model: str, *overrides: str) -> tuple[RunConfig, Task[Any]]:
@@ -132,10 +136,10 @@ def test_a_text_longer_than_any_of_training_is_read_as_far_as_they_went(
         network(batch, network.initial_state(batch.size))
     device = resolve_device(replace(config.device, type="cpu"), deterministic=False)
     evaluate(network, task.batches("test", 0), task.meter("test"), device)
-    task.predict(network, "very " * 50, Asking())
-    reading = task.reading(network, "very " * 50)
+    task.predict(network, "very " * 50, GenerationConfig())
+    example = task.example(network, "very " * 50)
     assert spy.asked == spy.trained
-    assert (len(reading.tokens), reading.left_out) == (4, 46)
+    assert (len(example.tokens), example.left_out) == (4, 46)
 
 
 def test_a_recurrent_model_reads_such_a_text_whole(tmp_path: Path) -> None:
@@ -143,7 +147,7 @@ def test_a_recurrent_model_reads_such_a_text_whole(tmp_path: Path) -> None:
     network = new_network(config, task)
     network.eval()
     (text, other), device = (f"{'very ' * 30}{end}" for end in ("good", "bad")), torch.device("cpu")
-    said, changed = (task.predict(network.to(device), one, Asking()).details for one in (text, other))
+    said, changed = (task.predict(network.to(device), one, GenerationConfig()).details for one in (text, other))
     assert said["probabilities"] != changed["probabilities"]  # its last word counts
 
 
@@ -162,9 +166,9 @@ def test_sources_and_translations_go_no_further_than_those_of_training(spy: Spy,
     meter = evaluate(network, task.batches("test", 0), task.meter("test"), device)
     assert meter.compute()["loss"].value > 0
     for beams in (1, 3):
-        task.predict(network, "n 123456789012345", Asking(beams=beams))
-    reading = task.reading(network, "n 123456789012345")
-    assert (reading.tokens, reading.left_out) == (tuple("n 123"), 12)
+        task.predict(network, "n 123456789012345", GenerationConfig(beams=beams))
+    example = task.example(network, "n 123456789012345")
+    assert (example.tokens, example.left_out) == (tuple("n 123"), 12)
     assert spy.asked == {False: 5, True: 8}
 
 
@@ -173,7 +177,7 @@ def test_stored_runs_know_it_from_their_config(tmp_path: Path) -> None:
     words = tiny_overrides(
         "transformer", "char_lm", "device=cpu", "trainer.bptt_steps=4", f"runs_dir={tmp_path}", "trainer.max_steps=1"
     )
-    folder = train(load_run_config(words), Console(stderr=True), name="a", quiet=True).folder
+    folder = train(load_run_config(words), name="a").folder
     assert "context: 512" in (folder / "config.yaml").read_text(encoding="utf-8")
     assert context_of(open_run(folder).network) == 4
     assert context_of(tiny_network(load_run_config(words))) == 512

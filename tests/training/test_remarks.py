@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from seqlab.cli.report import show_result
 from seqlab.config.run import load_run_config
-from seqlab.experiment import train
-from seqlab.interfaces import Metric
-from seqlab.report import show_result
+from seqlab.core.metric import Metric
+from seqlab.runs.train import train
 from seqlab.training.nonfinite import remedies
 from seqlab.training.remarks import still_improving, worse_than_chance
 from tests.conftest import tiny_config, tiny_overrides, tiny_task
@@ -29,7 +29,7 @@ def test_an_exploded_run_says_that_it_is_worse_than_chance(tmp_path: Path) -> No
         "rnn", "char_lm", "optim=sgd", "optim.learning_rate=500", "trainer.clip_norm=null", "device=cpu",
         f"runs_dir={tmp_path}",
     )  # fmt: skip
-    result = train(load_run_config(words), Console(file=io.StringIO()), name="a", quiet=True)
+    result = train(load_run_config(words), name="a")
     (said,) = result.warnings
     assert said.startswith("validation bits per character")
     assert "is no better than chance (" in said

@@ -12,15 +12,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqlab.criterion import Criterion
+from seqlab.checkpoints.retention import checkpoint_path, checkpoints_in
+from seqlab.checkpoints.saving import load_checkpoint
+from seqlab.checkpoints.trainer_state import capture, restore
+from seqlab.core.metric import Criterion, Metric
+from seqlab.core.network import Network, StepOutput
+from seqlab.core.state import State, detach
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
-from seqlab.interfaces import Metric, Network, State, StepOutput, detach
 from seqlab.tasks.translation import PairBatch
 from seqlab.training.device import Device
 from seqlab.training.progress import Progress
-from seqlab.training.retention import snapshot_path, snapshots
-from seqlab.training.snapshot import capture, load_parts, restore
 from seqlab.training.trainer import Trainer
 from seqlab.training.update import Update
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
@@ -377,7 +379,7 @@ def test_too_many_that_are_not_finite_end_a_run_that_looks_later(end: tuple[str,
     with pytest.raises(NumericError, match="not finite 3 times in a row, last at step 7"):
         trainer.fit()
     assert all(torch.equal(a, b) for a, b in zip(before, weights(trainer), strict=True))
-    assert snapshots(tmp_path)
+    assert checkpoints_in(tmp_path)
 
 
 def test_on_nonfinite_skip_goes_on_and_says_which_batch(caplog: pytest.LogCaptureFixture) -> None:
@@ -399,7 +401,7 @@ def test_on_nonfinite_stop_saves_what_was_before_it(tmp_path: Path) -> None:
         trainer.fit()
     assert all(torch.equal(a, b) for a, b in zip(untouched[1], weights(trainer), strict=True))
     resumed = make_trainer("lstm", "char_lm", "trainer.max_steps=6", "trainer.on_nonfinite=stop", folder=tmp_path)
-    restore(resumed, load_parts(snapshots(tmp_path)[-1]), "last")
+    restore(resumed, load_checkpoint(checkpoints_in(tmp_path)[-1]), "last")
     assert resumed.progress.windows == 3  # it goes on past the batch that failed
     resumed.fit()
     assert resumed.progress.step == 6
@@ -548,7 +550,7 @@ def test_only_the_last_two_checkpoints_and_the_best_stay(tmp_path: Path) -> None
                            "trainer.eval_every_steps=100", folder=tmp_path)  # fmt: skip
     trainer.progress.best, trainer.progress.best_step = UNBEATABLE, 2
     trainer.fit()
-    assert [path.name[-1] for path in snapshots(tmp_path)] == ["2", "5", "6"]
+    assert [path.name[-1] for path in checkpoints_in(tmp_path)] == ["2", "5", "6"]
     assert not list(tmp_path.glob(".t*"))
 
 
@@ -562,7 +564,7 @@ def test_checkpoints_come_by_steps_and_by_seconds(tmp_path: Path) -> None:
         )
         trainer.progress.best, trainer.progress.best_step = UNBEATABLE, expected[0]
         trainer.fit()
-        assert [int(path.name[5:]) for path in snapshots(tmp_path / name)] == expected
+        assert [int(path.name[5:]) for path in checkpoints_in(tmp_path / name)] == expected
 
 
 # every model, optimizer and step: benchmarks/reliability, which the slow tests run
@@ -584,7 +586,7 @@ def test_going_on_from_a_checkpoint_is_as_if_it_had_not_stopped(model: str, task
     assert stop.value.exit_code == 130
     torch.manual_seed(99)
     resumed = make_trainer(model, task, *overrides, folder=tmp_path / "stopped")
-    restore(resumed, load_parts(snapshot_path(tmp_path / "stopped", 1)), "stopped")
+    restore(resumed, load_checkpoint(checkpoint_path(tmp_path / "stopped", 1)), "stopped")
     resumed.fit()
     assert all(torch.equal(a, b) for a, b in zip(weights(whole), weights(resumed), strict=True))
     mine, theirs = dataclasses.asdict(resumed.progress), dataclasses.asdict(whole.progress)

@@ -1,0 +1,1 @@
+"""What a training must remember, in files that are whole or not there."""

@@ -1,0 +1,190 @@
+"""What a trainer must remember so that stopping and going on changes nothing, as tensors and JSON.
+
+Not among it: the order of the data, which follows from the seed and the epoch, and the learning rate, which follows
+from the step.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
+from pydantic import TypeAdapter
+from torch import Tensor
+
+from seqlab.checkpoints.nested import flatten_state, resembles, unflatten_state
+from seqlab.checkpoints.weights import check_weights, load_network, network_tensors
+from seqlab.errors import CheckpointError
+from seqlab.training.progress import Interval, Progress
+from seqlab.training.seeds import random_states, set_random_states
+
+if TYPE_CHECKING:
+    from seqlab.training.trainer import Trainer
+
+Parts = tuple[dict[str, Tensor], dict[str, Any]]
+"""Tensors by dotted name, and everything else as plain values."""
+
+T = TypeVar("T")
+_KERNELS = ("fused", "foreach", "capturable", "differentiable")
+_KINDS = ("network", "optimizer", "carried", "random")
+
+
+def capture(trainer: Trainer[Any]) -> Parts:
+    """Everything that the trainer's next step depends on."""
+    tensors: dict[str, Tensor] = {f"network.{n}": t for n, t in network_tensors(trainer.network).items()}
+    optimizer = trainer.update.optimizer.state_dict()
+    loose: dict[str, dict[str, Any]] = {}
+    for index, slots in optimizer["state"].items():
+        for name, value in slots.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{name}"] = value
+            else:
+                loose.setdefault(str(index), {})[name] = value
+    carried, nesting = ({}, None) if trainer.update.state is None else flatten_state(trainer.update.state)
+    tensors |= {f"carried.{name}": tensor for name, tensor in carried.items()}
+    drawn, rest = random_states(trainer.device.name)
+    tensors |= {f"random.{name}": tensor for name, tensor in drawn.items()}
+    return tensors, {
+        "tensors": sorted(tensors),
+        "progress": dataclasses.asdict(trainer.progress),
+        "interval": dataclasses.asdict(trainer.outcomes.interval),
+        "optimizer": {"param_groups": optimizer["param_groups"], "state": loose},
+        "scaler": trainer.update.scaler.state_dict(),
+        "carried": nesting,
+        "random": rest,
+        "run": dict(trainer.origin),
+    }
+
+
+def restore(trainer: Trainer[Any], parts: Parts, source: str) -> None:
+    """Put a trainer where it was when `parts` was captured. `source` names it in messages.
+
+    Everything is checked before anything is touched. Raises CheckpointError if it does not fit.
+    """
+    tensors, state = parts
+    try:
+        apply = _checked(trainer, tensors, state, source)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+        raise CheckpointError(f"the checkpoint at {source} is not one of this run: {error!r:.120}") from error
+    try:
+        apply()
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"the checkpoint at {source} cannot be taken up: {str(error)[:120]}") from error
+
+
+def _checked(
+    trainer: Trainer[Any], tensors: Mapping[str, Tensor], state: Mapping[str, Any], source: str
+) -> Callable[[], None]:
+    def need(fits: bool, what: str) -> None:
+        if not fits:
+            raise CheckpointError(f"the checkpoint at {source} does not fit: {what}")
+
+    own_tensors, own = capture(trainer)
+    need(state["tensors"] == sorted(tensors), "its tensors are not those that state.json names")
+    parts: dict[str, dict[str, Tensor]] = {kind: {} for kind in _KINDS}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition(".")
+        need(kind in parts, f"an unknown tensor {name}")
+        parts[kind][rest] = tensor
+    check_weights(trainer.network, parts["network"], source)
+    need(state["random"].keys() == own["random"].keys(), f"random should have {', '.join(own['random'])}")
+    progress, sums = as_dataclass(Progress, state["progress"]), as_dataclass(Interval, state["interval"])
+    positions = (progress.step, progress.epoch, progress.windows)
+    need(min(positions) >= 0 and max(positions) < 2**62, f"a position of {positions}")
+    groups = _param_groups(own["optimizer"]["param_groups"], state["optimizer"]["param_groups"], need)
+    slots = _slots(trainer, parts["optimizer"], state["optimizer"]["state"], need)
+    scaler, own_scaler = state["scaler"], own["scaler"]
+    need(not scaler or not own_scaler or scaler.keys() == own_scaler.keys(), "the scaler's state")
+    device = trainer.device.torch_device
+    # copies: where a tensor lies in a file is not where torch would put it, and kernels round by alignment
+    on_device = {name: tensor.clone().to(device) for name, tensor in parts["carried"].items()}
+    carried = None if state["carried"] is None else unflatten_state(on_device, state["carried"])
+    if carried is not None:
+        rows = {len(tensor) if tensor.ndim else 0 for tensor in on_device.values()}
+        fits = len(rows) <= 1 and resembles(carried, trainer.network.initial_state(1))
+        need(fits, "the carried state is not one of this network")
+    drawn = parts["random"]
+    for name in ("torch", "python", "numpy"):
+        mine, theirs = own_tensors[f"random.{name}"], drawn.get(name)
+        fits = theirs is not None and (theirs.shape, theirs.dtype) == (mine.shape, mine.dtype)
+        need(fits, f"the random state of {name}")
+
+    def apply() -> None:
+        load_network(trainer.network, parts["network"], source)
+        trainer.update.optimizer.load_state_dict({"state": slots, "param_groups": groups})
+        if scaler and own_scaler:
+            trainer.update.scaler.load_state_dict(scaler)
+        trainer.progress, trainer.update.state, trainer.saved_step = progress, carried, progress.step
+        trainer.best_steps = {progress.step: progress.best_step}
+        trainer.outcomes.interval, trainer.outcomes.waiting = sums, []
+        set_random_states(trainer.device.name, drawn, state["random"])
+
+    return apply
+
+
+def _param_groups(
+    own: list[dict[str, Any]], saved: list[dict[str, Any]], need: Callable[[bool, str], None]
+) -> list[dict[str, Any]]:
+    """The saved groups with tuples where JSON made lists; a setting that only this torch has keeps its value."""
+    need([group["params"] for group in own] == [group["params"] for group in saved], "the optimizer's parameters")
+
+    def kind(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [kind(inner) for inner in value]
+        return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
+
+    def value(name: str, mine: Any, theirs: Any) -> Any:
+        need(kind(mine) == kind(theirs), f"the optimizer's {name} is {theirs!r:.60}")
+        return tuple(theirs) if isinstance(mine, tuple) else theirs
+
+    return [
+        # which kernel is used is for this device to say
+        {name: mine if name in _KERNELS else value(name, mine, theirs.get(name, mine)) for name, mine in group.items()}
+        for group, theirs in zip(own, saved, strict=True)
+    ]
+
+
+def _slots(
+    trainer: Trainer[Any],
+    tensors: Mapping[str, Tensor],
+    loose: Mapping[str, Mapping[str, Any]],
+    need: Callable[[bool, str], None],
+) -> dict[int, dict[str, Any]]:
+    """The optimizer's slots by parameter. A fused kernel trusts their shapes, so each parameter must have just those
+    that a step of this optimizer gives it, or none."""
+    slots: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in loose.items()}
+    for name, tensor in tensors.items():
+        index, _, slot = name.partition(".")
+        slots.setdefault(int(index), {})[slot] = tensor.clone()
+    known = _slots_after_a_step(trainer.update.optimizer) if slots else {}
+    for number, found in slots.items():
+        need(number in known and found.keys() == known[number].keys(), f"the optimizer's slots of parameter {number}")
+        for slot, theirs in found.items():
+            mine = known[number][slot]
+            same = type(theirs) is type(mine)
+            if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
+                same = (theirs.shape, theirs.dtype) == (mine.shape, mine.dtype)
+            need(same, f"optimizer.{number}.{slot}")
+    return slots
+
+
+def _slots_after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
+    """What slots look like, from a step of a copy on copies of the parameters."""
+    twin = copy.deepcopy(optimizer)
+    for group in twin.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    twin.step()
+    slots: dict[int, dict[str, Any]] = twin.state_dict()["state"]
+    return slots
+
+
+def as_dataclass(kind: type[T], values: Any) -> T:
+    """A dataclass from just its fields. Raises TypeError or ValidationError (a ValueError)."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(values, dict) or values.keys() != set(names):
+        raise TypeError(f"{kind.__name__.strip('_').lower()} should have {', '.join(names)}")
+    return TypeAdapter(kind).validate_python(values)

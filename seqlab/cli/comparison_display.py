@@ -1,0 +1,218 @@
+"""What a person sees of a comparison: the plan, a live table, and the findings. At 80 columns and more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import fmean
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from seqlab.cli.display import Cell, fitted
+from seqlab.cli.plan_display import show_plan
+from seqlab.comparison.conditions import cautions, condition, differing_cells, no_better
+from seqlab.comparison.jobs import Job
+from seqlab.comparison.plan import Plan
+from seqlab.comparison.reporter import Reporter
+from seqlab.comparison.statistics import tested
+from seqlab.comparison.summary import Summary
+from seqlab.comparison.wording import (
+    COST_HEADINGS,
+    COST_LEGEND,
+    cost_cells,
+    data_line,
+    interval_text,
+    target_text,
+    tuned_line,
+)
+from seqlab.drawing.numbers import clock, compact, number, sparkline
+from seqlab.errors import printable
+
+_DOTS = {"waiting": ("○", "dim"), "running": ("◐", "yellow"), "done": ("●", "green"), "failed": ("✗", "bold red")}
+
+
+class Terminal(Reporter):
+    """A reporter that writes to a console. Quiet, it says nothing."""
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console, self.quiet = console, quiet
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(printable(text), style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def planned(self, plan: Plan, folder: Path) -> None:
+        if not self.quiet:
+            show_plan(plan, self.console)
+            self.console.print(f"folder: {folder}", highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def runs(self, jobs: Sequence[Job], plan: Plan, title: str) -> Iterator[Callable[[], None]]:
+        with Watch(self.console, jobs, plan, title, quiet=self.quiet) as watch:
+            yield watch.look
+
+
+class Watch:
+    """The live table while runs are made; without a terminal, one line for each run that ends."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], plan: Plan, title: str, *, quiet: bool):
+        self.console, self.jobs, self.plan, self.title, self.quiet = console, jobs, plan, title, quiet
+        self.tag = f"val/{plan.primary}"
+        self._told: set[int] = set()
+        self._live: Live | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal and not self.quiet:
+            self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._panel)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def look(self) -> None:
+        """Tell of what has ended since the last look; the live table draws itself."""
+        for index, job in enumerate(self.jobs):
+            if job.status not in ("done", "failed") or index in self._told:
+                continue
+            self._told.add(index)
+            if self._live is None and not self.quiet and job.seconds:
+                told = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
+                line = (
+                    f"{job.label}, {job.what or f'seed {job.seed}'}: {told} ({clock(job.seconds)}); {self._progress()}"
+                )
+                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _progress(self) -> str:
+        ended = sum(job.status in ("done", "failed") for job in self.jobs)
+        return f"{ended} of {len(self.jobs)} runs, about {clock(self._left())} left"
+
+    def _last(self, job: Job) -> str:
+        values = self._values(job)
+        return f"last validation {self.tag[4:]} {number(values[-1])}" if values else "no validation"
+
+    def _values(self, job: Job) -> list[float]:
+        return [line[self.tag] for line in job.lines if line.get(self.tag) is not None]
+
+    def _left(self) -> float:
+        """The plan's estimate, corrected by how long the ended runs really took."""
+        planned = {variant.label: variant.seconds for variant in self.plan.variants}
+        ended = [job for job in self.jobs if job.status == "done" and job.seconds]
+        expected = sum(planned[job.label] for job in ended)
+        factor = sum(job.seconds for job in ended) / expected if expected else 1.0
+        left = 0.0
+        for job in self.jobs:
+            if job.status == "waiting":
+                left += planned[job.label] * factor
+            elif job.status == "running":
+                left += max(0.0, planned[job.label] * factor - job.seconds)
+        return left
+
+    def _panel(self) -> RenderableType:
+        steps = {variant.label: variant.max_steps for variant in self.plan.variants}
+        rows: list[list[Cell]] = []
+        for label in dict.fromkeys(job.label for job in self.jobs):
+            mine = [job for job in self.jobs if job.label == label]
+            shown = next((job for job in reversed(mine) if job.lines), mine[0])
+            values = self._values(shown)
+            speeds = [line["speed/tokens_per_second"] for line in shown.lines[-20:] if "train/loss" in line]
+            rows.append(
+                [
+                    label,
+                    Text.assemble(*(_DOTS[job.status] for job in mine)),
+                    Text(sparkline(values, 14).ljust(14), style="cyan"),
+                    number(values[-1]) if values else "",
+                    f"{shown.step}/{steps[label] or '?'}" if shown.lines else "",
+                    compact(fmean(speeds)) if speeds else "",
+                ]
+            )
+        headings = ("model", "seeds", "validation", "latest", "step", "tokens/s")
+        took = clock(time.monotonic() - self._started)
+        foot = Text(f"{self.title}{self._progress()}, {took} so far", style="dim")
+        return Group(fitted(self.console.width, headings, rows, left=3), foot)
+
+
+def show_summary(summary: Summary, console: Console) -> None:
+    """Quality, cost, verdicts, failures."""
+    plan = summary.plan
+    console.print()
+    if plan.data:
+        console.print(Text(data_line(plan), style="dim"))
+    console.print(_quality(summary, console.width))
+    console.print()
+    console.print(_cost(summary, console.width))
+    if any(row.pareto_optimal for row in summary.rows) and len(summary.rows) > 1:
+        console.print(Text("* no other model is better and quicker to train", style="dim"))
+    if summary.target is not None and len(summary.rows) > 1:
+        console.print(Text(target_text(summary), style="dim"))
+    console.print(Text(COST_LEGEND, style="dim"))
+    for label in plan.tuned:
+        console.print(Text(tuned_line(plan, label), style="dim"))
+    for note in (*no_better(summary), *plan.notes):
+        console.print(Text(f"note: {note}", style="yellow"))
+    headings, cells = differing_cells(summary)
+    if cells:
+        console.print(Text("\nsettings that differ between these models", style="bold"))
+        console.print(fitted(console.width, headings, cells))
+    if summary.verdicts:
+        console.print(Text(f"\n{condition(summary)}:"))
+    for pair, text in zip(summary.pairs, summary.verdicts, strict=True):
+        console.print(Text(text, style="bold" if pair.significant else ""))
+    if len(summary.pairs) > 1:
+        console.print(
+            Text(f"({tested(summary.pairs)} pairs, corrected together, step by step as by Holm)", style="dim")
+        )
+    for _, caution in cautions(summary):
+        console.print(Text(caution, style="yellow"))
+    if summary.times is not None:
+        console.print(Text(f"\n{summary.times.text()}", style="dim"))
+    for row in summary.rows:
+        for seed, why in row.failed.items():
+            console.print(Text(f"failed: {row.label}, seed {seed}: {why}", style="red"))
+
+
+def _quality(summary: Summary, width: int) -> Table:
+    others = [name for name in (summary.rows[0].figures if summary.rows else {}) if name != summary.primary][:3]
+    rows: list[list[Cell]] = []
+    for row in summary.rows:
+        failed = f" ✗{len(row.failed)}" if row.failed else ""
+        rows.append(
+            [
+                row.label,
+                Text(number(row.mean), style="bold"),
+                interval_text(row),
+                f"{len(row.test)}{failed}",
+                *(number(row.figures.get(name)) for name in others),
+            ]
+        )
+    for baseline in summary.baselines:
+        values = {name: metric.value for name, metric in baseline.metrics.items()}
+        rows.append(
+            [
+                Text(baseline.name, style="italic"),
+                number(values.get(summary.primary)),
+                Text("no network", style="dim"),
+                "",
+                *(number(values.get(name)) if name in values else "" for name in others),
+            ]
+        )
+    return fitted(width, ("model", f"test {summary.unit}", f"95 % {summary.over}", "seeds", *others), rows)
+
+
+def _cost(summary: Summary, width: int) -> Table:
+    rows: list[list[Cell]] = []
+    for row in summary.rows:
+        star = "* " if row.pareto_optimal and len(summary.rows) > 1 else ""
+        rows.append([Text.assemble((star, "green"), row.label), *cost_cells(row)])
+    return fitted(width, ("model", *COST_HEADINGS), rows)

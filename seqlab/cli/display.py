@@ -1,0 +1,185 @@
+"""What a person sees while a network trains: a live panel on a terminal, plain lines elsewhere. All of it
+goes to stderr; stdout is for results."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from seqlab.drawing.numbers import clock, compact, figure, number, sparkline
+from seqlab.errors import printable
+from seqlab.runs.reporter import Reporter
+from seqlab.training.progress import Observer, Progress
+
+if TYPE_CHECKING:  # torch takes seconds, and the commands about runs need none
+    from seqlab.core.metric import Metric
+    from seqlab.training.config import TrainerConfig
+
+_SHORTEST_LABEL = 12
+
+Cell = str | Text
+
+
+def metric_lines(
+    metrics: Mapping[str, Metric], primary: str, interval: tuple[float, float], *, split: str = ""
+) -> Iterator[Text]:
+    """Each metric on a line of its own, the primary one bold and with its interval. split: put before each name."""
+    low, high = interval
+    for name, metric in metrics.items():
+        text = Text(f"  {split}{name:<20} {figure(metric)}")
+        if name == primary:
+            known = math.isfinite(low) and math.isfinite(high)
+            shown = f"   (95 % {number(low)} to {number(high)})" if known else "   (too few items for an interval)"
+            text = Text.assemble((text.plain, "bold"), shown)
+        yield text
+
+
+def fitted(width: int, headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: int = 1) -> Table:
+    """A plain table that fits into `width` columns: the first column, of labels, gives way, and if that is not
+    enough the last columns, the least important, are left out. The first `left` columns stand at the left."""
+    cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    widths = [max(len(heading), *(row[index].cell_len for row in cells), 0) for index, heading in enumerate(headings)]
+    shown = len(headings)
+    while shown > 2 and width - sum(widths[1:shown]) - 2 * (shown - 1) < min(widths[0], _SHORTEST_LABEL):
+        shown -= 1
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
+    room = max(_SHORTEST_LABEL // 2, width - sum(widths[1:shown]) - 2 * (shown - 1))
+    for index, heading in enumerate(headings[:shown]):
+        column = min(widths[0], room) if index == 0 else widths[index]
+        table.add_column(Text(heading), justify="left" if index < left else "right", width=column, no_wrap=True)
+    for row in cells:
+        row[0].truncate(min(widths[0], room), overflow="ellipsis")
+        table.add_row(*row[:shown])
+    return table
+
+
+class Terminal(Reporter):
+    """A reporter that writes to a console. Quiet, it only warns."""
+
+    def __init__(self, console: Console, *, quiet: bool = False) -> None:
+        self.console, self.quiet = console, quiet
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            self.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        self.console.print(Text.assemble(("warning: ", "bold yellow"), printable(text)), soft_wrap=True)
+
+    @contextmanager
+    def training(self, limits: TrainerConfig) -> Iterator[tuple[Observer, ...]]:
+        with Display(self.console, limits, quiet=self.quiet) as display:
+            yield (display,)
+
+
+class Display:
+    """An Observer for people; use it in a `with` statement. Quiet, it shows nothing."""
+
+    def __init__(self, console: Console, limits: TrainerConfig, *, quiet: bool = False, every_seconds: float = 5.0):
+        self.console, self.limits, self.quiet, self.every_seconds = console, limits, quiet, every_seconds
+        self._progress = Progress()
+        self._scalars: dict[str, float] = {}
+        self._losses: list[float] = []
+        self._validations: list[str] = []
+        self._last_line = time.monotonic()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal and not self.quiet:
+            # made anew when it is shown, not at each log line, which may come a hundred times a second
+            self._live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=4)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def say(self, text: str) -> None:
+        """One line that stays."""
+        if not self.quiet:
+            self.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        self._progress, self._scalars = progress, scalars
+        self._losses.append(scalars["train/loss"])
+        if self._live is None and time.monotonic() - self._last_line >= self.every_seconds:
+            self._last_line = time.monotonic()
+            self.say(self._line())
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        text = f"step {progress.step}: validation {primary} {figure(metrics[primary])}"
+        loss = metrics.get("loss")
+        text += f", loss {figure(loss)}" if loss is not None and primary != "loss" else ""
+        text += "  (best)" if better else ""
+        if self._live is not None:
+            self._validations.append(text)
+        else:
+            self.say(text)
+
+    def saving(self, progress: Progress) -> None:
+        """Nothing that a person needs to see."""
+
+    def _share(self) -> float:
+        """How much of the first budget to run out is used, 0 to 1."""
+        done, limits = self._progress, self.limits
+        shares = [
+            done.step / limits.max_steps if limits.max_steps else 0.0,
+            done.seconds / limits.max_seconds if limits.max_seconds else 0.0,
+            done.epoch / limits.max_epochs if limits.max_epochs else 0.0,
+        ]
+        return min(1.0, max(shares))
+
+    def _left(self) -> str:
+        share = self._share()
+        return clock(self._progress.seconds * (1 - share) / share) if share > 0 else "?"
+
+    def _of(self) -> str:
+        return f"/{self.limits.max_steps}" if self.limits.max_steps else ""
+
+    def _line(self) -> str:
+        speed = compact(self._scalars["speed/tokens_per_second"])
+        return (
+            f"step {self._progress.step}{self._of()}: loss {number(self._scalars['train/loss'])}, "
+            f"gradient norm {self._norm()}, {speed} tokens/s, {self._left()} left"
+        )
+
+    def _norm(self) -> str:
+        """The highest norm since the last log line: one step may be enough to ruin a network."""
+        return compact(self._scalars["optim/gradient_norm_max"])
+
+    def _panel(self) -> RenderableType:
+        bar = ProgressBar(total=1.0, completed=self._share(), width=None)
+        head = Table.grid(padding=(0, 1), expand=True)
+        head.add_column(no_wrap=True)
+        head.add_column(ratio=1)
+        head.add_column(no_wrap=True, justify="right")
+        head.add_row(f"step {self._progress.step}{self._of()}", bar, f"{self._left()} left")
+        lines: list[RenderableType] = [head]
+        if self._scalars:
+            width = max(10, min(40, self.console.width - 64))
+            lines.append(
+                Text.assemble(
+                    "train loss ",
+                    (number(self._scalars["train/loss"]), "bold"),
+                    " ",
+                    (sparkline(self._losses, width), "cyan"),
+                    f"  gradient norm {self._norm()}  {compact(self._scalars['speed/tokens_per_second'])} tokens/s",
+                    no_wrap=True,
+                    overflow="ellipsis",
+                )
+            )
+        lines += [Text(text, style="green" if text.endswith("(best)") else "") for text in self._validations[-5:]]
+        return Group(*lines)

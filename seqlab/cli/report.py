@@ -1,0 +1,102 @@
+"""How a plan and a result look on a terminal."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from seqlab.cli.display import metric_lines
+from seqlab.config.run import RunConfig
+from seqlab.config.sources import group_files
+from seqlab.drawing.numbers import clock, compact, described
+from seqlab.errors import printable, printable_lines
+from seqlab.runs.result import Result, task_warnings
+from seqlab.runs.setup import budgets, count_parameters, prepare
+from seqlab.training.device import resolve_device, without_slow_parts
+
+
+def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
+    """What a run would be: the config checked, the corpus read, the network built and counted."""
+    device = resolve_device(config.device, deterministic=config.deterministic)
+    task, network = prepare(config, device)
+    device = without_slow_parts(device, config.device, network)
+    parts: Counter[str] = Counter()
+    for name, parameter in network.named_parameters():
+        parts[name.partition(".")[0]] += parameter.numel()
+    surprises = budgets(config, task, network)
+    plan = {
+        "model": config.names["model"],
+        "task": config.names["task"],
+        "data": dict(task.describe()),
+        "warnings": list(task_warnings(task)),
+        "budgets": surprises,
+        "parameters": count_parameters(network),
+        "parameters_by_part": dict(parts),
+        "device": device.name,
+        "precision": device.precision,
+    }
+    if as_json:
+        console.print_json(json.dumps(plan, ensure_ascii=False))
+        return
+    shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
+    for line in (
+        f"{plan['model']} on {plan['task']}, {device.name} {device.precision}: nothing was trained",
+        *(f"  {key}: {value}" for key, value in described(task.describe()).items()),
+        f"  parameters: {count_parameters(network):,} ({shares})",
+        *(f"  note: {text}" for text in surprises),
+    ):
+        _print(line, console)
+    _show_warnings(task_warnings(task), console)
+
+
+def _print(line: str, console: Console) -> None:
+    """As it is, whatever labels and paths hold: neither markup nor what steers a terminal."""
+    console.print(Text(printable(line)), soft_wrap=True)
+
+
+def _show_warnings(warnings: Iterable[str], console: Console) -> None:
+    for warning in warnings:
+        line = Text.assemble("  ", ("warning: ", "bold yellow"), printable(warning))
+        console.print(line, soft_wrap=True)
+
+
+def _board_folder(folder: Path) -> Path:
+    """runs/ for a run in its usual place, which shows it beside the others; else the run's own folder."""
+    above = list(folder.parents)
+    return above[2] if len(above) > 2 and above[1].name in group_files("task", None) else folder
+
+
+def show_result(result: Result, console: Console, overrides: list[str], config_dir: Path | None) -> None:
+    """The test figures, what the network wrote, and what to type next."""
+    console.print()
+    for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test "):
+        console.print(line)
+    _show_warnings(result.remarks, console)
+    if known := sum(warning not in result.remarks for warning in result.warnings):
+        _show_warnings([f"{known} about the data, named before training"], console)
+    _print("  95 %: over test items, of this one seed", console)
+    _print(
+        f"  {result.steps} steps in {clock(result.seconds)}, {compact(result.tokens_per_second)} tokens/s, "
+        f"best at step {result.best_step}",
+        console,
+    )
+    console.print()
+    _print(f"what {result.model} makes of it:", console)
+    console.print(Padding(Text(printable_lines(result.sample)), (0, 0, 0, 2)))
+    console.print()
+    _print(f"see it:   {shlex.join(['seqlab', 'board', str(_board_folder(result.folder))])}", console)
+    own = ["--config-dir", str(config_dir)] if config_dir is not None else []
+    _print(f"see why:  {shlex.join(['seqlab', 'inspect', str(result.folder), *own])}", console)
+    others = [option for option in group_files("model", None) if option != result.model]
+    # what belongs to this model alone would be an error with another
+    words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]
+    rest = shlex.join([*words, *own])
+    other = "transformer" if result.model != "transformer" else others[0]
+    _print(f"try next: seqlab train model={other} {rest}".rstrip(), console)

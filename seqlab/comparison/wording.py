@@ -1,0 +1,71 @@
+"""What a plan and its findings say, cell by cell: for the terminal and for the report."""
+
+from __future__ import annotations
+
+from seqlab.comparison.plan import Plan
+from seqlab.comparison.summary import Row, Summary
+from seqlab.config.overrides import key_of
+from seqlab.drawing.numbers import clock, compact, described, number
+
+
+def size(count: float | None) -> str:
+    """A count in three figures, or a dash."""
+    return "–" if count is None else compact(count)
+
+
+def data_line(plan: Plan) -> str:
+    """The corpus, the sizes of its splits, and what was left out."""
+    return ", ".join(f"{key}: {value}" for key, value in described(plan.data).items())
+
+
+def tuned_line(plan: Plan, label: str) -> str:
+    """What the search chose for one model, what failed, and why no more was tried."""
+    tried = plan.tuned[label]
+    known = {value: reached for value, reached in tried.items() if reached is not None}
+    key = plan.tune.key if plan.tune is not None else ""
+    overrides = next(variant.overrides for variant in plan.variants if variant.label == label)
+    best = next(word.partition("=")[2] for word in overrides if key_of(word) == key)
+    ranked = sorted(tried, key=float)
+    shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)
+    # plans of before do not say why they ended
+    edge = "at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
+    ended = plan.tune_ended.get(label, edge)
+    return f"{label}: {key}={best} validated best of {shown}{f'; {ended}' if ended else ''}"
+
+
+def target_text(summary: Summary) -> str:
+    """What the shared target is."""
+    return (
+        f"target: minutes of training until validation reached {number(summary.target)} {summary.unit}, "
+        "the worst of the runs' best"
+    )
+
+
+def interval_text(row: Row) -> str:
+    """The mean's interval, or a dash."""
+    return "–" if row.interval is None else f"{number(row.interval[0])} to {number(row.interval[1])}"
+
+
+def cost_cells(row: Row) -> list[str]:
+    """What COST_HEADINGS names."""
+    probe, sizes = row.variant.probe, row.variant.sizes
+    every = sizes.params if sizes else row.runs[0].result["parameters"] if row.runs else None
+    return [
+        size(every),
+        clock(row.training_seconds) if row.training_seconds is not None else "–",
+        clock(row.seconds_to_target) if row.seconds_to_target is not None else "–",
+        size(row.tokens_per_second),
+        size(probe.flops_per_token if probe else None),
+        "–" if row.peak_memory_bytes is None else f"{row.peak_memory_bytes / 2**20:.0f}",
+        size(probe.state_bytes if probe else None),
+        size(probe.generated_per_second if probe else None),
+    ]
+
+
+COST_HEADINGS = ("params", "train", "target", "tok/s", "FLOP/tok", "MiB", "state B", "gen/s")
+
+
+COST_LEGEND = (
+    "train: minutes of optimizer steps. tok/s: in training. FLOP/tok: of training, forward and backward. MiB: the most "
+    "that a run took. state B: bytes that one sequence keeps while it is written. gen/s: tokens written at batch 1."
+)

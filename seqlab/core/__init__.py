@@ -1,0 +1,1 @@
+"""The types that everything agrees on, one idea a file."""

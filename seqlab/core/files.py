@@ -1,0 +1,112 @@
+"""Files that are whole or not there, and JSON that may come from anybody."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import stat
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from seqlab.errors import ResourceError
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """A plain file whole, never a link, a device or a pipe. Raises OSError; ValueError for more than `most` bytes."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise ValueError(f"{path.name} is no plain file")
+        if facts.st_size > most:
+            raise ValueError(f"{path.name} has {facts.st_size:,} bytes and should have {most:,} at most")
+        return file.read()
+
+
+def read_json(path: Path, most: int = 8_000_000) -> Any:
+    """A JSON file that should be small. Raises OSError or ValueError."""
+    return parse_json(read_plain(path, most))
+
+
+def parse_json(data: bytes) -> Any:
+    """What JSON says, if it is not so deep that walking through it could fail. Raises ValueError."""
+    try:
+        content = json.loads(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    level = [content]
+    for _ in range(_DEEPEST_JSON):
+        level = [
+            inner
+            for node in level
+            if isinstance(node, dict | list)
+            for inner in (node.values() if isinstance(node, dict) else node)
+        ]
+    if level:
+        raise ValueError("it is nested too deeply")
+    return content
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Whole or not at all, as write_text."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all: neither a full disk nor a kill leaves half of it."""
+    temporary = path.with_name(f".{path.name}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def writable(folder: Path, hint: str) -> Path:
+    """A folder, made if need be, once it is known that it can be written into: before the work rather than after it.
+    Raises ResourceError, with this hint."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ResourceError(f"cannot write into {folder}: {error.strerror}", hint) from error
+    return folder
+
+
+def discard(folder: Path) -> None:
+    """Remove a checkpoint or a run; renamed first, so that a kill half-way leaves nothing that looks like one. No link
+    in it is followed."""
+    trash = folder.with_name(f".trash-{folder.name}-{os.getpid()}")
+    folder.rename(trash)
+    shutil.rmtree(trash)
+
+
+def flush(path: Path) -> None:
+    """Bring what was written to a file or a folder to the disk."""
+    if os.name == "nt":  # Windows cannot open folders, nor flush what is open for reading
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def finite(value: Any) -> Any:
+    """The same with null for what is not finite: NaN and Infinity are no JSON."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+_DEEPEST_JSON = 50

@@ -1,0 +1,123 @@
+"""Sequence models: what maps (B, T, D) to (B, T, D), and how a task uses it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from enum import Enum
+from typing import NamedTuple, Self
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+
+from seqlab.core.fields import Count, Probability
+from seqlab.core.state import State, tensors
+
+
+class Role(Enum):
+    """How a task uses a sequence model."""
+
+    ENCODER = "encoder"  # position t sees the whole sequence
+    DECODER = "decoder"  # position t sees only positions <= t
+    CROSS_DECODER = "cross_decoder"  # DECODER that also reads a Memory
+
+
+class Memory(NamedTuple):
+    """What an encoder hands to a CROSS_DECODER."""
+
+    values_BSD: Tensor
+    valid_BS: Tensor  # bool, False at padding
+    final_BD: Tensor  # the whole source as one fixed vector
+
+
+class SequenceModel(nn.Module, ABC):
+    """Maps (B, T, D) to (B, T, D) and threads a State. Padding stands at the right of each row."""
+
+    context: int | None = None
+    """The longest sequence that it can read at once; None: any. The network of a run is narrowed to what training
+    reaches (training/context.py): beyond that it has learned nothing."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+        """The state before the first position. capacity > 0 asks for a key/value cache of that many
+        positions, so that a model without recurrence can go on where the last call stopped."""
+
+    @abstractmethod
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        """(y_BTD, the state after the last position). valid_BT is False at padding; None means none."""
+
+    def carries_state(self) -> bool:
+        """Whether training hands anything from one window of a text to the next."""
+        return any(True for _ in tensors(self.initial_state(1)))
+
+    def encode(self, x_BSD: Tensor, valid_BS: Tensor) -> Memory:
+        """Read whole sources. The fixed vector is the output at each row's last valid position."""
+        values_BSD, _ = self(x_BSD, self.initial_state(len(x_BSD)), valid_BT=valid_BS)
+        return Memory(values_BSD, valid_BS, last_valid(values_BSD, valid_BS))
+
+    def stepper(self) -> Stepper:
+        """The model made ready to be read from one position at a time, with the weights that it now has."""
+        return Stepper(self)
+
+
+class Stepper:
+    """Many single steps of a SequenceModel in evaluation, for writing: forward with T=1, unless a family knows better.
+
+    It may keep what it made of the weights, so it is made anew for each text that is written.
+    """
+
+    def __init__(self, model: SequenceModel) -> None:
+        self.model = model
+
+    def project(self, x_ND: Tensor) -> Tensor:
+        """(N, ...): what of reading inputs needs no state, row by row, so that it can be tabulated for a vocabulary."""
+        return x_ND
+
+    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        """(y_BD, the state after it), given one row of `project` for each row of the state."""
+        y_BTD, state = self.model(projected_B[:, None], state, memory=memory)
+        return y_BTD[:, 0], state
+
+
+def context_of(module: nn.Module) -> int | None:
+    """The most positions that the sequence models of a module may read at once; None: any number."""
+    contexts = (model.context for model in module.modules() if isinstance(model, SequenceModel))
+    return min((context for context in contexts if context is not None), default=None)
+
+
+def last_valid(values_BTD: Tensor, valid_BT: Tensor) -> Tensor:
+    """Each row's values (B, D) at its last valid position (position 0 where a row has none)."""
+    last_B = valid_BT.sum(1).clamp(min=1) - 1
+    return values_BTD[torch.arange(len(values_BTD), device=values_BTD.device), last_B]
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class ModelConfig(ABC):
+    """Base of every model family's settings (its defaults stand in configs/model/*.yaml).
+
+    width: D, the size of the vectors between embedding, layers and head.
+    dropout: probability of zeroing, on embeddings, between layers and before the head.
+    tie_embeddings: the head uses the (target) embedding as its weight.
+    """
+
+    width: Count
+    dropout: Probability
+    tie_embeddings: bool
+
+    @abstractmethod
+    def build(self, role: Role) -> SequenceModel:
+        """A new model, initialised from torch's current random state."""
+
+    def dropout_layer(self) -> nn.Module:
+        """The dropout, of probability `dropout`, that suits what this family reads and gives: (B, T, D) to the same.
+        By default each element is dropped by itself (Srivastava 2014)."""
+        return nn.Dropout(self.dropout)
+
+    def at_width(self, width: int) -> Iterator[Self]:
+        """These settings at another width, those that keep their proportions best first; none where the
+        family cannot have that width. What matching sizes searches through."""
+        yield replace(self, width=width)

@@ -1,0 +1,98 @@
+"""A task's embeddings, sequence models, head and loss as one module."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeAlias
+
+from torch import Tensor, nn
+
+from seqlab.core.batch import BatchT
+from seqlab.core.model import SequenceModel
+from seqlab.core.state import State
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """What a network says of one batch.
+
+    loss_sum: () nats, summed (not averaged) over the batch's scored targets.
+    state: what the network remembers after it.
+    logits: the task's own scores, (B, T, V) or (B, C), for its meter.
+    """
+
+    loss_sum: Tensor
+    state: State
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a network is made of, as modules or single parameters, each weight in one of them. embedding: what turns
+    tokens into vectors; body: what works on sequences; head: what makes scores of it. A weight that two of them share
+    counts where it is named first, in this order."""
+
+    embedding: tuple[nn.Module | nn.Parameter, ...]
+    body: tuple[nn.Module | nn.Parameter, ...]
+    head: tuple[nn.Module | nn.Parameter, ...]
+
+
+class Network(nn.Module, ABC, Generic[BatchT]):
+    """A task's embeddings, sequence model(s), head and loss as one module."""
+
+    @abstractmethod
+    def initial_state(self, batch_size: int) -> State:
+        """The state at a batch that continues nothing."""
+
+    def carries_state(self) -> bool:
+        """Whether training hands a state from one batch to the next where the text goes on. A network that starts
+        every batch afresh loses nothing when batches come in any order (Task.training_batches)."""
+        return True
+
+    @abstractmethod
+    def forward(self, batch: BatchT, state: State) -> StepOutput:
+        """The summed loss of the batch, in nats and fp32 whatever the precision of the matmuls."""
+
+    def parts(self) -> Parts:
+        """What is counted, and matched in size, as what. By default embedding are the nn.Embedding modules outside
+        sequence models, body the sequence models, and head whatever is left: a network with another body says so."""
+        body = [module for module in self.modules() if isinstance(module, SequenceModel)]
+        inside = {id(module) for model in body for module in model.modules()}
+        embedding = [m for m in self.modules() if isinstance(m, nn.Embedding) and id(m) not in inside]
+        named = {id(p) for module in (*body, *embedding) for p in module.parameters()}
+        return Parts(tuple(embedding), tuple(body), tuple(p for p in self.parameters() if id(p) not in named))
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Without dropout, which would also draw from the generator that training goes on with; then as before."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+Writer: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+"""(token_B, state) to (logits_BV of the token after it, the state after it)."""
+
+
+class GeneratingNetwork(Network[BatchT]):
+    """A network that can also write, one token a row at a time."""
+
+    @abstractmethod
+    def start(self, batch: BatchT, capacity: int) -> State:
+        """The state before the first token is written, given what `batch` asks for; a cache in it has room
+        for `capacity` tokens that will be written."""
+
+    @abstractmethod
+    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
+        """(logits_BV of the token after `token_B`, the state after it)."""
+
+    def writer(self) -> Writer:
+        """`next`, made ready for many steps in evaluation with the weights that the network now has."""
+        return self.next

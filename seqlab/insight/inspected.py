@@ -1,0 +1,88 @@
+"""Stored runs to be looked at, and what every view of them asks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from seqlab.config.run import RunConfig
+from seqlab.core.meter import Meter
+from seqlab.core.network import Network
+from seqlab.core.task import Task
+from seqlab.drawing.picture import Picture
+from seqlab.errors import ConfigError, DataError, NumericError, SeqlabError
+from seqlab.training.device import resolve_device
+from seqlab.training.validation import evaluate
+
+
+@dataclass(frozen=True)
+class InspectedRun:
+    """A stored run with its network's best weights, those of step `step`, on the CPU. label: its name in pictures."""
+
+    label: str
+    folder: Path
+    config: RunConfig
+    task: Task[Any]
+    network: Network[Any]
+    step: int
+
+    @cached_property
+    def validated(self) -> Meter[Any]:
+        """What it reaches on the validation split: pictures help to choose what to try next, so test is not in them."""
+        config = replace(self.config.device, type="cpu", precision="fp32", compile="never")
+        device = resolve_device(config, deterministic=False)
+        meter = evaluate(self.network, self.task.batches("validation", 0), self.task.meter("validation"), device)
+        metrics = meter.compute()
+        judged = (metrics[name].value for name in (meter.primary, "loss") if name in metrics)
+        if any(map(math.isnan, judged)):  # whatever it answers is chance
+            raise NumericError("its validation loss is not a number", "its weights have diverged: train it again")
+        return meter
+
+
+def for_each(runs: Sequence[InspectedRun], draw: Callable[[InspectedRun], Sequence[Picture]]) -> list[Picture]:
+    """The pictures of each run by itself; where there are several, names and titles say whose they are. Raises
+    why the last has none if none of them has any."""
+    drawn: list[Sequence[Picture]] = []
+    why: SeqlabError | None = None
+    for run in runs:
+        try:
+            drawn.append(draw(run))
+        except SeqlabError as error:
+            why = error
+            drawn.append(())
+    if not any(drawn):
+        raise why or ConfigError("there is nothing to see")
+    if len(runs) == 1:
+        return list(drawn[0])
+    return [
+        replace(picture, name=f"{picture.name}-{place}", title=f"{picture.title}: {run.label}")
+        for place, (run, pictures) in enumerate(zip(runs, drawn, strict=True), 1)
+        for picture in pictures
+    ]
+
+
+def check_same_data(runs: Sequence[InspectedRun]) -> None:
+    """Raise ConfigError unless all were trained and are judged on the same data: curves over each other say so."""
+    first, *others = runs
+    for other in others:
+        if other.task.data_sha256 != first.task.data_sha256 or list(other.task.symbols()) != list(first.task.symbols()):
+            raise ConfigError(
+                f"{first.folder} and {other.folder} read different data",
+                "lay runs on one corpus over each other, with the same task settings",
+            )
+
+
+def longest_context(task: Task[Any], wanted: int) -> int:
+    """`wanted`, or less where the validation split is short: the longest context that some of its tokens have."""
+    while wanted > 1:
+        try:
+            next(task.contexts("validation", 1, wanted, 1))
+        except DataError:
+            wanted //= 2
+        else:
+            break
+    return wanted

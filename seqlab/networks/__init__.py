@@ -1,0 +1,1 @@
+"""Networks that tasks share: embeddings, sequence models, a head and a loss."""

@@ -1,0 +1,88 @@
+"""What a run depends on beside its config: versions, machine, corpus; environment.json."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from seqlab.core.files import read_json
+from seqlab.errors import CheckpointError
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """What a run depended on: its environment.json; empty where that cannot be read."""
+    try:
+        facts = read_json(folder / "environment.json")
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def environment(data_sha256: str) -> dict[str, Any]:
+    """What the run depends on beside its config: versions, machine, threads, code, data."""
+
+    import torch  # takes a second, which reading the file should not
+
+    packages = ("seqlab", "torch", "numpy", "hydra-core", "safetensors", "sacrebleu", "babel")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in packages},
+        "git_commit": _git_commit(),
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "cpu_count": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "cuda": torch.version.cuda,
+        "data_sha256": data_sha256,
+        "command": sys.argv,
+        "folder": str(Path.cwd()),
+    }
+
+
+def fingerprint(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of an environment, what the bits of a result depend on."""
+    packages, chosen = (facts.get(name) for name in ("packages", "chosen"))
+    return {
+        **{name: facts.get(name) for name in ("python", "cpu", "threads", "gpu", "cuda")},
+        **{name: packages.get(name) for name in ("seqlab", "torch", "numpy") if isinstance(packages, dict)},
+        **(chosen if isinstance(chosen, dict) else {}),
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the checkout that seqlab runs from; None in an installed package."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(root), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("-dirty" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """A run's environment.json."""
+    facts = read_environment(folder)
+    if not facts:
+        raise CheckpointError(f"{folder} has no readable environment.json", "is this the folder of a run?")
+    return facts

@@ -1,0 +1,161 @@
+"""`seqlab evaluate`: a trained network on a whole split, item by item."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seqlab.config.overrides import key_of
+from seqlab.config.run import read_run_config
+from seqlab.config.suggest import nearest_key
+from seqlab.core.batch import Split
+from seqlab.core.files import finite, writable, write_text
+from seqlab.core.meter import Table
+from seqlab.core.metric import Metric
+from seqlab.core.task import Task
+from seqlab.errors import ConfigError, ResourceError
+from seqlab.metrics import kinds
+from seqlab.runs.environment import read_environment
+from seqlab.runs.trained import Trained, open_run
+from seqlab.training.device import Device, resolve_device, without_slow_parts
+from seqlab.training.seeds import stream_seed
+from seqlab.training.validation import evaluate
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a run's best weights reach on a split, or on another corpus. items: the file with a line for each item.
+    unknown: by what they are, how many tokens training did not know, and of how many."""
+
+    folder: Path
+    split: Split
+    step: int
+    metrics: dict[str, Metric]
+    primary: str
+    interval: tuple[float, float]
+    details: dict[str, Any]
+    tables: tuple[Table, ...]
+    items: Path
+    count: int
+    device: Device
+    test_is_validation: bool
+    corpus: str | None
+    unknown: Mapping[str, tuple[int, int]]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for --json."""
+        plain: dict[str, Any] = finite(
+            {
+                "folder": str(self.folder),
+                "split": self.split,
+                "corpus": self.corpus,
+                "unknown": {what: {"count": count, "of": of_all} for what, (count, of_all) in self.unknown.items()},
+                "test_is_validation": self.test_is_validation,
+                "step": self.step,
+                "primary": self.primary,
+                "values": {name: metric.value for name, metric in self.metrics.items()},
+                "interval": self.interval,
+                "metrics": kinds(self.metrics),
+                "details": self.details,
+                "device": self.device.name,
+                "precision": self.device.precision,
+                "items": str(self.items),
+                "item_count": self.count,
+            }
+        )
+        return plain
+
+
+def evaluate_run(
+    folder: Path, split: Split, config_dir: Path | None, corpus: str | None = None, overrides: Sequence[str] = ()
+) -> Evaluation:
+    """Every metric of the run's best weights on the whole split, or on the whole of another corpus, with the run's
+    vocabulary and labels; what was found for each item goes into the run's evaluation/SPLIT.jsonl, or
+    corpus-NAME-DIGEST.jsonl. On this machine's device, in the precision that the run came to, or else in fp32.
+    overrides: how the file of another corpus is read, where it is unlike the run's own.
+
+    Raises ConfigError for other overrides, CheckpointError or DataError where the run or its corpus is not what it was,
+    ResourceError where the items cannot be written.
+    """
+    trained = open_run(folder, config_dir)
+    task, name = _read_by(trained, overrides, corpus), f"{split}.jsonl"
+    if corpus is not None:
+        split, task = "test", task.with_test_corpus(corpus, "--corpus")
+        name = f"corpus-{_plain_name(corpus)}-{task.data_sha256[:8]}.jsonl"
+    unknown = task.unknown_in(split)
+    remedy = "copy the run to where you may write"
+    items = writable(trained.folder / "evaluation", remedy) / name
+    device = _device(trained)
+    network = trained.network.to(device.torch_device)
+    meter = evaluate(network, task.batches(split, 0), task.meter(split), device)
+    lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
+    try:
+        write_text(items, "".join(lines))
+    except OSError as error:
+        raise ResourceError(f"cannot write {items}: {error.strerror}", remedy) from error
+    return Evaluation(
+        trained.folder,
+        split,
+        trained.step,
+        meter.compute(),
+        meter.primary,
+        meter.interval(stream_seed(trained.config.seed, "bootstrap")),
+        meter.details(),
+        tuple(meter.tables()),
+        items,
+        len(lines),
+        device,
+        task.test_is_validation,
+        corpus,
+        unknown,
+    )
+
+
+def _read_by(trained: Trained, overrides: Sequence[str], corpus: str | None) -> Task[Any]:
+    """The run's task, which reads another corpus as these overrides say."""
+    if not overrides:
+        return trained.task
+    may = [f"task.{name}" for name in trained.config.task.reading_settings]
+    how = (
+        f"to be given with --corpus FILE: {', '.join(may)}"
+        if may
+        else "this run's task has no setting of how a file is read"
+    )
+    for override in overrides:
+        key = key_of(override)
+        if "=" not in override:
+            raise ConfigError(f"'{override}' is too much: evaluate takes one run, and settings as KEY=VALUE", how)
+        if key not in may:
+            near = nearest_key(key, may)
+            hint = f"did you mean {near}={override.partition('=')[2]}?" if near else ""
+            raise ConfigError(
+                f"'{override}': a trained run keeps its settings, but for how --corpus is read",
+                *filter(None, (hint, how)),
+            )
+        if corpus is None:
+            raise ConfigError(f"'{override}': the run's own corpus is read as it was in training", how)
+    config = read_run_config(trained.folder / "config.yaml", trained.config.config_dir, overrides)
+    return trained.task.read_by(config.task)
+
+
+def _plain_name(corpus: str) -> str:
+    """What of a corpus' name a file can be called by."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", Path(corpus).name)[:60]
+
+
+def _device(trained: Trained) -> Device:
+    """This machine's, in the precision that the run came to: fp32 where the device has no such."""
+    chosen = read_environment(trained.folder).get("chosen")
+    config = replace(trained.config.device, type="auto", compile="never", precision="fp32")
+    device, deterministic = None, trained.config.deterministic
+    if isinstance(chosen, dict) and chosen.get("precision") in ("bf16", "fp16"):
+        try:
+            device = resolve_device(replace(config, precision=chosen["precision"]), deterministic=deterministic)
+        except ConfigError:  # fp16 on a CPU
+            device = None
+    device = device or resolve_device(config, deterministic=deterministic)
+    return without_slow_parts(device, config, trained.network)

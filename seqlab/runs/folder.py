@@ -1,0 +1,109 @@
+"""A run's folder: how it is made, and the files that say what ran and where."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from seqlab.core.files import read_json, read_plain, write_text
+from seqlab.errors import CheckpointError, ConfigError, ResourceError
+from seqlab.runs.names import check_run_name
+
+
+def make_run_folder(parent: Path, stem: str, name: str | None) -> Path:
+    """A new folder parent/<stem>[-<n>], or parent/<name>. Two starts never share one.
+
+    Raises ConfigError for a name that exists or that no run may have, ResourceError where it cannot be made.
+    """
+    if name is not None:
+        check_run_name(name)
+    stem = name or stem
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, 10_000):
+            folder = parent / (stem if attempt == 1 else f"{stem}-{attempt}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                if name is not None:
+                    raise ConfigError(f"--name {name}: {folder} exists already", "choose another name") from None
+                continue
+            return folder
+    except OSError as error:
+        raise ResourceError(
+            f"cannot make a folder in {parent}: {error.strerror}",
+            "try runs_dir=FOLDER, one that you may write to",
+        ) from error
+    raise ResourceError(f"{parent} has no room for another {stem}")
+
+
+def find_run(run: str | Path) -> Path:
+    """The folder of a run. Raises CheckpointError if it holds none, or links to places outside."""
+    folder = Path(run)
+    try:
+        found = (folder / "config.yaml").is_file()
+    except (OSError, ValueError):  # a name too long, a NUL character
+        found = False
+    if not found:
+        raise CheckpointError(f"{folder} is not the folder of a run", "give one such as runs/char_lm/lstm/NAME")
+    for where, folders, files in os.walk(folder):
+        for path in (Path(where, name) for name in (*folders, *files)):
+            try:
+                kind = path.lstat().st_mode
+            except FileNotFoundError:  # the run is at work
+                continue
+            if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
+                raise CheckpointError(f"{path} is a link or no plain file", "a run's folder must hold its own files")
+    return folder
+
+
+def read_overrides(folder: Path) -> list[str]:
+    """What the user typed to make a run; empty where that cannot be read."""
+    try:
+        return read_plain(folder / "overrides.txt", 1_000_000).decode("utf-8").splitlines()
+    except (OSError, ValueError):
+        return []
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """What a run came to; None where it has no result, or one that is no run's."""
+    try:
+        result = read_json(folder / "result.json")
+    except (OSError, ValueError):
+        return None
+    complete = isinstance(result, dict) and {"primary", "validation", "test", "metrics", "seconds"} <= result.keys()
+    return result if complete else None
+
+
+def read_items(folder: Path, metric: str) -> tuple[float, ...] | None:
+    """A metric on the test split item by item, as a run's test_items.json has it; None where it has no such."""
+    try:
+        stored = read_json(folder / "test_items.json", 256_000_000)
+    except (OSError, ValueError):
+        return None
+    if not isinstance(stored, dict) or stored.get("metric") != metric or not isinstance(stored.get("values"), list):
+        return None
+    values = stored["values"]
+    numbers = bool(values) and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
+    return tuple(float(value) for value in values) if numbers else None
+
+
+def write_items(folder: Path, metric: str, values: Sequence[float]) -> None:
+    """test_items.json, whole or not at all; without values none, nor one of before."""
+    path = folder / "test_items.json"
+    if not values:
+        path.unlink(missing_ok=True)
+        return
+    write_text(path, json.dumps({"metric": metric, "values": list(values)}, allow_nan=False) + "\n")
+
+
+def resume_command(folder: Path, config_dir: Path | None, *overrides: str) -> str:
+    """What to type to go on with a run."""
+    where = [] if config_dir is None else ["--config-dir", str(config_dir)]
+    return shlex.join(["seqlab", "resume", str(folder), *overrides, *where])

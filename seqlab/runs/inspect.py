@@ -1,0 +1,228 @@
+"""`seqlab inspect`: every view of trained runs as files, as one page, and in TensorBoard."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from seqlab.core.files import finite, writable, write_json, write_text
+from seqlab.core.meter import Table
+from seqlab.drawing.page import render
+from seqlab.drawing.picture import Picture
+from seqlab.errors import ConfigError, DataError, ResourceError, SeqlabError, quoted
+from seqlab.insight.answers import confusion, errors
+from seqlab.insight.attention import attention, attentive
+from seqlab.insight.bottleneck import bottleneck
+from seqlab.insight.embedding import embedding, vectors_of, write_projector
+from seqlab.insight.gradient import gradient
+from seqlab.insight.inspected import InspectedRun, for_each
+from seqlab.insight.memory import memory
+from seqlab.insight.states import states
+from seqlab.runs.folder import make_run_folder
+from seqlab.runs.trained import Trained, open_run
+from seqlab.training.recorder import write_image
+
+View = Callable[[Sequence[InspectedRun], str | None], list[Picture]]
+"""Pictures of these runs, and of this text where that matters. Raises ConfigError where there is nothing to see."""
+
+VIEWS: Mapping[str, View] = {
+    "gradient": lambda runs, _: gradient(runs),
+    "memory": lambda runs, _: memory(runs),
+    "states": lambda runs, text: for_each(runs, lambda s: [states(s.task, s.network, text)]),
+    "attention": lambda runs, text: for_each(runs, lambda s: _attention(s, text)),
+    "bottleneck": lambda runs, _: bottleneck(runs),
+    "embedding": lambda runs, _: for_each(runs, lambda s: embedding(s.task, s.network)),
+    "confusion": lambda runs, _: for_each(runs, lambda s: [confusion(s)]),
+    "errors": lambda runs, _: for_each(runs, lambda s: [errors(s)]),
+}
+_OF_A_TEXT = ("states", "attention")
+
+
+def _attention(run: InspectedRun, text: str | None) -> list[Picture]:
+    pictures = attention(run.task, run.network, text)
+    if not pictures:
+        config = run.config
+        kinds = " or ".join(attentive(config.model, run.task))
+        raise ConfigError(
+            f"{run.label} on {config.names['task']} has none to look at",
+            f"train it with model.attention={kinds}" if kinds else "",
+        )
+    return pictures
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was drawn, where it is, and what could not be drawn and why."""
+
+    folder: Path
+    page: Path
+    pictures: tuple[Picture, ...]
+    left_out: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, as --json gives them."""
+        drawn = {
+            picture.name: {"title": picture.title, "png": str(self.folder / f"{picture.name}.png"), **picture.data}
+            for picture in self.pictures
+        }
+        plain: dict[str, Any] = finite(
+            {"folder": str(self.folder), "page": str(self.page), "pictures": drawn, "left_out": dict(self.left_out)}
+        )
+        return plain
+
+
+def inspect(
+    folders: Sequence[Path],
+    views: Sequence[str],
+    text: str | None,
+    *,
+    out: Path | None,
+    runs_dir: Path,
+    config_dir: Path | None,
+    say: Callable[[str], None],
+) -> Inspection:
+    """Draw these views of these runs, or all that there is something to see in, into `out`: by default the folder
+    inspect/ of a single run, one in there for some views, and a new folder below `runs_dir` for several.
+
+    Raises ConfigError or NumericError where a view that was asked for shows nothing, CheckpointError and DataError as
+    open_run. A view that fails by a bug of its own takes no other with it: its error is raised at the end.
+    """
+    runs = label_runs([open_run(folder, config_dir) for folder in folders])
+    unknown: dict[str, None] = {}
+    if text is not None:
+        for run in runs:
+            run.task.example(run.network, text)  # what is wrong with it is said before anything is drawn
+            unknown.update(dict.fromkeys(run.task.unknown(text)))
+    if unknown:
+        say(f"not known from training: {quoted(tuple(unknown))}")
+    if text is not None and views and not set(views) & set(_OF_A_TEXT):
+        raise ConfigError(f"--text: {', '.join(views)} reads none", "", f"views that do: {', '.join(_OF_A_TEXT)}")
+    where = _folder(runs, views, out, runs_dir)
+    pictures: list[Picture] = []
+    left_out: dict[str, str] = {}
+    bug: Exception | None = None
+    for name in views or VIEWS:
+        say(f"drawing {name}")
+        try:
+            drawn = VIEWS[name](runs, text)
+            for picture in drawn:
+                _ = picture.png, picture.svg  # kept by the picture: what goes wrong with drawing is this view's
+            pictures += drawn
+        except SeqlabError as error:
+            if isinstance(error, DataError) and text is None and name in _OF_A_TEXT:
+                error.what += "; a text of your own needs no corpus: --text TEXT"
+            if not views:
+                left_out[name] = error.what
+                continue
+            error.what = f"no {name}: {error.what}"
+            error.allowed = error.allowed or f"all that fit: {shlex.join(['seqlab', 'inspect', *map(str, folders)])}"
+            with suppress(OSError):  # what has something in it stays
+                where.rmdir()
+            raise
+        except Exception as error:
+            if views:
+                raise
+            left_out[name], bug = f"{type(error).__name__}: {error}", bug or error
+    try:
+        for picture in pictures:
+            picture.save(where)
+        page = _write_page(where, runs, pictures)
+        found = Inspection(where, page, tuple(pictures), left_out)
+        write_json(where / "inspect.json", found.as_json())  # from here on the folder is known to be ours
+        _write_board(where, runs, pictures)
+    except OSError as error:
+        raise ResourceError(f"cannot write into {where}: {error.strerror}") from error
+    if bug is not None:
+        say(f"the other views are in {page}")
+        raise bug
+    return found
+
+
+def inspected(label: str, run: Trained) -> InspectedRun:
+    """The run under the name that it has in pictures."""
+    return InspectedRun(label, run.folder, run.config, run.task, run.network, run.step)
+
+
+def label_runs(trained: Sequence[Trained]) -> list[InspectedRun]:
+    """Each by its model's name, with its folder's name where two have the same model."""
+    models = [run.config.names["model"] for run in trained]
+    labels = [
+        model if models.count(model) == 1 else f"{model} {run.folder.name}"
+        for model, run in zip(models, trained, strict=True)
+    ]
+    # two folders of one name: both with what stands before it
+    return [
+        inspected(label if labels.count(label) == 1 else str(run.folder), run)
+        for label, run in zip(labels, trained, strict=True)
+    ]
+
+
+def _folder(runs: Sequence[InspectedRun], views: Sequence[str], out: Path | None, runs_dir: Path) -> Path:
+    if out is None and len(runs) > 1:
+        return make_run_folder(runs_dir / "inspect", f"{datetime.now():%Y%m%d-%H%M%S}", None)
+    folder = out or runs[0].folder / "inspect"
+    if out is None and views:  # a folder of their own: the page of all stays as it is
+        folder /= "-".join(view for view in VIEWS if view in views)
+    ours = (folder / "inspect.json").exists()
+    if (folder / "config.yaml").exists() or (any(folder.glob("events.out.tfevents.*")) and not ours):
+        raise ConfigError(f"--out {folder}: other things stand there", "name a folder that is for this alone")
+    return writable(folder, "try --out FOLDER")
+
+
+def _write_page(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[Picture]) -> Path:
+    from markupsafe import Markup
+
+    named = [f"{run.label}: {run.folder}, weights of step {run.step}" for run in runs]
+    tasks = dict.fromkeys(run.config.names["task"] for run in runs)
+    text = render(
+        "inspect.html.j2",
+        title=f"{', '.join(run.label for run in runs)} on {' and '.join(tasks)}",
+        about="; ".join(named),
+        # our own drawing: whatever text a user put into it matplotlib has escaped
+        pictures=[
+            {
+                "name": picture.name,
+                "title": picture.title,
+                "about": picture.about,
+                "svg": Markup(picture.svg),
+                "tables": [_cells(table) for table in picture.tables],
+            }
+            for picture in pictures
+        ],
+    )
+    path = folder / "inspect.html"
+    write_text(path, text)
+    return path
+
+
+def _cells(table: Table) -> dict[str, Any]:
+    words = [table.is_text(column) for column in range(len(table.headings))]
+
+    def cells(row: Sequence[str | float]) -> list[dict[str, Any]]:
+        texts = (cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row)
+        return [{"text": text, "words": is_text} for text, is_text in zip(texts, words, strict=True)]
+
+    return {"title": table.title, "headings": cells(table.headings), "rows": [cells(row) for row in table.rows]}
+
+
+def _write_board(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[Picture]) -> None:
+    """The pictures as TensorBoard's images, and its projector. In a folder of their own, which TensorBoard shows as a
+    run: a second file of events beside those of a run that is being trained would hide what comes after it."""
+    for old in (*folder.glob("events.out.tfevents.*"), *folder.glob("projector-*.tsv")):
+        old.unlink()
+    (folder / "projector_config.pbtxt").unlink(missing_ok=True)
+    if not pictures:
+        return
+    writer = SummaryWriter(str(folder))
+    for picture in pictures:
+        write_image(writer, f"viz/{picture.name}", picture.png, runs[0].step)
+    writer.close()
+    if any(picture.name.startswith("embedding") for picture in pictures):
+        write_projector({run.label: vectors_of(run.task, run.network) for run in runs}, folder)

@@ -1,0 +1,149 @@
+"""From a RunConfig to a trainer: the one place where task, network, optimizer and trainer are put together."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seqlab.checkpoints.best import load_best
+from seqlab.config.run import RunConfig
+from seqlab.contracts.check import check_before_training
+from seqlab.core.network import Network
+from seqlab.core.task import Task
+from seqlab.data.files import sha256_of
+from seqlab.errors import CheckpointError
+from seqlab.runs.catalogue import named_run
+from seqlab.runs.environment import environment, fingerprint, recorded
+from seqlab.runs.faults import memory
+from seqlab.runs.reporter import Reporter
+from seqlab.training.auto import choose, left_open
+from seqlab.training.budgets import budget_notes, cut_note
+from seqlab.training.context import check_context, narrow
+from seqlab.training.device import Device, without_slow_parts
+from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
+from seqlab.training.trainer import Trainer
+from seqlab.training.windows import steps_in
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Trainable numbers, a tied weight once."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def budgets(config: RunConfig, task: Task[Any], network: Network[Any]) -> list[str]:
+    """What in a run's budgets may surprise, as far as it is known before training."""
+    given = config.trainer
+
+    def steps(epochs: int) -> int:
+        return steps_in(epochs, task, network, given.bptt_steps, given.accumulate)
+
+    cut = cut_note(given, task.longest())
+    return [*budget_notes(given, config.optim, steps), *([cut] if cut else [])]
+
+
+def new_network(config: RunConfig, task: Task[Any]) -> Network[Any]:
+    """A network for the task that is never evaluated beyond the positions that training reaches."""
+    network = task.build_network(config.model)
+    narrow(network, task, config.trainer.bptt_steps)
+    return network
+
+
+def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network[Any]:
+    """A network initialised by the seed's own stream, on the device."""
+    seed_global_generators(config.seed, "initialisation")
+    network = new_network(config, task)
+    if config.init_from is not None:
+        folder = named_run(config.init_from, config.runs_dir)
+        _check_symbols(folder, task)
+        load_best(network, folder / "checkpoints")
+    network.to(device.torch_device)
+    # the global generators belong to dropout alone from here on
+    seed_global_generators(config.seed, "dropout")
+    return network
+
+
+def decide(
+    config: RunConfig, task: Task[Any], network: Network[Any], device: Device, reporter: Reporter | None = None
+) -> tuple[Device, tuple[str, ...]]:
+    """The device with everything that was left to `auto` decided for this network, and why, in words. The reporter is
+    told what takes more than a moment."""
+    device = without_slow_parts(device, config.device, network)
+    if not left_open(config.device):
+        return device, ()
+
+    drawn = random_states(device.name)
+    twin = copy.deepcopy(network)
+    for module in twin.modules():
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters()  # copies lie apart, and cuDNN wants them in one piece
+    trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
+    try:
+        with memory():
+            return choose(config.device, trainer, (lambda _: None) if reporter is None else reporter.say)
+    finally:
+        if device.name == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        set_random_states(device.name, *drawn)
+
+
+def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str] = ()) -> dict[str, Any]:
+    """What a run depends on beside its config, for environment.json. reasons: for what `auto` chose."""
+    chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
+    return environment(task.data_sha256) | {
+        "symbols_sha256": sha256_of(task.symbols()),
+        "heldout_sha256": task.heldout_sha256(),
+        "chosen": chosen,
+        "reasons": list(reasons),
+    }
+
+
+def make_trainer(
+    config: RunConfig, task: Task[Any], network: Network[Any], device: Device, folder: Path, facts: Mapping[str, Any]
+) -> Trainer[Any]:
+    """A trainer whose checkpoints, in `folder`, know what they are checkpoints of."""
+    origin = {
+        "config": {"names": config.names, **config.tree},
+        "data_sha256": facts["data_sha256"],
+        "symbols_sha256": facts["symbols_sha256"],
+        "environment": fingerprint(facts),
+    }
+    return Trainer(
+        task,
+        network,
+        config.optim,
+        config.trainer,
+        device,
+        seed=config.seed,
+        folder=folder / "checkpoints",
+        origin=origin,
+    )
+
+
+def prepare(
+    config: RunConfig, device: Device, task: Task[Any] | None = None, *, checked: bool = False
+) -> tuple[Task[Any], Network[Any]]:
+    """The task (read, unless it is given) and a network that fits it, everything checked that can be before
+    training. checked: this model has been held to its promises already, which takes a network of its own."""
+    config.optim.horizon(config.trainer.max_steps)
+    task = config.task.build() if task is None else task
+    with memory():
+        network = build_network(config, task, device)
+    if config.trainer.bptt_steps is not None:
+        task.check_windows(config.trainer.bptt_steps, network)
+    check_context(network, task, config.trainer.bptt_steps)
+    if not checked:
+        check_before_training(task, config.model, f"model={config.names['model']}")
+    return task, network
+
+
+def _check_symbols(run: Path, task: Task[Any]) -> None:
+    """Weights fit only the vocabulary they were trained with: the same shapes could mean other words."""
+    if recorded(run).get("symbols_sha256") != sha256_of(task.symbols()):
+        raise CheckpointError(
+            f"init_from={run} was trained with another vocabulary", "start from a run on the same task and corpus"
+        )

@@ -1,0 +1,138 @@
+"""A run that was stored, and a trainer that stands where one of its checkpoints was written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from seqlab.checkpoints.retention import checkpoints_in, newest_whole, step_of
+from seqlab.checkpoints.saving import load_checkpoint
+from seqlab.checkpoints.trainer_state import Parts, restore
+from seqlab.config.run import RunConfig, read_run_config
+from seqlab.errors import CheckpointError, ConfigError
+from seqlab.runs.catalogue import differences, named_run
+from seqlab.runs.environment import fingerprint, recorded
+from seqlab.runs.folder import find_run
+from seqlab.runs.setup import decide, describe_environment, make_trainer, prepare
+from seqlab.runs.trained import build_task, check_data
+from seqlab.training.device import Device, DeviceConfig, resolve_device
+from seqlab.training.trainer import Trainer
+
+
+def find_stored(run: str | Path) -> tuple[Path, Path | None]:
+    """(the run's folder, the checkpoint that was named, if one was)."""
+    path = Path(run)
+    if path.parent.name == "checkpoints" and not (path / "config.yaml").exists():
+        step_of(path)
+        folder = find_run(path.parent.parent)
+        if not path.is_dir():
+            names = ", ".join(checkpoint.name for checkpoint in checkpoints_in(path.parent)) or "none"
+            raise CheckpointError(f"there is no checkpoint at {path}", "", f"there: {names}")
+        return folder, path
+    return named_run(str(run)), None
+
+
+def checkpoint_of(folder: Path, named: Path | None) -> tuple[Path, Parts] | None:
+    """The one to go on from; None where the run was stopped before its first."""
+    if named is not None:
+        return named, load_checkpoint(named)
+    return newest_whole(folder / "checkpoints", load_checkpoint)
+
+
+def step_in(found: tuple[Path, Parts]) -> int:
+    """The step of a checkpoint that was read."""
+    step: int = found[1][1]["progress"]["step"]
+    return step
+
+
+def origin_of(found: tuple[Path, Parts] | None, folder: Path, config_dir: Path | None) -> dict[str, Any]:
+    """What the checkpoint was made from; where there is none, or one that does not say, what the run's
+    folder says."""
+    told = {} if found is None else found[1][1].get("run")
+    if not isinstance(told, dict):
+        raise CheckpointError(f"{folder}: its checkpoint does not say what it was made from")
+    if not told:
+        stored, facts = read_run_config(folder / "config.yaml", config_dir), recorded(folder)
+        told = {name: facts[name] for name in ("data_sha256", "symbols_sha256") if name in facts}
+        told |= {"config": {"names": stored.names, **stored.tree}, "environment": fingerprint(facts)}
+    tree = told.get("config")
+    if not (isinstance(tree, dict) and all(isinstance(tree.get(part), dict) for part in ("optim", "trainer"))):
+        raise CheckpointError(f"{folder}: its checkpoint's config is not that of a run")
+    return told
+
+
+def extended(folder: Path, config_dir: Path | None, overrides: Sequence[str], stored: Mapping[str, Any]) -> RunConfig:
+    """The run's config with these overrides. The learning rate's schedule keeps its end: extending a run must not
+    change what the steps already made should have been."""
+    path = folder / "config.yaml"
+    config = read_run_config(path, config_dir, overrides)
+    horizon = horizon_of(stored)
+    if config.optim.horizon_steps is None and horizon not in (None, config.trainer.max_steps):
+        config = read_run_config(path, config_dir, [*overrides, f"optim.horizon_steps={horizon}"])
+    return config
+
+
+def horizon_of(stored: Mapping[str, Any]) -> int | None:
+    """Where the learning rate's schedule of a stored config ends."""
+    horizon: int | None = stored["optim"].get("horizon_steps") or stored["trainer"].get("max_steps")
+    return horizon
+
+
+def trainer_at(
+    folder: Path,
+    config: RunConfig,
+    found: tuple[Path, Parts] | None,
+    origin: Mapping[str, Any],
+    *,
+    checked: bool = False,
+) -> Trainer[Any]:
+    """A trainer that stands where the checkpoint was written, or at the start. Writes nothing. checked: as for
+    experiment.prepare."""
+    # what `auto` came to, and how many threads there were, is part of the run
+    settled = replace(config, device=_kept_device(config, origin))
+    device = _device(settled)
+    task = build_task(config, folder)
+    check_data(origin, task, folder)
+    # a checkpoint holds the weights that the run it was started from gave it
+    start = config if found is None else replace(config, init_from=None)
+    _, network = prepare(start, device, task, checked=checked)
+    device, _ = decide(settled, task, network, device)
+    trainer = make_trainer(config, task, network, device, folder, describe_environment(task, device))
+    if found is not None:
+        restore(trainer, found[1], str(found[0]))
+    return trainer
+
+
+def _kept_device(config: RunConfig, origin: Mapping[str, Any]) -> DeviceConfig:
+    """The device's settings with what was chosen for them when the run was made, unless they were set since."""
+    before, stored = origin.get("environment"), origin["config"].get("device")
+    kept: dict[str, Any] = {}
+    if isinstance(before, dict) and isinstance(stored, dict):
+        for key, name in {"type": "device", "precision": "precision", "threads": "threads"}.items():
+            if before.get(name) is not None and getattr(config.device, key) == stored.get(key):
+                kept[key] = before[name]
+        if isinstance(before.get("compile"), bool) and config.device.compile == stored.get("compile") == "auto":
+            kept["compile"] = "always" if before["compile"] else "never"
+    try:
+        return replace(config.device, **kept)
+    except ValidationError as error:
+        raise CheckpointError(f"the checkpoint names no device that there can be: {kept}") from error
+
+
+def _device(config: RunConfig) -> Device:
+    try:
+        return resolve_device(config.device, deterministic=config.deterministic)
+    except ConfigError as error:
+        if error.what.startswith("device="):
+            error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"
+        raise
+
+
+def moved(origin: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """In what the machine, its versions and its threads are not what they were: before and now."""
+    before = origin.get("environment")
+    return differences(before, now["environment"]) if isinstance(before, dict) else {}

@@ -1,0 +1,194 @@
+"""`seqlab train`: from a RunConfig to a Result, with all that a run leaves behind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqlab.checkpoints.retention import checkpoints_in, step_of
+from seqlab.config.run import RunConfig
+from seqlab.core.files import write_json, write_text
+from seqlab.core.task import Task
+from seqlab.drawing.numbers import described
+from seqlab.errors import NumericError, SeqlabError
+from seqlab.runs.code import keep_code
+from seqlab.runs.faults import disk, log_file, memory, signals
+from seqlab.runs.folder import make_run_folder, resume_command, write_items
+from seqlab.runs.lock import locked
+from seqlab.runs.reporter import Reporter
+from seqlab.runs.result import Result, conclude, task_warnings
+from seqlab.runs.setup import budgets, count_parameters, decide, describe_environment, make_trainer, prepare
+from seqlab.runs.vocabulary import keep_vocabulary
+from seqlab.training.auto import note_compiled
+from seqlab.training.budgets import ValidationWatch
+from seqlab.training.context import shortened
+from seqlab.training.device import Device, is_out_of_memory, resolve_device
+from seqlab.training.recorder import Recorder
+from seqlab.training.seeds import stream_seed
+from seqlab.training.trainer import Trainer
+
+_log = logging.getLogger("seqlab")
+
+
+def train(
+    config: RunConfig,
+    reporter: Reporter | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    name: str | None = None,
+    folder: Path | None = None,
+    checked: bool = False,
+) -> Result:
+    """Train, evaluate with the best weights, and leave a run folder behind: `folder`, or one in runs_dir that is
+    called `name` or by the time. `overrides` are what the user typed, for overrides.txt. `checked`: somebody has held
+    this model to its promises already.
+
+    Raises a SeqlabError for whatever a user can mend; Interrupted once everything is saved.
+    """
+    reporter = reporter or Reporter()
+    device = resolve_device(config.device, deterministic=config.deterministic)
+    task, network = prepare(config, device, checked=checked)
+    device, reasons = decide(config, task, network, device, reporter)
+    folder = make_run_folder(
+        config.runs_dir / config.names["task"] / config.names["model"] if folder is None else folder.parent,
+        f"{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}",
+        name if folder is None else folder.name,
+    )
+    with locked(folder), log_file(folder, reporter), disk(folder), memory():
+        facts = describe_environment(task, device, reasons)
+        write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in overrides))
+        facts["code"] = keep_code(config.tree, config.config_dir, folder)
+        write_json(folder / "environment.json", facts)
+        keep_vocabulary(task, folder)
+        trainer = make_trainer(config, task, network, device, folder, facts)
+        if config.init_from is not None:  # what it starts from may be another's tomorrow
+            trainer.save()
+        # last: a folder with a config has all that it takes to go on
+        write_text(folder / "config.yaml", config.yaml)
+        return complete(trainer, config, folder, reporter, reasons=reasons)
+
+
+def complete(
+    trainer: Trainer[Any],
+    config: RunConfig,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    resumed: bool = False,
+    reasons: Sequence[str] = (),
+) -> Result:
+    """Train to the end, evaluate and write everything down. resumed: logs are there already, up to where the trainer
+    stands. reasons: for what `auto` chose, to be shown."""
+    task, network = trainer.task, trainer.network
+    start = trainer.progress if resumed else None
+    with (
+        _kept(folder, config.config_dir),
+        disk(folder),
+        memory(),
+        Recorder(folder, resumed=start) as recorder,
+        reporter.training(config.trainer) as watching,
+    ):
+        trainer.observers = (recorder, *watching)
+        if config.trainer.log_pictures:
+            from seqlab.insight.during import Gallery
+
+            trainer.observers = (*trainer.observers, Gallery(trainer, recorder, config.seed))
+        parameters = count_parameters(network)
+        _introduce(reporter, config, task, trainer.device, parameters, folder)
+        if order := task.training_order(network):
+            reporter.say(f"training reads {order}")
+        for limit in shortened(network, task):
+            reporter.say(limit)
+            _log.info("%s", limit)
+        for reason in reasons:
+            reporter.say(reason)
+            _log.info("%s", reason)
+        if trainer.progress.step == 0:
+
+            def note(text: str) -> None:
+                reporter.say(f"note: {text}")
+                _log.info("%s", text)
+
+            for text in budgets(config, task, network):
+                note(text)
+            trainer.observers = (*trainer.observers, ValidationWatch(trainer, note))
+            tags = [f"val_best/{name}" for name in task.meter("validation").criterion()]
+            recorder.describe(config.yaml, _settings(config, parameters), tags)
+        else:
+            reporter.say(f"going on from step {trainer.progress.step}")
+        with signals(trainer):
+            trainer.fit()
+            note_compiled(trainer)
+            result = conclude(trainer, config, folder, parameters)
+            sample, failure = _sample(trainer, config.seed)
+            write_text(folder / "samples.txt", sample + "\n")
+            recorder.finish(trainer.progress, result.validation, result.test, sample)
+            write_items(folder, result.primary, result.item_values)
+            write_json(folder / "result.json", result.as_json())
+    if failure is not None:  # only now: what was measured is kept
+        raise failure
+    for remark in result.remarks:
+        _log.info("%s", remark)
+    _log.info("finished: %s", ", ".join(f"test {name} {value:.5g}" for name, value in result.test.items()))
+    return replace(result, sample=sample)
+
+
+def _sample(trainer: Trainer[Any], seed: int) -> tuple[str, Exception | None]:
+    """(what the network writes, what went wrong in a task's own code). What a resumed run can make good is raised."""
+    try:
+        return trainer.task.samples(trainer.network, stream_seed(seed, "sampling")), None
+    except NumericError as error:
+        _log.warning("%s", error.what)
+        return "", None
+    except SeqlabError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        return "", error
+
+
+@contextmanager
+def _kept(folder: Path, config_dir: Path | None) -> Iterator[None]:
+    """Say with an error what is safe and how to go on."""
+    try:
+        yield
+    except SeqlabError as error:
+        there = checkpoints_in(folder / "checkpoints")
+        kept = f"kept step {step_of(there[-1])}" if there else "nothing was saved yet"
+        error.allowed = f"{kept}; go on with: {resume_command(folder, config_dir)}"
+        raise
+
+
+def _introduce(
+    reporter: Reporter, config: RunConfig, task: Task[Any], device: Device, parameters: int, folder: Path
+) -> None:
+    facts = ", ".join(f"{key}: {value}" for key, value in described(task.describe()).items())
+    count = torch.get_num_threads()
+    threads = f", {count} thread{'s' * (count > 1)}" if device.name == "cpu" else ""
+    reporter.say(
+        f"{config.names['model']} on {config.names['task']}: {parameters:,} parameters, "
+        f"{device.name} {device.precision}{threads}{', compiled' if device.compile else ''}"
+    )
+    reporter.say(facts)
+    reporter.say(f"run: {folder}")
+    _log.info("%s on %s, %d parameters; %s", config.names["model"], config.names["task"], parameters, facts)
+    for warning in task_warnings(task):
+        _log.warning("%s", warning)
+
+
+def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | float | str]:
+    """What TensorBoard's HParams shows: scalars of model, optimizer and the names of the groups."""
+    found: dict[str, bool | int | float | str] = dict(config.names)
+    for group in ("model", "optim"):
+        for key, value in asdict(getattr(config, group)).items():
+            if isinstance(value, bool | int | float | str):
+                found[f"{group}.{key}"] = value
+    return {**found, "seed": config.seed, "parameters": parameters}

@@ -1,0 +1,196 @@
+"""What every model keeps on every task. The pairs come from the config files: a new file is covered by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from seqlab.config.run import load_run_config
+from seqlab.contracts.check import check_everything
+from seqlab.core.model import Memory, Role, SequenceModel
+from seqlab.core.state import State, detach, select_rows
+from seqlab.data.vocabulary import PAD
+from seqlab.errors import ConfigError
+from seqlab.training.device import Device
+from seqlab.training.trainer import Trainer
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+
+CPU = Device(torch.device("cpu"), "fp32", compile=False)
+PAIRS = [(model, task) for model in MODELS for task in TASKS]
+B, T, D = 3, 9, 16
+
+
+def _model(name: str, role: Role, *overrides: str) -> SequenceModel:
+    torch.manual_seed(1)
+    return tiny_config(name, "char_lm", *overrides).model.build(role).eval()
+
+
+def _memory(steps: int = 5) -> Memory:
+    torch.manual_seed(2)
+    valid_BS = torch.arange(steps) < torch.tensor([steps, 3, 1])[:, None]
+    return Memory(torch.randn(B, steps, D), valid_BS, torch.randn(B, D))
+
+
+def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
+    config = tiny_config(model, task, *overrides)
+    return Trainer(tiny_task(config), tiny_network(config), config.optim, config.trainer, CPU, seed=0, folder=None)
+
+
+@pytest.mark.parametrize(("model", "task"), PAIRS)
+def test_what_is_asked_of_everybody_is_kept(model: str, task: str) -> None:
+    """The same as `seqlab check`, and more of it than before a training."""
+    config = tiny_config(model, task)
+    found = list(check_everything(tiny_task(config), config.model, f"model={model}"))
+    assert [broken for broken in found if broken.why] == []
+    assert {kept.of for kept in found} >= {"network", "meter"}
+
+
+@pytest.mark.parametrize(("model", "task"), PAIRS)
+def test_loss_falls_on_one_batch(model: str, task: str) -> None:
+    trainer = _trainer(model, task, "optim.learning_rate=0.02", "optim.schedule=constant", "optim.warmup_steps=0")
+    batch = next(iter(trainer.task.batches("train", 0)))
+    losses = [float(trainer.update([batch], 0.02)[0]) for _ in range(80)]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+@pytest.mark.parametrize(("model", "task"), PAIRS)
+def test_the_same_seed_gives_the_same_numbers(model: str, task: str) -> None:
+    def weights() -> list[Tensor]:
+        trainer = _trainer(model, task, "model.dropout=0.2")
+        torch.manual_seed(3)
+        trainer.fit()
+        return [p.detach().clone() for p in trainer.network.parameters()]
+
+    assert all(torch.equal(a, b) for a, b in zip(weights(), weights(), strict=True))
+
+
+@pytest.mark.parametrize(("model", "task"), PAIRS)
+def test_evaluating_more_often_changes_no_weight(model: str, task: str) -> None:
+    def weights(every: int) -> list[Tensor]:
+        trainer = _trainer(model, task, "model.dropout=0.2", f"trainer.eval_every_steps={every}")
+        torch.manual_seed(3)
+        trainer.fit()
+        return [p.detach().clone() for p in trainer.network.parameters()]
+
+    assert all(torch.equal(a, b) for a, b in zip(weights(1), weights(1000), strict=True))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("role", [Role.DECODER, Role.CROSS_DECODER])
+def test_nothing_is_seen_of_the_future(model: str, role: Role) -> None:
+    decoder, memory = _model(model, role), _memory()
+    x_BTD = torch.randn(B, T, D, requires_grad=True)
+    y_BTD, _ = decoder(x_BTD, decoder.initial_state(B), memory=memory if role is Role.CROSS_DECODER else None)
+    for t in range(T):
+        (gradient_BTD,) = torch.autograd.grad(y_BTD[:, t].square().sum(), x_BTD, retain_graph=True)
+        assert gradient_BTD[:, t + 1 :].abs().sum() == 0
+        assert gradient_BTD[:, 0].abs().min() > 0  # and the first position is seen by all
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_an_encoder_sees_everything_valid_and_no_padding(model: str) -> None:
+    encoder = _model(model, Role.ENCODER)
+    x_BTD = torch.randn(B, T, D, requires_grad=True)
+    valid_BT = torch.arange(T) < torch.tensor([T, 6, 1])[:, None]
+    memory = encoder.encode(x_BTD, valid_BT)
+    (gradient_BTD,) = torch.autograd.grad(memory.final_BD.square().sum(), x_BTD)
+    seen_BT = gradient_BTD.abs().sum(-1) > 0
+    assert torch.equal(seen_BT, valid_BT)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("role", list(Role))
+def test_padding_changes_nothing(model: str, role: Role) -> None:
+    sequence_model, memory = _model(model, role), _memory()
+    x_BTD, valid_BT = torch.randn(B, T, D), torch.ones(B, T, dtype=torch.bool)
+    more_BTD = torch.cat((x_BTD, 100 * torch.randn(B, 4, D)), 1)
+    more_valid_BT = torch.cat((valid_BT, torch.zeros(B, 4, dtype=torch.bool)), 1)
+    state = sequence_model.initial_state(B)
+    more_memory = Memory(
+        torch.cat((memory.values_BSD, 100 * torch.randn(B, 3, D)), 1),
+        torch.cat((memory.valid_BS, torch.zeros(B, 3, dtype=torch.bool)), 1),
+        memory.final_BD,
+    )
+    y_BTD, _ = sequence_model(x_BTD, state, valid_BT=valid_BT, memory=memory)
+    z_BTD, _ = sequence_model(more_BTD, state, valid_BT=more_valid_BT, memory=more_memory)
+    torch.testing.assert_close(z_BTD[:, :T], y_BTD, rtol=1e-4, atol=1e-5)
+    if role is not Role.CROSS_DECODER:
+        a, b = sequence_model.encode(x_BTD, valid_BT), sequence_model.encode(more_BTD, more_valid_BT)
+        torch.testing.assert_close(b.final_BD, a.final_BD, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("role", [Role.DECODER, Role.CROSS_DECODER])
+@pytest.mark.parametrize("pieces", [[1] * T, [4, 5], [2, 1, 6]])
+def test_windows_equal_the_whole(model: str, role: Role, pieces: list[int]) -> None:
+    decoder, memory, x_BTD = _model(model, role), _memory(), torch.randn(B, T, D)
+    whole_BTD, _ = decoder(x_BTD, decoder.initial_state(B), memory=memory)
+    parts: list[Tensor] = []
+    with torch.no_grad():
+        state = decoder.initial_state(B, capacity=T)
+        for piece_BTD in x_BTD.split(pieces, 1):
+            y_BTD, state = decoder(piece_BTD, detach(state), memory=memory)
+            parts.append(y_BTD)
+    torch.testing.assert_close(torch.cat(parts, 1), whole_BTD, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_rows_of_a_state_can_be_selected(model: str) -> None:
+    decoder, x_BTD = _model(model, Role.DECODER), torch.randn(B, T, D)
+    rows_R = torch.tensor([2, 0])
+
+    def after(x: Tensor) -> State:
+        state: State = decoder(x, decoder.initial_state(len(x), capacity=T))[1]
+        return state
+
+    with torch.no_grad():
+        x1_BTD = torch.randn(2, 1, D)
+        y_BTD, _ = decoder(x1_BTD, select_rows(after(x_BTD[:, :-1]), rows_R))
+        expected_BTD, _ = decoder(x1_BTD, after(x_BTD[rows_R, :-1]))
+    torch.testing.assert_close(y_BTD, expected_BTD, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("task", ["char_lm", "sentiment"])
+def test_a_batch_in_windows_has_the_loss_of_the_whole(model: str, task: str) -> None:
+    causal = ["task.bidirectional=false"] if task == "sentiment" else []
+    config = tiny_config(model, task, *causal)
+    network, batch = tiny_network(config), next(iter(tiny_task(config).batches("train", 0)))
+    if config.model.build(Role.DECODER).initial_state(1) == ():
+        # a model that carries nothing reads each window by itself: fine for a stream, senseless for a label
+        if task == "sentiment":
+            with pytest.raises(ConfigError, match="carries nothing"):
+                tiny_task(config).check_windows(5, network)
+        assert sum(window.target_count for window in batch.windows(5)) == batch.target_count
+        return
+    whole = network(batch, network.initial_state(batch.size))
+    state, nats, targets, positions = network.initial_state(batch.size), torch.zeros(()), 0, 0
+    for index, window in enumerate(batch.windows(5)):
+        assert window.continues == (index > 0)
+        output = network(window, detach(state))
+        state, nats = output.state, nats + output.loss_sum
+        targets, positions = targets + window.target_count, positions + window.positions
+    torch.testing.assert_close(nats, whole.loss_sum, rtol=1e-4, atol=1e-4)
+    assert (targets, positions) == (batch.target_count, batch.positions)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_translation_is_not_moved_by_padding(model: str) -> None:
+    config = tiny_config(model, "translation")
+    network, batch = tiny_network(config).eval(), next(iter(tiny_task(config).batches("validation", 0)))
+    wider = {
+        name: torch.nn.functional.pad(getattr(batch, name), (0, 5), value=PAD) for name in ("source_BS", "target_BT")
+    }
+    plain, padded = network(batch, ()), network(dataclasses.replace(batch, **wider), ())
+    torch.testing.assert_close(padded.loss_sum, plain.loss_sum, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_all_models_see_the_same_data_for_as_many_steps(task: str) -> None:
+    """What is tuned to a model is its size and its learning rate, never the task or the length of training."""
+    configs = [load_run_config([f"model={model}", f"task={task}"]) for model in MODELS]
+    assert len({(config.task, config.trainer) for config in configs}) == 1

@@ -1,0 +1,64 @@
+"""The test split is opened once, at the end, for figures: nothing else comes from it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from seqlab.cli.display import Terminal
+from seqlab.cli.evaluation import show_evaluation
+from seqlab.cli.report import show_plan, show_result
+from seqlab.comparison.drafting import draft
+from seqlab.comparison.planning import complete
+from seqlab.comparison.request import read_request
+from seqlab.config.run import load_run_config
+from seqlab.runs.evaluate import evaluate_run
+from seqlab.runs.train import train
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_what_is_shown_in_training_needs_no_test_split(name: str) -> None:
+    """Samples, and the passages of pictures, of a task whose test split was taken away."""
+    config = tiny_config("gru", name)
+    task, network = config.task.build(), tiny_network(config)
+    whole = task.samples(network, 3), task.example_text(30)
+    for held in vars(task).values():
+        if isinstance(held, dict) and "test" in held:
+            del held["test"]
+    assert (task.samples(network, 3), task.example_text(30)) == whole
+    assert task.example(network, task.example_text(30)).tokens
+
+
+def _said(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())
+
+
+@pytest.mark.parametrize(("shares", "same"), [((0.9, 0.1), True), ((0.8, 0.1), False)])
+def test_a_corpus_without_a_test_split_says_test_is_validation(
+    shares: tuple[float, float], same: bool, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = (f"task.corpus={corpus}", f"task.train_share={shares[0]}", f"task.validation_share={shares[1]}")
+    words = tiny_overrides("rnn", "char_lm", *given, "device=cpu")
+    config = load_run_config(words)
+    consoles = [Console(file=io.StringIO(), width=200) for _ in range(4)]
+    result = train(config, Terminal(consoles[0], quiet=True), folder=Path("made"))
+    show_result(result, consoles[1], [], None)
+    show_plan(config, consoles[2], as_json=False)
+    show_evaluation(evaluate_run(Path("made"), "test", None), consoles[3])
+    assert [("test = validation" in _said(console)) for console in consoles[:3]] == [same] * 3
+    assert ("test (= validation) split" in _said(consoles[3])) == same
+    stored = json.loads(Path("made/result.json").read_text(encoding="utf-8"))
+    assert stored["test_is_validation"] is same
+    assert evaluate_run(Path("made"), "test", None).as_json()["test_is_validation"] is same
+
+    request = read_request(["rnn", *words[1:]], seeds=1)
+    drafted, configs = draft(request, None)
+    plan = complete(drafted, request, configs, None)
+    assert any("test = validation" in note for note in plan.notes) is same
