@@ -13,6 +13,8 @@ from typing import Any
 
 from seqlab.errors import ResourceError
 
+_DEEPEST_JSON = 50  # levels
+
 
 def read_plain(path: Path, most: int) -> bytes:
     """A plain file whole, never a link, a device or a pipe. Raises OSError; ValueError for more than `most` bytes."""
@@ -107,6 +109,3 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-_DEEPEST_JSON = 50

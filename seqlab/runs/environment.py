@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,13 @@ def read_environment(folder: Path) -> dict[str, Any]:
 
 def environment(data_sha256: str) -> dict[str, Any]:
     """What the run depends on beside its config: versions, machine, threads, code, data."""
-
     import torch  # takes a second, which reading the file should not
 
     packages = ("seqlab", "torch", "numpy", "hydra-core", "safetensors", "sacrebleu", "babel")
     return {
         "python": platform.python_version(),
         "packages": {name: version(name) for name in packages},
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(Path(str(files("seqlab"))).parent),
         "platform": platform.platform(),
         "cpu": _cpu_name(),
         "cpu_count": os.cpu_count(),
@@ -56,14 +56,13 @@ def fingerprint(facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _git_commit() -> str | None:
-    """The commit of the checkout that seqlab runs from; None in an installed package."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
+def git_commit(checkout: Path) -> str | None:
+    """The commit of a checkout, with -dirty where files of it were changed; None in an installed package."""
+    if not (checkout / ".git").exists():
         return None
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(root), *words]
+        command = ["git", "-C", str(checkout), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
     try:
