@@ -12,6 +12,7 @@ from seqlab.core.batch import BatchT
 from seqlab.core.items import ItemSums
 from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
+from seqlab.core.results import Result
 
 
 class Meter(ABC, Generic[BatchT]):
@@ -47,6 +48,11 @@ class Meter(ABC, Generic[BatchT]):
     def details(self) -> dict[str, Any]:
         """What belongs to the result but is no single figure: confusion counts, a metric's signature."""
         return {}
+
+    def results(self) -> Iterator[Result]:
+        """The same for programs, typed: what views are drawn from. Each type at most once, but for Answered, which is
+        one item; items come in the split's order."""
+        return iter(())
 
     def items(self) -> Iterator[dict[str, Any]]:
         """What was found for each item (a text, a pair, a stretch of characters), in the split's order: plain values

@@ -26,6 +26,7 @@ from seqlab.core.meter import Meter, Table
 from seqlab.core.metric import Metric
 from seqlab.core.model import ModelConfig, Role, context_of, last_valid
 from seqlab.core.network import Network, Parts, StepOutput, evaluating
+from seqlab.core.results import Answered, Confusion, Result
 from seqlab.core.state import State
 from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
 from seqlab.data.batching import Rows, bucketed, python_draws
@@ -496,19 +497,31 @@ class SentimentMeter(Meter[TextBatch]):
         labels, rows = self._listed()
         return {"confusion": {truth: dict(zip(labels, row, strict=True)) for truth, row in rows}}
 
-    def items(self) -> Iterator[dict[str, Any]]:
+    def results(self) -> Iterator[Result]:
+        labels, rows = self._listed()
+        yield Confusion(tuple(labels), np.array([row for _, row in rows]))
+        yield from self._answered()
+
+    def _answered(self) -> Iterator[Answered]:
+        """Each text, in the split's order."""
         pairs, nats, shares = gather(self.pairs).astype(int), gather(self.nats), gather(self.shares)
         places = gather(self.places).astype(int)
         for row in np.argsort(places):
-            truth, said = pairs[row]
+            target, prediction = (self.labels[label] for label in pairs[row])
+            probabilities = dict(zip(self.labels, shares[row].tolist(), strict=True))
+            yield Answered(self.texts[places[row]], prediction, target, float(nats[row]), probabilities)
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        places = np.sort(gather(self.places).astype(int)).tolist()
+        for place, answered in zip(places, self._answered(), strict=True):
             yield {
-                "item": int(places[row]),
-                "truth": self.labels[truth],
-                "said": self.labels[said],
-                "right": bool(truth == said),
-                "probabilities": dict(zip(self.labels, shares[row].tolist(), strict=True)),
-                "nats": float(nats[row]),
-                "text": self.texts[places[row]],
+                "item": place,
+                "truth": answered.target,
+                "said": answered.prediction,
+                "right": answered.right,
+                "probabilities": answered.probabilities,
+                "nats": answered.loss,
+                "text": answered.text,
             }
 
     def tables(self) -> Iterator[Table]:

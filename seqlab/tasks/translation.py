@@ -27,6 +27,7 @@ from seqlab.core.meter import Meter, Table
 from seqlab.core.metric import Metric
 from seqlab.core.model import Memory, ModelConfig, Role, context_of
 from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, Writer
+from seqlab.core.results import Answered, ByLength, LengthGroup, Result
 from seqlab.core.state import State
 from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
 from seqlab.data.batching import Rows, bucketed, pad
@@ -471,7 +472,7 @@ class TranslationMeter(Meter[PairBatch]):
         self.targets = 0
         self.said: list[str] = []
         self.places: list[int] = []
-        self._groups: list[dict[str, Any]] = []  # made when they are first asked for
+        self._by_length: tuple[LengthGroup, ...] | None = None  # made when it is first asked for
 
     @property
     def truth(self) -> list[str]:
@@ -484,7 +485,7 @@ class TranslationMeter(Meter[PairBatch]):
         self.targets += batch.target_count
         self.said += self.task.decode(network, batch)
         self.places += batch.items_B.tolist()
-        self._groups = []
+        self._by_length = None
 
     def compute(self) -> dict[str, Metric]:
         loss = float(gather(self.nats).sum()) / self.targets
@@ -505,34 +506,46 @@ class TranslationMeter(Meter[PairBatch]):
     def details(self) -> dict[str, Any]:
         return {
             "signatures": self.scores.signatures(self.truth),
-            "by_source_length": self._by_length(),
+            "by_source_length": [
+                {
+                    "from": group.shortest,
+                    "to": group.longest,
+                    "pairs": group.items,
+                    "bleu": group.metrics["bleu"].value,
+                    "bleu_interval": list(group.interval),
+                    "chrf": group.metrics["chrf"].value,
+                    "exact_match": group.metrics["exact_match"].value,
+                }
+                for group in self._groups()
+            ],
         }
+
+    def results(self) -> Iterator[Result]:
+        unit = NAMES[self.task.config.unit]
+        yield ByLength("source", unit, "bleu", "BLEU (effective order)", self._groups())
+        nats = gather(self.nats)
+        for row in np.argsort(self.places):
+            source, target = self.pairs[self.places[row]]
+            yield Answered(source, self.said[row], target, float(nats[row]))
 
     def _source_lengths(self) -> list[int]:
         return [len(self.task.tokens(self.pairs[place][0])) for place in self.places]
 
-    def _by_length(self) -> list[dict[str, Any]]:
-        """The metrics of pairs with sources of about one length: six groups of about as many pairs each, which depend
-        on the sources alone. BLEU has effective order here: a phrase of two words has no 4-gram."""
-        if self._groups:
-            return self._groups
-        lengths, truth = np.array(self._source_lengths()), self.truth
-        sums_NK, bleu_of = self.scores.bleu_sums(self.said, truth), partial(self.scores.bleu, effective_order=True)
-        for low, high in length_groups(lengths.tolist()):
-            chosen = np.flatnonzero((lengths >= low) & (lengths <= high))
-            figures = self.scores.figures([self.said[i] for i in chosen], [truth[i] for i in chosen])
-            self._groups.append(
-                {
-                    "from": low,
-                    "to": high,
-                    "pairs": len(chosen),
-                    "bleu": bleu_of(sums_NK[chosen].sum(0)),
-                    "bleu_interval": list(bootstrap_interval(sums_NK[chosen], bleu_of, seed=0)),
-                    "chrf": figures["chrf"].value,
-                    "exact_match": figures["exact_match"].value,
-                }
-            )
-        return self._groups
+    def _groups(self) -> tuple[LengthGroup, ...]:
+        """Pairs with sources of about one length: six groups of about as many pairs each, which depend on the sources
+        alone. BLEU has effective order here: a phrase of two words has no 4-gram."""
+        if self._by_length is None:
+            lengths, truth = np.array(self._source_lengths()), self.truth
+            sums_NK, bleu_of = self.scores.bleu_sums(self.said, truth), partial(self.scores.bleu, effective_order=True)
+            groups = []
+            for low, high in length_groups(lengths.tolist()):
+                chosen = np.flatnonzero((lengths >= low) & (lengths <= high))
+                figures = self.scores.figures([self.said[i] for i in chosen], [truth[i] for i in chosen])
+                figures["bleu"] = replace(figures["bleu"], value=bleu_of(sums_NK[chosen].sum(0)))
+                interval = bootstrap_interval(sums_NK[chosen], bleu_of, seed=0)
+                groups.append(LengthGroup(low, high, len(chosen), figures, interval))
+            self._by_length = tuple(groups)
+        return self._by_length
 
     def items(self) -> Iterator[dict[str, Any]]:
         nats = gather(self.nats)
@@ -553,10 +566,10 @@ class TranslationMeter(Meter[PairBatch]):
 
     def tables(self) -> Iterator[Table]:
         unit = NAMES[self.task.config.unit]
-        rows = (
-            (f"{group['from']} to {group['to']}", group["pairs"], group["bleu"], group["chrf"], group["exact_match"])
-            for group in self._by_length()
-        )
+        rows: list[tuple[str | int | float, ...]] = []
+        for group in self._groups():
+            figures = (group.metrics[name].value for name in ("bleu", "chrf", "exact_match"))
+            rows.append((f"{group.shortest} to {group.longest}", group.items, *figures))
         headings = (f"source, {unit}", "pairs", "BLEU (effective order)", "chrF", "exact match")
         yield Table("by length of the source", headings, tuple(rows))
 
