@@ -10,7 +10,7 @@ from seqlab.training import device
 
 
 def without(pace: Pace, facts: Facts, overrides: tuple[str, ...]) -> None:
-    """A contender: seqlab with glibc as it comes."""
+    """A contender: seqlab with glibc's defaults."""
     vars(device)["keep_memory"] = lambda: None
     train(pace, facts, overrides)
 
@@ -18,7 +18,7 @@ def without(pace: Pace, facts: Facts, overrides: tuple[str, ...]) -> None:
 def main() -> None:
     """Print one row for each family and task."""
     options = parser(__doc__).parse_args()
-    columns = ("task", "model", "kept ms", "as it comes ms", "ratio", "kept peak MB", "as it comes peak MB")
+    columns = ("task", "model", "kept ms", "glibc default ms", "ratio", "kept peak MB", "glibc default peak MB")
     report = Report("allocator", columns, options)
     for task in ("char_lm", "translation"):
         for model in ("rnn", "lstm", "gru", "transformer"):

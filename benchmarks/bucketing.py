@@ -19,7 +19,7 @@ from seqlab.tasks.translation import PairBatch, Translation
 
 
 def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], unbucketed: bool = False) -> None:
-    """A contender; its tokens are those that are no padding."""
+    """A contender; padding is not counted as tokens."""
     trainer = make_trainer(("model=transformer", "task=translation", *overrides))
     task = trainer.task
     assert isinstance(task, Translation)

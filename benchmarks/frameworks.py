@@ -2,7 +2,7 @@
 
 Needs `pip install -e '.[bench]'`. Small steps show what a trainer costs by itself; steps of 30 ms and more show that it
 does not matter there. Everyone trains seqlab's own network with AdamW, a cosine schedule and clipping at 1.0, in fp32.
-Lightning is measured as it comes (logger, progress bar, checkpoints, summary), beside seqlab with its log files,
+Lightning is measured with its defaults (logger, progress bar, checkpoints, summary), beside seqlab with its log files,
 TensorBoard and display, and with everything switched off, beside seqlab's trainer alone, whose log lines go nowhere.
 """
 
@@ -108,7 +108,7 @@ class Stream(torch.utils.data.IterableDataset[tuple[Tensor, Tensor]]):
 
 
 def lightning(pace: Pace, facts: Facts, size: str, *, everything: bool) -> None:
-    """A contender: lightning.Trainer.fit, as it comes or with everything switched off."""
+    """A contender: lightning.Trainer.fit, with its defaults or with everything switched off."""
     warnings.filterwarnings("ignore")
     from lightning import Callback, LightningModule, Trainer
 
@@ -184,20 +184,20 @@ def main() -> None:
         if options.only in size:
             rivals: dict[str, Contender] = {
                 "bare loop": partial(bare, size=size),
-                "Lightning, as it comes": partial(lightning, size=size, everything=True),
-                "Lightning, all switched off": partial(lightning, size=size, everything=False),
+                "Lightning, defaults": partial(lightning, size=size, everything=True),
+                "Lightning, extras off": partial(lightning, size=size, everything=False),
                 "Hugging Face Trainer": partial(hugging_face, size=size),
             }
             found = interleave(
                 {
                     "ours": partial(seqlab, overrides=(*_overrides(size), *_FIXED)),
-                    "ours, as it comes": partial(seqlab_as_it_comes, overrides=(*_overrides(size), *_FIXED)),
+                    "ours, defaults": partial(seqlab_as_it_comes, overrides=(*_overrides(size), *_FIXED)),
                     **rivals,
                 },
                 rounds=options.rounds, seconds=options.seconds, threads=options.threads,
             )  # fmt: skip
             for rival in rivals:
-                mine, theirs = found["ours, as it comes" if "as it comes" in rival else "ours"], found[rival]
+                mine, theirs = found["ours, defaults" if "defaults" in rival else "ours"], found[rival]
                 each = ratios(mine, theirs)
                 report.add(size, rival, mine.wall, theirs.wall, speed_ratio(mine, theirs), min(each), max(each))
     report.finish()

@@ -148,7 +148,7 @@ def _memory(found: dict[str, Any]) -> list[dict[str, str]]:
         by_context = dict(zip(runs[0]["context"], runs[0]["value"], strict=True))
         enough = ", ".join(str(run["effective_context"]) for run in runs)
         values = {f"k = {k}": f"{by_context[k]:.3f}" if k in by_context else "" for k in _CONTEXTS}
-        rows.append({"model": model, "enough, by seed": enough, **values})
+        rows.append({"model": model, "enough context, by seed": enough, **values})
     return rows
 
 
@@ -172,7 +172,7 @@ def _followed(found: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "unit of the GRU": str(follower["unit"]),
-            "follows": follower["feature"],
+            "feature": follower["feature"],
             "correlation": f"{follower['correlation']:.2f}",
         }
         for follower in found["states"]["states"]["followers"]
@@ -183,7 +183,7 @@ def _answers(found: dict[str, Any]) -> list[dict[str, str]]:
     """What a classifier is right about, and how sure it is."""
     counts: dict[str, dict[str, int]] = found["answers"]["confusion"]["confusion"]
     rows = [
-        {"label": label, **{f"taken for {other}": str(count) for other, count in row.items()}}
+        {"label": label, **{f"predicted {other}": str(count) for other, count in row.items()}}
         for label, row in counts.items()
     ]
     error = found["answers"]["errors"]["expected_calibration_error"]
