@@ -1,47 +1,61 @@
-"""What counting and compressing reach on the text of char_lm: `python -m benchmarks.baselines [CORPUS]`.
+"""What is reached without a network on the test split of each task: `python -m benchmarks baselines [TASK ...]`.
 
-Both as `seqlab compare` shows them (knowing train alone, as the models do) and with the validation split added to
-what they know.
+As `seqlab compare` shows it (knowing train alone, as the models do); for running text also with the validation split
+added to what is known.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import math
+from collections.abc import Iterator
 from typing import Any
 
-from benchmarks.tables import markdown, save
+from benchmarks.tables import markdown, parts, save
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.config.run import load_run_config
+from seqlab.config.sources import group_files
+from seqlab.core.task import Task
+from seqlab.drawing.numbers import number
 from seqlab.tasks.char_lm import CharLM
 
 
 def main() -> None:
-    """Count and compress."""
-    corpus = [f"task.corpus={sys.argv[1]}"] if len(sys.argv) > 1 else []
-    task = load_run_config(["task=char_lm", *corpus]).task.build()
-    assert isinstance(task, CharLM)
-    train, validation, test = task.texts["train"], task.texts["validation"], task.texts["test"]
-    order, bits = best_n_gram(train, validation, test)
-    found = {
-        "order": order,
-        "n_gram_test_bits": bits,
-        "xz_test_bits": xz_bits(train, test),
-        "n_gram_test_bits_with_validation": best_n_gram(train + validation, validation, test, order)[1],
-        "xz_test_bits_with_validation": xz_bits(train + validation, test),
-    }
-    save("baselines", "char_lm" if not corpus else "own", found)
+    """Fit and score the baselines of the tasks that are named, or of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", help="a file in place of the task's own corpus; kept as TASK-own")
+    options = parts(parser, group_files("task", None))
+    for name in options.parts:
+        corpus = [f"task.corpus={options.corpus}"] if options.corpus else []
+        task = load_run_config([f"task={name}", *corpus]).task.build()
+        save("baselines", f"{name}-own" if corpus else name, {"rows": list(rows(task))})
+
+
+def rows(task: Task[Any]) -> Iterator[dict[str, Any]]:
+    """Each baseline with its figures, by metric."""
+    for baseline in task.baselines():
+        figures = {name: metric.value for name, metric in baseline.metrics.items()}
+        yield {"name": baseline.name, "about": baseline.about, "test": figures}
+    if isinstance(task, CharLM):
+        train, validation, test = (task.texts[split] for split in ("train", "validation", "test"))
+        order, _ = best_n_gram(train, validation, test)
+        n_gram = best_n_gram(train + validation, validation, test, order)[1]
+        known = "with validation added to train"
+        yield {"name": f"{order}-gram", "about": known, "test": _figures(n_gram)}
+        yield {"name": "xz", "about": known, "test": _figures(xz_bits(train + validation, test))}
+
+
+def _figures(bits: float) -> dict[str, float]:
+    return {"bits_per_character": bits, "loss": bits * math.log(2), "perplexity": 2**bits}
 
 
 def table(found: dict[str, Any]) -> str:
-    """What each reaches."""
-    n_gram = f"interpolated n-gram (Witten-Bell), order {found['order']} (best on validation), counts of"
-    rows = {
-        f"{n_gram} train alone, as the models have": found["n_gram_test_bits"],
-        f"{n_gram} train and validation": found["n_gram_test_bits_with_validation"],
-        "xz -9e: growth of an archive of train by test": found["xz_test_bits"],
-        "the same, of train and validation": found["xz_test_bits_with_validation"],
-    }
-    return markdown(("baseline", "bits a character"), ((name, f"{bits:.4f}") for name, bits in rows.items()))
+    """A row for each baseline, a column for each metric."""
+    metrics = list(found["rows"][0]["test"])
+    cells = (
+        (f"{row['name']} ({row['about']})", *(number(row["test"][name]) for name in metrics)) for row in found["rows"]
+    )
+    return markdown(("baseline", *(name.replace("_", " ") for name in metrics)), cells)
 
 
 if __name__ == "__main__":

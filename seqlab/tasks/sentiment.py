@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.baselines.bag_of_words import best_bag_of_words, majority
+from seqlab.baselines.bag_of_words import bag_of_words, majority
 from seqlab.core.batch import HELD_OUT, Batch, Split
 from seqlab.core.fields import Count, Probability, WholeNumber
 from seqlab.core.meter import Meter, Table
@@ -343,7 +343,7 @@ class Sentiment(Restorable, Task[TextBatch]):
 
         train, validation = ((self.ids[split], self.answers[split]) for split in ("train", "validation"))
         yield self.chance("test")
-        said = best_bag_of_words(train, validation, self.ids["test"], len(self.vocabulary), classes)
+        said = bag_of_words(train, validation, self.ids["test"])
         yield Baseline("bag of words", "logistic regression on which words occur", figures(said))
 
     def predict(self, network: Network[TextBatch], text: str, generation: GenerationConfig) -> Prediction:

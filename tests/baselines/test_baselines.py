@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.baselines.bag_of_words import BagOfWords, best_bag_of_words, majority
+from seqlab.baselines.bag_of_words import bag_of_words, majority
 from seqlab.baselines.n_gram import WittenBell, best_n_gram, xz_bits
 from seqlab.baselines.neighbours import nearest
+from seqlab.baselines.ridge import ridge
 from tests.conftest import TASKS, tiny_config, tiny_task
 
 
@@ -56,13 +58,26 @@ def test_a_bag_of_words_finds_the_word_that_tells() -> None:
     rng = random.Random(0)
     labels = [rng.randrange(3) for _ in range(300)]
     rows = [[label, *(rng.randrange(3, 30) for _ in range(5))] for label in labels]
-    model = BagOfWords(rows[:200], labels[:200], 30, 3, penalty=0.1)
-    assert model.answers(rows[200:]) == labels[200:]
-    assert (
-        best_bag_of_words((rows[:150], labels[:150]), (rows[150:200], labels[150:200]), rows[200:], 30, 3)
-        == labels[200:]
-    )
+    train, validation, test = (slice(0, 150), slice(150, 200), slice(200, 300))
+    said = bag_of_words((rows[train], labels[train]), (rows[validation], labels[validation]), rows[test])
+    assert said == labels[test]
+    # which words there are, not how many of each or in which order, and none that training lacks
+    other = [[99, *reversed(row), row[0]] for row in rows[test]]
+    assert bag_of_words((rows[train], labels[train]), (rows[validation], labels[validation]), other) == said
     assert majority([0, 1, 1], [0, 0]) == [1, 1]
+
+
+def test_a_bag_of_words_of_one_label_says_it_again() -> None:
+    rows = [[1, 2], [3]]
+    assert bag_of_words((rows, [1, 1]), (rows, [1, 0]), [*rows, [4]]) == [1, 1, 1]
+
+
+def test_the_penalty_of_a_bag_of_words_is_chosen_on_validation() -> None:
+    labels = [0] * 30 + [1] * 10
+    rows = [[label, 2, 3] for label in labels]
+    # a light penalty follows the word that tells, a heavy one says what is most frequent
+    assert bag_of_words((rows, labels), (rows, labels), rows) == labels
+    assert bag_of_words((rows, labels), (rows, [0] * 40), rows) == [0] * 40
 
 
 def test_the_nearest_is_the_same_text_or_the_most_similar() -> None:
@@ -70,6 +85,21 @@ def test_the_nearest_is_the_same_text_or_the_most_similar() -> None:
     assert nearest(train, train) == [0, 1, 2, 3]
     assert nearest(train, ["US dollar", "French (Canada)", "12 October 2018"]) == [1, 2, 3]
     assert nearest(train, ["\N{SNOWMAN}"]) == [0]
+
+
+def test_ridge_finds_a_linear_rule_and_its_penalty_is_chosen_on_validation() -> None:
+    draw = np.random.default_rng(0)
+    inputs_NF = draw.normal(size=(300, 4)) * (1.0, 100.0, 0.01, 1.0) + (0.0, 50.0, 0.0, 0.0)
+    weight_FH = np.array([[1.0, 0.0], [0.02, 0.0], [30.0, -50.0], [0.0, 2.0]])
+    targets_NH = inputs_NF @ weight_FH + (3.0, -1.0)
+    parts = [(inputs_NF[part], targets_NH[part]) for part in (slice(0, 100), slice(100, 200), slice(200, 300))]
+    (train, validation, (test_NF, truth_NH)) = parts
+    assert ridge(train, validation, test_NF) == pytest.approx(truth_NH, abs=1e-3)
+    assert ridge((train[0], train[1][:, 0]), (validation[0], validation[1][:, 0]), test_NF).shape == (100,)
+    # a validation that only the mean of training foretells asks for the heaviest penalty
+    mean_NH = np.broadcast_to(train[1].mean(0), validation[1].shape)
+    flat_NH = ridge(train, (validation[0], mean_NH), test_NF)
+    assert np.abs(flat_NH - mean_NH[0]).max() < 0.03 * np.abs(truth_NH - mean_NH[0]).max()
 
 
 @pytest.mark.parametrize("task", TASKS)
