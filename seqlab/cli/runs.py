@@ -43,7 +43,7 @@ def runs(
     from seqlab.cli.runs_display import show_runs
     from seqlab.config.suggest import did_you_mean
     from seqlab.runs.catalogue import find_runs
-    from seqlab.runs.ranking import grouped, names_of, sort_runs
+    from seqlab.runs.ranking import group_names, grouped, sort_runs
 
     everything, damaged = find_runs(runs_dir)
     tasks = sorted({run.task for run in everything})
@@ -60,7 +60,7 @@ def runs(
     found = sort_runs(chosen, sort)
     if as_json:
         groups = grouped(found)
-        names = {run.folder: name for group, name in names_of(groups).items() for run in groups[group]}
+        names = {run.folder: name for group, name in group_names(groups).items() for run in groups[group]}
         plain = [{**run.as_json(), "group": names[run.folder]} for run in found]
         typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
     else:
@@ -141,12 +141,12 @@ def runs_tag(
 
     Example: seqlab runs tag last paper baseline"""
     from seqlab.runs.catalogue import named_run
-    from seqlab.runs.labels import read_labels, retagged, write_labels
+    from seqlab.runs.labels import read_labels, with_tags, write_labels
 
     folder = named_run(run, runs_dir)
     labels = read_labels(folder)
     if tags or remove:
-        labels = retagged(labels, tags or [], remove or [])
+        labels = with_tags(labels, tags or [], remove or [])
         write_labels(folder, labels)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **asdict(labels)}, indent=2, ensure_ascii=False))
@@ -170,14 +170,14 @@ def runs_note(
 
     Example: seqlab runs note last "clipping off: diverges at step 40" """
     from seqlab.runs.catalogue import named_run
-    from seqlab.runs.labels import read_labels, renoted, write_labels
+    from seqlab.runs.labels import read_labels, with_note, write_labels
 
     if remove and text:
         raise ConfigError("--remove takes the note away, and there is a text for another", "leave one of them out")
     folder = named_run(run, runs_dir)
     labels = read_labels(folder)
     if text or remove:
-        labels = replace(labels, note="") if remove else renoted(labels, " ".join(text or []))
+        labels = replace(labels, note="") if remove else with_note(labels, " ".join(text or []))
         write_labels(folder, labels)
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **asdict(labels)}, indent=2, ensure_ascii=False))
@@ -210,28 +210,28 @@ def runs_rm(
     Example: seqlab runs rm v_rnn"""
     from seqlab.cli.runs_display import run_line
     from seqlab.drawing.numbers import compact
-    from seqlab.runs.catalogue import is_moving, named_run
-    from seqlab.runs.removal import look_at_leaving, remove
+    from seqlab.runs.catalogue import is_alias, named_run
+    from seqlab.runs.removal import plan_removal, remove
 
-    if yes and (name := next(filter(is_moving, names), None)):
+    if yes and (name := next(filter(is_alias, names), None)):
         folder = shlex.quote(str(named_run(name, runs_dir)))
         raise ConfigError(f"{name} with --yes: nobody would see which run that is", f"name it: {folder}")
-    leaving = look_at_leaving(names, runs_dir)
-    for one in leaving:
+    removals = plan_removal(names, runs_dir)
+    for one in removals:
         typer.echo(printable(f"{one.run.folder}  {compact(one.bytes)}B  {run_line(one.run)}"), err=True)
-        for missed in one.missed:
-            typer.echo(printable(f"  {missed}"), err=True)
+        for reference in one.references:
+            typer.echo(printable(f"  {reference}"), err=True)
     if not yes:
         if not sys.stdin.isatty():
             raise ConfigError("nothing is removed: there is no terminal to ask at", "if you mean it, add --yes")
-        these = "this run" if len(leaving) == 1 else f"these {len(leaving)} runs"
+        these = "this run" if len(removals) == 1 else f"these {len(removals)} runs"
         # typer's own question would put a blank on stdout
-        typer.echo(f"remove {these}, {compact(sum(one.bytes for one in leaving))}B? [y/N] ", nl=False, err=True)
+        typer.echo(f"remove {these}, {compact(sum(one.bytes for one in removals))}B? [y/N] ", nl=False, err=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            leaving = []
-    remove(leaving)
+            removals = []
+    remove(removals)
     if as_json:
-        typer.echo(json.dumps({"removed": [one.as_json() for one in leaving]}, indent=2, ensure_ascii=False))
+        typer.echo(json.dumps({"removed": [one.as_json() for one in removals]}, indent=2, ensure_ascii=False))
     else:
-        for line in [f"removed {one.run.folder}" for one in leaving] or ["nothing is removed"]:
+        for line in [f"removed {one.run.folder}" for one in removals] or ["nothing is removed"]:
             typer.echo(printable(line))

@@ -17,7 +17,7 @@ from seqlab.errors import printable, printable_lines
 from seqlab.runs.catalogue import RunFiles, differences
 from seqlab.runs.environment import read_environment
 from seqlab.runs.folder import read_overrides
-from seqlab.runs.ranking import group_of, grouped, names_of
+from seqlab.runs.ranking import group_names, group_of, grouped
 
 
 def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | None = None) -> None:
@@ -26,7 +26,7 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
     if not runs:
         console.print(f"no runs in {root}; make one: seqlab train model=lstm", highlight=False, markup=False)
     groups = grouped(runs)
-    names = names_of(groups)
+    names = group_names(groups)
     tagged = any(run.labels.tags for run in runs)
     for index, (group, mine) in enumerate(groups.items()):
         first = next((run for run in mine if run.result), None)

@@ -13,7 +13,7 @@ from seqlab.config.overrides import key_of, runs_dir_in
 from seqlab.config.sources import group_files
 from seqlab.config.suggest import did_you_mean
 from seqlab.errors import CheckpointError, ConfigError
-from seqlab.runs.catalogue import is_moving, named_run, run_folders
+from seqlab.runs.catalogue import is_alias, named_run, run_folders
 
 _NUMBER = r"(?P<number>\d+\.?\d*(?:e[+-]?\d+)?|\.\d+)"
 _COUNT = re.compile(_NUMBER + r"(?P<prefix>[kMG]?)")
@@ -113,7 +113,7 @@ def read_request(
             runs.append(Path(word))
         elif "," in word:
             raise ConfigError(f"'{word}': each model is a word of its own", _as_words(words))
-        elif is_moving(word) or any(folder.name == word for folder in run_folders(runs_dir)):
+        elif is_alias(word) or any(folder.name == word for folder in run_folders(runs_dir)):
             runs.append(Path(word))
         else:
             raise _unknown(word, models, runs_dir)

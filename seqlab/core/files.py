@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and JSON that may come from anybody."""
+"""Atomic writes, and reading of files that may be damaged or hostile."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DEEPEST_JSON = 50  # levels
 
 
 def read_plain(path: Path, most: int) -> bytes:
-    """A plain file whole, never a link, a device or a pipe. Raises OSError; ValueError for more than `most` bytes."""
+    """Read a regular file, never a link, device or pipe. Raises OSError; ValueError for more than `most` bytes."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(descriptor)
@@ -29,12 +29,12 @@ def read_plain(path: Path, most: int) -> bytes:
 
 
 def read_json(path: Path, most: int = 8_000_000) -> Any:
-    """A JSON file that should be small. Raises OSError or ValueError."""
+    """Read a small JSON file. Raises OSError or ValueError."""
     return parse_json(read_plain(path, most))
 
 
 def parse_json(data: bytes) -> Any:
-    """What JSON says, if it is not so deep that walking through it could fail. Raises ValueError."""
+    """Parse JSON of bounded depth, so that walking through it cannot overflow the stack. Raises ValueError."""
     try:
         content = json.loads(data)
     except RecursionError as error:
@@ -53,12 +53,12 @@ def parse_json(data: bytes) -> Any:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Whole or not at all, as write_text."""
+    """Write JSON atomically, as write_text does."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:
-    """Whole or not at all: neither a full disk nor a kill leaves half of it."""
+    """Write a text file atomically: neither a full disk nor a kill leaves half of it."""
     temporary = path.with_name(f".{path.name}")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
@@ -72,8 +72,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def writable(folder: Path, hint: str) -> Path:
-    """A folder, made if need be, once it is known that it can be written into: before the work rather than after it.
-    Raises ResourceError, with this hint."""
+    """The folder, created if needed and checked to be writable: before the work rather than after it. Raises
+    ResourceError with this hint."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -84,16 +84,16 @@ def writable(folder: Path, hint: str) -> Path:
 
 
 def discard(folder: Path) -> None:
-    """Remove a checkpoint or a run; renamed first, so that a kill half-way leaves nothing that looks like one. No link
-    in it is followed."""
+    """Remove a folder, renamed first, so that a kill half-way leaves nothing that looks like a checkpoint or a run.
+    Links in it are not followed."""
     trash = folder.with_name(f".trash-{folder.name}-{os.getpid()}")
     folder.rename(trash)
     shutil.rmtree(trash)
 
 
 def flush(path: Path) -> None:
-    """Bring what was written to a file or a folder to the disk."""
-    if os.name == "nt":  # Windows cannot open folders, nor flush what is open for reading
+    """fsync a file or a folder."""
+    if os.name == "nt":  # Windows cannot open folders, nor fsync a file that is open for reading
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -103,7 +103,7 @@ def flush(path: Path) -> None:
 
 
 def finite(value: Any) -> Any:
-    """The same with null for what is not finite: NaN and Infinity are no JSON."""
+    """The value with None for numbers that are not finite: JSON has neither NaN nor Infinity."""
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""The runs that are there: found, sorted, shown, told apart. Reads files only; no torch."""
+"""Find stored runs, by folder or by name. Reads files only; imports no torch."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from seqlab.data.files import expanded
 from seqlab.errors import CheckpointError
 from seqlab.runs.environment import read_environment
 from seqlab.runs.folder import find_run, read_result
-from seqlab.runs.labels import Labels, shown_labels
-from seqlab.runs.names import MOVING
-from seqlab.runs.ranking import grouped, names_of, sort_runs
+from seqlab.runs.labels import Labels, labels_or_none
+from seqlab.runs.names import ALIASES
+from seqlab.runs.ranking import group_names, grouped, sort_runs
 
 _log = logging.getLogger("seqlab")
-_OWN_FOLDERS = ("checkpoints", "code", "evaluation", "inspect")  # of a run: no other is looked for in them
+_OWN_FOLDERS = ("checkpoints", "code", "evaluation", "inspect")  # subfolders of a run: never searched for runs
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """What stands in a run's folder. result: None where it was stopped, failed, or is still running."""
+    """The files of one run. result: None if it was stopped, failed, or is still running."""
 
     folder: Path
     config: Mapping[str, Any]
@@ -39,27 +39,27 @@ class RunFiles:
 
     @property
     def task(self) -> str:
-        """The chosen task's name."""
+        """The name of its task."""
         return str(self.config.get("names", {}).get("task", "?"))
 
     @property
     def model(self) -> str:
-        """The chosen model's name."""
+        """The name of its model."""
         return str(self.config.get("names", {}).get("model", "?"))
 
     @cached_property
     def environment(self) -> Mapping[str, Any]:
-        """What it depended on; empty where that cannot be read."""
+        """environment.json; empty if it cannot be read."""
         return read_environment(self.folder)
 
     @cached_property
     def labels(self) -> Labels:
-        """The tags and the note that a person gave it."""
-        return shown_labels(self.folder)
+        """Its tags and its note."""
+        return labels_or_none(self.folder)
 
     @property
     def primary(self) -> str | None:
-        """The metric that runs of its task are judged by."""
+        """The primary metric; None without a result."""
         return None if self.result is None else str(self.result["primary"])
 
     def as_json(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class RunFiles:
 
 
 def read_run_files(run: str | Path) -> RunFiles:
-    """A run's files. Raises CheckpointError if it is no run or its files are damaged."""
+    """Read a run's files. Raises CheckpointError if the folder holds no run or a damaged one."""
     folder = find_run(run)
     try:
         config = yaml.load(checked_yaml(folder / "config.yaml"), Loader=LOADER)
@@ -92,8 +92,8 @@ def read_run_files(run: str | Path) -> RunFiles:
 
 
 def find_runs(root: Path, task: str | None = None) -> tuple[list[RunFiles], list[str]]:
-    """(every run below `root`, whatever its place, and what could not be read). Raises CheckpointError where that
-    cannot be looked into."""
+    """(every run below `root`, at any depth; messages about those that could not be read). Raises CheckpointError if
+    `root` cannot be read."""
     found: list[RunFiles] = []
     damaged: list[str] = []
     try:
@@ -114,18 +114,18 @@ def find_runs(root: Path, task: str | None = None) -> tuple[list[RunFiles], list
 
 
 def exists(name: str) -> bool:
-    """Whether there is such a path; Path.exists() raises where a name is too long."""
+    """Whether the path exists; False for a name that is too long, where Path.exists() raises."""
     return os.path.exists(name)  # noqa: PTH110
 
 
-def is_moving(name: str) -> bool:
-    """Whether it stands for whichever run is the last, or the best on a task, and not for one by its name."""
+def is_alias(name: str) -> bool:
+    """Whether the name is `last` or best:TASK, which mean another run tomorrow, and not the name of one run."""
     word, _, task = name.partition(":")
     return (word, bool(task)) in (("last", False), ("best", True)) and not exists(name)
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The folders of runs in `root` and below, unread, in order."""
+    """The folders of runs in `root` and below, sorted. No file of them is read."""
     found = []
     # os.walk rather than rglob: a folder that cannot be read hides its own runs only
     for where, folders, files in os.walk(root):
@@ -137,7 +137,7 @@ def run_folders(root: Path) -> list[Path]:
 
 
 def names_beginning(start: str, runs_dir: Path) -> dict[str, Path]:
-    """The runs below `runs_dir` by name: of each the shortest one that begins so and is of no other run."""
+    """Completions: for each run below `runs_dir` its shortest unambiguous name that begins with `start`."""
     paths = {folder: folder.relative_to(runs_dir).parts for folder in run_folders(runs_dir)}
     names = {
         folder: ["/".join(parts[-depth:]) for depth in range(1, len(parts) + 1)] for folder, parts in paths.items()
@@ -151,7 +151,7 @@ def names_beginning(start: str, runs_dir: Path) -> dict[str, Path]:
 
 
 def _called(name: str, runs_dir: Path, there: bool) -> Path:
-    """The run below `runs_dir` whose path ends in this name. there: it is a path that holds no run."""
+    """The run below `runs_dir` whose path ends in this name. there: the name is an existing path without a run."""
     runs = run_folders(runs_dir)
     parts = tuple(part for part in name.split("/") if part)
     meant = [folder for folder in runs if parts and folder.relative_to(runs_dir).parts[-len(parts) :] == parts]
@@ -163,7 +163,7 @@ def _called(name: str, runs_dir: Path, there: bool) -> Path:
         )
     if not there:
         word, _, task = name.partition(":")
-        if near := nearest(word, MOVING):
+        if near := nearest(word, ALIASES):
             wanted = "last" if near == "last" else f"best:{task or 'TASK'}"
             raise CheckpointError(f"{name} is not the folder of a run", f"did you mean {wanted}?")
         depth = max(len(parts), 1)
@@ -177,12 +177,14 @@ def _called(name: str, runs_dir: Path, there: bool) -> Path:
 
 
 def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
-    """A run's folder, or its name as --name gave it (`NAME`, `MODEL/NAME` or `TASK/MODEL/NAME`, below `runs_dir`); or
-    `last`, the one there that changed last; or `best:TASK`, the one that is best by validation. Where runs on a task
-    cannot be ranked with each other, those count that are judged as the newest of them is, and a warning says so.
-    Raises CheckpointError where there is none, or where several have that name."""
+    """The folder of the run that `name` means: a path; a name as --name gave it (`NAME`, `MODEL/NAME` or
+    `TASK/MODEL/NAME`, below `runs_dir`); `last`, the run that changed last; or `best:TASK`, the best by validation.
+
+    Where the runs on a task cannot all be ranked together, best:TASK ranks those that can be ranked with the newest,
+    and warns. Raises CheckpointError if there is no such run, or several.
+    """
     word, _, task = name.partition(":")
-    if not is_moving(name):
+    if not is_alias(name):
         name = str(expanded(name)) if name.startswith("~") else name
         there = exists(name)
         if there and exists(os.path.join(name, "config.yaml")):  # noqa: PTH118
@@ -209,15 +211,15 @@ def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
             name,
             len(groups[chosen]),
             "s" * (len(groups[chosen]) > 1),
-            names_of(groups)[chosen],
+            group_names(groups)[chosen],
             len(done) - len(groups[chosen]),
         )
     return sort_runs(groups[chosen], None)[0].folder
 
 
 def pinned_start(init_from: str | None, runs_dir: Path) -> list[str]:
-    """The override that says by its folder which run another starts from, where a name says it now: by tomorrow the
-    name may be another's. Raises CheckpointError where there is no such run."""
+    """The override init_from=FOLDER for a run that is given by name, since the name may mean another run tomorrow; none
+    if the folder was given already. Raises CheckpointError if there is no such run."""
     if init_from is None:
         return []
     try:
@@ -229,7 +231,7 @@ def pinned_start(init_from: str | None, runs_dir: Path) -> list[str]:
 
 
 def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A tree of settings by dotted key."""
+    """Nested settings by dotted key."""
     found: dict[str, Any] = {}
     for key, value in node.items():
         dotted = f"{prefix}{key}"
@@ -238,7 +240,7 @@ def flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The dotted keys whose values differ, with both; None where one has none."""
+    """The dotted keys whose values differ, with both values; None stands for a missing one."""
     left, right = flat(a), flat(b)
     keys = list(dict.fromkeys((*left, *right)))
     return {key: (left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)}

@@ -1,4 +1,4 @@
-"""The code outside seqlab that a run is made with: copied into the run, and compared with what is there now."""
+"""A run's code from outside seqlab: copied into the run, hashed, and compared with the files of today."""
 
 from __future__ import annotations
 
@@ -18,17 +18,16 @@ from seqlab.runs.environment import read_environment
 FOLDER = "code"
 
 
-def code_sha256(tree: Mapping[str, Any], config_dir: Path | None, told: Iterable[str] = ()) -> dict[str, str]:
-    """The digest of each file by its place; empty where everything is seqlab's own. told: places that are known to
-    belong to it, where nothing in the code names them."""
-    files = files_at(told, tree, config_dir) | code_files(tree, config_dir)
+def code_sha256(tree: Mapping[str, Any], config_dir: Path | None, recorded: Iterable[str] = ()) -> dict[str, str]:
+    """sha256 of each file by its relative path; empty if all code is seqlab's own. recorded: paths known to belong to
+    the run although no other file imports them."""
+    files = files_at(recorded, tree, config_dir) | code_files(tree, config_dir)
     return {place: _digest(path.read_bytes()) for place, path in files.items()}
 
 
 def keep_code(tree: Mapping[str, Any], config_dir: Path | None, folder: Path) -> dict[str, str]:
-    """Copy the files into the run's folder code/, with the YAML files that name them, so that `--config-dir RUN/code`
-    is the code of this run. To be called once the network is built, when all of it has been imported. Returns the
-    digests of what was copied."""
+    """Copy the files and the YAML files that name them into the run's folder code/, so that `--config-dir RUN/code` is
+    this run's code. Call it once the network is built, when everything has been imported. Returns the digests."""
     kept: dict[str, str] = {}
     files = loaded_files(tree, config_dir) | code_files(tree, config_dir)
     for place, path in (config_files(tree, config_dir) | files).items():
@@ -43,7 +42,7 @@ def keep_code(tree: Mapping[str, Any], config_dir: Path | None, folder: Path) ->
 
 
 def recorded_code(folder: Path) -> dict[str, str] | None:
-    """The digests that a run's environment.json tells of; None where it tells of none, as before they were kept."""
+    """The digests in a run's environment.json; None if it has none, as in old runs."""
     found = read_environment(folder).get("code")
     if isinstance(found, dict):
         return {str(place): str(digest) for place, digest in found.items()}
@@ -52,28 +51,31 @@ def recorded_code(folder: Path) -> dict[str, str] | None:
 
 
 def check_code(folder: Path, config_dir: Path | None) -> None:
-    """Raise CheckpointError unless the code outside seqlab that the run's config names is what the run was made with;
-    ConfigError where it needs such code and no folder is named. Runs nothing of it."""
-    told = recorded_code(folder)
-    if not told:
+    """Raise CheckpointError if the run's code from outside seqlab has changed, ConfigError if it needs such code and no
+    --config-dir is given. Executes none of it."""
+    recorded = recorded_code(folder)
+    if not recorded:
         return
     copy = f"a copy is kept, --config-dir {folder / FOLDER}"
     try:
         tree = yaml.load(checked_yaml(folder / "config.yaml"), Loader=LOADER)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
-        return  # whoever reads the config says so
+        return  # reading the config raises the error
     targets = outside_targets(tree) if isinstance(tree, dict) else []
     if targets and config_dir is None:
         raise ConfigError(
             f"{folder} is made with {targets[0]}, which is outside seqlab",
             f"name the folder whose YAML has it, --config-dir FOLDER; {copy}",
         )
-    now = code_sha256(tree, config_dir, told) if targets else {}
-    if now == told:
+    now = code_sha256(tree, config_dir, recorded) if targets else {}
+    if now == recorded:
         return
-    gone, new = told.keys() - now.keys(), now.keys() - told.keys()
-    other = [place for place in told.keys() & now.keys() if told[place] != now[place]]
-    words = [*(f"{place} has changed" for place in sorted(other)), *(f"{place} is gone" for place in sorted(gone))]
+    missing, new = recorded.keys() - now.keys(), now.keys() - recorded.keys()
+    other = [place for place in recorded.keys() & now.keys() if recorded[place] != now[place]]
+    words = [
+        *(f"{place} has changed" for place in sorted(other)),
+        *(f"{place} is missing" for place in sorted(missing)),
+    ]
     words += [f"{place} is new" for place in sorted(new)]
     raise CheckpointError(
         f"{folder} was made with other code: {', '.join(words[:6])}",

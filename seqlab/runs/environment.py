@@ -1,4 +1,4 @@
-"""What a run depends on beside its config: versions, machine, corpus; environment.json."""
+"""environment.json: what a run depends on besides its config: versions, machine, corpus."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seqlab.errors import CheckpointError
 
 
 def read_environment(folder: Path) -> dict[str, Any]:
-    """What a run depended on: its environment.json; empty where that cannot be read."""
+    """A run's environment.json; empty if it cannot be read."""
     try:
         facts = read_json(folder / "environment.json")
     except (OSError, ValueError):
@@ -26,7 +26,7 @@ def read_environment(folder: Path) -> dict[str, Any]:
 
 
 def environment(data_sha256: str) -> dict[str, Any]:
-    """What the run depends on beside its config: versions, machine, threads, code, data."""
+    """The environment of this process: versions, machine, threads, code, data."""
     import torch  # takes a second, which reading the file should not
 
     packages = ("seqlab", "torch", "numpy", "hydra-core", "safetensors", "sacrebleu", "babel")
@@ -47,7 +47,7 @@ def environment(data_sha256: str) -> dict[str, Any]:
 
 
 def fingerprint(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Of an environment, what the bits of a result depend on."""
+    """The part of an environment that the bits of a result depend on."""
     packages, chosen = (facts.get(name) for name in ("packages", "chosen"))
     return {
         **{name: facts.get(name) for name in ("python", "cpu", "threads", "gpu", "cuda")},
@@ -57,7 +57,7 @@ def fingerprint(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def git_commit(checkout: Path) -> str | None:
-    """The commit of a checkout, with -dirty where files of it were changed; None in an installed package."""
+    """The commit of a checkout, with -dirty after changes; None in an installed package."""
     if not (checkout / ".git").exists():
         return None
 
@@ -80,7 +80,7 @@ def _cpu_name() -> str:
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """A run's environment.json."""
+    """A run's environment.json. Raises CheckpointError if it cannot be read."""
     facts = read_environment(folder)
     if not facts:
         raise CheckpointError(f"{folder} has no readable environment.json", "is this the folder of a run?")

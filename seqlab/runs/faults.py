@@ -1,4 +1,4 @@
-"""What can happen to a run from outside, turned into errors that a user can mend and a log that tells of it."""
+"""Signals, memory, disk: faults from outside become errors with a remedy, and entries in train.log."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES
 
 
 class _LogFile(logging.FileHandler):
-    """A log that a full disk does not turn into tracebacks on the terminal."""
+    """A log file that prints no traceback when the disk is full."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         pass
 
 
 class _Warnings(logging.Handler):
-    """What the user must know at once."""
+    """Passes warnings on to the reporter."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__()
         self.reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.WARNING:  # errors end in a message of the command line
+        if record.levelno == logging.WARNING:  # the command line prints errors itself
             self.reporter.warn(record.getMessage())
 
 
 @contextmanager
 def log_file(folder: Path, reporter: Reporter) -> Iterator[None]:
-    """train.log: what happened, with times, including the error that ended the run. Warnings go to `reporter` too."""
+    """Write train.log: events with times, including the error that ended the run. Warnings also go to `reporter`."""
     try:
         handlers = [_LogFile(folder / "train.log", encoding="utf-8"), _Warnings(reporter)]
     except OSError as error:
@@ -68,7 +68,7 @@ def log_file(folder: Path, reporter: Reporter) -> Iterator[None]:
         raise
     finally:
         _log.setLevel(level)
-        _log.propagate = propagate  # what is warned of after a run is heard as before it
+        _log.propagate = propagate  # warnings after a run go where they went before it
         for handler in handlers:
             _log.removeHandler(handler)
             with suppress(OSError):
@@ -77,7 +77,7 @@ def log_file(folder: Path, reporter: Reporter) -> Iterator[None]:
 
 @contextmanager
 def memory() -> Iterator[None]:
-    """Out of memory, on a GPU or the CPU, as an error that a user can mend."""
+    """Turn running out of memory, on a GPU or the CPU, into a ResourceError with a remedy."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -90,7 +90,7 @@ def memory() -> Iterator[None]:
 
 @contextmanager
 def disk(folder: Path) -> Iterator[None]:
-    """A full or unwritable disk as an error that a user can mend."""
+    """Turn a full or unwritable disk into a ResourceError with a remedy."""
     try:
         yield
     except OSError as error:
@@ -102,7 +102,7 @@ def disk(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def on_stop(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM call `handler`. Outside the main thread, where Python allows none, they stay as they are."""
+    """Let Ctrl-C and SIGTERM call `handler`. Outside the main thread, where Python allows no handlers, do nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -116,8 +116,8 @@ def on_stop(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
 
 @contextmanager
 def signals(trainer: Trainer[Any]) -> Iterator[None]:
-    """In training the first Ctrl-C or SIGTERM lets the step finish and saves; a second one, or one after
-    training, leaves at once."""
+    """During training the first Ctrl-C or SIGTERM lets the step finish and saves; a second one, or one after training,
+    stops at once."""
 
     def stop(number: int, _: FrameType | None) -> None:
         if trainer.stop_signal is not None or not trainer.fitting:

@@ -1,4 +1,4 @@
-"""A run's folder: how it is made, and the files that say what ran and where."""
+"""A run's folder: creating it, finding it, and the small files in it."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from seqlab.runs.names import check_run_name
 
 
 def make_run_folder(parent: Path, stem: str, name: str | None) -> Path:
-    """A new folder parent/<stem>[-<n>], or parent/<name>. Two starts never share one.
+    """Create a folder parent/<stem>[-<n>], or parent/<name>. Two runs never share one.
 
-    Raises ConfigError for a name that exists or that no run may have, ResourceError where it cannot be made.
+    Raises ConfigError for a name that is taken or invalid, ResourceError if the folder cannot be created.
     """
     if name is not None:
         check_run_name(name)
@@ -44,7 +44,7 @@ def make_run_folder(parent: Path, stem: str, name: str | None) -> Path:
 
 
 def find_run(run: str | Path) -> Path:
-    """The folder of a run. Raises CheckpointError if it holds none, or links to places outside."""
+    """The folder, checked to hold a run. Raises CheckpointError if it holds none, or contains links."""
     folder = Path(run)
     try:
         found = (folder / "config.yaml").is_file()
@@ -56,7 +56,7 @@ def find_run(run: str | Path) -> Path:
         for path in (Path(where, name) for name in (*folders, *files)):
             try:
                 kind = path.lstat().st_mode
-            except FileNotFoundError:  # the run is at work
+            except FileNotFoundError:  # the run is in progress
                 continue
             if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
                 raise CheckpointError(f"{path} is a link or no plain file", "a run's folder must hold its own files")
@@ -64,7 +64,7 @@ def find_run(run: str | Path) -> Path:
 
 
 def read_overrides(folder: Path) -> list[str]:
-    """What the user typed to make a run; empty where that cannot be read."""
+    """The overrides that started a run; empty if they cannot be read."""
     try:
         return read_plain(folder / "overrides.txt", 1_000_000).decode("utf-8").splitlines()
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ def read_overrides(folder: Path) -> list[str]:
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """What a run came to; None where it has no result, or one that is no run's."""
+    """result.json; None if there is none or it is damaged."""
     try:
         result = read_json(folder / "result.json")
     except (OSError, ValueError):
@@ -82,7 +82,7 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def read_items(folder: Path, metric: str) -> tuple[float, ...] | None:
-    """A metric on the test split item by item, as a run's test_items.json has it; None where it has no such."""
+    """The metric of each test item from test_items.json; None if it has none of this metric."""
     try:
         stored = read_json(folder / "test_items.json", 256_000_000)
     except (OSError, ValueError):
@@ -95,7 +95,7 @@ def read_items(folder: Path, metric: str) -> tuple[float, ...] | None:
 
 
 def write_items(folder: Path, metric: str, values: Sequence[float]) -> None:
-    """test_items.json, whole or not at all; without values none, nor one of before."""
+    """Write test_items.json atomically; without values, remove an old one."""
     path = folder / "test_items.json"
     if not values:
         path.unlink(missing_ok=True)
@@ -104,6 +104,6 @@ def write_items(folder: Path, metric: str, values: Sequence[float]) -> None:
 
 
 def resume_command(folder: Path, config_dir: Path | None, *overrides: str) -> str:
-    """What to type to go on with a run."""
+    """The command that resumes a run."""
     where = [] if config_dir is None else ["--config-dir", str(config_dir)]
     return shlex.join(["seqlab", "resume", str(folder), *overrides, *where])

@@ -1,5 +1,4 @@
-"""What a person says of a run: tags and a note, in labels.json in its folder. Nothing that is trained, hashed or
-verified depends on that file."""
+"""A run's tags and note, kept in labels.json in its folder. Training, hashes and verification do not depend on it."""
 
 from __future__ import annotations
 
@@ -20,19 +19,19 @@ _log = logging.getLogger("seqlab")
 
 @dataclass(frozen=True)
 class Labels:
-    """tags: in the order they were given; note: "" where there is none."""
+    """Tags in the order in which they were added, and a note, "" if there is none."""
 
     tags: tuple[str, ...] = ()
     note: str = ""
 
     @property
     def shown_note(self) -> str:
-        """The note as a terminal can be given it."""
+        """The note with control characters escaped, for a terminal."""
         return printable_lines(self.note)
 
 
 def read_labels(folder: Path) -> Labels:
-    """A run's tags and note. Raises CheckpointError if its file holds something else."""
+    """Read a run's tags and note. Raises CheckpointError for a damaged file."""
     try:
         stored = read_json(folder / FILE)
         tags, note = stored["tags"], stored["note"]
@@ -47,8 +46,8 @@ def read_labels(folder: Path) -> Labels:
     return Labels(tuple(tags), note)
 
 
-def shown_labels(folder: Path) -> Labels:
-    """The same for a list of runs: what cannot be read is warned of, and the run shown without."""
+def labels_or_none(folder: Path) -> Labels:
+    """The same for a list of runs: a damaged file gives a warning, and no labels."""
     try:
         return read_labels(folder)
     except CheckpointError as error:
@@ -57,7 +56,7 @@ def shown_labels(folder: Path) -> Labels:
 
 
 def write_labels(folder: Path, labels: Labels) -> None:
-    """Whole or not at all. Raises ResourceError where that cannot be written."""
+    """Write them atomically. Raises ResourceError if that fails."""
     try:
         if labels == Labels():
             (folder / FILE).unlink(missing_ok=True)
@@ -69,8 +68,8 @@ def write_labels(folder: Path, labels: Labels) -> None:
         ) from error
 
 
-def retagged(labels: Labels, add: Iterable[str], remove: Iterable[str]) -> Labels:
-    """With these tags more, and these fewer. Raises ConfigError for a word that is no tag, or none of the run's."""
+def with_tags(labels: Labels, add: Iterable[str], remove: Iterable[str]) -> Labels:
+    """Labels with some tags added and removed. Raises ConfigError for an invalid tag, or one that is not there."""
     for tag in add:
         _check_tag(tag)
     tags = dict.fromkeys((*labels.tags, *add))
@@ -82,16 +81,16 @@ def retagged(labels: Labels, add: Iterable[str], remove: Iterable[str]) -> Label
                 f"its tags: {', '.join(labels.tags) or 'none'}",
             )
         if tag in add:
-            raise ConfigError(f"{tag} is to be added and removed", "leave one of them out")
+            raise ConfigError(f"{tag} is both added and removed", "leave out one of the two")
         del tags[tag]
     return replace(labels, tags=tuple(tags))
 
 
-def renoted(labels: Labels, note: str) -> Labels:
-    """With this note. Raises ConfigError where that is no text that can be shown."""
+def with_note(labels: Labels, note: str) -> Labels:
+    """Labels with this note. Raises ConfigError for an empty or unprintable one."""
     note = note.strip()
     if not note:
-        raise ConfigError("a note without text", "take the one that is there away: --remove")
+        raise ConfigError("the note is empty", "to remove a note: --remove")
     if len(note) > _LONGEST_NOTE:
         raise ConfigError(f"a note of {len(note):,} characters", f"it may have {_LONGEST_NOTE:,}: keep it in a file")
     if odd := next((c for c in note if not (c.isprintable() or c in "\n\t")), None):

@@ -1,4 +1,4 @@
-"""One process at a time in one folder."""
+"""A lock that lets one process at a time work in a folder."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 @contextmanager
 def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int | None]:
-    """Hold `folder`/.lock. Yields its descriptor, which child processes may inherit. Raises LockedError, with `hint`,
-    if another process has it, and ResourceError where nothing can be written.
+    """Hold `folder`/.lock. Yields its file descriptor, which child processes may inherit. Raises LockedError, with
+    `hint`, if another process holds it, and ResourceError if the folder is not writable.
 
-    The lock is the kernel's: it goes when the last process that holds it ends, however that happens, so that none is
-    ever stale.
+    The kernel releases the lock when the last process that holds it ends, however that happens: no lock is ever stale.
     """
     try:
         import fcntl
@@ -51,17 +50,17 @@ def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int 
                 return
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip()
             raise LockedError(f"{folder} is locked by process {holder}", hint) from None
-        if not _is_still(folder / ".lock", descriptor):  # its last holder has just removed it, or the folder
+        if not _is_still(folder / ".lock", descriptor):  # its last holder has just removed it or the folder
             raise LockedError(f"{folder} was locked a moment ago", "try again")
         held = True
-        with suppress(OSError):  # who holds it is for people to know; on a full disk they do without
+        with suppress(OSError):  # the process id is only for people to read: a full disk may lose it
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield descriptor
     finally:
-        if held and folder.is_dir() and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing came of it
+        if held and folder.is_dir() and [path.name for path in folder.iterdir()] == [".lock"]:  # nothing was written
             (folder / ".lock").unlink()
             for made in new:
-                with suppress(OSError):  # somebody else has put something there
+                with suppress(OSError):  # another process has put something there
                     made.rmdir()
         os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Runs beside each other, best first by validation: only those that are judged on the same data by the same metric."""
+"""Rank runs by validation, best first, within groups that share data and metric."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from seqlab.errors import ConfigError
 if TYPE_CHECKING:
     from seqlab.runs.catalogue import RunFiles
 
-_MOST_SETTINGS = 3  # that a heading names
+_MOST_SETTINGS = 3  # named in a heading
 
 
 class Group(NamedTuple):
-    """What runs must have in common to be ranked: task, sha256 of corpus and of the splits that are held out, metric
-    and how it was computed. metric: "" of a run without a result."""
+    """What runs must share to be ranked together: task, sha256 of the corpus and of the held-out splits, metric and its
+    signature. metric: "" for a run without a result."""
 
     task: str
     data: str
@@ -32,7 +32,7 @@ class Group(NamedTuple):
 
 
 def group_of(run: RunFiles) -> Group:
-    """Where a run belongs. The splits of runs of before are not known: there the task's settings must all be equal."""
+    """The group of a run. Old runs do not record their splits: for those, all task settings must be equal."""
     facts, result = run.environment, run.result or {}
     settings = json.dumps(run.config.get("task"), sort_keys=True, default=str)
     heldout = facts.get("heldout_sha256") or hashlib.sha256(settings.encode()).hexdigest()
@@ -44,8 +44,8 @@ def group_of(run: RunFiles) -> Group:
 
 
 def grouped(runs: Iterable[RunFiles]) -> dict[Group, list[RunFiles]]:
-    """Runs by their groups, tasks by name and in each the group with the newest run first. One without a result stands
-    with those that it will be ranked with, where that is known."""
+    """Runs by group: tasks in alphabetical order, and within a task the group with the newest run first. A run without
+    a result joins the group that it will belong to, if one exists."""
     found: dict[Group, list[RunFiles]] = {}
     unfinished: list[tuple[Group, RunFiles]] = []
     for run in runs:
@@ -62,9 +62,8 @@ def grouped(runs: Iterable[RunFiles]) -> dict[Group, list[RunFiles]]:
 
 
 def sort_runs(runs: Iterable[RunFiles], key: str | None) -> list[RunFiles]:
-    """Group by group, in each best first by `key`: what a run's kind is judged by (None), any metric of validation, or
-    what SORTS names; of equals the newer. Those without a result stand last. Raises ConfigError for a key that no run
-    has."""
+    """Group by group, each sorted by `key`: None (the criterion of its task), a validation metric, or a key of SORTS.
+    Ties go to the newer run; runs without a result come last. Raises ConfigError for a key that no run has."""
     groups = grouped(runs)
     done = [run for members in groups.values() for run in members if run.result is not None]
     rest = [run for members in groups.values() for run in members if run.result is None]
@@ -105,37 +104,37 @@ SORTS: dict[str, Callable[[RunFiles], Any]] = {
 }
 
 
-def names_of(groups: Mapping[Group, list[RunFiles]]) -> dict[Group, str]:
-    """Each group in words: its task, and where several groups are on one, in what they differ."""
-    told: dict[Group, list[str]] = {}
+def group_names(groups: Mapping[Group, list[RunFiles]]) -> dict[Group, str]:
+    """A name for each group: its task and, if a task has several groups, what distinguishes them."""
+    parts: dict[Group, list[str]] = {}
     for group in groups:
         beside = {other: runs for other, runs in groups.items() if other.task == group.task}
-        told[group] = [group.task, *(_differences(group, beside) if len(beside) > 1 else [])]
-    alike = Counter(map(tuple, told.values()))
-    for group, texts in told.items():
+        parts[group] = [group.task, *(_differences(group, beside) if len(beside) > 1 else [])]
+    alike = Counter(map(tuple, parts.values()))
+    for group, texts in parts.items():
         if alike[tuple(texts)] > 1 or (len(texts) == 1 and sum(g.task == group.task for g in groups) > 1):
-            told[group] = [*texts, f"data {group.data[:8]}, splits {group.heldout[:8]}"]
-    return {group: ", ".join(texts) for group, texts in told.items()}
+            parts[group] = [*texts, f"data {group.data[:8]}, splits {group.heldout[:8]}"]
+    return {group: ", ".join(texts) for group, texts in parts.items()}
 
 
 def _differences(group: Group, beside: Mapping[Group, list[RunFiles]]) -> list[str]:
-    """In what a group differs from others on its task: the settings whose values are either the same or quite
-    different in each of them, and the metric. A group may have several values of one: a corpus and its copy."""
+    """What distinguishes a group from the others on its task: settings whose values are either equal or disjoint
+    between groups, and the metric. A group may have several values of a setting: a corpus and its copy."""
     held: dict[str, dict[Group, set[str]]] = {}
     for other, runs in beside.items():
         for run in runs:
             settings = run.config.get("task")
             for key, value in settings.items() if isinstance(settings, dict) else ():
                 held.setdefault(key, {}).setdefault(other, set()).add(spelled(value))
-    told = []
+    found = []
     for key, values in held.items():
         others = [values[other] for other in beside if other in values]
         if key == "_target_" or len(others) < len(beside):
             continue
         mine = values[group]
         if any(mine != its for its in others) and all(mine == its or mine.isdisjoint(its) for its in others):
-            told.append(f"{key} {' or '.join(sorted(mine))}")
-    told = told[:_MOST_SETTINGS]
-    if len({other.metric for other in beside}) > 1 and not any(text.endswith(f" {group.metric}") for text in told):
-        told.append(f"by {group.metric}" if group.metric else "no result")
-    return told
+            found.append(f"{key} {' or '.join(sorted(mine))}")
+    found = found[:_MOST_SETTINGS]
+    if len({other.metric for other in beside}) > 1 and not any(text.endswith(f" {group.metric}") for text in found):
+        found.append(f"by {group.metric}" if group.metric else "no result")
+    return found

@@ -1,4 +1,4 @@
-"""Runs that are to go: whether each is one and at rest, what would miss it; and their folders removed, whole."""
+"""`seqlab runs rm`: check that runs can be removed, find what refers to them, and remove their folders."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from seqlab.runs.lock import locked
 
 
 @dataclass(frozen=True)
-class Leaving:
-    """A run that may go. missed: sentences about what refers to it; comparisons: the folders of those among these,
-    which must not be at work when it goes."""
+class Removal:
+    """A run that can be removed. references: sentences about what refers to it; comparisons: the folders of the
+    comparisons among these, which must not be running when it is removed."""
 
     run: RunFiles
     bytes: int
-    missed: tuple[str, ...]
+    references: tuple[str, ...]
     comparisons: tuple[Path, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for --json."""
-        return {"folder": str(self.run.folder), "bytes": self.bytes, "missed": list(self.missed)}
+        return {"folder": str(self.run.folder), "bytes": self.bytes, "missed": list(self.references)}
 
 
-def look_at_leaving(names: Sequence[str], runs_dir: Path) -> list[Leaving]:
-    """The runs of these names. Raises CheckpointError for what is no run, or holds others; LockedError for one that a
-    process works on, or whose comparison is being made."""
+def plan_removal(names: Sequence[str], runs_dir: Path) -> list[Removal]:
+    """The runs of these names. Raises CheckpointError for a folder that is no run or holds other runs; LockedError for
+    a run in use, or whose comparison is running."""
     named = (named_run(name, runs_dir) for name in names)
     folders = list({folder.resolve(): folder for folder in named}.values())
     runs = [_checked(folder) for folder in folders]
     comparisons = {folder: dict(_comparisons(folder, runs_dir)) for folder in folders}
     others = [run for run in find_runs(runs_dir)[0] if run.folder not in folders]
     found = []
-    with _at_rest(folders, *comparisons.values()):
+    with _all_locked(folders, *comparisons.values()):
         for run in runs:
             started = (
                 f"{other.folder} was started from its weights: it keeps its own"
@@ -47,27 +47,27 @@ def look_at_leaving(names: Sequence[str], runs_dir: Path) -> list[Leaving]:
                 if _is_started_from(other, run.folder)
             )
             known = comparisons[run.folder]
-            found.append(Leaving(run, _bytes_in(run.folder), (*known.values(), *started), tuple(known)))
+            found.append(Removal(run, _bytes_in(run.folder), (*known.values(), *started), tuple(known)))
     return found
 
 
-def remove(leaving: Sequence[Leaving]) -> None:
-    """Remove the folders. Raises LockedError, before any has gone, where a process has begun to work on one, and
-    ResourceError, which says what has gone, for one that cannot be removed."""
-    with _at_rest([one.run.folder for one in leaving], *(one.comparisons for one in leaving)):
-        for index, one in enumerate(leaving):
+def remove(removals: Sequence[Removal]) -> None:
+    """Remove the folders. Raises LockedError, before anything is removed, if one is in use by now, and ResourceError,
+    which lists those already removed, if one cannot be."""
+    with _all_locked([one.run.folder for one in removals], *(one.comparisons for one in removals)):
+        for index, one in enumerate(removals):
             try:
                 discard(one.run.folder)
             except OSError as error:
-                gone = ", ".join(str(done.run.folder) for done in leaving[:index])
+                removed = ", ".join(str(done.run.folder) for done in removals[:index])
                 raise ResourceError(
                     f"cannot remove {one.run.folder}: {error.strerror} ({error.filename})",
-                    f"removed: {gone or 'none'}",
+                    f"removed: {removed or 'none'}",
                 ) from error
 
 
-def _at_rest(*groups: Iterable[Path]) -> ExitStack:
-    """The locks of all these folders."""
+def _all_locked(*groups: Iterable[Path]) -> ExitStack:
+    """Hold the locks of all these folders."""
     with ExitStack() as stack:
         for folder in dict.fromkeys(folder for group in groups for folder in group):
             stack.enter_context(locked(folder))
@@ -75,7 +75,7 @@ def _at_rest(*groups: Iterable[Path]) -> ExitStack:
 
 
 def _checked(folder: Path) -> RunFiles:
-    """A run that may be removed. A config.yaml alone makes none: many a project has a file of that name."""
+    """A run that may be removed. A config.yaml alone does not prove one: many projects have a file of that name."""
     if folder.is_symlink():
         raise CheckpointError(f"{folder} is a link", f"name the folder itself: {folder.resolve()}")
     run = read_run_files(folder)
@@ -89,7 +89,7 @@ def _checked(folder: Path) -> RunFiles:
             f"{folder} holds other runs", "remove those first", f"there: {', '.join(map(str, inner[:5]))}"
         )
     if Path.cwd().is_relative_to(folder.resolve()):
-        raise ConfigError(f"{folder} is where you are", "leave that folder first")
+        raise ConfigError(f"{folder} is the current folder", "change to another one first")
     return run
 
 
@@ -98,7 +98,7 @@ def _bytes_in(folder: Path) -> int:
 
 
 def _comparisons(folder: Path, runs_dir: Path) -> Iterator[tuple[Path, str]]:
-    """(a comparison that refers to the run, how)."""
+    """(the folder of a comparison that refers to the run, a sentence about how)."""
     place = folder.resolve()
     above = {parent.resolve() for parent in folder.resolve().parents[:3]}
     plans = {path.parent.resolve(): path.parent for path in sorted(runs_dir.glob("compare/*/plan.json"))}
@@ -116,7 +116,7 @@ def _comparisons(folder: Path, runs_dir: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _existing(plan: Path) -> list[str]:
-    """The runs that existed before the comparison and are rows of it; none where its plan cannot be read."""
+    """The existing runs that a comparison includes; none if its plan cannot be read."""
     try:
         return [str(run) for variant in read_json(plan)["variants"] for run in variant["existing"].values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -124,7 +124,7 @@ def _existing(plan: Path) -> list[str]:
 
 
 def _is_started_from(run: RunFiles, folder: Path) -> bool:
-    """Whether its weights were first those of the run in `folder`."""
+    """Whether it was started from the weights of the run in `folder`."""
     given = run.config.get("init_from")
     started_in = run.environment.get("folder")
     return isinstance(given, str) and (

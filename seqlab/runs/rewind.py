@@ -1,4 +1,4 @@
-"""The logs of a run that goes on, cut back to where they stood when its checkpoint was written."""
+"""Cut a resumed run's logs back to where they ended when its checkpoint was written."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _OF_A_VALIDATION = ("val/", "samples/", "weights/", "viz/")
 
 
 def rewind_logs(folder: Path, progress: Progress | None, *, open_interval: bool = False) -> None:
-    """Leave in metrics.jsonl and in TensorBoard's events what stood there at `progress` (None: the start).
+    """Keep of metrics.jsonl and TensorBoard's events what was there at `progress` (None: the start of the run).
 
-    open_interval: the checkpoint holds sums that were not logged yet, so that its own step was not.
+    open_interval: the checkpoint holds sums that were not logged yet, so its own step was not logged either.
     """
-    stood = None if progress is None else _Stood(progress, open_interval)
+    earlier = None if progress is None else _Earlier(progress, open_interval)
     path = folder / "metrics.jsonl"
     if path.exists():
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-        write_text(path, "".join(line for line in lines if stood is not None and stood.line(line)))
+        write_text(path, "".join(line for line in lines if earlier is not None and earlier.line(line)))
     for events in sorted(folder.glob("events.out.tfevents.*")):
-        if stood is None:
+        if earlier is None:
             events.unlink()
         else:
-            _rewind_events(events, stood)
+            _rewind_events(events, earlier)
 
 
 @dataclass(frozen=True)
-class _Stood:
-    """Whether something was in the logs when the checkpoint of `progress` was written."""
+class _Earlier:
+    """Whether a record was in the logs when the checkpoint of `progress` was written."""
 
     progress: Progress
     open_interval: bool
 
     def record(self, step: int, tags: Iterable[str]) -> bool:
-        """Of a step, with these tags."""
+        """A record of this step with these tags."""
         tags, here = tuple(tags), step == self.progress.step
         later: tuple[str, ...] = _OF_THE_END
         if here and self.progress.evaluated_step != step:  # a signal put the validation off until after the checkpoint
@@ -63,14 +63,14 @@ class _Stood:
             return False
 
 
-def _rewind_events(path: Path, stood: _Stood) -> None:
-    """Rewrite a file of events without what came later; untouched if there is nothing of the kind in it."""
+def _rewind_events(path: Path, earlier: _Earlier) -> None:
+    """Rewrite an event file without later records; leave it untouched if it has none."""
     temporary = path.with_name(".rewound")
     dropped = 0
     with temporary.open("wb") as file:
         writer = RecordWriter(file)
         for raw, event in _events(path):
-            if stood.record(event.step, (value.tag for value in event.summary.value)):
+            if earlier.record(event.step, (value.tag for value in event.summary.value)):
                 writer.write(raw)
             else:
                 dropped += 1
@@ -83,7 +83,7 @@ def _rewind_events(path: Path, stood: _Stood) -> None:
 
 
 def _events(path: Path) -> Iterator[tuple[bytes, Event]]:
-    """What can be read of a file; a kill may have cut its end."""
+    """The readable records of a file; a kill may have truncated it."""
     try:
         for raw in RawEventFileLoader(str(path)).Load():
             yield raw, Event.FromString(raw)

@@ -1,4 +1,4 @@
-"""A run's vocabulary.json: what its network needs of the corpus, so that it outlives the corpus."""
+"""A run's vocabulary.json: what its network needs from the corpus, so that the run works without it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_BYTES = 2**30
 
 
 def keep_vocabulary(task: Task[Any], folder: Path) -> None:
-    """Write it, if the task has such a thing."""
+    """Write vocabulary.json, if the task offers one."""
     vocabulary = task.stored_vocabulary()
     if vocabulary is not None:
         write_json(folder / FILE, {"test_is_validation": task.test_is_validation, "vocabulary": dict(vocabulary)})
@@ -25,8 +25,8 @@ def keep_vocabulary(task: Task[Any], folder: Path) -> None:
 def restore_task(
     config: TaskConfig, folder: Path, facts: Mapping[str, Any], read: Callable[[], Task[Any]]
 ) -> Task[Any] | None:
-    """The task of a run with the vocabulary that it was trained with; its corpus is read, by `read`, when that is
-    first needed. None where the run has no vocabulary.json, or its task cannot be made from one.
+    """A stored run's task with the vocabulary of training; `read` reads the corpus once something needs it. None if the
+    run has no vocabulary.json, or its task does not support one.
 
     facts: the run's environment.json. Raises CheckpointError for a file that is damaged, or another run's.
     """

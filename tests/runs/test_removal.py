@@ -129,7 +129,7 @@ def test_what_is_no_run_is_never_removed(root: Path, capsys: Capture, monkeypatc
     monkeypatch.chdir(run)
     code, _, err = _removed(capsys, monkeypatch, ".")
     assert code == 2
-    assert "is where you are" in err
+    assert "is the current folder" in err
     for path in (run, linking, inner, project, outside / "config.yaml"):
         assert path.exists()
 
