@@ -10,8 +10,9 @@ import typer
 from rich.text import Text
 
 from seqlab.cli.app import app, terminal
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides, home
-from seqlab.errors import ConfigError
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides, from_environment, home
+from seqlab.config.sources import VARIABLE
+from seqlab.errors import ConfigError, printable
 
 
 @app.command()
@@ -27,7 +28,9 @@ def board(
 
 
 @app.command()
-def config(overrides: Overrides = None, config_dir: ConfigDir = None, debug: Debug = False) -> None:
+def config(
+    context: typer.Context, overrides: Overrides = None, config_dir: ConfigDir = None, debug: Debug = False
+) -> None:
     """Print the composed config: every setting with its value, or that of the keys that are named alone.
 
     A group that is chosen by name (model) is that name, and with a dot (model.) its settings, as any other (trainer).
@@ -39,6 +42,9 @@ def config(overrides: Overrides = None, config_dir: ConfigDir = None, debug: Deb
     keys = [word for word in words if "=" not in word and not word.startswith("~")]
     composed = load_run_config([word for word in words if word not in keys], config_dir)
     if not keys:
+        if config_dir is not None:
+            by = VARIABLE if from_environment(context) else "--config-dir"
+            typer.echo(f"# {by}: {printable(str(config_dir))}")
         typer.echo(composed.yaml, nl=False)
         return
     import yaml

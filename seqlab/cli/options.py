@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from seqlab.cli.completion import complete_name, complete_override
+from seqlab.config.sources import VARIABLE
+from seqlab.errors import ConfigError
 
 
 def home(path: Path | None) -> Path | None:
@@ -15,6 +17,23 @@ def home(path: Path | None) -> Path | None:
     from seqlab.data.files import expanded
 
     return None if path is None else expanded(path)
+
+
+def from_environment(context: typer.Context) -> bool:
+    """Whether the config folder was named by the environment, not on the command line."""
+    source = context.get_parameter_source("config_dir")
+    return source is not None and source.name == "ENVIRONMENT"
+
+
+def _own_folder(context: typer.Context, path: Path | None) -> Path | None:
+    """home() for --config-dir; an error names the variable where that named the folder."""
+    folder = home(path)
+    if folder is not None and from_environment(context) and not folder.is_dir():
+        raise ConfigError(
+            f"{VARIABLE}={folder} is not a folder",
+            f"let it name a folder with model/, task/, ... in it, or take it away: unset {VARIABLE}",
+        )
+    return folder
 
 
 Overrides = Annotated[
@@ -38,7 +57,11 @@ KnownRun = Annotated[
 ConfigDir = Annotated[
     Path | None,
     typer.Option(
-        "--config-dir", callback=home, help="A folder with your own model/, task/, ... YAML files, searched first."
+        "--config-dir",
+        envvar=VARIABLE,
+        callback=_own_folder,
+        help="A folder with your own model/, task/, ... YAML files, searched first.",
+        show_default=False,
     ),
 ]
 # for the processes of a comparison, which has checked each model once

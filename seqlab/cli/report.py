@@ -67,10 +67,17 @@ def _show_warnings(warnings: Iterable[str], console: Console) -> None:
         console.print(line, soft_wrap=True)
 
 
-def _board_folder(folder: Path) -> Path:
+def _board_folder(result: Result) -> Path:
     """runs/ for a run in its usual place, which shows it beside the others; else the run's own folder."""
-    above = list(folder.parents)
-    return above[2] if len(above) > 2 and above[1].name in group_files("task", None) else folder
+    above = list(result.folder.parents)
+    usual = len(above) > 2 and (above[0].name, above[1].name) == (result.model, result.task)
+    return above[2] if usual else result.folder
+
+
+def _next_after(model: str, models: Iterable[str]) -> str:
+    """The model that stands after this one, and after the last the first."""
+    others = [other for other in models if other != model]
+    return next((other for other in others if other > model), others[0])
 
 
 def show_result(result: Result, console: Console, overrides: list[str], config_dir: Path | None) -> None:
@@ -91,12 +98,11 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     _print(f"what {result.model} makes of it:", console)
     console.print(Padding(Text(printable_lines(result.sample)), (0, 0, 0, 2)))
     console.print()
-    _print(f"see it:   {shlex.join(['seqlab', 'board', str(_board_folder(result.folder))])}", console)
+    _print(f"see it:   {shlex.join(['seqlab', 'board', str(_board_folder(result))])}", console)
     own = ["--config-dir", str(config_dir)] if config_dir is not None else []
     _print(f"see why:  {shlex.join(['seqlab', 'inspect', str(result.folder), *own])}", console)
-    others = [option for option in group_files("model", None) if option != result.model]
     # what belongs to this model alone would be an error with another
     words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]
     rest = shlex.join([*words, *own])
-    other = "transformer" if result.model != "transformer" else others[0]
+    other = _next_after(result.model, group_files("model", config_dir))
     _print(f"try next: seqlab train model={other} {rest}".rstrip(), console)

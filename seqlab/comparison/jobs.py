@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from seqlab.checkpoints.files import STATE
 from seqlab.checkpoints.retention import checkpoints_in
+from seqlab.config.sources import VARIABLE
 from seqlab.core.files import discard, read_json
 from seqlab.errors import CheckpointError, Interrupted, NumericError
 from seqlab.runs.faults import on_stop
@@ -168,6 +169,8 @@ class Jobs:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,
+                # the command names the folder, or there is none
+                env={name: value for name, value in os.environ.items() if name != VARIABLE},
                 # a session of its own: Ctrl-C reaches it through us, exactly once
                 start_new_session=True,
                 # while it lives the comparison stays locked, even if we were killed

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from seqlab.config.sources import check_config_dir, group_files
 
-_CORPORA = {
-    "python_docs": "char_lm: the reference text behind Python's help(), 373 k characters (Python 3.11)",
-    "movie_reviews": "sentiment: 8,530 sentences of Rotten Tomatoes reviews (Pang & Lee 2005, CC BY 4.0)",
-    "cldr": "translation: dates, quantities, lists, ... formatted by Babel in English and another language",
-    "PATH": "your own: UTF-8 text (char_lm), CSV/TSV (sentiment), TSV or two files A,B (translation); .gz too",
-}
+_KINDS = {"models": "model", "tasks": "task", "corpora": "task", "experiments": "experiment", "devices": "device"}
+_CORPUS = re.compile(r"corpus (\S+): (.+)")
 
 
 def catalogue(config_dir: Path | None) -> dict[str, dict[str, str]]:
     """For each kind of thing, its entries with one line about each."""
     folder = check_config_dir(config_dir)
-    kinds = {
-        "models": "model",
-        "tasks": "task",
-        "corpora": "",
-        "experiments": "experiment",
-        "devices": "device",
-    }
+    files = {kind: group_files(group, folder) for kind, group in _KINDS.items()}
     return {
-        kind: {name: _about(path) for name, path in group_files(group, folder).items()} if group else dict(_CORPORA)
-        for kind, group in kinds.items()
+        kind: _corpora(there) if kind == "corpora" else {name: _about(path) for name, path in there.items()}
+        for kind, there in files.items()
     }
 
 
 def _about(path: Path) -> str:
-    """The first comment of a YAML file that is no directive."""
+    """The first comment at the head of a YAML file."""
+    return next((line for line in _head(path) if not _CORPUS.fullmatch(line)), "")
+
+
+def _corpora(tasks: dict[str, Path]) -> dict[str, str]:
+    """What the tasks' files say of their corpora at their heads, `# corpus NAME: what it is`. Of one that several
+    tasks have, with what each says of it."""
+    about: dict[str, dict[str, list[str]]] = {}
+    for task, path in tasks.items():
+        for found in filter(None, map(_CORPUS.fullmatch, _head(path))):
+            about.setdefault(found[1], {}).setdefault(found[2], []).append(task)
+    return {
+        name: "; ".join(f"{', '.join(tasks)}: {said}" for said, tasks in about[name].items())
+        for name in sorted(about, key=str.isupper)  # PATH, which is no name, last
+    }
+
+
+def _head(path: Path) -> Iterator[str]:
+    """The comments before the first setting, but for directives."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# ") and not line.startswith("# @"):
-            return line.removeprefix("# ")
-        if line and not line.startswith("#"):
-            break
-    return ""
+            yield line.removeprefix("# ")
+        elif line and not line.startswith("#"):
+            return

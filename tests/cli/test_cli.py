@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from seqlab.config.sources import group_files
 from tests.commands import Capture, Patch, in_process, run
 from tests.conftest import tiny_overrides
 
@@ -323,10 +324,9 @@ def test_list_names_everything(capsys: Capture, monkeypatch: Patch) -> None:
     code, out, _ = in_process(capsys, monkeypatch, "list", "--json")
     found = json.loads(out)
     assert code == 0
-    assert set(found["models"]) == {"gru", "lstm", "rnn", "transformer"}
-    assert set(found["tasks"]) == {"char_lm", "sentiment", "translation"}
-    assert set(found["devices"]) == {"auto", "cpu", "cuda", "mps"}
-    assert set(found["corpora"]) == {"python_docs", "movie_reviews", "cldr", "PATH"}
+    for kind, group in (("models", "model"), ("tasks", "task"), ("experiments", "experiment"), ("devices", "device")):
+        assert list(found[kind]) == list(group_files(group, None))
+    assert set(found["corpora"]) >= {"python_docs", "movie_reviews", "cldr", "PATH"}
     assert all(about for entries in found.values() for about in entries.values())
 
 

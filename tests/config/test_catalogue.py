@@ -1,0 +1,33 @@
+"""What there is to choose from stands in the config files, corpora in those of their tasks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seqlab.config.catalogue import catalogue
+from tests.conftest import TASKS
+
+
+def test_a_corpus_is_listed_with_every_task_whose_file_names_it(tmp_path: Path) -> None:
+    (tmp_path / "task").mkdir()
+    before = catalogue(None)
+    (tmp_path / "task" / "zebra.yaml").write_text(
+        "# @package _global_\n# corpus stripes: black and white\n# Of zebras\n# corpus PATH: a picture\ntask:\n"
+        "  # corpus late: not at the head\n  corpus: stripes\n"
+    )
+    (tmp_path / "task" / "zoo.yaml").write_text("# Of all\n# corpus stripes: black and white\ntask: {}\n")
+    found = catalogue(tmp_path)
+    assert set(found["tasks"]) == {*TASKS, "zebra", "zoo"}
+    assert (found["tasks"]["zebra"], found["tasks"]["zoo"]) == ("Of zebras", "Of all")
+    assert found["corpora"]["stripes"] == "zebra, zoo: black and white"
+    assert found["corpora"]["PATH"] == f"{before['corpora']['PATH']}; zebra: a picture"
+    assert list(found["corpora"])[-1] == "PATH"
+    assert set(found["corpora"]) == {*before["corpora"], "stripes"}
+
+
+@pytest.mark.parametrize("kind", ["models", "tasks", "corpora", "experiments", "devices"])
+def test_what_ships_is_described(kind: str) -> None:
+    assert catalogue(None)[kind]
+    assert all(catalogue(None)[kind].values())
