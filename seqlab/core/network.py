@@ -60,10 +60,20 @@ class Network(nn.Module, ABC, Generic[BatchT]):
         """What is counted, and matched in size, as what. By default embedding are the nn.Embedding modules outside
         sequence models, body the sequence models, and head whatever is left: a network with another body says so."""
         body = [module for module in self.modules() if isinstance(module, SequenceModel)]
-        inside = {id(module) for model in body for module in model.modules()}
-        embedding = [m for m in self.modules() if isinstance(m, nn.Embedding) and id(m) not in inside]
+        embedding = list(self.embeddings().values())
         named = {id(p) for module in (*body, *embedding) for p in module.parameters()}
         return Parts(tuple(embedding), tuple(body), tuple(p for p in self.parameters() if id(p) not in named))
+
+    def embeddings(self) -> dict[str, nn.Embedding]:
+        """Its tables of vectors (V, D) by name. By default the nn.Embedding modules outside sequence models, by their
+        dotted names; Task.embedding_tokens says what their rows stand for."""
+        models = [module for module in self.modules() if isinstance(module, SequenceModel)]
+        inside = {id(module) for model in models for module in model.modules()}
+        return {
+            name: module
+            for name, module in self.named_modules()
+            if isinstance(module, nn.Embedding) and id(module) not in inside
+        }
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
@@ -149,6 +149,10 @@ class Task(ABC, Generic[BatchT]):
     @abstractmethod
     def symbols(self) -> Iterable[str]:
         """Every token and label in the order of ids: what a network's weights are about."""
+
+    def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
+        """What each row of the network's embeddings stands for, by the names that Network.embeddings gives them."""
+        return {}
 
     def stored_vocabulary(self) -> Mapping[str, Any] | None:
         """What a network of this task needs of the corpus: vocabularies, labels, plain values that JSON can hold. It is

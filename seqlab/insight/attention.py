@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
 import numpy as np
 import torch
 
+from seqlab.core.attention import Attention
 from seqlab.core.meter import Table
 from seqlab.core.model import ModelConfig, context_of
 from seqlab.core.network import Network
@@ -20,7 +21,6 @@ from seqlab.core.task import Example, Task
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError, SeqlabError
 from seqlab.insight.watching import calls_of, check_finite, left_out, shown
-from seqlab.layers.attention import Attention, SelfAttention
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
 
 
 def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[Any]) -> Picture:
-    causal = isinstance(module, SelfAttention) and module.causal
+    causal = module.causal
     spread_N, whole = spread(weight_NTS), weight_NTS.shape[1:]
     sees = example.tokens if module.across else example.read_by(name, whole[1])
     looks = example.answers if module.across else sees

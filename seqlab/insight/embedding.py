@@ -15,7 +15,6 @@ from seqlab.data.vocabulary import SPECIALS
 from seqlab.drawing.picture import COLOURS, Picture, plain
 from seqlab.errors import ConfigError
 from seqlab.insight.watching import check_finite, shown
-from seqlab.layers.embedding import TokenEmbedding
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -43,21 +42,21 @@ class Vectors:
 
 
 def vectors_of(task: Task[Any], network: Network[Any]) -> Iterator[Vectors]:
-    """Each token embedding of a network that has something to project: three tokens in two dimensions.
-
-    The task's symbols are those of its embeddings one after the other.
-    """
-    symbols, start = list(task.symbols()), 0
-    for name, module in network.named_modules():
-        if not isinstance(module, TokenEmbedding):
+    """Each embedding of a network whose rows the task names, and that has something to project: three tokens in two
+    dimensions. Raises ConfigError where the names are more or fewer than the rows."""
+    tokens_of = task.embedding_tokens()
+    for name, table in network.embeddings().items():
+        tokens = tokens_of.get(name)
+        if tokens is None:
             continue
-        tokens = symbols[start : start + module.num_embeddings]
-        start += len(tokens)
-        if len(tokens) < module.num_embeddings:
-            raise ConfigError(f"the task does not say what the rows of {name} are")
+        if len(tokens) != table.num_embeddings:
+            raise ConfigError(
+                f"the embedding {name} has {table.num_embeddings} rows, and the task names {len(tokens)} of them",
+                "mend the task's method embedding_tokens",
+            )
         rows = [row for row, token in enumerate(tokens) if token not in SPECIALS]
-        vector_VD = np.asarray(module.weight.detach()[rows].cpu().double())
-        if len(rows) > 2 and module.embedding_dim > 1:
+        vector_VD = np.asarray(table.weight.detach()[rows].cpu().double())
+        if len(rows) > 2 and table.embedding_dim > 1:
             yield Vectors(name, tuple(tokens[row] for row in rows), vector_VD)
 
 

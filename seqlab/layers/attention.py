@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqlab.core.attention import Attention
 from seqlab.core.model import Memory
 from seqlab.core.state import State
 from seqlab.layers.positions import rotate
@@ -59,21 +59,8 @@ def _join_heads(x_BNTK: Tensor) -> Tensor:
     return x_BNTK.transpose(1, 2).flatten(2)
 
 
-class Attention(nn.Module):
-    """What looks at positions of a sequence, and can say how much at which.
-
-    across: whether it looks at another sequence than its own.
-    """
-
-    across: bool
-    weights: Callable[..., Tensor]
-    """weight_BNTS for the arguments of a `forward` that read everything at once."""
-
-
 class SelfAttention(Attention):
     """Multi-head attention of a sequence to itself (Vaswani 2017, section 3.2.2)."""
-
-    across = False
 
     def __init__(self, width: int, heads: int, dropout: float, *, causal: bool) -> None:
         super().__init__()

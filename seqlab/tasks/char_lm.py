@@ -6,7 +6,7 @@ Shape letters: B parallel streams, T time, D width, V vocabulary, N characters o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
@@ -284,6 +284,9 @@ class CharLM(Restorable, Task[CharBatch]):
 
     def heldout_sha256(self) -> str:
         return sha256_of(self.texts[split] for split in HELD_OUT)
+
+    def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
+        return {"embed": self.vocabulary.tokens}
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {"characters": self.vocabulary.tokens}

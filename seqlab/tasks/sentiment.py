@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -260,6 +260,9 @@ class Sentiment(Restorable, Task[TextBatch]):
     def heldout_sha256(self) -> str:
         pairs = (zip(self.texts[split], self.answers[split], strict=True) for split in HELD_OUT)
         return sha256_of(part for held in pairs for text, answer in held for part in (text, self.labels[answer]))
+
+    def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
+        return {"embed": self.vocabulary.tokens}
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {

@@ -233,6 +233,9 @@ class Translation(Restorable, Task[PairBatch]):
     def heldout_sha256(self) -> str:
         return sha256_of(text for split in HELD_OUT for pair in self.pairs[split] for text in pair)
 
+    def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
+        return {"embed_source": self.sources.tokens, "embed_target": self.targets.tokens}
+
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {
             "sources": self.sources.tokens, "targets": self.targets.tokens, "longest_side": self.longest_side,

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab.core.attention import Attention
 from seqlab.core.model import Memory
 from seqlab.insight.attention import attention, attentive, maps, spread
 from seqlab.insight.watching import calls_of
-from seqlab.layers.attention import AdditiveAttention, Attention, CrossAttention, DotAttention, SelfAttention
+from seqlab.layers.attention import AdditiveAttention, CrossAttention, DotAttention, SelfAttention
 from seqlab.layers.positions import rotations
 from tests.conftest import tiny_config, tiny_network, tiny_task
 

@@ -10,10 +10,9 @@ import torch
 from google.protobuf import text_format
 from tensorboard.plugins.projector import ProjectorConfig
 
-from seqlab.insight.embedding import kind_of, principal_components, vectors_of, write_projector
-from seqlab.tasks.char_lm import CharLM
-from seqlab.tasks.sentiment import Sentiment
-from seqlab.tasks.translation import Translation
+from seqlab.core.network import evaluating
+from seqlab.errors import ConfigError
+from seqlab.insight.embedding import embedding, kind_of, principal_components, vectors_of, write_projector
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
 
@@ -27,35 +26,58 @@ def test_principal_components_are_eigenvectors_of_the_covariance() -> None:
 
 
 @pytest.mark.parametrize("task_name", TASKS)
-def test_each_row_has_the_vector_of_its_token(task_name: str) -> None:
+def test_each_row_stands_for_the_token_that_is_looked_up_in_it(task_name: str) -> None:
+    """Against what the network looks up while it reads a text whose tokens are known."""
     config = tiny_config("gru", task_name)
     task, network = tiny_task(config), tiny_network(config)
+    example = task.example(network, task.example_text(20))
+    looked_up: dict[str, tuple[str, ...]] = {}
+    tokens_of = task.embedding_tokens()
+    assert tokens_of.keys() == network.embeddings().keys()
+
+    def note(name: str, ids_BT: torch.Tensor) -> None:
+        looked_up[name] = tuple(tokens_of[name][row] for row in ids_BT[0].tolist())
+
+    for name, table in network.embeddings().items():
+        table.register_forward_pre_hook(lambda _, given, name=name: note(name, given[0]))
+    with evaluating(network), torch.no_grad():
+        network(example.batch, network.initial_state(1))
+    assert set(looked_up.values()) == {example.tokens, example.written} - {()}
     found = {vectors.name: vectors for vectors in vectors_of(task, network)}
-    if isinstance(task, Translation):
-        vocabularies = {"embed_source": task.sources, "embed_target": task.targets}
-    else:
-        assert isinstance(task, CharLM | Sentiment)
-        vocabularies = {"embed": task.vocabulary}
-    assert found.keys() == vocabularies.keys()
-    for name, vocabulary in vocabularies.items():
-        token = found[name].tokens[5]
-        (row,) = vocabulary.encode([token])
-        weight = network.get_parameter(f"{name}.weight")[row].detach()
-        assert torch.equal(torch.tensor(found[name].vector_VD[5]).float(), weight)
+    assert found.keys() == tokens_of.keys()
+    for name, vectors in found.items():
+        row = list(tokens_of[name]).index(vectors.tokens[5])
+        assert torch.equal(torch.tensor(vectors.vector_VD[5]).float(), network.embeddings()[name].weight[row].detach())
+
+
+def test_a_table_whose_rows_are_named_wrongly_is_not_drawn() -> None:
+    config = tiny_config("gru", "char_lm")
+    task, network = tiny_task(config), tiny_network(config)
+
+    class Own(type(task)):  # type: ignore[misc]
+        def __init__(self, tokens: dict[str, list[str]]) -> None:
+            self.tokens = tokens
+
+        def embedding_tokens(self) -> dict[str, list[str]]:
+            return self.tokens
+
+    with pytest.raises(ConfigError, match="rows, and the task names 2 of them"):
+        embedding(Own({"embed": ["a", "b"]}), network)
+    with pytest.raises(ConfigError, match="no token embedding"):
+        embedding(Own({}), network)
 
 
 def test_the_projector_finds_as_many_labels_as_vectors(tmp_path: Path) -> None:
     config = tiny_config("gru", "translation")
     task, network = tiny_task(config), tiny_network(config)
-    assert isinstance(task, Translation)
     write_projector({"gru": vectors_of(task, network)}, tmp_path)
     stored = text_format.Parse((tmp_path / "projector_config.pbtxt").read_text(), ProjectorConfig())
     assert [entry.tensor_name for entry in stored.embeddings] == ["gru embed_source", "gru embed_target"]
-    for entry, vocabulary in zip(stored.embeddings, (task.sources, task.targets), strict=True):
+    for entry, tokens in zip(stored.embeddings, task.embedding_tokens().values(), strict=True):
         rows = np.loadtxt(tmp_path / entry.tensor_path, delimiter="\t")
         heading, *labels = (tmp_path / entry.metadata_path).read_text().splitlines()
         assert heading == "token\tkind"
-        assert rows.shape == (len(vocabulary) - 4, 16)
+        assert rows.shape == (len(tokens) - 4, 16)
         assert len(labels) == len(rows)
         assert all(label.count("\t") == 1 and label.split("\t")[0] for label in labels)
 
