@@ -141,8 +141,8 @@ class _Restless(Network[Any]):
         super().__init__()
         self.inner = inner
 
-    def initial_state(self, batch_size: int) -> Any:
-        return self.inner.initial_state(batch_size)
+    def initial_state(self, rows: int, *, cached: bool = False) -> Any:
+        return self.inner.initial_state(rows, cached=cached)
 
     def forward(self, batch: Any, state: Any) -> StepOutput:
         output: StepOutput = self.inner(batch, state)

@@ -21,7 +21,6 @@ from seqlab.core.batch import HELD_OUT
 from seqlab.core.network import GeneratingNetwork, Network
 from seqlab.core.state import State
 from seqlab.core.task import Task
-from seqlab.data.vocabulary import START
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.runs.setup import build_network
 from seqlab.training.auto import first_steps, timed_steps
@@ -126,14 +125,14 @@ def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple
     # the longest sequence: batches sorted by length have it at their end
     longest = max(task.batches("validation", 0), key=lambda batch: batch.positions / batch.size)
     alone = _last_row(longest.to(device.torch_device))
-    rows = torch.tensor([START], device=device.torch_device)
+    rows = torch.tensor([network.alphabet.start], device=device.torch_device)
     length = min(_GENERATED, task.longest())
-    state_bytes = _bytes(network.start(alone, length))
+    _, state = network.start(alone, length)
+    state_bytes = _bytes(state)
     taken: list[float] = []
     for _ in range(3):
         started = time.perf_counter()
-        how = Sampling(forbid_specials=True)
-        for _ in stream(network, alone, rows, length, how, torch.Generator().manual_seed(0)):
+        for _ in stream(network, alone, rows, length, Sampling(), torch.Generator().manual_seed(0)):
             pass
         device.synchronise()
         taken.append(time.perf_counter() - started)

@@ -137,7 +137,7 @@ def _metered(task: Task[Any], network: Network[Any], batch: Batch) -> Meter[Any]
 
 def _outputs(network: Network[Any], batch: Batch) -> StepOutput:
     seed_global_generators(0, "contracts, a call")
-    output: StepOutput = network(batch, network.initial_state(batch.size))
+    output: StepOutput = network(batch, network.initial_state(batch.size, cached=not network.training))
     return output
 
 

@@ -120,19 +120,19 @@ def check_rows(built: Built) -> None:
 
 @torch.no_grad()
 def check_single_steps(built: Built) -> None:
-    """What `stepper` computes, position by position, is what forward computes at once."""
+    """What is stepped through position by position is what forward computes at once."""
     x_RTD, memory = _inputs(built)
     state = built.model.initial_state(_ROWS, capacity=x_RTD.shape[1])
     if built.role is Role.ENCODER or state == ():
         return
     whole_RTD, _ = read(built, x_RTD, memory=memory)
-    stepper, outputs = built.model.stepper(), []
+    step, outputs = built.model.start(), []
     for x_RD in x_RTD.unbind(1):
-        y_RD, state = stepper.step(stepper.project(x_RD), state, memory)
+        y_RD, state = step(x_RD, state, memory)
         outputs.append(y_RD)
     everywhere = torch.ones(whole_RTD.shape[:2], dtype=torch.bool)
     what = f"{built.about()}: single steps, as in writing, differ from the whole"
-    _same(torch.stack(outputs, 1), whole_RTD, everywhere, what, "let its Stepper compute what forward computes")
+    _same(torch.stack(outputs, 1), whole_RTD, everywhere, what, "let `step` compute what `forward` computes")
 
 
 def _inputs(built: Built) -> tuple[Tensor, Memory | None]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -32,6 +32,12 @@ class Memory(NamedTuple):
     final_BD: Tensor  # the whole source as one fixed vector
 
 
+class Step(Protocol):
+    """One position of every row: (y_BD, the state after it), given x_BD, or index_B into a table of inputs."""
+
+    def __call__(self, x_B: Tensor, state: State, memory: Memory | None = None, /) -> tuple[Tensor, State]: ...
+
+
 class SequenceModel(nn.Module, ABC):
     """Maps (B, T, D) to (B, T, D) and threads a State. Padding stands at the right of each row."""
 
@@ -40,7 +46,7 @@ class SequenceModel(nn.Module, ABC):
     reaches (training/context.py): beyond that it has learned nothing."""
 
     @abstractmethod
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         """The state before the first position. capacity > 0 asks for a key/value cache of that many
         positions, so that a model without recurrence can go on where the last call stopped."""
 
@@ -50,6 +56,19 @@ class SequenceModel(nn.Module, ABC):
     ) -> tuple[Tensor, State]:
         """(y_BTD, the state after the last position). valid_BT is False at padding; None means none."""
 
+    def step(self, x_BD: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        """(y_BD, the state after it) of one position: by `forward`, unless a family states its equation here."""
+        y_BTD, state = self(x_BD[:, None], state, memory=memory)
+        return y_BTD[:, 0], state
+
+    def start(self, inputs_VD: Tensor | None = None) -> Step:
+        """`step`, made ready for many calls in evaluation with the weights that the model now has: it may keep what it
+        made of them. Given every input that there can be, it takes their indices."""
+        if inputs_VD is None:
+            return self.step
+        table_VD = inputs_VD
+        return lambda index_B, state, memory=None: self.step(table_VD.index_select(0, index_B), state, memory)
+
     def carries_state(self) -> bool:
         """Whether training hands anything from one window of a text to the next."""
         return any(True for _ in tensors(self.initial_state(1)))
@@ -58,29 +77,6 @@ class SequenceModel(nn.Module, ABC):
         """Read whole sources. The fixed vector is the output at each row's last valid position."""
         values_BSD, _ = self(x_BSD, self.initial_state(len(x_BSD)), valid_BT=valid_BS)
         return Memory(values_BSD, valid_BS, last_valid(values_BSD, valid_BS))
-
-    def stepper(self) -> Stepper:
-        """The model made ready to be read from one position at a time, with the weights that it now has."""
-        return Stepper(self)
-
-
-class Stepper:
-    """Many single steps of a SequenceModel in evaluation, for writing: forward with T=1, unless a family knows better.
-
-    It may keep what it made of the weights, so it is made anew for each text that is written.
-    """
-
-    def __init__(self, model: SequenceModel) -> None:
-        self.model = model
-
-    def project(self, x_ND: Tensor) -> Tensor:
-        """(N, ...): what of reading inputs needs no state, row by row, so that it can be tabulated for a vocabulary."""
-        return x_ND
-
-    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
-        """(y_BD, the state after it), given one row of `project` for each row of the state."""
-        y_BTD, state = self.model(projected_B[:, None], state, memory=memory)
-        return y_BTD[:, 0], state
 
 
 def context_of(module: nn.Module) -> int | None:

@@ -44,8 +44,9 @@ class Network(nn.Module, ABC, Generic[BatchT]):
     """A task's embeddings, sequence model(s), head and loss as one module."""
 
     @abstractmethod
-    def initial_state(self, batch_size: int) -> State:
-        """The state at a batch that continues nothing."""
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        """The state at a batch that continues nothing. cached: for an evaluation, in which a model without recurrence
+        keeps what it has read, so that it can go on from batch to batch; never where gradients are wanted."""
 
     def carries_state(self) -> bool:
         """Whether training hands a state from one batch to the next where the text goes on. A network that starts
@@ -87,22 +88,31 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-Writer: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
-"""(token_B, state) to (logits_BV of the token after it, the state after it)."""
+@dataclass(frozen=True)
+class Alphabet:
+    """What the tokens mean that a network writes, as their ids.
+
+    start: what the first token of a text is written after. end: the last one. pad: what fills a row after it.
+    undrawn: those that sampling never takes.
+    """
+
+    start: int
+    end: int
+    pad: int
+    undrawn: tuple[int, ...] = ()
+
+
+TokenStep: TypeAlias = Callable[[Tensor, State], tuple[Tensor, State]]
+"""(token_B, the state before it) to (logits_BV of the token that follows it, the state after it)."""
 
 
 class GeneratingNetwork(Network[BatchT]):
     """A network that can also write, one token a row at a time."""
 
-    @abstractmethod
-    def start(self, batch: BatchT, capacity: int) -> State:
-        """The state before the first token is written, given what `batch` asks for; a cache in it has room
-        for `capacity` tokens that will be written."""
+    alphabet: Alphabet
 
     @abstractmethod
-    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
-        """(logits_BV of the token after `token_B`, the state after it)."""
-
-    def writer(self) -> Writer:
-        """`next`, made ready for many steps in evaluation with the weights that the network now has."""
-        return self.next
+    def start(self, batch: BatchT, capacity: int) -> tuple[TokenStep, State]:
+        """(what writes one token after another in evaluation, the state before the first), given what `batch` asks
+        for: a prompt, or a source. The step is made ready with the weights that the network now has; a cache in the
+        state has room for `capacity` tokens that will be written."""

@@ -10,10 +10,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from seqlab.core.network import Alphabet
 from seqlab.data.words import Unit
 
 PAD, UNKNOWN, START, END = range(4)
 SPECIALS = ("<pad>", "<unknown>", "<start>", "<end>")
+ALPHABET = Alphabet(start=START, end=END, pad=PAD, undrawn=(PAD, UNKNOWN, START, END))
 UNKNOWN_SIGN = "\u2047"  # ⁇, as SentencePiece writes it: one character, so that no score takes it for letters
 
 _MANY_UNKNOWN = 0.25

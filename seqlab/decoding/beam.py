@@ -8,7 +8,6 @@ from torch import Tensor
 from seqlab.core.batch import BatchT
 from seqlab.core.network import GeneratingNetwork, evaluating
 from seqlab.core.state import select_rows
-from seqlab.data.vocabulary import END, PAD
 from seqlab.errors import ConfigError
 
 
@@ -21,17 +20,17 @@ def beam_search(
     beams: int,
     length_penalty: float = 0.0,
 ) -> Tensor:
-    """The best of `beams` continuations that are followed at once, (B, T <= length), PAD after its END.
+    """The best of `beams` continuations that are followed at once, (B, T <= length), padding after its end.
 
     At each step the K likeliest of all continuations of a row's K beams are kept; one that has ended keeps its place
     and its score. Of those left at the end the one with the highest log P / ((5 + T) / 6)^length_penalty is taken (Wu
     2016, equation 14): 0 compares the probabilities themselves, which favours what is short. With one beam it is the
     greedy search; with as many as there are sequences it is exhaustive. Rows do not see each other.
     """
-    rows, device = len(first_B), first_B.device
+    rows, device, alphabet = len(first_B), first_B.device, network.alphabet
     if beams < 1:
         raise ConfigError(f"a beam of {beams} follows nothing", "give it 1 or more")
-    tokens_BKT = torch.full((rows, beams, 0), PAD, device=device)
+    tokens_BKT = torch.full((rows, beams, 0), alphabet.pad, device=device)
     # at first all beams of a row are the same one: only the first may go on
     score_BK = torch.full((rows, beams), float("-inf"), device=device)
     score_BK[:, 0] = 0.0
@@ -39,20 +38,21 @@ def beam_search(
     length_BK = torch.zeros(rows, beams, device=device)
     row_BK = torch.arange(rows, device=device)[:, None].expand(rows, beams)
     with evaluating(network):
-        state, write = select_rows(network.start(batch, length), row_BK.flatten()), network.writer()
+        step, state = network.start(batch, length)
+        state = select_rows(state, row_BK.flatten())
         token_BK = first_B[:, None].expand(rows, beams)
         for _ in range(length):
-            logits_NV, state = write(token_BK.flatten(), state)
-            step_BKV = logits_NV.float().log_softmax(-1).view(rows, beams, -1)
-            # what has ended goes on with PAD alone, at no cost
-            step_BKV = step_BKV.masked_fill(done_BK[..., None], float("-inf"))
-            step_BKV[..., PAD] = torch.where(done_BK, 0.0, step_BKV[..., PAD])
-            kinds = step_BKV.shape[-1]
-            score_BK, place_BK = (score_BK[..., None] + step_BKV).flatten(1).topk(beams)
+            logits_NV, state = step(token_BK.flatten(), state)
+            log_share_BKV = logits_NV.float().log_softmax(-1).view(rows, beams, -1)
+            # what has ended goes on with padding alone, at no cost
+            log_share_BKV = log_share_BKV.masked_fill(done_BK[..., None], float("-inf"))
+            log_share_BKV[..., alphabet.pad] = torch.where(done_BK, 0.0, log_share_BKV[..., alphabet.pad])
+            kinds = log_share_BKV.shape[-1]
+            score_BK, place_BK = (score_BK[..., None] + log_share_BKV).flatten(1).topk(beams)
             parent_BK, token_BK = place_BK // kinds, place_BK % kinds
             done_BK, length_BK = done_BK.gather(1, parent_BK), length_BK.gather(1, parent_BK)
             length_BK = length_BK + (~done_BK)
-            done_BK = done_BK | (token_BK == END)
+            done_BK = done_BK | (token_BK == alphabet.end)
             history_BKT = tokens_BKT.gather(1, parent_BK[..., None].expand(-1, -1, tokens_BKT.shape[2]))
             tokens_BKT = torch.cat((history_BKT, token_BK[..., None]), 2)
             if bool(done_BK.all()):

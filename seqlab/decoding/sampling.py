@@ -12,7 +12,6 @@ from torch import Tensor
 
 from seqlab.core.batch import BatchT
 from seqlab.core.network import GeneratingNetwork, evaluating
-from seqlab.data.vocabulary import END, PAD, SPECIALS
 from seqlab.errors import ConfigError, NumericError
 
 
@@ -23,13 +22,11 @@ class Sampling:
     temperature: scores are divided by it; below 1 likely tokens become likelier, at 0 the likeliest is always taken (of
     equals the first). top_k: only that many of the likeliest are drawn (Fan 2018). top_p: only the likeliest that
     together have at least this probability (Holtzman 2020). Both come after the temperature, top_k first.
-    forbid_specials: padding, unknown, start and end are never drawn.
     """
 
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
-    forbid_specials: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
@@ -40,10 +37,10 @@ class Sampling:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"top-p of {self.top_p:g} is no probability", "give it more than 0 and at most 1")
 
-    def shares(self, logits_BV: Tensor) -> Tensor:
-        """share_BV: the probability with which each token is drawn."""
+    def shares(self, logits_BV: Tensor, undrawn: tuple[int, ...] = ()) -> Tensor:
+        """share_BV: the probability with which each token is drawn; 0 for those that never are."""
         # one call for both: where one token is drawn, each call counts
-        floor_V = _floor(logits_BV.shape[-1], self.forbid_specials)
+        floor_V = _floor(logits_BV.shape[-1], undrawn)
         if self.temperature == 0:
             share_BV = (floor_V + logits_BV).softmax(-1)
             best_B1 = share_BV.argmax(-1, keepdim=True)
@@ -64,12 +61,11 @@ class Sampling:
 
 
 @cache
-def _floor(tokens: int, forbid_specials: bool) -> Tensor:
+def _floor(tokens: int, undrawn: tuple[int, ...]) -> Tensor:
     """(V,): what is added to scores, minus infinity for what must not be drawn."""
     with torch.inference_mode(False):
         floor_V = torch.zeros(tokens)
-        if forbid_specials:
-            floor_V[: len(SPECIALS)] = float("-inf")
+        floor_V[list(undrawn)] = float("-inf")
         return floor_V
 
 
@@ -88,10 +84,11 @@ def stream(
     scores are not finite.
     """
     with evaluating(network):
-        token_B, state, write = first_B, network.start(batch, length), network.writer()
+        token_B, undrawn = first_B, network.alphabet.undrawn
+        step, state = network.start(batch, length)
         for _ in range(length):
-            logits_BV, state = write(token_B, state)
-            share_BV = how.shares(logits_BV.float().cpu())
+            logits_BV, state = step(token_B, state)
+            share_BV = how.shares(logits_BV.float().cpu(), undrawn)
             # no share is above 1: a sum that is finite has only finite parts
             if not math.isfinite(share_BV.sum().item()):
                 what = "the network's scores are not finite: it cannot write"
@@ -108,16 +105,18 @@ def draw(share_BV: Tensor, generator: torch.Generator) -> Tensor:
 
 @torch.inference_mode()
 def greedy(network: GeneratingNetwork[BatchT], batch: BatchT, first_B: Tensor, length: int) -> Tensor:
-    """The likeliest token at each step, (B, T <= length); a row is filled with PAD after its END."""
+    """The likeliest token at each step, (B, T <= length); a row is filled with padding after its end."""
+    alphabet = network.alphabet
     tokens: list[Tensor] = []
     done_B = torch.zeros_like(first_B, dtype=torch.bool)
     with evaluating(network):
-        token_B, state, write = first_B, network.start(batch, length), network.writer()
+        token_B = first_B
+        step, state = network.start(batch, length)
         for _ in range(length):
-            logits_BV, state = write(token_B, state)
-            token_B = logits_BV.argmax(-1).masked_fill(done_B, PAD)
+            logits_BV, state = step(token_B, state)
+            token_B = logits_BV.argmax(-1).masked_fill(done_B, alphabet.pad)
             tokens.append(token_B)
-            done_B = done_B | (token_B == END)
+            done_B = done_B | (token_B == alphabet.end)
             if bool(done_B.all()):
                 break
     return torch.stack(tokens, 1)

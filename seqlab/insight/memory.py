@@ -50,7 +50,7 @@ def measure(run: InspectedRun, contexts: Sequence[int], longest: int) -> list[Lo
         for steps in contexts:
             meter = run.task.meter("validation")
             for batch in run.task.contexts("validation", steps, longest, _TARGETS):
-                output = run.network(batch, run.network.initial_state(batch.size))
+                output = run.network(batch, run.network.initial_state(batch.size, cached=True))
                 meter.update(batch, output, run.network)
             found.append(Loss(steps, meter.compute()[meter.primary], meter.interval(0)))
     return found

@@ -18,7 +18,7 @@ from torch import Tensor
 from seqlab.core.batch import Batch
 from seqlab.core.network import Network, evaluating
 from seqlab.core.state import tensors
-from seqlab.insight.watching import inputs_of, models_in, uncached_state
+from seqlab.insight.watching import inputs_of, models_in
 from seqlab.metrics import Floats
 
 SMALL = 0.01  # of the maximum: as good as forgotten
@@ -60,7 +60,7 @@ def measure(network: Network[Any], batches: Sequence[Batch], window: int) -> Rea
 
 def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | None, Tensor]:
     """(norms to the states or None, to the inputs), each (N, K)."""
-    state = uncached_state(network, batch.size)
+    state = network.initial_state(batch.size)
     *before, last = batch.windows(window)
     if not any(part.is_floating_point() for part in tensors(state)):
         with inputs_of(models_in(network)[0]) as given:

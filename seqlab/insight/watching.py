@@ -13,22 +13,11 @@ from torch import Tensor, nn
 
 from seqlab.core.model import SequenceModel
 from seqlab.core.network import Network, evaluating
-from seqlab.core.state import State
 from seqlab.core.task import Example
 from seqlab.errors import ConfigError, NumericError, printable
 from seqlab.metrics import Floats
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
-
-
-def uncached_state(network: Network[Any], rows: int) -> State:
-    """The state of training, in which a model without recurrence caches nothing and reads all at once."""
-    was = network.training
-    network.training = True  # of the network alone, for this one question: nothing is read, nothing dropped
-    try:
-        return network.initial_state(rows)
-    finally:
-        network.training = was
 
 
 def models_in(network: Network[Any]) -> list[SequenceModel]:
@@ -90,7 +79,7 @@ def calls_of(network: Network[Any], example: Example[Any], kind: type[ModuleT]) 
     try:
         batch = example.batch.to(next(network.parameters()).device)
         with evaluating(network):
-            network(batch, uncached_state(network, batch.size))
+            network(batch, network.initial_state(batch.size))
     finally:
         for handle in handles:
             handle.remove()

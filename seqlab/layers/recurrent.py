@@ -13,15 +13,15 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, ModelConfig, SequenceModel, Stepper
+from seqlab.core.model import Memory, ModelConfig, SequenceModel, Step
 from seqlab.core.state import State
 from seqlab.layers.dropout import LockedDropout
 
 Gates: TypeAlias = Callable[[Tensor, Tensor], dict[str, Tensor]]
 """A family's gates by name, (..., H) each, given W_xh x_t + b_xh and W_hh h_{t-1} + b_hh, both (..., G)."""
 
-Step: TypeAlias = Callable[[Tensor, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
-"""A family's equation: what a layer remembers after a step, given the same two and what it remembered before."""
+Equation: TypeAlias = Callable[[Tensor, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+"""A family's step: what a layer remembers after a step, given the same two and what it remembered before."""
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class RecurrentConfig(ModelConfig):
 class RecurrentStack(SequenceModel):
     """Single-layer fused kernels (oneDNN, cuDNN) with dropout and, if asked for, normalisation between.
 
-    The state is one tuple a layer: (h_BH,), or (h_BH, c_BH) where the kernel has a memory cell. `step` is the equation
-    that the kernels compute, `gates` what of it can be looked at; None for a family without gates.
+    The state is one tuple a layer: (h_BH,), or (h_BH, c_BH) where the kernel has a memory cell. `equation` is what
+    the kernels compute, `gates` what of it can be looked at; None for a family without gates.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class RecurrentStack(SequenceModel):
         kernel_class: Callable[..., nn.RNNBase],
         config: RecurrentConfig,
         initialise: Callable[[nn.RNNBase], None],
-        step: Step,
+        equation: Equation,
         gates: Gates | None = None,
     ) -> None:
         super().__init__()
-        self.step, self.gates = step, gates
+        self.equation, self.gates = equation, gates
         self.kernels = nn.ModuleList(
             kernel_class(config.width, config.width, batch_first=True) for _ in range(config.layers)
         )
@@ -72,9 +72,9 @@ class RecurrentStack(SequenceModel):
             assert isinstance(kernel, nn.RNNBase)
             initialise(kernel)
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         """Zeros. Recurrence needs no cache: `capacity` changes nothing."""
-        zeros_BH = next(self.parameters()).new_zeros(batch_size, self.width)
+        zeros_BH = next(self.parameters()).new_zeros(rows, self.width)
         has_cell = isinstance(self.kernels[0], nn.LSTM)
         return tuple((zeros_BH, zeros_BH) if has_cell else (zeros_BH,) for _ in self.kernels)
 
@@ -93,44 +93,35 @@ class RecurrentStack(SequenceModel):
             x_BTD = norm(x_BTD)
         return x_BTD, tuple(after)
 
-    def stepper(self) -> Stepper:
-        # a forward of somebody's own may be another equation
-        own = type(self).forward is not RecurrentStack.forward
-        return Stepper(self) if own else RecurrentStepper(self)
-
-
-class RecurrentStepper(Stepper):
-    """A stack that is stepped by its family's equation: for one position, what a fused kernel prepares in each call
-    takes longer than what it computes."""
-
-    def __init__(self, stack: RecurrentStack) -> None:
-        super().__init__(stack)
-        self.equation = stack.step
-        self.norms = [None if isinstance(norm, nn.Identity) else norm for norm in stack.norms]
-        self.from_x, self.from_h = (
-            [_affine(kernel, f"weight_{part}_l0", f"bias_{part}_l0") for kernel in stack.kernels]
+    def start(self, inputs_VD: Tensor | None = None) -> Step:
+        """By the family's equation: for one position, what a fused kernel prepares in each call takes longer than what
+        it computes."""
+        if type(self).forward is not RecurrentStack.forward:  # somebody's own, which may be another equation
+            return super().start(inputs_VD)
+        norms = [None if isinstance(norm, nn.Identity) else norm for norm in self.norms]
+        from_x, from_h = (
+            [_affine(kernel, f"weight_{part}_l0", f"bias_{part}_l0") for kernel in self.kernels]
             for part in ("ih", "hh")
         )
+        b_xG, W_xDG = from_x[0]
+        table_VG = None if inputs_VD is None else torch.addmm(b_xG, inputs_VD, W_xDG)
 
-    def project(self, x_ND: Tensor) -> Tensor:
-        """(N, G): W_xh x + b_xh of the first layer."""
-        b_G, W_DG = self.from_x[0]
-        return torch.addmm(b_G, x_ND, W_DG)
+        def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
+            after: list[State] = []
+            from_x_BG = torch.addmm(b_xG, x_B, W_xDG) if table_VG is None else table_VG.index_select(0, x_B)
+            for layer, before in enumerate(cast(tuple[tuple[Tensor, ...], ...], state)):
+                b_G, W_HG = from_h[layer]
+                left = self.equation(from_x_BG, torch.addmm(b_G, before[0], W_HG), before)
+                after.append(left)
+                norm, y_BD = norms[layer], left[0]
+                if norm is not None:
+                    y_BD = norm(y_BD)
+                if layer + 1 < len(state):
+                    b_G, W_DG = from_x[layer + 1]
+                    from_x_BG = torch.addmm(b_G, y_BD, W_DG)
+            return y_BD, tuple(after)
 
-    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
-        after: list[State] = []
-        from_x_BG = projected_B
-        for layer, before in enumerate(cast(tuple[tuple[Tensor, ...], ...], state)):
-            b_G, W_HG = self.from_h[layer]
-            left = self.equation(from_x_BG, torch.addmm(b_G, before[0], W_HG), before)
-            after.append(left)
-            norm, y_BD = self.norms[layer], left[0]
-            if norm is not None:
-                y_BD = norm(y_BD)
-            if layer + 1 < len(state):
-                b_G, W_DG = self.from_x[layer + 1]
-                from_x_BG = torch.addmm(b_G, y_BD, W_DG)
-        return y_BD, tuple(after)
+        return step
 
 
 def _affine(kernel: nn.Module, weight: str, bias: str) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seqlab.core.model import Memory, Role, SequenceModel, Stepper, last_valid
+from seqlab.core.model import Memory, Role, SequenceModel, Step, last_valid
 from seqlab.core.state import State
 from seqlab.layers.attention import AdditiveAttention, DotAttention
 
@@ -39,7 +39,7 @@ class TwoDirections(SequenceModel):
         self.ahead, self.back = ahead, back
         self.merge = nn.Linear(2 * width, width)
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         """Always (): what has seen the whole sequence cannot be carried on."""
         return ()
 
@@ -82,8 +82,8 @@ class SourceReading(SequenceModel):
         readers = {"additive": AdditiveAttention, "dot": DotAttention}
         self.attend = readers[attention](width) if attention != "none" else None
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
-        return self.causal.initial_state(batch_size, capacity=capacity)
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        return self.causal.initial_state(rows, capacity=capacity)
 
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
@@ -93,21 +93,16 @@ class SourceReading(SequenceModel):
         y_BTD, state = self.causal(x_BTD + self.condition(memory.final_BD)[:, None], state, valid_BT=valid_BT)
         return (y_BTD if self.attend is None else self.attend(y_BTD, memory)), state
 
-    def stepper(self) -> Stepper:
-        return SourceStepper(self)
+    def start(self, inputs_VD: Tensor | None = None) -> Step:
+        """With the causal model stepped in its own way, without a table: inputs differ from row to row, since the
+        source's vector is added to them."""
+        read = self.causal.start()
 
+        def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+            if memory is None:
+                raise ValueError("a cross decoder needs the memory of its source")
+            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
+            y_BD, state = read(x_BD + self.condition(memory.final_BD), state)
+            return (y_BD if self.attend is None else self.attend(y_BD[:, None], memory)[:, 0]), state
 
-class SourceStepper(Stepper):
-    """A SourceReading whose causal model is stepped in its own way."""
-
-    def __init__(self, model: SourceReading) -> None:
-        super().__init__(model)
-        self.causal, self.condition, self.attend = model.causal.stepper(), model.condition, model.attend
-
-    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
-        if memory is None:
-            raise ValueError("a cross decoder needs the memory of its source")
-        # the fixed vector differs from row to row, so that nothing can be projected before it is added
-        given_BG = self.causal.project(projected_B + self.condition(memory.final_BD))
-        y_BD, state = self.causal.step(given_BG, state)
-        return (y_BD if self.attend is None else self.attend(y_BD[:, None], memory)[:, 0]), state
+        return step

@@ -139,15 +139,15 @@ class Transformer(SequenceModel):
                 if name.endswith(("output.weight", "feed_forward.2.weight")):
                     parameter.mul_((2 * layers) ** -0.5)
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         if capacity == 0:
             return ()
         capacity = min(capacity, self.context)
         like = self.norm.weight
-        filled_B = torch.zeros(batch_size, dtype=torch.long, device=like.device)
-        per_head = (batch_size, self.heads, capacity, self.width // self.heads)
+        filled_B = torch.zeros(rows, dtype=torch.long, device=like.device)
+        per_head = (rows, self.heads, capacity, self.width // self.heads)
         blocks = tuple(((like.new_zeros(per_head), like.new_zeros(per_head)), ()) for _ in self.blocks)
-        return (filled_B, like.new_zeros(batch_size, capacity, self.width), blocks)
+        return (filled_B, like.new_zeros(rows, capacity, self.width), blocks)
 
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None

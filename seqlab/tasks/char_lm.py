@@ -23,7 +23,7 @@ from seqlab.core.fields import Count, Positive, Share
 from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
 from seqlab.core.model import ModelConfig, Role, context_of
-from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, Writer
+from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, TokenStep
 from seqlab.core.state import State
 from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
 from seqlab.data.files import find_corpus, sha256_of
@@ -32,7 +32,7 @@ from seqlab.data.repeats import repeated_text
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, cut_text, named_parts
 from seqlab.data.text import read_text
-from seqlab.data.vocabulary import UNKNOWN, Vocabulary
+from seqlab.data.vocabulary import ALPHABET, UNKNOWN, Vocabulary
 from seqlab.data.words import Normalization, normalized
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.errors import ConfigError, DataError
@@ -363,9 +363,7 @@ class CharLM(Restorable, Task[CharBatch]):
             raise DataError("there is nothing to continue", "give a prompt of one character or more")
         ids_BT = torch.tensor([self.vocabulary.encode(self.clean(text))], device=next(network.parameters()).device)
         batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
-        sampling = Sampling(
-            temperature=generation.temperature, top_k=generation.top_k, top_p=generation.top_p, forbid_specials=True
-        )
+        sampling = Sampling(temperature=generation.temperature, top_k=generation.top_k, top_p=generation.top_p)
         generator = torch.Generator().manual_seed(generation.seed)
         for token_B in stream(network, batch, ids_BT[:, -1], generation.length, sampling, generator):
             yield from self.vocabulary.decode(token_B.tolist())
@@ -418,6 +416,8 @@ class CharLM(Restorable, Task[CharBatch]):
 class CharNetwork(GeneratingNetwork[CharBatch]):
     """Embedding, a causal model, and a head that scores each next character."""
 
+    alphabet = ALPHABET
+
     def __init__(self, vocabulary_size: int, model: ModelConfig, window: int) -> None:
         super().__init__()
         self.window = window
@@ -432,10 +432,10 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
     def carries_state(self) -> bool:
         return self.decoder.carries_state()
 
-    def initial_state(self, batch_size: int) -> State:
-        """In evaluation a model without recurrence keeps a cache of what training reached at once, so that each
-        character is predicted from the half of that before it at least, never from nothing."""
-        return self.decoder.initial_state(batch_size, capacity=0 if self.training else self._positions())
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        """Cached, a model without recurrence keeps what training reached at once, so that each character is predicted
+        from the half of that before it at least, never from nothing."""
+        return self.decoder.initial_state(rows, capacity=self._positions() if cached else 0)
 
     def _positions(self) -> int:
         """The most positions that the decoder read at once in training."""
@@ -452,29 +452,21 @@ class CharNetwork(GeneratingNetwork[CharBatch]):
         )
         return StepOutput(loss, state, logits_BTV)
 
-    def start(self, batch: CharBatch, capacity: int) -> State:
+    def start(self, batch: CharBatch, capacity: int) -> tuple[TokenStep, State]:
+        """Whatever of reading a character does not depend on those before it is tabulated for all of them."""
         prompt = batch.inputs_BT.shape[1]
         state = self.decoder.initial_state(batch.size, capacity=min(prompt + capacity, self._positions()))
         if prompt:
             _, state = self.decoder(self.embed(batch.inputs_BT), state)
-        return state
-
-    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
-        hidden_BTD, state = self.decoder(self.embed(token_B[:, None]), state)
-        return self.head(hidden_BTD[:, 0]), state
-
-    def writer(self) -> Writer:
-        """Whatever of reading a character does not depend on those before it is tabulated for all of them."""
-        stepper = self.decoder.stepper()
-        table_VG = stepper.project(self.embed.table())
+        read = self.decoder.start(self.embed.table())
         # a copy that lies turned in memory: a single row is multiplied faster with it
         W_DV, b_V = self.head.weight.T.contiguous(), self.head.bias
 
-        def write(token_B: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden_BD, state = stepper.step(table_VG.index_select(0, token_B), state)
+        def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
+            hidden_BD, state = read(token_B, state)
             return torch.addmm(b_V, hidden_BD, W_DV), state
 
-        return write
+        return step, state
 
 
 class CharMeter(Meter[CharBatch]):

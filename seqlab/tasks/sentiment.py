@@ -425,11 +425,11 @@ class SentimentNetwork(Network[TextBatch]):
     def parts(self) -> Parts:
         return Parts((self.embed,), (self.model,), (self.head,))
 
-    def initial_state(self, batch_size: int) -> State:
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
         like = self.head.weight
         start = float("-inf") if self.pooling == "max" else 0.0
-        pooled_BD = like.new_full((batch_size, self.width), start)
-        return (self.model.initial_state(batch_size), pooled_BD, like.new_zeros(batch_size, 1))
+        pooled_BD = like.new_full((rows, self.width), start)
+        return (self.model.initial_state(rows), pooled_BD, like.new_zeros(rows, 1))
 
     def forward(self, batch: TextBatch, state: State) -> StepOutput:
         before, pooled_BD, seen_B1 = state

@@ -26,7 +26,7 @@ from seqlab.core.fields import Count, Probability, WholeNumber
 from seqlab.core.meter import Meter, Table
 from seqlab.core.metric import Metric
 from seqlab.core.model import Memory, ModelConfig, Role, context_of
-from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, Writer
+from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, TokenStep
 from seqlab.core.results import Answered, ByLength, LengthGroup, Result
 from seqlab.core.state import State
 from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
@@ -38,6 +38,7 @@ from seqlab.data.pairs import ReadPairs, read_pairs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SPLITS, SplitCorpora
 from seqlab.data.vocabulary import (
+    ALPHABET,
     END,
     PAD,
     SPECIALS,
@@ -392,7 +393,7 @@ class Translation(Restorable, Task[PairBatch]):
     ) -> Tensor:
         """(B, T) tokens of the translations, each row up to its END."""
         assert isinstance(network, TranslationNetwork)
-        first_B = torch.full((batch.size,), START, device=batch.source_BS.device)
+        first_B = torch.full((batch.size,), network.alphabet.start, device=batch.source_BS.device)
         longest = min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
         if beams == 1:
             return greedy(network, batch, first_B, longest)
@@ -401,6 +402,8 @@ class Translation(Restorable, Task[PairBatch]):
 
 class TranslationNetwork(GeneratingNetwork[PairBatch]):
     """An encoder that reads the source, a decoder that writes the target (teacher forcing in training)."""
+
+    alphabet = ALPHABET
 
     def __init__(self, sources: int, targets: int, model: ModelConfig, label_smoothing: float) -> None:
         super().__init__()
@@ -414,8 +417,10 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
     def parts(self) -> Parts:
         return Parts((self.embed_source, self.embed_target), (self.encoder, self.decoder), (self.head,))
 
-    def initial_state(self, batch_size: int) -> State:
-        return ()  # every batch brings its own source
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        """Nothing in training: every batch brings its own source. Cached, the decoder's: a translation that is longer
+        than those of training is scored as it would be written."""
+        return self.decoder.initial_state(rows, capacity=context_of(self.decoder) or 0) if cached else ()
 
     def _read(self, source_BS: Tensor) -> Memory:
         if not self.training:  # a source that is longer than those of training is read as far as they went
@@ -425,11 +430,8 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
     def forward(self, batch: PairBatch, state: State) -> StepOutput:
         before_BT = F.pad(batch.target_BT[:, :-1], (1, 0), value=START)
         x_BTD = self.dropout(self.embed_target(before_BT))
-        limit = None if self.training else context_of(self.decoder)
-        # a translation that is longer than those of training is scored as it would be written: from a cache
-        capacity = limit if limit is not None and limit < x_BTD.shape[1] else 0
-        before = self.decoder.initial_state(batch.size, capacity=capacity)
-        hidden_BTD, _ = self.decoder(x_BTD, before, memory=self._read(batch.source_BS))
+        before = self.decoder.initial_state(batch.size) if state == () else state
+        hidden_BTD, after = self.decoder(x_BTD, before, memory=self._read(batch.source_BS))
         logits_BTV = self.head(self.dropout(hidden_BTD))
         loss = F.cross_entropy(
             logits_BTV.flatten(0, 1).float(),
@@ -439,30 +441,20 @@ class TranslationNetwork(GeneratingNetwork[PairBatch]):
             # smoothed targets regularise training (Szegedy 2016); an evaluation reports the plain loss
             label_smoothing=self.label_smoothing if self.training else 0.0,
         )
-        return StepOutput(loss, (), logits_BTV)
+        return StepOutput(loss, after if state != () else (), logits_BTV)
 
-    def start(self, batch: PairBatch, capacity: int) -> State:
-        return (tuple(self._read(batch.source_BS)), self.decoder.initial_state(batch.size, capacity=capacity))
+    def start(self, batch: PairBatch, capacity: int) -> tuple[TokenStep, State]:
+        # no table of inputs: a vocabulary of words may be longer than all that is written
+        read = self.decoder.start()
 
-    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
-        memory, before = state
-        assert isinstance(memory, tuple)
-        x_BTD = self.embed_target(token_B[:, None])
-        hidden_BTD, after = self.decoder(x_BTD, before, memory=Memory(*memory))
-        return self.head(hidden_BTD[:, 0]), (memory, after)
-
-    def writer(self) -> Writer:
-        stepper = self.decoder.stepper()
-
-        def write(token_B: Tensor, state: State) -> tuple[Tensor, State]:
+        def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
             memory, before = state
             assert isinstance(memory, tuple)
-            # not tabulated: a vocabulary of words may be longer than all that is written
-            given_BG = stepper.project(self.embed_target(token_B))
-            hidden_BD, after = stepper.step(given_BG, before, Memory(*memory))
+            hidden_BD, after = read(self.embed_target(token_B), before, Memory(*memory))
             return self.head(hidden_BD), (memory, after)
 
-        return write
+        before = self.decoder.initial_state(batch.size, capacity=capacity)
+        return step, (tuple(self._read(batch.source_BS)), before)
 
 
 class TranslationMeter(Meter[PairBatch]):

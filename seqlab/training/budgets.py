@@ -101,7 +101,7 @@ def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
             if number == 1:
                 seen, started = 0, ended
             batch = window.to(device.torch_device)
-            state = state if window.continues else network.initial_state(window.size)
+            state = state if window.continues else network.initial_state(window.size, cached=True)
             output = network(batch, state)
             meter.update(batch, output, network)
             state, seen = output.state, seen + window.positions

@@ -23,7 +23,7 @@ def evaluate(
     with evaluating(network), torch.inference_mode():
         for window in batches:
             batch = window.to(device.torch_device)
-            state = state if window.continues else network.initial_state(window.size)
+            state = state if window.continues else network.initial_state(window.size, cached=True)
             with device.autocast():
                 output = network(batch, state)
                 meter.update(batch, output, network)

@@ -47,7 +47,7 @@ class _Plain(Network[Batch]):
         self.mixer, self.head = nn.Conv1d(4, 4, 3), nn.Linear(4, 10)
         self.head.weight = self.vectors  # tied
 
-    def initial_state(self, batch_size: int) -> State:
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
         return ()
 
     def forward(self, batch: Batch, state: State) -> StepOutput:

@@ -39,9 +39,9 @@ class RunningMean(SequenceModel):
         super().__init__()
         self.width, self.mix = config.width, nn.Linear(config.width, config.width, bias=config.bias)
 
-    def initial_state(self, batch_size, *, capacity=0):
+    def initial_state(self, rows, *, capacity=0):
         zeros = self.mix.weight.new_zeros
-        return (zeros(batch_size, self.width), zeros(batch_size, 1))
+        return (zeros(rows, self.width), zeros(rows, 1))
 
     def forward(self, x_BTD, state, *, valid_BT=None, memory=None):
         sum_BD, count_B1 = state

@@ -29,8 +29,8 @@ class Peeking(Network[Any]):
         self.inside, self.field, self.by = inside, field, by
         self.reads = nn.Embedding(3000, 3000)
 
-    def initial_state(self, batch_size: int) -> State:
-        return self.inside.initial_state(batch_size)
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        return self.inside.initial_state(rows, cached=cached)
 
     def forward(self, batch: Any, state: State) -> StepOutput:
         output: StepOutput = self.inside(batch, state)
@@ -99,7 +99,7 @@ class Regressing(Network[Any]):
         super().__init__()
         self.ahead, self.mix = ahead, nn.Linear(1, 1)
 
-    def initial_state(self, batch_size: int) -> State:
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
         return ()
 
     def forward(self, batch: Any, state: State) -> StepOutput:

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Stepper
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel
 from seqlab.core.state import State
 
 
@@ -33,7 +33,7 @@ class Animal(SequenceModel):
         self.width, self.size = width, size
         self.mix = nn.Linear(width, width)
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         return ()
 
     def forward(
@@ -138,8 +138,8 @@ class LastState(Animal):
         super().__init__(width, size)
         self.kernel = nn.GRU(width, width, batch_first=True)
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
-        return self.mix.weight.new_zeros(batch_size, self.width)
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        return self.mix.weight.new_zeros(rows, self.width)
 
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
@@ -233,8 +233,8 @@ class Raises(Animal):
 class WithState(Animal):
     """A running sum."""
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
-        return (self.mix.weight.new_zeros(batch_size, self.width),)
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        return (self.mix.weight.new_zeros(rows, self.width),)
 
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
@@ -273,13 +273,8 @@ class SharesItsState(WithState):
 class OtherSteps(WithState):
     """Writes by another equation than it reads by."""
 
-    def stepper(self) -> Stepper:
-        return OtherStepper(self)
-
-
-class OtherStepper(Stepper):
-    def step(self, projected_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
-        y_BD, state = super().step(projected_B, state, memory)
+    def step(self, x_BD: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        y_BD, state = super().step(x_BD, state, memory)
         return y_BD + 1, state
 
 

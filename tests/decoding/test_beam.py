@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -12,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqlab.core.network import GeneratingNetwork, StepOutput
+from seqlab.core.network import Alphabet, GeneratingNetwork, StepOutput, TokenStep
 from seqlab.core.state import State
-from seqlab.data.vocabulary import END, PAD, START
+from seqlab.data.vocabulary import ALPHABET, END, PAD, START
 from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
 from seqlab.tasks.char_lm import CharBatch
@@ -27,24 +28,26 @@ V, LENGTH = 6, 4
 class Table(GeneratingNetwork[CharBatch]):
     """The next token's scores are a table of the row, the step and the token before."""
 
+    alphabet = ALPHABET
+
     def __init__(self, seed: int) -> None:
         super().__init__()
         self.score_BTVV = 3 * torch.randn(3, LENGTH, V, V, generator=torch.Generator().manual_seed(seed))
 
-    def initial_state(self, batch_size: int) -> State:
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
         raise AssertionError("start() knows the rows")
 
     def forward(self, batch: CharBatch, state: State) -> StepOutput:
         raise AssertionError("generation must not need it")
 
-    def start(self, batch: CharBatch, capacity: int) -> State:
-        return (batch.inputs_BT[:, 0], torch.zeros(batch.size, dtype=torch.long))
+    def start(self, batch: CharBatch, capacity: int) -> tuple[TokenStep, State]:
+        def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
+            row_B, step_B = state
+            assert isinstance(row_B, Tensor)
+            assert isinstance(step_B, Tensor)
+            return self.score_BTVV[row_B, step_B, token_B], (row_B, step_B + 1)
 
-    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
-        row_B, step_B = state
-        assert isinstance(row_B, Tensor)
-        assert isinstance(step_B, Tensor)
-        return self.score_BTVV[row_B, step_B, token_B], (row_B, step_B + 1)
+        return step, (batch.inputs_BT[:, 0], torch.zeros(batch.size, dtype=torch.long))
 
 
 def _rows(*rows: int) -> CharBatch:
@@ -55,6 +58,19 @@ def _rows(*rows: int) -> CharBatch:
 def _search(network: GeneratingNetwork[Any], batch: Any, beams: int, penalty: float = 0.0, length: int = LENGTH) -> Any:
     first_B = torch.full((batch.size,), START)
     return beam_search(network, batch, first_B, length, beams, penalty).tolist()
+
+
+def test_what_ends_and_what_fills_is_the_networks_own() -> None:
+    plain, other = Table(3), Table(3)
+    order_V = torch.tensor([4, 1, 5, 0, 2, 3])  # token v of the one is order_V[v] of the other
+    other.score_BTVV = torch.empty_like(plain.score_BTVV)
+    other.score_BTVV[:, :, order_V[:, None], order_V[None]] = plain.score_BTVV
+    other.alphabet = Alphabet(start=int(order_V[START]), end=int(order_V[END]), pad=int(order_V[PAD]))
+    for search in (partial(beam_search, beams=3), greedy):
+        expected_BT = search(plain, _rows(0, 1, 2), torch.full((3,), START), length=LENGTH)
+        found_BT = search(other, _rows(0, 1, 2), torch.full((3,), other.alphabet.start), length=LENGTH)
+        assert torch.equal(found_BT, order_V[expected_BT])
+        assert END in expected_BT[:, :-1]
 
 
 def _best_of_all(network: Table, row: int, penalty: float) -> list[int]:
@@ -108,9 +124,9 @@ def _reading_anew(network: GeneratingNetwork[Any], batch: Any, beams: int, lengt
             if tokens and tokens[-1] == END:
                 found.append((score, tokens))
                 continue
-            state = network.start(batch, length)
+            step, state = network.start(batch, length)
             for token in (START, *tokens):
-                logits_BV, state = network.next(torch.tensor([token]), state)
+                logits_BV, state = step(torch.tensor([token]), state)
             shares = logits_BV[0].float().log_softmax(-1).tolist()
             found += [(score + share, [*tokens, token]) for token, share in enumerate(shares)]
         kept = sorted(found, reverse=True)[:beams]

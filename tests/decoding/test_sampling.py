@@ -10,30 +10,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seqlab.core.network import GeneratingNetwork, StepOutput
+from seqlab.core.network import Alphabet, GeneratingNetwork, StepOutput, TokenStep
 from seqlab.core.state import State
-from seqlab.data.vocabulary import END, PAD, SPECIALS
 from seqlab.decoding.sampling import Sampling, draw, greedy, stream
 from seqlab.errors import ConfigError, NumericError
 from seqlab.tasks.char_lm import CharBatch
 
 V = 7
 SHARES = torch.tensor([0.02, 0.02, 0.02, 0.04, 0.1, 0.3, 0.5])
+PAD, END = 2, 3
+UNDRAWN = (0, 1, END, 5)
 
 
 class Known(GeneratingNetwork[CharBatch]):
     """The same distribution at every step; row b ends (in greedy search) after b + 1 tokens."""
 
-    def initial_state(self, batch_size: int) -> State:
-        return torch.zeros(batch_size, dtype=torch.long)
+    def __init__(self, undrawn: tuple[int, ...] = ()) -> None:
+        super().__init__()
+        self.alphabet = Alphabet(start=0, end=END, pad=PAD, undrawn=undrawn)
+
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        return torch.zeros(rows, dtype=torch.long)
 
     def forward(self, batch: CharBatch, state: State) -> StepOutput:
         raise AssertionError("generation must not need it")
 
-    def start(self, batch: CharBatch, capacity: int) -> State:
-        return self.initial_state(batch.size)
+    def start(self, batch: CharBatch, capacity: int) -> tuple[TokenStep, State]:
+        return self.step, self.initial_state(batch.size)
 
-    def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
+    def step(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
         assert isinstance(state, Tensor)
         logits_BV = SHARES.log().repeat(len(token_B), 1)
         logits_BV[state == torch.arange(len(token_B)) + 1, END] = 9.0
@@ -64,10 +69,11 @@ def test_tokens_are_drawn_from_the_tempered_distribution(temperature: float) -> 
 @pytest.mark.parametrize("rest", [{}, {"top_k": 3}, {"top_p": 0.9}])
 def test_a_temperature_of_0_takes_the_likeliest_of_what_may_be_drawn(rest: dict[str, float]) -> None:
     logits_BV = torch.randn(50, 12, generator=torch.Generator().manual_seed(2))
-    logits_BV[:, 0] = 9.0  # padding, which must not be drawn
-    share_BV = Sampling(temperature=0, forbid_specials=True, **rest).shares(logits_BV)  # type: ignore[arg-type]
+    logits_BV[:, 1] = 9.0  # the likeliest, which must not be drawn
+    share_BV = Sampling(temperature=0, **rest).shares(logits_BV, UNDRAWN)  # type: ignore[arg-type]
     assert torch.equal(share_BV.sum(-1), torch.ones(50))
-    assert torch.equal(share_BV.argmax(-1), logits_BV[:, len(SPECIALS) :].argmax(-1) + len(SPECIALS))
+    allowed_V = torch.tensor([token for token in range(12) if token not in UNDRAWN])
+    assert torch.equal(share_BV.argmax(-1), allowed_V[logits_BV[:, allowed_V].argmax(-1)])
     assert set(share_BV.unique().tolist()) == {0.0, 1.0}
     for seed in range(3):
         assert torch.equal(draw(share_BV, torch.Generator().manual_seed(seed)), share_BV.argmax(-1))
@@ -86,8 +92,8 @@ def test_a_draw_is_that_of_multinomial(rows: int) -> None:
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
 def test_scores_that_are_not_finite_are_not_drawn_from(wrong: float) -> None:
     class Diverged(Known):
-        def next(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
-            logits_BV, state = super().next(token_B, state)
+        def step(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
+            logits_BV, state = super().step(token_B, state)
             logits_BV[1, 5] = wrong
             return logits_BV, state
 
@@ -95,11 +101,11 @@ def test_scores_that_are_not_finite_are_not_drawn_from(wrong: float) -> None:
         sample(Diverged(), _batch(3), torch.zeros(3, dtype=torch.long), 1, Sampling(), torch.Generator())
 
 
-def test_specials_can_be_forbidden() -> None:
+def test_what_the_alphabet_says_is_never_drawn() -> None:
     generator = torch.Generator().manual_seed(0)
     first_B = torch.zeros(500, dtype=torch.long)
-    drawn = sample(Known(), _batch(500), first_B, 4, Sampling(forbid_specials=True), generator)
-    assert int(drawn.min()) > END
+    drawn = sample(Known(UNDRAWN), _batch(500), first_B, 4, Sampling(), generator)
+    assert set(drawn.unique().tolist()) == set(range(V)) - set(UNDRAWN)
 
 
 def test_greedy_rows_end_each_on_its_own_and_the_search_with_the_last() -> None:

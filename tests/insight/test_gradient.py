@@ -30,8 +30,8 @@ class LinearRNN(SequenceModel):
         self.A = torch.nn.Parameter(0.5 * torch.randn(WIDTH, WIDTH, generator=generator))
         self.U = torch.nn.Parameter(torch.randn(WIDTH, WIDTH, generator=generator))
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
-        return (self.A.new_zeros(batch_size, WIDTH),)
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        return (self.A.new_zeros(rows, WIDTH),)
 
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: object = None

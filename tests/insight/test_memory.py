@@ -28,8 +28,8 @@ class LastThree(SequenceModel):
         super().__init__()
         self.width = width
 
-    def initial_state(self, batch_size: int, *, capacity: int = 0) -> State:
-        return (torch.zeros(batch_size, SEES - 1, self.width),)
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        return (torch.zeros(rows, SEES - 1, self.width),)
 
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: object = None

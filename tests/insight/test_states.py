@@ -50,7 +50,7 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
             )
             given = W_xh @ x_D + b_xh, W_hh @ before[layer][0] + b_hh
             gates = stack.gates(*given) if stack.gates is not None else {}
-            before[layer] = stack.step(*given, before[layer])
+            before[layer] = stack.equation(*given, before[layer])
             x_D = before[layer][0]
         np.testing.assert_allclose(seen.hidden_TH[place], x_D, rtol=1e-4, atol=1e-6)
         assert seen.gates.keys() == gates.keys() - {"candidate"}
@@ -122,7 +122,7 @@ class _Backwards(TranslationNetwork):
         nn.Module.__init__(self)
         self.embed, self.writes, self.score = network.embed_target, network.decoder, network.head
 
-    def initial_state(self, batch_size: int) -> State:
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
         return ()
 
     def forward(self, batch: PairBatch, state: State) -> StepOutput:

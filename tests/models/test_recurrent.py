@@ -35,7 +35,7 @@ def _unroll(stack: RecurrentStack, x_BTD: Tensor, before: tuple[Tensor, ...]) ->
     """The family's equation step by step: the outputs, and what is remembered at the end."""
     outputs = []
     for x_BD in x_BTD.unbind(1):
-        before = stack.step(*_projections(stack, x_BD, before[0]), before)
+        before = stack.equation(*_projections(stack, x_BD, before[0]), before)
         outputs.append(before[0])
     return torch.stack(outputs, 1), before
 

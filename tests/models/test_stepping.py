@@ -1,24 +1,35 @@
-"""Position by position, a stepper computes what forward does at once; for every family, alone and with a source."""
+"""Position by position, `start` computes what forward does at once; for every family, alone and with a source."""
 
 from __future__ import annotations
 
-from itertools import product
+from collections.abc import Iterator
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from seqlab.core.model import Memory, Role, SequenceModel
-from seqlab.core.state import State, same_shapes, select_rows
+from seqlab.core.model import Memory, Role, SequenceModel, Step
+from seqlab.core.state import State, same_shapes, select_rows, tensors
 from tests.conftest import MODELS, tiny_config
 
 T, S, D = 11, 7, 16
-POSITIONS = ("sinusoidal", "learned", "rope", "none")
-RECURRENT = tuple(model for model in MODELS if model != "transformer")
-FORMS = [
-    *product(RECURRENT, [("model.layers=1",), ("model.layers=2",), ("model.layers=3", "model.layer_norm=true")]),
-    *(("transformer", (f"model.positions={positions}",)) for positions in POSITIONS),
-]
+
+
+def _forms(name: str) -> Iterator[tuple[str, ...]]:
+    """Overrides that bring out what a family can be: each choice of each setting that has some, and other depths."""
+    yield ()
+    model = tiny_config(name, "char_lm").model
+    for setting, kind in get_type_hints(type(model)).items():
+        if setting == "layers":
+            yield from (("model.layers=1",), ("model.layers=3",))
+        elif get_origin(kind) is Literal:
+            yield from ((f"model.{setting}={choice}",) for choice in get_args(kind))
+        elif kind is bool:
+            yield (f"model.{setting}={str(not getattr(model, setting)).lower()}",)
+
+
+FORMS = [(name, overrides) for name in MODELS for overrides in _forms(name)]
 
 
 def _model(name: str, role: Role, *overrides: str) -> SequenceModel:
@@ -34,19 +45,13 @@ def _memory(rows: int) -> Memory:
     return Memory(torch.randn(rows, S, D), valid_BS, torch.randn(rows, D))
 
 
-def _step_through(
-    model: SequenceModel, x_BTD: Tensor, state: State, memory: Memory | None = None
-) -> tuple[Tensor, State]:
-    """All of x_BTD read with one stepper."""
-    stepper, outputs = model.stepper(), []
+def _step_through(step: Step, x_BTD: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+    """All of x_BTD read position by position."""
+    outputs = []
     for x_BD in x_BTD.unbind(1):
-        y_BD, state = stepper.step(stepper.project(x_BD), state, memory)
+        y_BD, state = step(x_BD, state, memory)
         outputs.append(y_BD)
     return torch.stack(outputs, 1), state
-
-
-def _tensors(state: State) -> list[Tensor]:
-    return [state] if isinstance(state, Tensor) else [tensor for part in state for tensor in _tensors(part)]
 
 
 @pytest.mark.parametrize("rows", [1, 5])
@@ -56,24 +61,21 @@ def test_single_steps_are_the_whole(name: str, overrides: tuple[str, ...], rows:
     model, x_BTD = _model(name, Role.DECODER, *overrides), torch.randn(rows, T, D)
     expected_BTD, _ = model(x_BTD, model.initial_state(rows))
     _, expected_state = model(x_BTD, model.initial_state(rows, capacity=T))
-    y_BTD, state = _step_through(model, x_BTD, model.initial_state(rows, capacity=T))
+    y_BTD, state = _step_through(model.start(), x_BTD, model.initial_state(rows, capacity=T))
     torch.testing.assert_close(y_BTD, expected_BTD, rtol=1e-4, atol=1e-5)
     assert same_shapes(state, expected_state)
-    for mine, theirs in zip(_tensors(state), _tensors(expected_state), strict=True):
+    for mine, theirs in zip(tensors(state), tensors(expected_state), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("rows", [1, 5])
-@pytest.mark.parametrize(
-    ("name", "attention"), [*product(RECURRENT, ("none", "additive", "dot")), ("transformer", None)]
-)
+@pytest.mark.parametrize(("name", "overrides"), FORMS)
 @torch.no_grad()
-def test_single_steps_beside_a_source_are_the_whole(name: str, attention: str | None, rows: int) -> None:
-    overrides = [f"model.attention={attention}"] if attention else []
+def test_single_steps_beside_a_source_are_the_whole(name: str, overrides: tuple[str, ...], rows: int) -> None:
     model, memory = _model(name, Role.CROSS_DECODER, *overrides), _memory(rows)
     x_BTD = torch.randn(rows, T, D)
     expected_BTD, _ = model(x_BTD, model.initial_state(rows), memory=memory)
-    y_BTD, _ = _step_through(model, x_BTD, model.initial_state(rows, capacity=T), memory)
+    y_BTD, _ = _step_through(model.start(), x_BTD, model.initial_state(rows, capacity=T), memory)
     torch.testing.assert_close(y_BTD, expected_BTD, rtol=1e-4, atol=1e-5)
 
 
@@ -82,7 +84,7 @@ def test_single_steps_beside_a_source_are_the_whole(name: str, attention: str | 
 def test_a_source_must_be_there(name: str) -> None:
     model = _model(name, Role.CROSS_DECODER)
     with pytest.raises(ValueError, match="needs the memory of its source"):
-        _step_through(model, torch.randn(1, 1, D), model.initial_state(1, capacity=2))
+        _step_through(model.start(), torch.randn(1, 1, D), model.initial_state(1, capacity=2))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -91,21 +93,31 @@ def test_a_step_goes_on_with_rows_that_forward_left_and_forward_with_its_own(nam
     model, x_BTD, rows_R = _model(name, Role.DECODER), torch.randn(3, T, D), torch.tensor([2, 0, 2])
     expected_BTD, _ = model(x_BTD[rows_R], model.initial_state(3))
     _, state = model(x_BTD[:, :4], model.initial_state(3, capacity=T))
-    stepped_BTD, state = _step_through(model, x_BTD[rows_R, 4:8], select_rows(state, rows_R))
+    stepped_BTD, state = _step_through(model.start(), x_BTD[rows_R, 4:8], select_rows(state, rows_R))
     last_BTD, _ = model(x_BTD[rows_R, 8:], state)
     torch.testing.assert_close(torch.cat((stepped_BTD, last_BTD), 1), expected_BTD[:, 4:], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("role", [Role.DECODER, Role.CROSS_DECODER])
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_every_input_can_be_projected_beforehand(name: str) -> None:
-    model, table_VD, token_TB = _model(name, Role.DECODER), torch.randn(9, D), torch.randint(9, (T, 2))
-    expected_BTD, _ = model(table_VD[token_TB.T], model.initial_state(2))
-    stepper, state = model.stepper(), model.initial_state(2, capacity=T)
-    table_VG = stepper.project(table_VD)
+def test_a_table_of_all_inputs_takes_their_indices(name: str, role: Role) -> None:
+    model, table_VD, token_TB = _model(name, role), torch.randn(9, D), torch.randint(9, (T, 2))
+    memory = _memory(2) if role is Role.CROSS_DECODER else None
+    expected_BTD, _ = model(table_VD[token_TB.T], model.initial_state(2), memory=memory)
+    step, state = model.start(table_VD), model.initial_state(2, capacity=T)
     for t, token_B in enumerate(token_TB):
-        y_BD, state = stepper.step(table_VG[token_B], state)
+        y_BD, state = step(token_B, state, memory)
         torch.testing.assert_close(y_BD, expected_BTD[:, t], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
+def test_a_step_by_itself_is_one_position(name: str) -> None:
+    model, x_BTD = _model(name, Role.DECODER), torch.randn(3, T, D)
+    expected_BTD, _ = model(x_BTD, model.initial_state(3))
+    y_BTD, _ = _step_through(model.step, x_BTD, model.initial_state(3, capacity=T))
+    torch.testing.assert_close(y_BTD, expected_BTD, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -115,5 +127,5 @@ def test_single_steps_in_bf16_are_the_whole_rounded(name: str) -> None:
     model, x_BTD = _model(name, Role.DECODER), torch.randn(3, T, D)
     expected_BTD, _ = model(x_BTD, model.initial_state(3))
     with torch.autocast("cpu", torch.bfloat16):
-        y_BTD, _ = _step_through(model, x_BTD, model.initial_state(3, capacity=T))
+        y_BTD, _ = _step_through(model.start(), x_BTD, model.initial_state(3, capacity=T))
     torch.testing.assert_close(y_BTD.float(), expected_BTD, rtol=0.05, atol=0.1)

@@ -43,8 +43,8 @@ class Sum(SequenceModel):
         super().__init__()
         self.mix = nn.Linear(config.width, config.width)
 
-    def initial_state(self, batch_size, *, capacity=0):
-        return self.mix.weight.new_zeros(batch_size, self.mix.in_features)
+    def initial_state(self, rows, *, capacity=0):
+        return self.mix.weight.new_zeros(rows, self.mix.in_features)
 
     def forward(self, x_BTD, state, *, valid_BT=None, memory=None):
         from parts.scaling import scaled

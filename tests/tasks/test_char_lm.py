@@ -12,7 +12,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from seqlab.core.network import GeneratingNetwork
+from seqlab.core.model import SequenceModel
 from seqlab.data.repeats import blocks_in
 from seqlab.data.vocabulary import UNKNOWN
 from seqlab.errors import DataError
@@ -174,21 +174,22 @@ def _held(network: CharNetwork, t: int) -> int:
 @pytest.mark.parametrize(("model", "options"), WRITERS)
 @torch.no_grad()
 def test_scores_in_writing_are_those_of_a_past_that_is_read_anew(
-    model: str, options: tuple[str, ...], rows: int
+    model: str, options: tuple[str, ...], rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Far past the window too; by the writer, and by `next`, which is the plain way."""
+    """Far past the window too; also by a decoder that is stepped in no way of its own."""
     _, network = _network(model, *options)
     ids_BT = torch.randint(len(network.embed.weight), (rows, 41))
     batch = CharBatch(inputs_BT=ids_BT[:, :3], targets_BT=ids_BT[:, :3], target_count=0, positions=0)
-    states, steps = [network.start(batch, 100)] * 2, (network.writer(), network.next)
-    if model == "transformer":  # its cache is written in place
-        states[1] = network.start(batch, 100)
+    started = [network.start(batch, 100)]
+    monkeypatch.setattr(type(network.decoder), "start", SequenceModel.start)
+    started.append(network.start(batch, 100))
     for t in range(3, ids_BT.shape[1]):
         past_BT = ids_BT[:, _held(network, t) : t + 1]
         hidden_BTD, _ = network.decoder(network.embed(past_BT), network.decoder.initial_state(rows))
         expected_BV = network.head(hidden_BTD[:, -1])
-        for index, step in enumerate(steps):
-            logits_BV, states[index] = step(ids_BT[:, t], states[index])
+        for index, (step, state) in enumerate(started):
+            logits_BV, state = step(ids_BT[:, t], state)
+            started[index] = (step, state)
             torch.testing.assert_close(logits_BV, expected_BV, rtol=1e-4, atol=1e-4)
 
 
@@ -196,7 +197,7 @@ def test_scores_in_writing_are_those_of_a_past_that_is_read_anew(
 def test_a_text_is_the_same_step_by_step(model: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     task, network = _network(model, *options)
     text = task.write(network, "def ", 40)
-    monkeypatch.setattr(CharNetwork, "writer", GeneratingNetwork.writer)
+    monkeypatch.setattr(type(network.decoder), "start", SequenceModel.start)
     assert task.write(network, "def ", 40) == text
 
 

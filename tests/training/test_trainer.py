@@ -101,8 +101,8 @@ class SpyNetwork(Network[Any]):
         self.weight = nn.Parameter(torch.ones(1))
         self.given: list[tuple[float, bool]] = []
 
-    def initial_state(self, batch_size: int) -> State:
-        return torch.zeros(batch_size, 1)
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        return torch.zeros(rows, 1)
 
     def forward(self, batch: Any, state: State) -> StepOutput:
         assert isinstance(state, Tensor)
@@ -320,8 +320,8 @@ def test_steps_after_the_one_that_ends_a_run_are_counted_and_change_no_verdict()
 class GrowingNetwork(SpyNetwork):
     """Its state starts with nothing and has one more column after each window."""
 
-    def initial_state(self, batch_size: int) -> State:
-        return torch.zeros(batch_size, 0)
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        return torch.zeros(rows, 0)
 
     def forward(self, batch: Any, state: State) -> StepOutput:
         assert isinstance(state, Tensor)
