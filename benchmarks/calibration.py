@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.tables import markdown, save
-from seqlab.comparison.statistics import Sample, analyse
+from seqlab.comparison.design import Sample
+from seqlab.comparison.statistics import analyse
 from seqlab.core.metric import Metric
 
 Floats = npt.NDArray[np.float64]

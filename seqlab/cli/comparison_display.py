@@ -171,7 +171,7 @@ def show_summary(summary: Summary, console: Console) -> None:
         console.print(Text(text, style="bold" if pair.significant else ""))
     if len(summary.pairs) > 1:
         console.print(
-            Text(f"({tested(summary.pairs)} pairs, corrected together, step by step as by Holm)", style="dim")
+            Text(f"(p corrected for {tested(summary.pairs)} pairs: Westfall and Young's step-down)", style="dim")
         )
     for _, caution in cautions(summary):
         console.print(Text(caution, style="yellow"))

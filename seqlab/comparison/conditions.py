@@ -155,9 +155,9 @@ def no_better(summary: Summary) -> list[str]:
     """A sentence for each baseline that some models do not beat on the test split."""
     found: list[str] = []
     for base in (base for base in summary.baselines if summary.primary in base.metrics):
-        value, higher = base.metrics[summary.primary].value, summary.metric.higher_is_better
+        value = base.metrics[summary.primary].value
         means = {row.label: row.mean for row in summary.rows if row.mean is not None}
-        labels = [label for label, mean in means.items() if (value >= mean if higher else value <= mean)]
+        labels = [label for label, mean in means.items() if summary.metric.gain(mean, value) <= 0]
         if labels:
             are = "is" if len(labels) == 1 else "are"
             found.append(f"{joined(labels)} {are} no better than {base.name}, which needs no network")

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from seqlab.comparison.summary import Row, Summary
+from seqlab.comparison.wording import direction
 from seqlab.drawing.numbers import compact
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, plain
 
@@ -55,7 +56,6 @@ def curve(row: Row, axis: str) -> Curve | None:
 def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
     from matplotlib.ticker import FuncFormatter
 
-    best = max if summary.metric.higher_is_better else min
     rows = sorted(summary.rows, key=lambda row: row.label)
     for index, row in enumerate(rows):
         found = curve(row, axis)
@@ -69,7 +69,7 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
         if len(row.runs) > 1:
             axes.fill_between(found.x, found.low, found.high, color=colour, alpha=0.2, linewidth=0)
     shown = [b for b in summary.baselines if summary.primary in b.metrics]
-    naive = best(shown, key=lambda b: b.metrics[summary.primary].value, default=None)
+    naive = min(shown, key=lambda b: b.metrics[summary.primary].rank, default=None)
     level = naive.metrics[summary.primary].value if naive is not None else 0.0
     low, high = axes.get_ylim()
     # one far away would press the curves flat
@@ -98,9 +98,7 @@ def _draw_results(axes: Axes, summary: Summary) -> None:
         style = STYLES[1 + index % 3]
         value = baseline.metrics[summary.primary].value
         axes.axvline(value, color=SOFT, linewidth=1, linestyle=style, label=baseline.name)
-    axes.set_xlabel(
-        f"test {summary.unit}" + (" (higher is better)" if summary.metric.higher_is_better else " (lower is better)")
-    )
+    axes.set_xlabel(f"test {summary.unit} ({direction(summary.metric)})")
     if summary.baselines:
         axes.legend(loc="best")
 

@@ -19,7 +19,15 @@ from seqlab.comparison.figures import AXES
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
-from seqlab.comparison.wording import COST_HEADINGS, COST_LEGEND, cost_cells, interval_text, target_text, tuned_line
+from seqlab.comparison.wording import (
+    COST_HEADINGS,
+    COST_LEGEND,
+    cost_cells,
+    direction,
+    interval_text,
+    target_text,
+    tuned_line,
+)
 from seqlab.drawing.numbers import described, number
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
@@ -79,8 +87,7 @@ def _about(summary: Summary) -> str:
     parts.append(f"{steps} steps each" if plan.budget is None else f"budget {plan.budget} each")
     if plan.tune is not None:
         parts.append(f"{plan.tune.key} searched for each")
-    direction = "higher" if summary.metric.higher_is_better else "lower"
-    return ", ".join(parts) + f". Compared by test {summary.primary} ({direction} is better)."
+    return ", ".join(parts) + f". Compared by test {summary.primary} ({direction(summary.metric)})."
 
 
 def _range(counts: list[int]) -> str:
@@ -116,12 +123,12 @@ def _method(summary: Summary) -> str:
     same_order = not any("order of data" in note for note in summary.plan.notes)
     order = "the same split and the same order of data" if same_order else "the same split"
     pairs = tested(summary.pairs)
+    correction = "" if pairs < 2 else f", corrected for {pairs} pairs by Westfall and Young's step-down (1993),"
     return (
         f"With seed i every model has {order}; initialisation has a random stream of its own. Intervals "
-        f"(95 %) and verdicts generalise over {_over(summary)}; the models' variances over seeds are drawn towards "
-        "their mean (a moderated t, Smyth 2004). A difference is called significant when its p, corrected for "
-        f"{pairs} pair{'' if pairs == 1 else 's'} step by step as by Holm (1979), is below 0.05. Test figures are "
-        "those of the weights that validated best."
+        f"(95 %) and verdicts generalise over {_over(summary)}; the models' variances over seeds are shrunk towards "
+        "their mean (a moderated t, Smyth 2004). A difference is called significant when its p"
+        f"{correction} is below 0.05. Test figures are those of the weights that validated best."
     )
 
 

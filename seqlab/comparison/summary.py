@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from seqlab.comparison.design import Sample
+from seqlab.comparison.intervals import Interval
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.reading import Run
-from seqlab.comparison.statistics import Analysis, Difference, Interval, Sample, analyse, tested
+from seqlab.comparison.statistics import Analysis, Difference, analyse, tested
 from seqlab.comparison.times import Times
 from seqlab.comparison.verdict import verdict
 from seqlab.core.metric import Metric
@@ -90,14 +92,12 @@ def summarise(
     kind = runs[0].result["metrics"][primary]
     # runs of before do not know the range
     metric = Metric(0.0, kind["unit"], kind["higher_is_better"], kind.get("lowest"), kind.get("highest"))
-    higher = metric.higher_is_better
-    pick_best = max if higher else min
-    bests = [pick_best(point.value for point in run.curve) for run in runs if run.curve]
+    bests = [metric.best(point.value for point in run.curve) for run in runs if run.curve]
     target = shared_target(bests, metric)
     analysis = analyse(_samples(plan, runs, primary), metric)
-    rows = [_row(variant, runs, failed, primary, target, higher, analysis) for variant in plan.variants]
-    rows = [_with_pareto(row, rows, higher) for row in rows]
-    rows.sort(key=lambda row: (row.mean is None, 0.0 if row.mean is None else -row.mean if higher else row.mean))
+    rows = [_row(variant, runs, failed, primary, target, metric, analysis) for variant in plan.variants]
+    rows = [_with_pareto(row, rows, metric) for row in rows]
+    rows.sort(key=lambda row: (row.mean is None, metric.gain(0.0, row.mean or 0.0)))
     order = {row.label: place for place, row in enumerate(rows)}
     pairs = sorted(analysis.pairs, key=lambda pair: (order[pair.first], order[pair.second]))
     unit = metric.unit or primary.replace("_", " ")
@@ -124,7 +124,7 @@ def _row(
     failed: Mapping[tuple[str, int], str],
     primary: str,
     target: float | None,
-    higher: bool,
+    metric: Metric,
     analysis: Analysis,
 ) -> Row:
     mine = tuple(sorted((run for run in runs if run.label == variant.label), key=lambda run: run.seed))
@@ -150,7 +150,7 @@ def _row(
         training_seconds=mean([run.result["seconds"] for run in mine]),
         tokens_per_second=mean([run.result["tokens_per_second"] for run in mine]),
         peak_memory_bytes=max((run.result["peak_memory_bytes"] for run in mine), default=None),
-        seconds_to_target=mean([_seconds_to(run, target, higher) for run in mine]),
+        seconds_to_target=mean([_seconds_to(run, target, metric) for run in mine]),
         pareto_optimal=False,
     )
 
@@ -160,26 +160,24 @@ def shared_target(bests: Sequence[float], metric: Metric) -> float | None:
     to four places): everybody is there without training."""
     if not bests:
         return None
-    target = min(bests) if metric.higher_is_better else max(bests)
-    worst = metric.lowest if metric.higher_is_better else metric.highest
-    return None if worst is not None and round(target, 4) == worst else target
+    target = metric.worst(bests)
+    return None if metric.worst_possible is not None and round(target, 4) == metric.worst_possible else target
 
 
-def _seconds_to(run: Run, target: float | None, higher: bool) -> float | None:
+def _seconds_to(run: Run, target: float | None, metric: Metric) -> float | None:
     """Training seconds at the first validation that is as good as the target."""
     if target is None:
         return None
-    met = (point.seconds for point in run.curve if (point.value >= target if higher else point.value <= target))
-    return next(met, None)
+    return next((point.seconds for point in run.curve if metric.gain(point.value, target) >= 0), None)
 
 
-def _with_pareto(row: Row, rows: Sequence[Row], higher: bool) -> Row:
+def _with_pareto(row: Row, rows: Sequence[Row], metric: Metric) -> Row:
     """The row with its Pareto mark: test quality against training time, where a few per cent of time are noise."""
 
     def beats(other: Row) -> bool:
         if other.mean is None or row.mean is None or other.training_seconds is None or row.training_seconds is None:
             return False
-        quality = other.mean - row.mean if higher else row.mean - other.mean
+        quality = metric.gain(other.mean, row.mean)
         quicker = other.training_seconds < (1 - _TIME_NOISE) * row.training_seconds
         no_slower = other.training_seconds <= (1 + _TIME_NOISE) * row.training_seconds
         return (quality > 0 and no_slower) or (quality == 0 and quicker)

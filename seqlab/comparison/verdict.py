@@ -1,10 +1,11 @@
-"""A difference between two models in words: what was found, over what it generalises, and from how much."""
+"""A difference between two models in words: the finding, what it generalises to, and the evidence."""
 
 from __future__ import annotations
 
 import math
 
-from seqlab.comparison.statistics import LEVEL, Difference, Interval
+from seqlab.comparison.intervals import LEVEL, Interval
+from seqlab.comparison.statistics import Difference
 
 
 def verdict(pair: Difference, unit: str, pairs: int) -> str:
@@ -13,22 +14,22 @@ def verdict(pair: Difference, unit: str, pairs: int) -> str:
     gap = f"{_figures(pair.mean)} {unit}".rstrip()
     if pair.p is None:
         better = f"{pair.first} was better than {pair.second} by {gap}" if pair.mean else f"{names} were equal"
-        return f"{better}, but one seed says nothing of others ({_count(pair)})"
+        return f"{better}, but a single seed allows no test ({_count(pair)})"
     if pair.mean == 0 and pair.tied == pair.shared == max(pair.seeds):
         return f"{names}: the same in all {pair.shared} seeds"
-    corrected = "p" if pairs == 1 else "corrected p"
-    evidence = f"{_count(pair)}, {corrected} {_p(pair.p_corrected)}"
+    evidence = f"{_count(pair)}, {_correction(pair, pairs)}p {_p(pair.p_corrected)}"
     if pair.interval is None:
-        evidence += f"; no spread to judge by: the sign test decides, {pair.won} of {pair.shared} seeds"
+        evidence += f"; no variance between runs: the sign test decides, {pair.won} of {pair.shared} seeds"
     over = (
         "over training seeds and test items" if pair.items is not None else "over training seeds, not over test items"
     )
-    spread = "" if pair.interval is None else f", {_range(pair.interval)}"
+    interval = "" if pair.interval is None else f", {_range(pair.interval)}"
     if pair.significant:
-        return f"{pair.first} is better than {pair.second} by {gap}{spread}, {over} ({evidence})"
+        return f"{pair.first} is better than {pair.second} by {gap}{interval}, {over} ({evidence})"
     alone = pair.p < 1 - LEVEL
-    why = f"; by itself the pair would pass, among {pairs} pairs it does not" if alone and pairs > 1 else ""
-    return f"{names}: no significant difference ({evidence}{why}): {gap} for {pair.first}{spread}, {over}"
+    why = f"; significant only without correction for {pairs} pairs" if alone and pairs > 1 else ""
+    ahead = f"{pair.first} ahead by {gap}" if pair.mean else "equal means"
+    return f"{names}: no significant difference ({evidence}{why}): {ahead}{interval}, {over}"
 
 
 def _count(pair: Difference) -> str:
@@ -38,8 +39,15 @@ def _count(pair: Difference) -> str:
     return f"n = {seeds} seed{'' if seeds == '1' else 's'}{items}"
 
 
+def _correction(pair: Difference, pairs: int) -> str:
+    """How p was corrected for several pairs (multiple_testing.py)."""
+    if pairs == 1:
+        return ""
+    return "Bonferroni-corrected " if pair.interval is None else "Westfall-Young-corrected "
+
+
 def _p(p: float | None) -> str:
-    """Two figures of a p, of which a draw in ten thousand is the last word."""
+    """Two significant figures of a p, which is known to about a draw in ten thousand."""
     if p is None:
         return "unknown"
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
@@ -47,11 +55,11 @@ def _p(p: float | None) -> str:
 
 def _range(interval: Interval) -> str:
     low, high = (_figures(value) for value in interval)
-    return f"95 % {low} to {high}"
+    return f"95 % CI {low} to {high}"
 
 
 def _figures(value: float) -> str:
-    """Three decimals, or as many as the first two figures need."""
+    """Three decimals, or as many as the first two significant figures need."""
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     places = max(3, 1 - math.floor(math.log10(abs(value)))) if abs(value) < 10 else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.summary import Row, Summary
 from seqlab.config.overrides import key_of
+from seqlab.core.metric import Metric
 from seqlab.drawing.numbers import clock, compact, described, number
 
 
@@ -31,6 +32,11 @@ def tuned_line(plan: Plan, label: str) -> str:
     edge = "at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
     ended = plan.tune_ended.get(label, edge)
     return f"{label}: {key}={best} validated best of {shown}{f'; {ended}' if ended else ''}"
+
+
+def direction(metric: Metric) -> str:
+    """Which way the metric gets better."""
+    return f"{'higher' if metric.higher_is_better else 'lower'} is better"
 
 
 def target_text(summary: Summary) -> str:

@@ -30,6 +30,23 @@ class Metric:
         """Whether this is strictly better; anything is better than nothing, but never nan."""
         return not math.isnan(self.value) and (other is None or self.rank < other.rank)
 
+    def gain(self, value: float, other: float) -> float:
+        """How much better one value of this metric is than another, in its unit: positive is better."""
+        return value - other if self.higher_is_better else other - value
+
+    def best(self, values: Iterable[float]) -> float:
+        """The best of several values of this metric."""
+        return max(values) if self.higher_is_better else min(values)
+
+    def worst(self, values: Iterable[float]) -> float:
+        """The worst of several values of this metric."""
+        return min(values) if self.higher_is_better else max(values)
+
+    @property
+    def worst_possible(self) -> float | None:
+        """The end of its range that is worst; None where it has no such end."""
+        return self.lowest if self.higher_is_better else self.highest
+
 
 @dataclass(frozen=True)
 class Criterion:

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from scipy.stats import t, ttest_ind
 
 from benchmarks.calibration import EQUAL, Case, shares
-from seqlab.comparison.statistics import Sample, analyse, moderated, within_range
+from seqlab.comparison.design import Sample, moderated
+from seqlab.comparison.intervals import within_range
+from seqlab.comparison.multiple_testing import corrected, westfall_young
+from seqlab.comparison.statistics import analyse
 from seqlab.comparison.verdict import verdict
 from seqlab.core.metric import Metric
 
@@ -96,22 +99,24 @@ def test_one_seed_has_no_winner() -> None:
     assert [pair.significant for pair in found.pairs if "a" in (pair.first, pair.second)] == [False, False]
     assert found.intervals["a"] is None
     text = verdict(found.pairs[0], "bits/char", 1)
-    assert text.startswith("a was better than b by 1.000 bits/char, but one seed says nothing of others")
+    assert text.startswith("a was better than b by 1.000 bits/char, but a single seed allows no test")
 
 
 def test_verdicts_say_what_was_found() -> None:
     first, second = (Sample({s: start + 0.01 * s for s in range(5)}) for start in (2.0, 2.21))
     (pair,) = analyse({"rnn": second, "transformer": first}, BITS).pairs
     text = verdict(pair, "bits/char", 1)
-    assert text.startswith("transformer is better than rnn by 0.210 bits/char, 95 % 0.1")
+    assert text.startswith("transformer is better than rnn by 0.210 bits/char, 95 % CI 0.1")
     assert text.endswith("over training seeds, not over test items (n = 5 seeds, p < 0.001)")
     noise = analyse({"a": _seeds(1.0, 2.0, 1.5), "b": _seeds(1.1, 1.8, 1.7), "c": _seeds(1.2, 1.6, 1.4)}, SCORE).pairs
     text = verdict(noise[0], "", 3)
-    assert "b and a: no significant difference (n = 3 seeds, corrected p = " in text
+    assert "b and a: no significant difference (n = 3 seeds, Westfall-Young-corrected p = " in text
+    assert "): b ahead by 0.033, 95 % CI -" in text
     many = verdict(replace(pair, items=853, p_corrected=0.213), "", 6)
     assert (
-        "no significant difference (n = 5 seeds x 853 items, corrected p = 0.21; by itself the pair would pass" in many
-    )
+        "no significant difference (n = 5 seeds x 853 items, Westfall-Young-corrected p = 0.21; significant only "
+        "without correction for 6 pairs): transformer ahead by 0.210"
+    ) in many
 
 
 def test_equal_figures_in_all_seeds_are_no_proof() -> None:
@@ -119,7 +124,11 @@ def test_equal_figures_in_all_seeds_are_no_proof() -> None:
     near = {"a": Sample(dict.fromkeys(range(3), 0.999)), "b": Sample(dict.fromkeys(range(3), 0.998))}
     (pair,) = analyse(near, SHARE).pairs
     assert (pair.interval, pair.p, pair.significant) == (None, 0.25, False)
-    assert "the sign test decides, 3 of 3 seeds" in verdict(pair, "", 1)
+    assert "n = 3 seeds, p = 0.25; no variance between runs: the sign test decides, 3 of 3 seeds" in verdict(
+        pair, "", 1
+    )
+    pairs = analyse(near | {"c": Sample(dict.fromkeys(range(3), 0.9))}, SHARE).pairs
+    assert "n = 3 seeds, Bonferroni-corrected p = 0.75; no variance" in verdict(pairs[0], "", 3)
     # with items it is one item of a thousand
     right = {"a": [0.0] + [1.0] * 999, "b": [0.0] * 2 + [1.0] * 998}
     items = {
@@ -201,3 +210,13 @@ def test_a_gap_of_three_standard_deviations_is_found() -> None:
     found = {seeds: shares(Case(seeds, EQUAL, gap=3.0, item_spread=0.1), 200, 1000)[1] for seeds in (3, 5)}
     assert found[3] >= 0.74  # 0.82 less three standard errors
     assert found[5] >= 0.95
+
+
+def test_step_down_compares_each_with_the_largest_of_those_left() -> None:
+    """Counted by hand from four draws: (1 + draws in which the largest is as large) / 5, and never less than above."""
+    drawn = {0: np.array([1.0, 2.0, 3.0, 4.0]), 1: np.array([4.0, 1.0, 1.0, 1.0]), 2: np.array([0.0, 0.0, 5.0, 0.0])}
+    assert westfall_young({0: 3.5, 1: 2.5, 2: 6.0}, drawn) == {2: 1 / 5, 0: 3 / 5, 1: 3 / 5}
+    # a sign test beside them: Bonferroni for it, and its bound shares the 5 % between the two kinds
+    p = corrected([0.4, 0.4, 0.4, 0.125], {0: 3.5, 1: 2.5, 2: 6.0}, drawn)
+    assert p == pytest.approx([4 / 5, 4 / 5, 4 / 15, 0.5])
+    assert corrected([0.125, 0.5], {}, {}) == [0.25, 1.0]
