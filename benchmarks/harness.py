@@ -13,8 +13,10 @@ import multiprocessing
 import os
 import platform
 import statistics
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection
@@ -60,8 +62,16 @@ class Timing:
         return statistics.median(self.speeds)
 
 
-def interleave(contenders: Mapping[str, Contender], *, rounds: int, seconds: float, threads: int) -> dict[str, Timing]:
-    """Time `contenders` in turns of about `seconds`; who begins changes from round to round."""
+def interleave(
+    contenders: Mapping[str, Contender],
+    *,
+    rounds: int,
+    seconds: float,
+    threads: int,
+    checkouts: Mapping[str, Path] | None = None,
+) -> dict[str, Timing]:
+    """Time `contenders` in turns of about `seconds`; who begins changes from round to round. checkouts: for contenders
+    that are to import another checkout's packages in place of this one's."""
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     processes = []
@@ -69,7 +79,8 @@ def interleave(contenders: Mapping[str, Contender], *, rounds: int, seconds: flo
     for name, contender in contenders.items():
         pipes[name], there = context.Pipe()
         processes.append(context.Process(target=_serve, args=(there, contender, threads), daemon=True))
-        processes[-1].start()
+        with _importing_from((checkouts or {}).get(name)):
+            processes[-1].start()
         there.close()
         facts[name] = pipes[name].recv()  # one after the other: a start takes both cores
     results: dict[str, list[tuple[float, float, float, int]]] = {name: [] for name in contenders}
@@ -90,6 +101,17 @@ def interleave(contenders: Mapping[str, Contender], *, rounds: int, seconds: flo
         )
         for name, found in results.items()
     }
+
+
+@contextmanager
+def _importing_from(checkout: Path | None) -> Iterator[None]:
+    """What starts in here looks into this checkout first: a new process is given our sys.path."""
+    before = sys.path.copy()
+    sys.path[:0] = [] if checkout is None else [str(checkout)]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _turn(pipe: Connection, steps: int) -> tuple[float, float, float, int]:

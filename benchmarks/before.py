@@ -1,0 +1,71 @@
+"""Is this checkout as fast as another? `python -m benchmarks before OTHER` with the path of one of before.
+
+Training steps of every family on every task, small and as configured, and text that each family writes: the same
+contender from both checkouts, each in a process that imports only its own. ratio: the other's time by ours, the median
+over rounds, so that above 1 this checkout is faster; least and most are those of single rounds, in the last row
+those of the rows.
+"""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import Contender, Report, interleave, parser, ratios
+from benchmarks.runs import MODELS
+from benchmarks.same_bits import SMALL
+from benchmarks.tables import TOP
+from seqlab.config.compose import settings
+from seqlab.config.sources import group_files
+
+WRITTEN = 200  # characters
+
+
+def contenders() -> dict[str, Contender]:
+    """Of each row the contender, which any checkout can run."""
+    sys.path.append(str(Path(__file__).parent))  # processes are given this path, after their checkout's own
+    elsewhere: Any = importlib.import_module("elsewhere")
+    found: dict[str, Contender] = {}
+    for task in group_files("task", None):
+        for model in MODELS:
+            words = (f"model={model}", f"task={task}")
+            small = (f"{key}={value}" for key, value in SMALL.items() if key in settings(words))
+            found[f"{model} {task}, small"] = partial(elsewhere.training, overrides=(*words, *small))
+            found[f"{model} {task}, as configured"] = partial(elsewhere.training, overrides=words)
+    for model in MODELS:
+        found[f"{model}, generation"] = partial(elsewhere.generating, overrides=(f"model={model}",), length=WRITTEN)
+    return found
+
+
+def main() -> None:
+    """Print one row for each pair of contenders."""
+    made = parser(__doc__)
+    made.add_argument("other", type=Path, help="the other checkout, with the same packages")
+    options = made.parse_args()
+    checkouts = {"now": TOP, "before": options.other.resolve()}
+    columns = ("row", "before ms", "now ms", "before cpu ms", "now cpu ms", "ratio", "least", "most")
+    report = Report("before", columns, options)
+    medians: list[float] = []
+    for name, contender in contenders().items():
+        if options.only in name:
+            found = interleave(
+                dict.fromkeys(checkouts, contender),
+                rounds=options.rounds, seconds=options.seconds, threads=options.threads, checkouts=checkouts,
+            )  # fmt: skip
+            for side, checkout in checkouts.items():
+                assert found[side].facts["checkout"] == str(checkout), found[side].facts
+            now, before = found["now"], found["before"]
+            each = ratios(now, before)
+            medians.append(statistics.median(each))
+            report.add(name, before.wall, now.wall, before.cpu, now.cpu, medians[-1], min(each), max(each))
+    mean = statistics.geometric_mean(medians)
+    report.add("geometric mean", *[""] * 4, mean, min(medians), max(medians))
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()
