@@ -32,10 +32,10 @@ def contenders() -> dict[str, Contender]:
     found: dict[str, Contender] = {}
     for task in group_files("task", None):
         for model in MODELS:
-            words = (f"model={model}", f"task={task}")
-            small = (f"{key}={value}" for key, value in SMALL.items() if key in settings(words))
-            found[f"{model} {task}, small"] = partial(elsewhere.training, overrides=(*words, *small))
-            found[f"{model} {task}, as configured"] = partial(elsewhere.training, overrides=words)
+            words = [f"model={model}", f"task={task}"]
+            small = [f"{key}={value}" for key, value in SMALL.items() if key in settings(words)]
+            found[f"{model} {task}, small"] = partial(elsewhere.training, overrides=tuple(words + small))
+            found[f"{model} {task}, as configured"] = partial(elsewhere.training, overrides=tuple(words))
     for model in MODELS:
         found[f"{model}, generation"] = partial(elsewhere.generating, overrides=(f"model={model}",), length=WRITTEN)
     return found
