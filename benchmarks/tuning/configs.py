@@ -18,7 +18,7 @@ def tuned_yaml(found: dict[str, Any]) -> str:
         tree.setdefault(group, {})[name] = yaml.safe_load(value)
     header = (
         "# @package _global_\n"
-        "# Written by `python -m benchmarks tuning --write` from benchmarks/results/tuning.json: not by hand.\n"
+        "# Written by `python -m benchmarks tuning --write` from benchmarks/results/tuning.json; do not edit.\n"
         f"# Best on validation of {len(found['trials'])} trials, each with at most {BODY:,} parameters in\n"
         "# the sequence models; the search is the same for every family (benchmarks/tuning).\n"
     )
