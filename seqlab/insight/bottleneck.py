@@ -1,10 +1,11 @@
-"""What one fixed vector costs: translation quality by the length of the source (Bahdanau 2015, figure 2)."""
+"""What one fixed vector costs: quality by the length of the source (Bahdanau 2015, figure 2)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from seqlab.core.results import ByLength, LengthGroup
 from seqlab.drawing.picture import COLOURS, Picture, legend
 from seqlab.errors import ConfigError
 from seqlab.insight.inspected import InspectedRun, check_same_data
@@ -15,10 +16,9 @@ if TYPE_CHECKING:
 _MARKS = "osD^vP"
 
 _ABOUT = (
-    "BLEU of the validation split in groups of sources of about one length, as many pairs in each; bars are 95 % "
-    "bootstrap intervals over pairs. A decoder that is given the source as one fixed vector must keep everything in "
-    "it, so that its curve falls where sources grow; attention may look back at all of it. Sources are short phrases, "
-    "so that BLEU is taken with effective order: only n-grams that a phrase is long enough for."
+    "{name} on the validation split in groups of items with about the same length of the {of}, as many items in each; "
+    "bars are 95 % bootstrap intervals over items. A decoder that is given its source as one fixed vector must keep "
+    "everything in it, and its curve falls as sources grow; attention can look back at all of it."
 )
 
 
@@ -27,46 +27,44 @@ def bottleneck(runs: Sequence[InspectedRun]) -> list[Picture]:
     check_same_data(runs)
     measured = []
     for run in runs:
-        groups = run.validated.details().get("by_source_length")
-        if groups is None:
-            raise ConfigError("it translates nothing: there are no sources to sort by length")
-        measured.append(groups)
-    labels = [_label(run, runs) for run in runs]
+        found = run.results(ByLength)
+        if not found:
+            raise ConfigError("its task has no figures by length of the source")
+        measured.append(found[0])
+    first = measured[0]
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
-        for index, (label, groups) in enumerate(zip(labels, measured, strict=True)):
+        for index, (run, by_length) in enumerate(zip(runs, measured, strict=True)):
+            groups = by_length.groups
             # beside each other where the groups are the same
             place = [position + 0.08 * (index - (len(measured) - 1) / 2) for position in range(len(groups))]
-            value = [group["bleu"] for group in groups]
-            low = [group["bleu"] - group["bleu_interval"][0] for group in groups]
-            high = [group["bleu_interval"][1] - group["bleu"] for group in groups]
-            bars = ([max(0.0, gap) for gap in low], [max(0.0, gap) for gap in high])
+            value = [group.metrics[by_length.metric].value for group in groups]
+            low = [max(0.0, one - group.interval[0]) for one, group in zip(value, groups, strict=True)]
+            high = [max(0.0, group.interval[1] - one) for one, group in zip(value, groups, strict=True)]
             axes.errorbar(
-                place, value, yerr=bars, fmt=f"-{_MARKS[index % len(_MARKS)]}", color=COLOURS[index % len(COLOURS)],
-                linewidth=1.8, markersize=5, capsize=3, elinewidth=1, label=legend(label),
+                place, value, yerr=(low, high), fmt=f"-{_MARKS[index % len(_MARKS)]}",
+                color=COLOURS[index % len(COLOURS)], linewidth=1.8, markersize=5, capsize=3, elinewidth=1,
+                label=legend(run.label),
             )  # fmt: skip
-        groups = measured[0]
-        axes.set_xticks(range(len(groups)), [f"{group['from']} to {group['to']}" for group in groups])
-        axes.set(xlabel="length of the source, tokens", ylabel="validation BLEU (effective order)", ylim=(0, 104))
-        axes.legend(loc="lower left")
+        axes.set_xticks(range(len(first.groups)), [f"{g.shortest} to {g.longest}" for g in first.groups])
+        axes.set(xlabel=f"length of the {first.of}, {first.unit}", ylabel=f"validation {first.name}")
+        highest = first.groups[0].metrics[first.metric].highest
+        if highest is not None:
+            axes.set_ylim(0, 1.04 * highest)
+        if len(runs) > 1:
+            axes.legend(loc="lower left")
 
     data = [
-        {"run": str(run.folder), "label": label, "groups": groups}
-        for run, label, groups in zip(runs, labels, measured, strict=True)
+        {"run": str(run.folder), "label": run.label, "groups": [_plain_values(group, found) for group in found.groups]}
+        for run, found in zip(runs, measured, strict=True)
     ]
-    return [Picture("bottleneck", "Quality by length of the source", _ABOUT, draw, 7.2, 4.0, {"runs": data})]
+    about = _ABOUT.format(name=first.name, of=first.of)
+    title = f"Quality by length of the {first.of}"
+    return [Picture("bottleneck", title, about, draw, 7.2, 4.0, {"runs": data})]
 
 
-def _label(run: InspectedRun, runs: Sequence[InspectedRun]) -> str:
-    """What tells these runs apart: attention, where the models are the same."""
-    names = run.config.names
-    attention = run.config.tree["model"].get("attention")
-    if attention is None:
-        return run.label
-    label = f"{names['model']}, attention {attention}"
-    twins = sum(
-        (other.config.names["model"], other.config.tree["model"].get("attention")) == (names["model"], attention)
-        for other in runs
-    )
-    return label if twins == 1 else f"{label} ({run.folder.name})"
+def _plain_values(group: LengthGroup, found: ByLength) -> dict[str, Any]:
+    values = {name: metric.value for name, metric in group.metrics.items()}
+    interval = {f"{found.metric}_interval": list(group.interval)}
+    return {"from": group.shortest, "to": group.longest, "items": group.items, **values, **interval}

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seqlab.config.run import RunConfig
 from seqlab.core.meter import Meter
 from seqlab.core.network import Network
+from seqlab.core.results import Result
 from seqlab.core.task import Task
 from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError, DataError, NumericError, SeqlabError
 from seqlab.training.device import resolve_device
 from seqlab.training.validation import evaluate
+
+ResultT = TypeVar("ResultT", bound=Result)
 
 
 @dataclass(frozen=True)
@@ -33,14 +36,22 @@ class InspectedRun:
     @cached_property
     def validated(self) -> Meter[Any]:
         """What it reaches on the validation split: pictures help to choose what to try next, so test is not in them."""
-        config = replace(self.config.device, type="cpu", precision="fp32", compile="never")
-        device = resolve_device(config, deterministic=False)
-        meter = evaluate(self.network, self.task.batches("validation", 0), self.task.meter("validation"), device)
+        meter = self.evaluate(self.task.batches("validation", 0))
         metrics = meter.compute()
         judged = (metrics[name].value for name in (meter.primary, "loss") if name in metrics)
-        if any(map(math.isnan, judged)):  # whatever it answers is chance
+        if any(map(math.isnan, judged)):  # whatever it predicts is chance
             raise NumericError("its validation loss is not a number", "its weights have diverged: train it again")
         return meter
+
+    def evaluate(self, batches: Iterable[Any]) -> Meter[Any]:
+        """What it reaches on batches of the validation split."""
+        config = replace(self.config.device, type="cpu", precision="fp32", compile="never")
+        device = resolve_device(config, deterministic=False)
+        return evaluate(self.network, batches, self.task.meter("validation"), device)
+
+    def results(self, kind: type[ResultT]) -> list[ResultT]:
+        """What the task's meter gives of this type for the validation split (core/results.py)."""
+        return [result for result in self.validated.results() if isinstance(result, kind)]
 
 
 def for_each(runs: Sequence[InspectedRun], draw: Callable[[InspectedRun], Sequence[Picture]]) -> list[Picture]:

@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from seqlab.core.metric import Metric
 from seqlab.core.model import context_of
-from seqlab.core.network import evaluating
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
 from seqlab.drawing.scales import log_scale
 from seqlab.insight.inspected import InspectedRun, check_same_data, longest_context
@@ -42,18 +39,13 @@ class Loss:
     interval: tuple[float, float]
 
 
-@torch.inference_mode()
 def measure(run: InspectedRun, contexts: Sequence[int], longest: int) -> list[Loss]:
     """The primary metric on validation for each length of context, at the same targets."""
-    found = []
-    with evaluating(run.network):
-        for steps in contexts:
-            meter = run.task.meter("validation")
-            for batch in run.task.contexts("validation", steps, longest, _TARGETS):
-                output = run.network(batch, run.network.initial_state(batch.size, cached=True))
-                meter.update(batch, output, run.network)
-            found.append(Loss(steps, meter.compute()[meter.primary], meter.interval(0)))
-    return found
+    meters = [run.evaluate(run.task.contexts("validation", steps, longest, _TARGETS)) for steps in contexts]
+    return [
+        Loss(steps, meter.compute()[meter.primary], meter.interval(0))
+        for steps, meter in zip(contexts, meters, strict=True)
+    ]
 
 
 def effective(losses: Sequence[Loss]) -> int | None:

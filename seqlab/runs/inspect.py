@@ -43,6 +43,7 @@ VIEWS: Mapping[str, View] = {
     "errors": lambda runs, _: for_each(runs, lambda s: [errors(s)]),
 }
 _OF_A_TEXT = ("states", "attention")
+_MOST_SETTINGS = 3  # in a label: more of them tell less than the name of a folder
 
 
 def _attention(run: InspectedRun, text: str | None) -> list[Picture]:
@@ -151,17 +152,26 @@ def inspected(label: str, run: Trained) -> InspectedRun:
 
 
 def label_runs(trained: Sequence[Trained]) -> list[InspectedRun]:
-    """Each by its model's name, with its folder's name where two have the same model."""
-    models = [run.config.names["model"] for run in trained]
-    labels = [
-        model if models.count(model) == 1 else f"{model} {run.folder.name}"
-        for model, run in zip(models, trained, strict=True)
-    ]
+    """Each by its model's name; where several have the same model with what tells them apart: the settings of the model
+    that differ, or else the name of the run's folder."""
+    labels = [_label(run, trained) for run in trained]
     # two folders of one name: both with what stands before it
     return [
         inspected(label if labels.count(label) == 1 else str(run.folder), run)
         for label, run in zip(labels, trained, strict=True)
     ]
+
+
+def _label(run: Trained, trained: Sequence[Trained]) -> str:
+    name = run.config.names["model"]
+    settings = [other.config.tree["model"] for other in trained if other.config.names["model"] == name]
+    if len(settings) == 1:
+        return name
+    mine = run.config.tree["model"]
+    differing = {key: value for key, value in mine.items() if any(other.get(key) != value for other in settings)}
+    if differing and settings.count(mine) == 1 and len(differing) <= _MOST_SETTINGS:
+        return ", ".join((name, *(f"{key}={value}" for key, value in differing.items())))
+    return f"{name} {run.folder.name}"
 
 
 def _folder(runs: Sequence[InspectedRun], views: Sequence[str], out: Path | None, runs_dir: Path) -> Path:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from seqlab.core.metric import Metric
-from seqlab.core.network import evaluating
-from seqlab.core.state import State
 from seqlab.training.progress import Progress
 from seqlab.training.seeds import random_states, set_random_states
+from seqlab.training.validation import evaluate
 
 if TYPE_CHECKING:
     from seqlab.training.config import TrainerConfig
@@ -91,25 +88,23 @@ def slow_validation(
 def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
     """Of an evaluation with the network as it is, from batches of validation that fit into `at_most` seconds, but two
     at least. The first counts only where there is no other: a GPU loads its kernels in it."""
-    task, network, device = trainer.task, trainer.network, trainer.device
-    meter = task.meter("validation")
-    state: State = ()
+    task, device = trainer.task, trainer.device
     seen, taken = 0, 0.0
-    started = ended = time.perf_counter()
-    with evaluating(network), torch.inference_mode(), device.autocast():
-        for number, window in enumerate(task.validation_batches()):
+
+    def timed() -> Iterator[Any]:
+        nonlocal seen, taken
+        started = ended = time.perf_counter()
+        for number, batch in enumerate(task.validation_batches()):
             if number == 1:
                 seen, started = 0, ended
-            batch = window.to(device.torch_device)
-            state = state if window.continues else network.initial_state(window.size, cached=True)
-            output = network(batch, state)
-            meter.update(batch, output, network)
-            state, seen = output.state, seen + window.positions
+            yield batch  # which is evaluated before the next one is asked for
             device.synchronise()
             ended = time.perf_counter()
-            taken = ended - started
+            seen, taken = seen + batch.positions, ended - started
             if number and seen and taken > at_most:
-                break
+                return
+
+    evaluate(trainer.network, timed(), task.meter("validation"), device)
     return taken / max(seen, 1)
 
 

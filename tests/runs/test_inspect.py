@@ -26,7 +26,14 @@ from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 SEEN = {
     "char_lm": {"gradient", "memory", "states", "embedding-embed"},
     "sentiment": {"states", "embedding-embed", "confusion", "errors"},
-    "translation": {"states", "attention-decoder", "bottleneck", "embedding-embed_source", "embedding-embed_target"},
+    "translation": {
+        "states",
+        "attention-decoder",
+        "bottleneck",
+        "embedding-embed_source",
+        "embedding-embed_target",
+        "errors",
+    },
 }
 
 
@@ -96,7 +103,9 @@ def test_a_browser_shows_the_page(dark: bool, tmp_path: Path, capsys: Capture, m
     assert in_process(capsys, monkeypatch, "inspect", "best:sentiment", "--out", str(tmp_path / "out"))[0] == 0
     with Browser(tmp_path, f"--blink-settings=preferredColorScheme={int(not dark)}") as browser:
         browser.open((tmp_path / "out" / "inspect.html").as_uri())
-        browser.wait_for("What it confuses", "Where it is wrong", "most confident mistakes", "calibration")
+        browser.wait_for(
+            "Confusion matrix", "Errors and calibration", "most confident mistakes", "expected calibration error"
+        )
         assert browser.evaluate("document.querySelectorAll('figure svg').length") == 4
         assert browser.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         browser.screenshot(tmp_path / "page.png")
@@ -173,7 +182,7 @@ def test_the_command_line_knows_the_views() -> None:
         (
             ("inspect", "best:char_lm", "confusion"),
             2,
-            "labels apart\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
+            "labels to confuse\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
         ),
         (("inspect", "best:sentiment", "memory"), 2, "no language model"),
         (("inspect", "best:char_lm", "best:translation", "gradient"), 2, "read different data"),
