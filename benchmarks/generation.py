@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.harness import Report, parser
 from seqlab.config.run import load_run_config
-from seqlab.core.task import GenerationConfig
+from seqlab.core.prediction import GenerationConfig
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.tasks.char_lm import CharLM, CharNetwork
 
@@ -93,7 +93,7 @@ class Row:
         torch.manual_seed(0)
         network = task.build_network(config.model).eval()
         text = task.texts["test"][: self.prompt]
-        prompt_T = torch.tensor(task.vocabulary.encode(text))
+        prompt_T = torch.tensor(task.characters.encode(text))
         model = self.overrides[0].partition("=")[2]
         plain = PlainRecurrent(model, network).eval() if model in KERNELS else PlainTransformer(network)
         generation = GenerationConfig(length=self.ours, temperature=TEMPERATURE)

@@ -190,4 +190,4 @@ def _corpus() -> tuple[Tensor, int]:
     """Ids of the training text of char_lm, and how many characters there are."""
     task = load_run_config([]).task.build()
     assert isinstance(task, CharLM)
-    return task.ids["train"], len(task.vocabulary)
+    return task.ids["train"], len(task.characters)

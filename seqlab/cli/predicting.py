@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import typer
 
-from seqlab.core.task import GenerationConfig
+from seqlab.core.prediction import GenerationConfig, predictor, stream
 from seqlab.data.encoding import offers
 from seqlab.errors import ConfigError, DataError, printable, quoted
 from seqlab.runs.trained import Trained, open_run
@@ -49,14 +49,14 @@ def predict(
             continue
         unknown, unread = task.unknown(text), task.unread(text)
         if as_json:
-            typer.echo(_as_json(text, task.predict(network, text, generation).details, unknown, unread))
+            typer.echo(_as_json(text, predictor(task).predict(network, text, generation).details, unknown, unread))
             continue
         where = f"line {number}: " if texts is None else ""
         if unknown:
             typer.echo(f"{where}not known from training: {quoted(unknown)}", err=True)
         if unread:
             typer.echo(f"{where}cut: {unread}", err=True)
-        pieces = task.stream(network, text, generation)
+        pieces = stream(task, network, text, generation)
         first = next(pieces, "")  # what is wrong with the text is said before any of it is
         if task.continues_texts:
             first = text + first

@@ -65,7 +65,7 @@ def predict(
     if not exists(run):
         typer.echo(f"run: {folder}", err=True)
     from seqlab.cli import predicting
-    from seqlab.core.task import GenerationConfig
+    from seqlab.core.prediction import GenerationConfig
 
     generation = GenerationConfig(
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,

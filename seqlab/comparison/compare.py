@@ -23,9 +23,10 @@ from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
 from seqlab.comparison.times import keep, read_taken, times_of
 from seqlab.config.run import RunConfig
+from seqlab.core.baseline import Baseline, BaselineSource
 from seqlab.core.files import write_json
 from seqlab.core.metric import Metric
-from seqlab.core.task import Baseline
+from seqlab.core.offers import offers
 from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
@@ -193,7 +194,8 @@ def _stored_baselines(folder: Path) -> list[Baseline] | None:
 def _baselines(first: RunConfig, folder: Path, reporter: Reporter) -> list[Baseline]:
     """The task's naive baselines, computed and kept in baselines.json."""
     try:
-        found = list(first.task.build().baselines())
+        task = first.task.build()
+        found = list(task.baselines()) if offers(task, BaselineSource) else []
     except Exception as error:  # a corpus that has gone or is too large for it: the comparison stands without
         reporter.say(f"no baselines: {error}")
         return []

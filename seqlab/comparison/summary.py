@@ -14,8 +14,8 @@ from seqlab.comparison.reading import Run
 from seqlab.comparison.statistics import Analysis, Difference, analyse, tested
 from seqlab.comparison.times import Times
 from seqlab.comparison.verdict import verdict
+from seqlab.core.baseline import Baseline
 from seqlab.core.metric import Metric
-from seqlab.core.task import Baseline
 
 _TIME_NOISE = 0.05
 

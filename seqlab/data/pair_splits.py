@@ -15,7 +15,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class PairSplits:
-    """The pairs of each split, and for Task.facts and Task.warnings what was left out or repeats."""
+    """The pairs of each split, and for Task.describe and Task.warnings what was left out or repeats."""
 
     parts: dict[Split, list[Pair]]
     facts: dict[str, str]

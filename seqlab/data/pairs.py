@@ -22,7 +22,7 @@ _BETWEEN = re.compile(r"[\s;,|+]+")  # what people write between two names
 
 @dataclass(frozen=True)
 class ReadPairs:
-    """The (source, translation) of each line; for Task.facts and Task.warnings, what of the file is not read so."""
+    """The (source, translation) of each line; for Task.describe and Task.warnings, what of the file is not read so."""
 
     pairs: list[tuple[str, str]]
     facts: dict[str, str] = field(default_factory=dict)

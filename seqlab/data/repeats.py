@@ -30,7 +30,7 @@ class Repeats:
     of_test: int = 0
 
     def describe(self) -> dict[str, str]:
-        """For Task.facts; nothing where nothing repeats."""
+        """For Task.describe; nothing where nothing repeats."""
         counts = {"left out": self.left_out, "kept": self.kept}
         shown = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
         found = {f"training {self.items} that are in validation or test": shown} if shown else {}

@@ -37,7 +37,7 @@ class SplitCorpora:
         return {split: read(where, f"task.{split}_corpus") for split, where in self.held_out().items()}
 
     def named_corpora(self) -> dict[str, str]:
-        """The same for Task.facts."""
+        """The same for Task.describe."""
         return {f"{split} corpus": where for split, where in self.held_out().items()}
 
 

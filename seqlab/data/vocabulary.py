@@ -98,7 +98,7 @@ class UnknownTokens:
 
 
 def unknown_facts(unknown: Mapping[str, UnknownTokens]) -> dict[str, str]:
-    """Those that there are, for Task.facts. Keys say of what, e.g. `words of test`."""
+    """Those that there are, for Task.describe. Keys say of what, e.g. `words of test`."""
     return {f"{what} that training lacks": str(tokens) for what, tokens in unknown.items() if tokens.count}
 
 

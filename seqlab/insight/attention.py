@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from seqlab.core.attention import Attention
+from seqlab.core.example import Example, example_reader, example_source
 from seqlab.core.meter import Table
 from seqlab.core.model import ModelConfig, context_of
 from seqlab.core.network import Network
-from seqlab.core.task import Example, Task
+from seqlab.core.task import Task
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError, SeqlabError
 from seqlab.insight.watching import calls_of, check_finite, left_out, shown
@@ -61,10 +62,11 @@ def spread(weight_NTS: Floats) -> Floats:
 
 
 def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
-    """Each attention while the network reads a text, or a text_shown: what looks across first, then in the order of
-    layers; none where nothing looks."""
-    text_shown = task.example_text(min(_TOKENS, context_of(network) or task.longest())) if text is None else text
-    example = task.example(network, text_shown)
+    """Each attention while the network reads a text, or one that the task chooses: what looks across first, then in the
+    order of layers; none where nothing looks."""
+    if text is None:
+        text = example_source(task).example_text(min(_TOKENS, context_of(network) or task.longest()))
+    example = example_reader(task).example(network, text)
     found = maps(network, example)
     ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
     return [_picture(name, module, weight_NTS, example) for name, (module, weight_NTS) in ordered]

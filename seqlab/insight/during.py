@@ -83,7 +83,8 @@ class Gallery:
 
     def _sample(self, step: int) -> None:
         text = self.trainer.task.samples(self.trainer.network, stream_seed(self.seed, "sampling"))
-        self.recorder.show(step, texts={"samples": text})
+        if text:
+            self.recorder.show(step, texts={"samples": text})
 
     def _weights(self, step: int) -> None:
         weights = {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqlab.core.example import context_source
 from seqlab.core.model import context_of
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
 from seqlab.drawing.scales import log_scale
@@ -45,7 +46,7 @@ def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
         window = longest_context(run.task, 2 * min(longest, context_of(run.network) or longest)) // 2
         if window < 2:
             raise ConfigError("its window is a single token: nothing reaches back")
-        batches = list(run.task.contexts("validation", 2 * window, 2 * window, _POSITIONS))
+        batches = list(context_source(run.task).contexts("validation", 2 * window, 2 * window, _POSITIONS))
         reaches.append(measure(run.network, batches, window))
         windows.append(window)
     curves = [Curve.of(reach.norms) for reach in reaches]

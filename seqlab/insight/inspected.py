@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from seqlab.config.run import RunConfig
+from seqlab.core.example import context_source
 from seqlab.core.meter import Meter
 from seqlab.core.network import Network
 from seqlab.core.results import Result
@@ -80,7 +81,8 @@ def check_same_data(runs: Sequence[InspectedRun]) -> None:
     """Raise ConfigError unless all were trained and are judged on the same data: curves over each other say so."""
     first, *others = runs
     for other in others:
-        if other.task.data_sha256 != first.task.data_sha256 or list(other.task.symbols()) != list(first.task.symbols()):
+        vocabularies = [list(run.task.vocabulary()) for run in (first, other)]
+        if other.task.data_sha256 != first.task.data_sha256 or vocabularies[0] != vocabularies[1]:
             raise ConfigError(
                 f"{first.folder} and {other.folder} read different data",
                 "lay runs on one corpus over each other, with the same task settings",
@@ -91,7 +93,7 @@ def longest_context(task: Task[Any], wanted: int) -> int:
     """`wanted`, or less where the validation split is short: the longest context that some of its tokens have."""
     while wanted > 1:
         try:
-            next(task.contexts("validation", 1, wanted, 1))
+            next(context_source(task).contexts("validation", 1, wanted, 1))
         except DataError:
             wanted //= 2
         else:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seqlab.core.example import context_source
 from seqlab.core.metric import Metric
 from seqlab.core.model import context_of
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
@@ -41,7 +42,8 @@ class Loss:
 
 def measure(run: InspectedRun, contexts: Sequence[int], longest: int) -> list[Loss]:
     """The primary metric on validation for each length of context, at the same targets."""
-    meters = [run.evaluate(run.task.contexts("validation", steps, longest, _TARGETS)) for steps in contexts]
+    source = context_source(run.task)
+    meters = [run.evaluate(source.contexts("validation", steps, longest, _TARGETS)) for steps in contexts]
     return [
         Loss(steps, meter.compute()[meter.primary], meter.interval(0))
         for steps, meter in zip(contexts, meters, strict=True)

@@ -13,10 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqlab.core.example import Example, example_reader, example_source
 from seqlab.core.meter import Table
 from seqlab.core.model import SequenceModel, context_of
 from seqlab.core.network import Network
-from seqlab.core.task import Example, Task
+from seqlab.core.task import Task
 from seqlab.drawing.picture import COLOURS, SOFT, Picture, plain
 from seqlab.errors import ConfigError, DataError
 from seqlab.insight.watching import Call, calls_of, check_finite, left_out, models_in, shown
@@ -172,7 +173,7 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
     limit = context_of(models_in(network)[0])
     carries = limit is None
     length = min(_SHOWN_TOKENS, limit or _SHOWN_TOKENS)
-    example = task.example(network, task.example_text(length) if text is None else text)
+    example = example_reader(task).example(network, example_source(task).example_text(length) if text is None else text)
     seen = trace(network, example)
     check_finite(seen.hidden_TH, "its hidden units")
     read = example.read_by(seen.module, len(seen.hidden_TH))
@@ -223,10 +224,10 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, study: b
 def _study(task: Task[Any], network: Network[Any]) -> tuple[list[Follower], int]:
     """(units that follow something in a long text, its tokens); none where texts are short."""
     try:
-        passage = task.example_text(_STUDIED_TOKENS)
+        passage = example_source(task).example_text(_STUDIED_TOKENS)
     except DataError:  # the corpus is gone, and the text that is drawn is the user's own
         return [], 0
-    example = task.example(network, passage)
+    example = example_reader(task).example(network, passage)
     if len(example.tokens) < _ENOUGH_TOKENS:
         return [], 0
     seen = trace(network, example)

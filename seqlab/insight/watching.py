@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqlab.core.example import Example
 from seqlab.core.model import SequenceModel
 from seqlab.core.network import Network, evaluating
-from seqlab.core.task import Example
 from seqlab.errors import ConfigError, NumericError, printable
 from seqlab.metrics import Floats
 

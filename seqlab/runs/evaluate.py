@@ -16,7 +16,8 @@ from seqlab.core.batch import Split
 from seqlab.core.files import finite, writable, write_text
 from seqlab.core.meter import Table
 from seqlab.core.metric import Metric
-from seqlab.core.task import Task
+from seqlab.core.other_corpus import with_test_corpus
+from seqlab.core.task import TaskConfig
 from seqlab.errors import ConfigError, ResourceError
 from seqlab.metrics import kinds
 from seqlab.runs.environment import read_environment
@@ -82,9 +83,10 @@ def evaluate_run(
     ResourceError where the items cannot be written.
     """
     trained = open_run(folder, config_dir)
-    task, name = _read_by(trained, overrides, corpus), f"{split}.jsonl"
+    task, name = trained.task, f"{split}.jsonl"
+    config = _reading(trained, overrides, corpus)
     if corpus is not None:
-        split, task = "test", task.with_test_corpus(corpus, "--corpus")
+        split, task = "test", with_test_corpus(task, corpus, "--corpus", config)
         name = f"corpus-{_plain_name(corpus)}-{task.data_sha256[:8]}.jsonl"
     unknown = task.unknown_in(split)
     remedy = "copy the run to where you may write"
@@ -115,10 +117,10 @@ def evaluate_run(
     )
 
 
-def _read_by(trained: Trained, overrides: Sequence[str], corpus: str | None) -> Task[Any]:
-    """The run's task, which reads another corpus as these overrides say."""
+def _reading(trained: Trained, overrides: Sequence[str], corpus: str | None) -> TaskConfig:
+    """The settings with which another corpus is read: the run's own, but for what these overrides say."""
     if not overrides:
-        return trained.task
+        return trained.config.task
     may = [f"task.{name}" for name in trained.config.task.reading_settings]
     how = (
         f"to be given with --corpus FILE: {', '.join(may)}"
@@ -138,8 +140,7 @@ def _read_by(trained: Trained, overrides: Sequence[str], corpus: str | None) -> 
             )
         if corpus is None:
             raise ConfigError(f"'{override}': the run's own corpus is read as it was in training", how)
-    config = read_run_config(trained.folder / "config.yaml", trained.config.config_dir, overrides)
-    return trained.task.read_by(config.task)
+    return read_run_config(trained.folder / "config.yaml", trained.config.config_dir, overrides).task
 
 
 def _plain_name(corpus: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from seqlab.core.example import example_reader
 from seqlab.core.files import finite, writable, write_json, write_text
 from seqlab.core.meter import Table
 from seqlab.drawing.page import render
@@ -99,7 +100,8 @@ def inspect(
     unknown: dict[str, None] = {}
     if text is not None:
         for run in runs:
-            run.task.example(run.network, text)  # what is wrong with it is said before anything is drawn
+            # what is wrong with it is said before anything is drawn
+            example_reader(run.task).example(run.network, text)
             unknown.update(dict.fromkeys(run.task.unknown(text)))
     if unknown:
         say(f"not known from training: {quoted(tuple(unknown))}")

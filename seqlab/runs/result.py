@@ -10,9 +10,11 @@ from typing import Any
 
 from seqlab.checkpoints.best import load_best
 from seqlab.config.run import RunConfig
+from seqlab.core.baseline import ChanceLevel
 from seqlab.core.files import finite
 from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
+from seqlab.core.offers import offers
 from seqlab.core.task import Task
 from seqlab.metrics import kinds
 from seqlab.training.remarks import still_improving, validations, worse_than_chance
@@ -110,7 +112,9 @@ def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters:
 
 def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> tuple[str, ...]:
     """What a reader should know of these validation figures: what advises another training must not know the test."""
-    worse = worse_than_chance(metrics, primary, trainer.task.chance("validation"), trainer.remedy)
+    task = trainer.task
+    chance = task.chance("validation") if offers(task, ChanceLevel) else None
+    worse = worse_than_chance(metrics, primary, chance, trainer.remedy)
     falling = still_improving(validations(folder, primary), metrics[primary], primary)
     return tuple(said for said in (worse or falling,) if said is not None)
 

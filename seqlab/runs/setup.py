@@ -59,7 +59,7 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
     network = new_network(config, task)
     if config.init_from is not None:
         folder = named_run(config.init_from, config.runs_dir)
-        _check_symbols(folder, task)
+        _check_vocabulary(folder, task)
         load_best(network, folder / "checkpoints")
     network.to(device.torch_device)
     # the global generators belong to dropout alone from here on
@@ -95,7 +95,7 @@ def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str]
     """What a run depends on beside its config, for environment.json. reasons: for what `auto` chose."""
     chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
     return environment(task.data_sha256) | {
-        "symbols_sha256": sha256_of(task.symbols()),
+        "symbols_sha256": sha256_of(task.vocabulary()),
         "heldout_sha256": task.heldout_sha256(),
         "chosen": chosen,
         "reasons": list(reasons),
@@ -141,9 +141,9 @@ def prepare(
     return task, network
 
 
-def _check_symbols(run: Path, task: Task[Any]) -> None:
+def _check_vocabulary(run: Path, task: Task[Any]) -> None:
     """Weights fit only the vocabulary they were trained with: the same shapes could mean other words."""
-    if recorded(run).get("symbols_sha256") != sha256_of(task.symbols()):
+    if recorded(run).get("symbols_sha256") != sha256_of(task.vocabulary()):
         raise CheckpointError(
             f"init_from={run} was trained with another vocabulary", "start from a run on the same task and corpus"
         )

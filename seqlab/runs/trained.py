@@ -87,7 +87,7 @@ def build_task(config: RunConfig, folder: Path) -> Task[Any]:
 
 def check_data(facts: Mapping[str, Any], task: Task[Any], source: Path) -> None:
     """Raise DataError unless the corpus and the vocabulary are those that `facts` of `source` tell of."""
-    now = {"data_sha256": task.data_sha256, "symbols_sha256": sha256_of(task.symbols())}
+    now = {"data_sha256": task.data_sha256, "symbols_sha256": sha256_of(task.vocabulary())}
     changed = [name.removesuffix("_sha256") for name, digest in now.items() if facts.get(name, digest) != digest]
     if changed or "data_sha256" not in facts:
         raise DataError(

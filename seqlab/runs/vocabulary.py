@@ -42,7 +42,7 @@ def restore_task(
         task = config.restore(stored["vocabulary"], read)
         if task is None:
             return None
-        if facts.get("symbols_sha256") != sha256_of(task.symbols()):
+        if facts.get("symbols_sha256") != sha256_of(task.vocabulary()):
             raise CheckpointError(f"{path} is not the vocabulary that the run was trained with", remedy)
         task.test_is_validation = bool(stored["test_is_validation"])
     except (KeyError, TypeError, ValueError) as error:

@@ -18,14 +18,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
+from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.example import Example
 from seqlab.core.fields import Count, Positive, Share
 from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
 from seqlab.core.model import ModelConfig, Role, context_of
 from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, TokenStep
+from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.state import State
-from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
+from seqlab.core.task import Task, TaskConfig
 from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.repeats import repeated_text
@@ -138,7 +141,7 @@ class CharLMConfig(SplitCorpora, TaskConfig):
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> CharLM:
         task = CharLM.restored(read)
-        task.config, task.vocabulary = self, Vocabulary.restored(vocabulary["characters"])
+        task.config, task.characters = self, Vocabulary.restored(vocabulary["characters"])
         return task
 
     def read(self, where: str, key: str) -> str:
@@ -172,8 +175,8 @@ class CharLM(Restorable, Task[CharBatch]):
                     f"give a longer text, or try task.window={max(1, len(part) // 2)}",
                 )
         self.texts = parts
-        self.vocabulary = Vocabulary.of([parts["train"]])
-        self.ids = {split: torch.tensor(self.vocabulary.encode(part)) for split, part in parts.items()}
+        self.characters = Vocabulary.of([parts["train"]])
+        self.ids = {split: torch.tensor(self.characters.encode(part)) for split, part in parts.items()}
 
     def warnings(self) -> Iterable[str]:
         return self._repeated
@@ -267,7 +270,7 @@ class CharLM(Restorable, Task[CharBatch]):
         return (inputs_BT, targets_BT), 1 + stride * torch.arange(streams)
 
     def build_network(self, model: ModelConfig) -> CharNetwork:
-        return CharNetwork(len(self.vocabulary), model, self.config.window)
+        return CharNetwork(len(self.characters), model, self.config.window)
 
     def check_windows(self, steps: int, network: Network[CharBatch]) -> None:
         if steps > self.config.window:
@@ -279,22 +282,22 @@ class CharLM(Restorable, Task[CharBatch]):
     def longest(self) -> int:
         return self.config.window
 
-    def symbols(self) -> Iterable[str]:
-        return self.vocabulary.tokens
+    def vocabulary(self) -> Iterable[str]:
+        return self.characters.tokens
 
     def heldout_sha256(self) -> str:
         return sha256_of(self.texts[split] for split in HELD_OUT)
 
     def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
-        return {"embed": self.vocabulary.tokens}
+        return {"embed": self.characters.tokens}
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
-        return {"characters": self.vocabulary.tokens}
+        return {"characters": self.characters.tokens}
 
     def meter(self, split: Split) -> CharMeter:
-        return CharMeter(self.vocabulary, len(self.ids[split]))
+        return CharMeter(self.characters, len(self.ids[split]))
 
-    def with_test_corpus(self, where: str, key: str) -> CharLM:
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> CharLM:
         text = self.config.read(where, key)
         task = self.detached()
         task.data_sha256, task.test_is_validation = sha256_of([text]), False
@@ -305,7 +308,7 @@ class CharLM(Restorable, Task[CharBatch]):
                 f"task.window={self.config.window}",
                 "give a longer text",
             )
-        task.texts, task.ids = {"test": text}, {"test": torch.tensor(self.vocabulary.encode(text))}
+        task.texts, task.ids = {"test": text}, {"test": torch.tensor(self.characters.encode(text))}
         return task
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
@@ -319,16 +322,16 @@ class CharLM(Restorable, Task[CharBatch]):
             **self.config.named_corpora(),
             **{f"{split} characters": len(ids) for split, ids in self.ids.items()},
             **({"of validation in training": int(part)} if part < len(self.ids["validation"]) else {}),
-            "vocabulary": len(self.vocabulary),
+            "vocabulary": len(self.characters),
             **{f"characters of {split} that training lacks": count for split, count in unknown.items() if count},
         }
 
     def samples(self, network: Network[CharBatch], seed: int) -> str:
-        prompt = "\n\n" if "\n" in self.vocabulary.tokens else self.vocabulary.tokens[-1]
+        prompt = "\n\n" if "\n" in self.characters.tokens else self.characters.tokens[-1]
         return self.write(network, prompt, self.config.sample_length, self.config.sample_temperature, seed).strip("\n")
 
     def chance(self, split: Split) -> Baseline:
-        count = len(self.vocabulary)
+        count = len(self.characters)
         return Baseline("chance", f"each of {count} tokens as likely", _figures(math.log(count), 1))
 
     def baselines(self) -> Iterator[Baseline]:
@@ -361,19 +364,19 @@ class CharLM(Restorable, Task[CharBatch]):
             raise TypeError("a network that can write is needed")
         if not text:
             raise DataError("there is nothing to continue", "give a prompt of one character or more")
-        ids_BT = torch.tensor([self.vocabulary.encode(self.clean(text))], device=next(network.parameters()).device)
+        ids_BT = torch.tensor([self.characters.encode(self.clean(text))], device=next(network.parameters()).device)
         batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
         sampling = Sampling(temperature=generation.temperature, top_k=generation.top_k, top_p=generation.top_p)
         generator = torch.Generator().manual_seed(generation.seed)
         for token_B in stream(network, batch, ids_BT[:, -1], generation.length, sampling, generator):
-            yield from self.vocabulary.decode(token_B.tolist())
+            yield from self.characters.decode(token_B.tolist())
 
     def predict(self, network: Network[CharBatch], text: str, generation: GenerationConfig) -> Prediction:
         said = "".join(self.stream(network, text, generation))
         return Prediction(said, {"continuation": said})
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        return self.vocabulary.unknown(self.clean(text))
+        return self.characters.unknown(self.clean(text))
 
     def example_text(self, length: int) -> str:
         """From the middle of the split, where a line begins."""
@@ -386,7 +389,7 @@ class CharLM(Restorable, Task[CharBatch]):
             raise DataError("there is nothing to look at", "give a text of one character or more")
         text = self.clean(text)
         whole, text = text, text[: context_of(network)]
-        ids_BT = torch.tensor([self.vocabulary.encode(text)])
+        ids_BT = torch.tensor([self.characters.encode(text)])
         follows_BT = F.pad(ids_BT[:, 1:], (0, 1), value=_UNSCORED)  # nobody knows what follows the last
         batch = CharBatch(inputs_BT=ids_BT, targets_BT=follows_BT, target_count=len(text) - 1, positions=len(text))
         return Example(batch, tuple(text), left_out=len(whole) - len(text))

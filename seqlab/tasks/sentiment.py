@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar, Literal, Self
@@ -20,15 +19,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.bag_of_words import bag_of_words, majority
+from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.example import Example
 from seqlab.core.fields import Count, Probability, WholeNumber
 from seqlab.core.meter import Meter, Table
 from seqlab.core.metric import Metric
 from seqlab.core.model import ModelConfig, Role, context_of, last_valid
 from seqlab.core.network import Network, Parts, StepOutput, evaluating
+from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.results import Answered, Confusion, Result
 from seqlab.core.state import State
-from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
+from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batching import Rows, bucketed, python_draws
 from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.labels import check_labels, in_order, label_counts, label_warnings, read_labelled
@@ -137,7 +139,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Sentiment:
         task = Sentiment.restored(read)
-        task.config, task.vocabulary = self, Vocabulary.restored(vocabulary["tokens"])
+        task.config, task.tokens = self, Vocabulary.restored(vocabulary["tokens"])
         task.labels, task.longest_text = tuple(map(str, vocabulary["labels"])), int(vocabulary["longest_text"])
         task.trained_text = int(vocabulary["trained_text"])
         return task
@@ -176,16 +178,16 @@ class Sentiment(Restorable, Task[TextBatch]):
         self.contradictory = sum(len(labels) > 1 for labels in labels_of.values())
         self.test_is_validation = parts["test"] == parts["validation"]
         self.texts = {split: [text for text, _ in part] for split, part in parts.items()}
-        tokens = {split: [self.tokens(text) for text in texts] for split, texts in self.texts.items()}
+        tokens = {split: [self.tokenize(text) for text in texts] for split, texts in self.texts.items()}
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
-        self.vocabulary = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
+        self.tokens = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
         self.ids = {split: [self._encode(row) for row in rows] for split, rows in tokens.items()}
         self.longest_text = max(len(row) for rows in self.ids.values() for row in rows)
         self.trained_text = max(map(len, self.ids["train"]))
         self.rows = {split: Rows(rows) for split, rows in self.ids.items()}
         self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
 
-    def tokens(self, text: str) -> list[str]:
+    def tokenize(self, text: str) -> list[str]:
         """A text as the network reads it, uncut."""
         return SPLIT[self.config.unit](normalized(text, self.config.normalize).lower())
 
@@ -227,7 +229,7 @@ class Sentiment(Restorable, Task[TextBatch]):
             yield TextBatch.of(tokens_BT, valid_BT, answers[chosen], chosen)
 
     def build_network(self, model: ModelConfig) -> SentimentNetwork:
-        return SentimentNetwork(len(self.vocabulary), len(self.labels), model, self.config)
+        return SentimentNetwork(len(self.tokens), len(self.labels), model, self.config)
 
     def check_windows(self, steps: int, network: Network[TextBatch]) -> None:
         what = f"trainer.bptt_steps={steps} cannot apply"
@@ -254,19 +256,19 @@ class Sentiment(Restorable, Task[TextBatch]):
     def trained_positions(self, part: str) -> int:
         return self.trained_text
 
-    def symbols(self) -> Iterable[str]:
-        return (*self.vocabulary.tokens, *self.labels)
+    def vocabulary(self) -> Iterable[str]:
+        return (*self.tokens.tokens, *self.labels)
 
     def heldout_sha256(self) -> str:
         pairs = (zip(self.texts[split], self.answers[split], strict=True) for split in HELD_OUT)
         return sha256_of(part for held in pairs for text, answer in held for part in (text, self.labels[answer]))
 
     def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
-        return {"embed": self.vocabulary.tokens}
+        return {"embed": self.tokens.tokens}
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {
-            "tokens": self.vocabulary.tokens, "labels": self.labels, "longest_text": self.longest_text,
+            "tokens": self.tokens.tokens, "labels": self.labels, "longest_text": self.longest_text,
             "trained_text": self.trained_text,
         }  # fmt: skip
 
@@ -280,7 +282,7 @@ class Sentiment(Restorable, Task[TextBatch]):
             **self.config.named_corpora(),
             **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
             "labels": label_counts(self.label_counts),
-            "vocabulary": len(self.vocabulary),
+            "vocabulary": len(self.tokens),
             **self.repeats.describe(),
             **({"texts with more than one label": self.contradictory} if self.contradictory else {}),
             **unknown_facts(self._unknown()),
@@ -294,21 +296,16 @@ class Sentiment(Restorable, Task[TextBatch]):
             yield f"{self.contradictory:,} texts stand with more than one label: no model can be right each time"
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
-    def with_test_corpus(self, where: str, key: str) -> Sentiment:
-        items = self.config.read(where, key)
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Sentiment:
+        assert isinstance(config, SentimentConfig)
+        items = config.read(where, key)
         check_known_labels(self.labels, items, f"{key}={where}")
         task = self.detached()
         task.data_sha256, task.test_is_validation = sha256_of(chain.from_iterable(items)), False
         task.texts = {"test": [text for text, _ in items]}
-        task.ids = {"test": [self._encode(self.tokens(text)) for text, _ in items]}
+        task.ids = {"test": [self._encode(self.tokenize(text)) for text, _ in items]}
         task.rows = {"test": Rows(task.ids["test"])}
         task.answers = {"test": [self.labels.index(label) for _, label in items]}
-        return task
-
-    def read_by(self, config: TaskConfig) -> Sentiment:
-        assert isinstance(config, SentimentConfig)
-        task = copy(self)
-        task.config = config
         return task
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
@@ -356,17 +353,17 @@ class Sentiment(Restorable, Task[TextBatch]):
         return Prediction(said, {"label": ranked[0], "probabilities": shares})
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        return self.vocabulary.unknown(self.tokens(text))
+        return self.tokens.unknown(self.tokenize(text))
 
     def unread(self, text: str) -> str:
-        return too_long(len(self.tokens(text)), self.config.max_length, self.config.unit)
+        return too_long(len(self.tokenize(text)), self.config.max_length, self.config.unit)
 
     def example_text(self, length: int) -> str:
         """The first text of the split with about so many tokens."""
-        return min(self.texts["validation"], key=lambda text: abs(len(self.tokens(text)) - length))
+        return min(self.texts["validation"], key=lambda text: abs(len(self.tokenize(text)) - length))
 
     def example(self, network: Network[TextBatch], text: str) -> Example[TextBatch]:
-        tokens = self.tokens(text)
+        tokens = self.tokenize(text)
         if not tokens:
             raise DataError("there is nothing to look at", "give a text of one word or more")
         read = tokens[: min(self.config.max_length, context_of(network) or len(tokens))]
@@ -374,11 +371,11 @@ class Sentiment(Restorable, Task[TextBatch]):
 
     def _encode(self, tokens: list[str]) -> list[int]:
         """The ids of a text's tokens, cut; one without any still needs one position."""
-        return (self.vocabulary.encode(tokens) or [UNKNOWN])[: self.config.max_length]
+        return (self.tokens.encode(tokens) or [UNKNOWN])[: self.config.max_length]
 
     def _batch(self, texts: list[str]) -> TextBatch:
         """Texts whose labels nobody knows."""
-        rows = [self._encode(self.tokens(text)) for text in texts]
+        rows = [self._encode(self.tokenize(text)) for text in texts]
         everything = torch.arange(len(rows))
         return TextBatch.of(*Rows(rows).take(everything), everything * 0, everything)
 

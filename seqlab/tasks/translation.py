@@ -21,15 +21,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.baselines.neighbours import nearest
+from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.example import Example
 from seqlab.core.fields import Count, Probability, WholeNumber
 from seqlab.core.meter import Meter, Table
 from seqlab.core.metric import Metric
 from seqlab.core.model import Memory, ModelConfig, Role, context_of
 from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, TokenStep
+from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.results import Answered, ByLength, LengthGroup, Result
 from seqlab.core.state import State
-from seqlab.core.task import Baseline, Example, GenerationConfig, Prediction, Task, TaskConfig
+from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
@@ -162,7 +165,7 @@ class Translation(Restorable, Task[PairBatch]):
         parts = {split: [(normalized(a, form), normalized(b, form)) for a, b in part] for split, part in parts.items()}
         self.pairs = parts
         self.scores = config.scores(target for split in ("validation", "test") for _, target in parts[split])
-        train = [(self.tokens(a), self.tokens(b)) for a, b in parts["train"]]
+        train = [(self.tokenize(a), self.tokenize(b)) for a, b in parts["train"]]
         kept = [(a, b) for a, b in train if max(len(a), len(b)) < config.max_length]
         self.left_out = len(train) - len(kept)
         if not kept:
@@ -174,7 +177,7 @@ class Translation(Restorable, Task[PairBatch]):
         self.targets = Vocabulary.of((b for _, b in kept), size=config.vocabulary_size)
         held: dict[Split, list[tuple[list[str], list[str]]]] = {"train": kept}
         for split in ("validation", "test"):
-            held[split] = [(self.tokens(a), self.tokens(b)) for a, b in parts[split]]
+            held[split] = [(self.tokenize(a), self.tokenize(b)) for a, b in parts[split]]
         longest = config.max_length - 1
         self.cut = sum(max(len(a), len(b)) > longest for split in ("validation", "test") for a, b in held[split])
         self.ids = {split: self._encode(rows) for split, rows in held.items()}
@@ -188,7 +191,7 @@ class Translation(Restorable, Task[PairBatch]):
         longest = self.config.max_length - 1
         return [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in pairs]
 
-    def tokens(self, text: str) -> list[str]:
+    def tokenize(self, text: str) -> list[str]:
         """A source or a target as the network reads or writes it, uncut."""
         split = characters if self.config.unit == "char" else str.split
         return split(normalized(text, self.config.normalize))
@@ -228,7 +231,7 @@ class Translation(Restorable, Task[PairBatch]):
         """Of sources for the encoder, of translations with their end for the decoder."""
         return self.trained_source if part.split(".")[0] == "encoder" else self.trained_target
 
-    def symbols(self) -> Iterable[str]:
+    def vocabulary(self) -> Iterable[str]:
         return (*self.sources.tokens, *self.targets.tokens)
 
     def heldout_sha256(self) -> str:
@@ -265,7 +268,7 @@ class Translation(Restorable, Task[PairBatch]):
         yield from self.splits.warnings
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
-    def with_test_corpus(self, where: str, key: str) -> Translation:
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Translation:
         found = read_pairs(where, key)
         pairs, said = with_both_sides(found.pairs, f"{key}={where}")
         if not pairs:
@@ -277,7 +280,7 @@ class Translation(Restorable, Task[PairBatch]):
         pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]
         task.scores = self.config.scores(target for _, target in pairs)
         task.pairs = {"test": pairs}
-        task.ids = {"test": self._encode((self.tokens(a), self.tokens(b)) for a, b in pairs)}
+        task.ids = {"test": self._encode((self.tokenize(a), self.tokenize(b)) for a, b in pairs)}
         sources, targets = zip(*task.ids["test"], strict=True)
         task.rows = {"test": (Rows(sources), Rows(targets))}
         return task
@@ -328,22 +331,22 @@ class Translation(Restorable, Task[PairBatch]):
         return Prediction(said, {"translation": said})
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        return self.sources.unknown(self.tokens(text))
+        return self.sources.unknown(self.tokenize(text))
 
     def unread(self, text: str) -> str:
-        return too_long(len(self.tokens(text)), self.config.max_length - 1, self.config.unit)
+        return too_long(len(self.tokenize(text)), self.config.max_length - 1, self.config.unit)
 
     def example_text(self, length: int) -> str:
         """The source of the split whose length is nearest to a third of that: both sides are to fit."""
         return min(
             (source for source, _ in self.pairs["validation"]),
-            key=lambda text: abs(3 * len(self.tokens(text)) - length),
+            key=lambda text: abs(3 * len(self.tokenize(text)) - length),
         )
 
     def example(self, network: Network[PairBatch], text: str) -> Example[PairBatch]:
         """The source, and what the network itself writes for it."""
         assert isinstance(network, TranslationNetwork)
-        whole = self.tokens(text)
+        whole = self.tokenize(text)
         if not whole:
             raise DataError("there is nothing to look at", "give a text to translate")
         tokens = whole[: min(self.config.max_length - 1, context_of(network.encoder) or len(whole))]
@@ -370,7 +373,7 @@ class Translation(Restorable, Task[PairBatch]):
 
     def _sources(self, texts: list[str], network: nn.Module) -> PairBatch:
         """Texts that nobody has translated yet."""
-        sources = [self.sources.encode(self.tokens(text))[: self.config.max_length - 1] or [END] for text in texts]
+        sources = [self.sources.encode(self.tokenize(text))[: self.config.max_length - 1] or [END] for text in texts]
         source_BS = pad(sources).to(next(network.parameters()).device)
         return PairBatch(
             source_BS=source_BS,
@@ -524,7 +527,7 @@ class TranslationMeter(Meter[PairBatch]):
             yield Answered(source, self.said[row], target, float(nats[row]))
 
     def _source_lengths(self) -> list[int]:
-        return [len(self.task.tokens(self.pairs[place][0])) for place in self.places]
+        return [len(self.task.tokenize(self.pairs[place][0])) for place in self.places]
 
     def _groups(self) -> tuple[LengthGroup, ...]:
         """Pairs with sources of about one length: six groups of about as many pairs each, which depend on the sources

@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from seqlab.core.baseline import Baseline
 from seqlab.core.files import read_plain
 from seqlab.core.metric import Metric
-from seqlab.core.task import Baseline
 
 _STILL = 0.1  # of its value that a curve would still gain, going on as it went last, over as many steps as it had
 _MOST_BYTES = 2**30  # of a log

@@ -14,6 +14,7 @@ from seqlab.baselines.bag_of_words import bag_of_words, majority
 from seqlab.baselines.n_gram import WittenBell, best_n_gram, xz_bits
 from seqlab.baselines.neighbours import nearest
 from seqlab.baselines.ridge import ridge
+from seqlab.core.baseline import BaselineSource
 from tests.conftest import TASKS, tiny_config, tiny_task
 
 
@@ -105,6 +106,7 @@ def test_ridge_finds_a_linear_rule_and_its_penalty_is_chosen_on_validation() -> 
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_has_two_and_they_carry_its_primary_metric(task: str) -> None:
     built = tiny_task(tiny_config("rnn", task))
+    assert isinstance(built, BaselineSource)
     found = list(built.baselines())
     assert len(found) == 2
     primary = built.meter("test").primary

@@ -17,8 +17,8 @@ from seqlab.comparison.probe import Probe
 from seqlab.comparison.reading import Point, Run
 from seqlab.comparison.sizes import Sizes
 from seqlab.comparison.summary import Summary, summarise
+from seqlab.core.baseline import Baseline
 from seqlab.core.metric import Metric
-from seqlab.core.task import Baseline
 from tests.browser import Browser, PageReader, needs_chromium
 
 EVIL = "<script>document.title='taken'</script>&amp; \x00"

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from seqlab.core.attention import Attention
+from seqlab.core.example import example_reader
 from seqlab.core.model import Memory
 from seqlab.insight.attention import attention, attentive, maps, spread
 from seqlab.insight.watching import calls_of
@@ -69,7 +70,7 @@ def test_a_translation_is_looked_at_from_what_is_written(model: str) -> None:
     task, network = tiny_task(config), tiny_network(config)
     pictures = attention(task, network, "3 May")
     first = pictures[0]
-    example = task.example(network, "3 May")
+    example = example_reader(task).example(network, "3 May")
     assert first.data["columns"] == list("3 May")
     assert first.data["rows"] == list(example.answers)
     assert example.answers[-1] == "<end>"
@@ -89,7 +90,7 @@ def test_a_translation_is_looked_at_from_what_is_written(model: str) -> None:
 def test_maps_are_those_of_a_batch_that_is_read_as_in_training() -> None:
     config = tiny_config("transformer", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
-    example = task.example(network, "The quick")
+    example = example_reader(task).example(network, "The quick")
     found = maps(network, example)
     assert list(found) == [f"decoder.blocks.{layer}.attention" for layer in range(2)]
     calls = calls_of(network, example, Attention)

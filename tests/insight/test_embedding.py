@@ -10,6 +10,7 @@ import torch
 from google.protobuf import text_format
 from tensorboard.plugins.projector import ProjectorConfig
 
+from seqlab.core.example import example_reader, example_source
 from seqlab.core.network import evaluating
 from seqlab.errors import ConfigError
 from seqlab.insight.embedding import embedding, kind_of, principal_components, vectors_of, write_projector
@@ -30,7 +31,7 @@ def test_each_row_stands_for_the_token_that_is_looked_up_in_it(task_name: str) -
     """Against what the network looks up while it reads a text whose tokens are known."""
     config = tiny_config("gru", task_name)
     task, network = tiny_task(config), tiny_network(config)
-    example = task.example(network, task.example_text(20))
+    example = example_reader(task).example(network, example_source(task).example_text(20))
     looked_up: dict[str, tuple[str, ...]] = {}
     tokens_of = task.embedding_tokens()
     assert tokens_of.keys() == network.embeddings().keys()

@@ -10,6 +10,7 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
+from seqlab.core.example import context_source
 from seqlab.core.metric import Metric
 from seqlab.core.model import ModelConfig, Role, SequenceModel
 from seqlab.core.state import State
@@ -54,7 +55,7 @@ def test_a_network_that_sees_three_tokens_needs_three() -> None:
     task = tiny_task(config)
     assert isinstance(task, CharLM)
     torch.manual_seed(0)
-    network = CharNetwork(len(task.vocabulary), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
+    network = CharNetwork(len(task.characters), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
     run = InspectedRun("last three", Path("nowhere"), config, task, network, 0)
     losses = measure(run, [1, 2, 3, 4, 12, 30], 30)
     values = [loss.metric.value for loss in losses]
@@ -89,7 +90,7 @@ def test_a_transformer_is_asked_what_it_says_when_it_reads_all_at_once() -> None
     losses = measure(InspectedRun("it", Path("nowhere"), config, task, network, 0), [1, 5, 12], 12)
     for loss in losses:
         nats = []
-        for batch in task.contexts("validation", loss.context, 12, 1024):
+        for batch in context_source(task).contexts("validation", loss.context, 12, 1024):
             with torch.no_grad():
                 hidden_BTD, _ = network.decoder(network.embed(batch.inputs_BT), ())
                 logits_BV, truth_B = network.head(hidden_BTD[:, -1]), batch.targets_BT[:, -1]

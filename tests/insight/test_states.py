@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
+from seqlab.core.example import Example, example_reader
 from seqlab.core.model import Memory
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.state import State
-from seqlab.core.task import Example
 from seqlab.data.vocabulary import START
 from seqlab.errors import ConfigError
 from seqlab.insight.states import features, followers, states, trace
@@ -39,8 +39,8 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
     assert isinstance(stack, RecurrentStack)
     for parameter in stack.parameters():  # biases start at zero: give each a value of its own
         torch.nn.init.normal_(parameter, std=0.4)
-    seen = trace(network, task.example(network, TEXT))
-    x_TD = network.embed(torch.tensor(task.vocabulary.encode(TEXT[:-1]))).detach()
+    seen = trace(network, example_reader(task).example(network, TEXT))
+    x_TD = network.embed(torch.tensor(task.characters.encode(TEXT[:-1]))).detach()
     zeros_H = torch.zeros(stack.width)
     before: list[tuple[torch.Tensor, ...]] = [(zeros_H, zeros_H) if model == "lstm" else (zeros_H,)] * 2
     for place, x_D in enumerate(x_TD):
@@ -138,7 +138,7 @@ def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
     config = tiny_config("gru", "translation")
     task, plain = tiny_task(config), tiny_network(config)
     assert isinstance(plain, TranslationNetwork)
-    network, example = _Backwards(plain), task.example(plain, "3 May")
+    network, example = _Backwards(plain), example_reader(task).example(plain, "3 May")
     assert len(example.written) != len(example.tokens)
 
     class Own(type(task)):  # type: ignore[misc]

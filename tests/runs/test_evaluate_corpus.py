@@ -11,6 +11,7 @@ import pytest
 
 from seqlab.config.compose import settings as settings_of
 from seqlab.config.run import load_run_config
+from seqlab.core.other_corpus import with_test_corpus
 from seqlab.core.task import Task
 from seqlab.errors import ConfigError
 from seqlab.runs.train import train
@@ -186,6 +187,13 @@ def test_pairs_that_lack_a_side_are_no_items(
 
 
 def test_a_task_of_ones_own_may_have_no_such_thing() -> None:
-    task = tiny_task(tiny_config("gru", TASKS[0]))
-    with pytest.raises(ConfigError, match="is judged on its own corpus alone"):
-        Task.with_test_corpus(task, "own.tsv", "--corpus")
+    config = tiny_config("gru", TASKS[0])
+
+    class Plain(Task[Any]):
+        """What every task has, and nothing else."""
+
+        batches, build_network = type(tiny_task(config)).batches, type(tiny_task(config)).build_network
+        meter, describe = type(tiny_task(config)).meter, type(tiny_task(config)).describe
+
+    with pytest.raises(ConfigError, match=r"--corpus=own\.tsv: Plain is judged on its own corpus alone"):
+        with_test_corpus(Plain(), "own.tsv", "--corpus", config.task)

@@ -16,6 +16,7 @@ from seqlab.comparison.drafting import draft
 from seqlab.comparison.planning import complete
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
+from seqlab.core.example import example_reader, example_source
 from seqlab.runs.evaluate import evaluate_run
 from seqlab.runs.train import train
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides
@@ -26,12 +27,12 @@ def test_what_is_shown_in_training_needs_no_test_split(name: str) -> None:
     """Samples, and the passages of pictures, of a task whose test split was taken away."""
     config = tiny_config("gru", name)
     task, network = config.task.build(), tiny_network(config)
-    whole = task.samples(network, 3), task.example_text(30)
+    whole = task.samples(network, 3), example_source(task).example_text(30)
     for held in vars(task).values():
         if isinstance(held, dict) and "test" in held:
             del held["test"]
-    assert (task.samples(network, 3), task.example_text(30)) == whole
-    assert task.example(network, task.example_text(30)).tokens
+    assert (task.samples(network, 3), example_source(task).example_text(30)) == whole
+    assert example_reader(task).example(network, example_source(task).example_text(30)).tokens
 
 
 def _said(console: Console) -> str:

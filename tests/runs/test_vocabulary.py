@@ -14,7 +14,9 @@ import torch
 import seqlab
 from seqlab.config.compose import settings as settings_of
 from seqlab.config.run import load_run_config
-from seqlab.core.task import GenerationConfig
+from seqlab.core.baseline import BaselineSource
+from seqlab.core.example import example_reader
+from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.errors import CheckpointError, DataError
 from seqlab.runs.train import train
 from seqlab.runs.trained import open_run
@@ -62,7 +64,7 @@ def test_what_needs_no_corpus_works_without(
     code, before, err = in_process(capsys, monkeypatch, *words)
     assert code == 0, err
     network, built = seqlab.load(run)
-    read = built.example(network, TEXT).batch
+    read = example_reader(built).example(network, TEXT).batch
     with torch.inference_mode():
         logits = network.eval()(read, network.initial_state(read.size)).logits
     for change in (_gone, _grown, _another):
@@ -70,11 +72,13 @@ def test_what_needs_no_corpus_works_without(
         change(corpus)
         assert in_process(capsys, monkeypatch, *words)[:2] == (0, before)
         network, restored = seqlab.load(run)
-        assert list(restored.symbols()) == list(built.symbols())
+        assert list(restored.vocabulary()) == list(built.vocabulary())
         assert restored.longest() == built.longest()
         assert restored.data_sha256 == built.data_sha256
         with torch.inference_mode():
-            again = network(restored.example(network, TEXT).batch, network.initial_state(read.size)).logits
+            again = network(
+                example_reader(restored).example(network, TEXT).batch, network.initial_state(read.size)
+            ).logits
         assert torch.equal(again, logits)
         code, _, err = in_process(capsys, monkeypatch, "inspect", str(run), "states", "--text", TEXT)
         assert code == 0, err
@@ -91,6 +95,7 @@ def test_what_needs_no_corpus_works_without(
             assert ("--text TEXT" in err) == ("inspect" in command)
         with pytest.raises(DataError, match=r"this needs the corpus of .*runs"):
             next(iter(restored.batches("test", 0)))
+        assert isinstance(restored, BaselineSource)
         for needs_it in (restored.baselines, restored.describe):
             with pytest.raises(DataError, match="corpus"):
                 list(needs_it())
@@ -122,7 +127,7 @@ def test_an_older_run_needs_its_corpus_as_before(trained: Callable[..., Path], t
     run = trained(TASKS[0])
     (run / "vocabulary.json").unlink()
     network, task = seqlab.load(run)
-    assert task.predict(network, TEXT, GenerationConfig()).text
+    assert predictor(task).predict(network, TEXT, GenerationConfig()).text
     (tmp_path / "corpus.tsv").unlink()
     with pytest.raises(DataError, match="no such file"):
         open_run(run)
@@ -156,4 +161,4 @@ def test_a_resumed_run_of_before_gains_its_vocabulary(
     code, _, err = in_process(capsys, monkeypatch, "resume", str(run), "trainer.max_steps=6", "--quiet")
     assert code == 0, err
     (tmp_path / "corpus.tsv").unlink()
-    assert seqlab.load(run)[1].symbols()
+    assert seqlab.load(run)[1].vocabulary()

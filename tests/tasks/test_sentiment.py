@@ -39,13 +39,13 @@ def test_the_split_is_stratified_fixed_and_without_overlap() -> None:
 
 def test_the_vocabulary_knows_training_only() -> None:
     task = _task()
-    known = {word for text in task.texts["train"] for word in task.tokens(text)}
-    assert set(task.vocabulary.tokens[4:]) <= known
-    assert any(word not in task.vocabulary.tokens for text in task.texts["test"] for word in task.tokens(text))
+    known = {word for text in task.texts["train"] for word in task.tokenize(text)}
+    assert set(task.tokens.tokens[4:]) <= known
+    assert any(word not in task.tokens.tokens for text in task.texts["test"] for word in task.tokenize(text))
 
 
 def test_words() -> None:
-    assert _task().tokens("It's GOOD -- naïve, 10/10!") == "it's good - - naïve , 10 / 10 !".split()
+    assert _task().tokenize("It's GOOD -- naïve, 10/10!") == "it's good - - naïve , 10 / 10 !".split()
 
 
 def _chinese(path: Path) -> Path:
@@ -74,7 +74,7 @@ def test_a_script_without_spaces_is_noticed_and_read_by_characters(tmp_path: Pat
     assert not list(by_characters.warnings())
     assert "characters of test that training lacks" not in by_characters.describe()
     assert "texts cut at 256 characters" in by_characters.describe()
-    assert by_characters.tokens("很 \n好看 A") == ["很", " ", "好", "看", " ", "a"]
+    assert by_characters.tokenize("很 \n好看 A") == ["很", " ", "好", "看", " ", "a"]
     assert not list(_task().warnings())
 
 
@@ -82,8 +82,8 @@ def test_normalization_on_request_makes_composed_and_decomposed_one(tmp_path: Pa
     path = tmp_path / "own.csv"
     path.write_text("text,label\n" + "".join(f"cafe\u0301 {n},{n % 2}\ncaf\u00e9 {n},{n % 2}\n" for n in range(20)))
     plain, composed = _task(str(path)), _task(str(path), "task.normalize=nfc")
-    assert {"cafe\u0301", "caf\u00e9"} <= set(plain.vocabulary.tokens)
-    assert "cafe\u0301" not in composed.vocabulary.tokens
+    assert {"cafe\u0301", "caf\u00e9"} <= set(plain.tokens.tokens)
+    assert "cafe\u0301" not in composed.tokens.tokens
     assert composed.unknown("cafe\u0301") == ()
     assert plain.data_sha256 == composed.data_sha256
 

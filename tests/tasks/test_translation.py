@@ -90,7 +90,7 @@ def test_another_test_file_leaves_out_what_lacks_a_side_and_says_so(
     (tmp_path / "a.en").write_text("a film\n\na play\n")
     (tmp_path / "a.fr").write_text("un film\nune note\n\n")
     with caplog.at_level(logging.WARNING):
-        task = _task().with_test_corpus(f"{tmp_path / 'a.en'},{tmp_path / 'a.fr'}", "--corpus")
+        task = _task().with_test_corpus(f"{tmp_path / 'a.en'},{tmp_path / 'a.fr'}", "--corpus", _task().config)
     assert task.pairs == {"test": [("a film", "un film")]}
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith("2 of the 3 pairs of --corpus=")
@@ -166,8 +166,8 @@ def test_normalization_and_white_space_are_the_same_for_training_and_for_questio
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"cafe\u0301 {n}\tcafe\u0301 noir {n}\n" for n in range(60)), encoding="utf-8")
     plain, composed = _task(f"task.corpus={path}"), _task(f"task.corpus={path}", "task.normalize=nfc")
-    assert plain.tokens(" cafe\u0301 \t 1\r\n") == list("cafe\u0301 1")
-    assert composed.tokens("cafe\u0301 1") == list("caf\u00e9 1")
+    assert plain.tokenize(" cafe\u0301 \t 1\r\n") == list("cafe\u0301 1")
+    assert composed.tokenize("cafe\u0301 1") == list("caf\u00e9 1")
     assert composed.unknown("cafe\u0301") == ()
     assert composed.meter("test").pairs[0][1].startswith("caf\u00e9 noir")  # references too
     by_words = _task(f"task.corpus={path}", "task.unit=word")

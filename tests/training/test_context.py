@@ -13,9 +13,11 @@ from torch import Tensor
 
 from seqlab.cli.display import Terminal
 from seqlab.config.run import RunConfig, load_run_config
+from seqlab.core.example import example_reader
 from seqlab.core.model import Memory, context_of
+from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.core.state import State
-from seqlab.core.task import GenerationConfig, Task
+from seqlab.core.task import Task
 from seqlab.models.transformer import Transformer
 from seqlab.runs.evaluate import evaluate_run
 from seqlab.runs.inspect import VIEWS, label_runs
@@ -73,7 +75,7 @@ def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
     assert told == (bptt < 12)
     evaluate_run(folder, "test", None)
     network, task = load(folder)
-    task.predict(network, "The quick brown fox jumps over", GenerationConfig(length=30))
+    predictor(task).predict(network, "The quick brown fox jumps over", GenerationConfig(length=30))
     subjects = label_runs([open_run(folder)])
     for view in ("memory", "states", "attention", *(("gradient",) if bptt > 1 else ())):
         assert VIEWS[view](subjects, None)
@@ -108,7 +110,7 @@ def test_what_carries_a_state_is_not_cut() -> None:
     task = tiny_task(config)
     network = new_network(config, task)
     assert context_of(network) is None
-    assert len(task.example(network, "x" * 40).tokens) == 40
+    assert len(example_reader(task).example(network, "x" * 40).tokens) == 40
 
 
 def _sentiment(tmp_path: Path, model: str, *overrides: str) -> tuple[RunConfig, Task[Any]]:
@@ -136,8 +138,8 @@ def test_a_text_longer_than_any_of_training_is_read_as_far_as_they_went(
         network(batch, network.initial_state(batch.size))
     device = resolve_device(replace(config.device, type="cpu"), deterministic=False)
     evaluate(network, task.batches("test", 0), task.meter("test"), device)
-    task.predict(network, "very " * 50, GenerationConfig())
-    example = task.example(network, "very " * 50)
+    predictor(task).predict(network, "very " * 50, GenerationConfig())
+    example = example_reader(task).example(network, "very " * 50)
     assert spy.asked == spy.trained
     assert (len(example.tokens), example.left_out) == (4, 46)
 
@@ -147,7 +149,9 @@ def test_a_recurrent_model_reads_such_a_text_whole(tmp_path: Path) -> None:
     network = new_network(config, task)
     network.eval()
     (text, other), device = (f"{'very ' * 30}{end}" for end in ("good", "bad")), torch.device("cpu")
-    said, changed = (task.predict(network.to(device), one, GenerationConfig()).details for one in (text, other))
+    said, changed = (
+        predictor(task).predict(network.to(device), one, GenerationConfig()).details for one in (text, other)
+    )
     assert said["probabilities"] != changed["probabilities"]  # its last word counts
 
 
@@ -166,8 +170,8 @@ def test_sources_and_translations_go_no_further_than_those_of_training(spy: Spy,
     meter = evaluate(network, task.batches("test", 0), task.meter("test"), device)
     assert meter.compute()["loss"].value > 0
     for beams in (1, 3):
-        task.predict(network, "n 123456789012345", GenerationConfig(beams=beams))
-    example = task.example(network, "n 123456789012345")
+        predictor(task).predict(network, "n 123456789012345", GenerationConfig(beams=beams))
+    example = example_reader(task).example(network, "n 123456789012345")
     assert (example.tokens, example.left_out) == (tuple("n 123"), 12)
     assert spy.asked == {False: 5, True: 8}
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from seqlab.cli.report import show_result
 from seqlab.config.run import load_run_config
+from seqlab.core.baseline import ChanceLevel
 from seqlab.core.metric import Metric
 from seqlab.runs.train import train
 from seqlab.training.nonfinite import remedies
@@ -53,8 +54,8 @@ def test_an_exploded_run_says_that_it_is_worse_than_chance(tmp_path: Path) -> No
 def test_chance_is_in_terms_of_the_meter(task: str) -> None:
     """What is compared has the meter's names and units; all of it finite."""
     built = tiny_task(tiny_config("gru", task))
+    assert isinstance(built, ChanceLevel)
     chance = built.chance("validation")
-    assert chance is not None
     assert chance.metrics
     assert all(math.isfinite(metric.value) for metric in chance.metrics.values())
     assert worse_than_chance(chance.metrics, next(iter(chance.metrics)), chance, "x") is not None  # equal is no better
@@ -62,9 +63,9 @@ def test_chance_is_in_terms_of_the_meter(task: str) -> None:
 
 def test_chance_of_a_language_model_is_the_logarithm_of_its_vocabulary() -> None:
     task = tiny_task(tiny_config("gru", "char_lm"))
+    assert isinstance(task, ChanceLevel)
     chance = task.chance("validation")
-    assert chance is not None
-    assert chance.metrics["bits_per_character"].value == pytest.approx(math.log2(len(list(task.symbols()))))
+    assert chance.metrics["bits_per_character"].value == pytest.approx(math.log2(len(list(task.vocabulary()))))
     better = {"bits_per_character": Metric(2.0, "bits/char", higher_is_better=False)}
     assert worse_than_chance(better, "bits_per_character", chance, "x") is None
 
