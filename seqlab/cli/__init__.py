@@ -5,7 +5,7 @@ order, with those that have commands of their own last.
 """
 
 # isort: off
-from seqlab.cli import training, comparing, runs, using, checking, about
+from seqlab.cli import training, comparing, runs, using, new, checking, about
 from seqlab.cli.app import main
 
-__all__ = ["about", "checking", "comparing", "main", "runs", "training", "using"]
+__all__ = ["about", "checking", "comparing", "main", "new", "runs", "training", "using"]

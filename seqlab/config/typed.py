@@ -14,7 +14,7 @@ from seqlab.data.files import exists, expanded
 
 _SETTING = re.compile(r"(\+{0,2})([a-z_]+(?:\.\w+)?)=(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)  # the override grammar reads it as the same text
-_WORDS = ("null", "true", "false", "yes", "no", "on", "off", "inf", "nan")  # which it reads as something else
+WORDS = ("null", "true", "false", "yes", "no", "on", "off", "inf", "nan")  # which it reads as something else
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
 _TEXTS = ("runs_dir", "init_from")  # of the settings that stand in no group
 
@@ -46,7 +46,7 @@ def as_meant(overrides: Sequence[str], targets: Callable[[], Mapping[str, str]],
 
 
 def _left_to_hydra(value: str) -> bool:
-    plain = _PLAIN.fullmatch(value) is not None and value.lower() not in _WORDS[1:]
+    plain = _PLAIN.fullmatch(value) is not None and value.lower() not in WORDS[1:]
     if not value or plain or value == "null":
         return True
     return ("${" in value or _QUOTED.fullmatch(value) is not None) and not exists(expanded(value))
