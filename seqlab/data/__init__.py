@@ -1,1 +1,1 @@
-"""Where text comes from, and how it becomes batches of ids."""
+"""Reading corpora and files, and turning text into batches of token ids."""

@@ -1,4 +1,4 @@
-"""From lists of ids to padded tensors, and from a corpus to an order of batches."""
+"""Padding rows of ids to tensors, and grouping the items of a corpus into batches."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Item = TypeVar("Item")
 
 
 def pad(rows: Sequence[Sequence[int]]) -> Tensor:
-    """(B, T) ids, each row filled up at its right with PAD."""
+    """ids_BT: the rows, padded on the right."""
     width = max(len(row) for row in rows)
     return torch.tensor([[*row, *[PAD] * (width - len(row))] for row in rows], dtype=torch.long)
 
 
 class Rows:
-    """Rows of ids of any lengths, in one tensor, so that a padded batch of them is gathered in one go."""
+    """Rows of ids of any lengths, stored in one tensor, so that a padded batch is gathered in one call."""
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
         self.ids_N = torch.tensor([token for row in rows for token in row], dtype=torch.long)
@@ -30,11 +30,11 @@ class Rows:
         self.start_R = self.length_R.cumsum(0) - self.length_R
 
     def take(self, rows_B: Tensor) -> tuple[Tensor, Tensor]:
-        """(ids_BT, valid_BT) of the rows with these indices, filled up at their right with PAD."""
+        """(ids_BT, valid_BT) of the rows with these indices, padded on the right."""
         length_B1 = self.length_R[rows_B, None]
         at_T = torch.arange(int(length_B1.max()))
         valid_BT = at_T < length_B1
-        # where a row has ended any id will do
+        # beyond the end of a row any id will do: it is masked
         at_BT = (self.start_R[rows_B, None] + at_T).clamp(max=len(self.ids_N) - 1)
         return self.ids_N[at_BT].masked_fill(~valid_BT, PAD), valid_BT
 
@@ -47,12 +47,12 @@ def bucketed(
     batch_tokens: int | None = None,
     pool: int = 50,
 ) -> list[list[int]]:
-    """Indices in batches of similar length, so that little padding is read. sizes: of each item, the lengths of its
-    sequences, e.g. (source, target).
+    """Batches of item indices, with items of similar length together so that there is little padding.
 
-    A batch has `batch_size` items or, with `batch_tokens`, as many as make at most so many positions with their
-    padding (an item that is longer has a batch of its own). With a seed: shuffled, sorted by length inside pools of
-    about `pool` batches, and the batches shuffled again. Without: sorted by length throughout, the same every time.
+    sizes: for each item, the lengths of its sequences, e.g. (source, target). A batch has `batch_size` items or, with
+    `batch_tokens`, at most that many positions including padding (a longer item has a batch of its own). With a seed,
+    items are shuffled, sorted by length within pools of about `pool` batches, and the batches are shuffled. Without a
+    seed, all items are sorted by length, the same every time.
     """
     order = list(range(len(sizes)))
 
@@ -91,7 +91,7 @@ def _cut_by_tokens(items: Sequence[int], sizes: Sequence[tuple[int, ...]], token
 
 
 def python_draws(seed: str) -> np.random.RandomState:
-    """A generator whose random_sample draws what random.Random(seed).random() draws, many at a time."""
+    """A generator whose random_sample draws the numbers of random.Random(seed).random(), many at a time."""
     _, words, _ = random.Random(seed).getstate()
     generator = np.random.RandomState()
     generator.set_state(("MT19937", np.array(words[:-1], dtype=np.uint32), words[-1], 0, 0.0))
@@ -99,7 +99,7 @@ def python_draws(seed: str) -> np.random.RandomState:
 
 
 def split_items(items: Sequence[Item], shares: tuple[float, float, float], seed: int) -> dict[str, list[Item]]:
-    """Train, validation and test parts of these shares, after one shuffle by `seed`."""
+    """Train, validation and test parts with these shares, after one shuffle with `seed`."""
     order = list(items)
     random.Random(seed).shuffle(order)
     first = round(shares[0] * len(order))

@@ -1,8 +1,8 @@
-"""The corpus `cldr`: phrases that Babel formats, from the Unicode Common Locale Data Repository, in English
+"""The corpus `cldr`: phrases that Babel formats from the Unicode Common Locale Data Repository, in English
 and in another language: "Tuesday, March 5, 2024" and "mardi 5 mars 2024", "in 3 days" and "dans 3 jours".
 
-The material is real (what every phone and browser shows), as large as asked for, and has one right answer
-a phrase, so that "exact match" means something.
+The phrases are real (phones and browsers show them), there are as many as requested, and each has a single correct
+translation, so that "exact match" is meaningful.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from babel.units import format_unit
 from seqlab.errors import DataError
 
 Phrase = Callable[[Locale], str]
-"""One thing to say, ready to be said in any language."""
+"""Formats one phrase in a given language."""
 
 _UNITS = (
     "length-kilometer length-meter length-centimeter length-mile length-foot length-inch mass-kilogram mass-gram "
@@ -70,7 +70,7 @@ def _time(rng: random.Random) -> Phrase:
 
 
 def _date_and_time(rng: random.Random) -> Phrase:
-    # not the short form: its two digits of a year leave the century to be guessed
+    # not the short form, whose two-digit year leaves the century open
     moment = _moment(rng)
     return lambda locale: format_datetime(moment, "medium", locale=locale)
 
@@ -86,7 +86,7 @@ def _span(rng: random.Random) -> Phrase:
     unit, most = rng.choice((("second", 60), ("minute", 60), ("hour", 24), ("day", 7), ("week", 5), ("month", 12)))
     seconds = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "month": 2629800}[unit]
     delta = timedelta(seconds=seconds * rng.randrange(1, most)) * rng.choice((1, -1))
-    # threshold: keep the unit that was drawn instead of rounding up to the next
+    # threshold: keep the drawn unit instead of rounding up to the next larger one
     return lambda locale: format_timedelta(delta, granularity=unit, threshold=10, add_direction=True, locale=locale)
 
 
@@ -140,7 +140,7 @@ _KINDS = (
 
 
 def find_locale(name: str) -> Locale:
-    """Babel's locale of this name (fr, de, pt_BR). Raises DataError if it has none."""
+    """Babel's locale with this name (fr, de, pt_BR). Raises DataError if there is none."""
     try:
         return Locale.parse(name)
     except (UnknownLocaleError, ValueError) as error:
@@ -151,10 +151,11 @@ def find_locale(name: str) -> Locale:
 
 
 def cldr_pairs(target: str, count: int, seed: int) -> list[tuple[str, str]]:
-    """`count` pairs (English phrase, the same in `target`), no English phrase twice, the same for a seed.
+    """`count` pairs (English phrase, its translation into `target`) with distinct English phrases; the same for the
+    same seed.
 
-    Narrow and no-break spaces become plain ones. Raises DataError for a locale that Babel does not have,
-    and when `count` distinct phrases cannot be found.
+    Narrow and no-break spaces become plain spaces. Raises DataError for a locale that Babel does not have,
+    and if fewer than `count` distinct phrases are found.
     """
     english, other = Locale.parse("en"), find_locale(target)
     rng = random.Random(f"cldr {seed}")
@@ -179,5 +180,5 @@ def cldr_pairs(target: str, count: int, seed: int) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    """White space of every kind as one plain space; invisible direction marks dropped."""
+    """White space of any kind and length as one plain space, without invisible direction marks."""
     return " ".join(text.translate({0x200E: None, 0x200F: None, 0x061C: None}).split())

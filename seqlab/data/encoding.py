@@ -1,5 +1,5 @@
-"""From bytes to text: a byte-order mark decides, else it is UTF-8, or the likeliest encodings are offered to choose
-from. None is ever taken on a guess: a wrong one "works" and trains on debris."""
+"""Decoding: text is in the encoding of its byte-order mark, else UTF-8; for any other file the error message offers the
+likeliest encodings. None is ever guessed: with a wrong one, everything seems to work and trains on garbage."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import PurePosixPath
 from seqlab.data.files import CorpusFile
 from seqlab.errors import DataError
 
-_MARKS = (  # UTF-32's mark begins as UTF-16's does, so it is looked for first
+_MARKS = (  # UTF-32 first, since its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-# Python's name and iconv's, the more common first: where two read the same text, that one is offered
+# Python's and iconv's names, more common encodings first: if two give the same text, the first is offered
 _CANDIDATES = {
     "cp1252": "WINDOWS-1252", "cp1251": "WINDOWS-1251", "gb18030": "GB18030", "cp932": "CP932", "big5": "BIG5",
     "cp949": "CP949", "cp1250": "WINDOWS-1250", "cp1253": "WINDOWS-1253", "cp1254": "WINDOWS-1254",
@@ -33,14 +33,14 @@ _CANDIDATES = {
 _OFFERED = 3
 _SAMPLE_BYTES = 2**16
 _SHOWN = 32  # characters of each sample
-_LOW_BYTES = 0.2  # half of the bytes in UTF-16, line ends in UTF-8
-_NUL_BYTES = 1 / 2000  # in UTF-16 of any script: spaces and line ends have one each
+_LOW_BYTES = 0.2  # share of bytes below 32: about half in UTF-16, in UTF-8 only line ends and the like
+_NUL_BYTES = 1 / 2000  # exceeded by UTF-16 in any script: each space and line end has one NUL byte
 _FOREIGN = re.compile(rb"[^\n]*[\x80-\xff][^\n]*\n?")
 
 
 def decode(file: CorpusFile) -> str:
-    """The text of a file, without its byte-order mark. Raises DataError, with the place and the remedy, for what is
-    neither UTF-8 nor marked as something else, and for text with a NUL character."""
+    """The text of a file, without its byte-order mark. Raises DataError, with the position and the remedy, if it is
+    neither UTF-8 nor in the encoding of its mark, or if it has a NUL character."""
     raw = file.raw
     mark, encoding = next(((m, e) for m, e in _MARKS if raw.startswith(m)), (b"", "utf-8"))
     name = encoding.upper().removesuffix("-LE").removesuffix("-BE")
@@ -53,40 +53,40 @@ def decode(file: CorpusFile) -> str:
         if mark or _nearly_utf8(raw):
             raise DataError(
                 f"{what}, though {'its byte-order mark says so' if mark else 'nearly all of it is'}",
-                f"is it whole? Without what is damaged: {_iconv(file, name, '-c ')}",
+                f"is the file complete? To drop the damaged bytes: {_iconv(file, name, '-c ')}",
             ) from error
         raise DataError(what, *offers(raw, partial(_iconv, file))) from error
     if "\0" in text:
-        what = f"{file.setting} is no text: it has a NUL byte"
+        what = f"{file.setting} is not text: it has a NUL byte"
         line, more = 1 + text.count("\n", 0, text.index("\0")), text.count("\0") - 1
         place = f"offset {raw.index(0)} (line {line}){f', and {more:,} more' if more else ''}"
         if not mark and _is_wide(raw):
             raise DataError(f"{what} at {place}", *offers(raw, partial(_iconv, file)))
-        raise DataError(f"{what} at {place}", f"without such bytes: {_without_nul(file, name)}")
+        raise DataError(f"{what} at {place}", f"to drop such bytes: {_without_nul(file, name)}")
     return text
 
 
 def _is_wide(raw: bytes) -> bool:
-    """Whether bytes that can be read as UTF-8 are UTF-16 or UTF-32: there, a character of most scripts has a byte below
-    32, be it 0 for Latin or 4 for Cyrillic."""
+    """Whether bytes that can be decoded as UTF-8 are really UTF-16 or UTF-32, where each character of most scripts has
+    a byte below 32 (0 for Latin, 4 for Cyrillic)."""
     sample = raw[:_SAMPLE_BYTES]
     return len(sample) - len(sample.translate(None, bytes(range(32)))) >= _LOW_BYTES * len(sample)
 
 
 def _nearly_utf8(raw: bytes) -> bool:
-    """Whether it has many characters beyond ASCII, and few that are broken: the other encodings give no valid ones."""
+    """Whether most non-ASCII characters are valid UTF-8: text in another encoding has almost no valid ones."""
     text = raw.decode("utf-8", errors="replace")
     beyond, broken = len(text) - sum(map(str.isascii, text)), text.count("\ufffd")
     return beyond > 10 * broken
 
 
 def offers(raw: bytes, command: Callable[[str], str]) -> tuple[str, str]:
-    """Two lines of advice for bytes that are not UTF-8: the likeliest encodings, how the text begins in each, and the
-    command that converts it, made from iconv's name of the encoding."""
+    """Two lines of advice for bytes that are not UTF-8: the likeliest encodings, each with a sample of the text and the
+    command that converts it; `command` makes it from iconv's name of the encoding."""
     from charset_normalizer import from_bytes
 
     packed = 0 < raw[:_SAMPLE_BYTES].count(0) >= _NUL_BYTES * len(raw[:_SAMPLE_BYTES])
-    # what is plain ASCII looks the same in most, so lines with something else decide; wide characters cannot be cut so
+    # ASCII is the same in most encodings, so only lines with other bytes are used; UTF-16 cannot be cut into such lines
     parts = [raw] if packed else _FOREIGN.findall(raw)[:1000]
     sample = b"".join(parts)[:_SAMPLE_BYTES]
     while sample and not packed and len(sample) == _SAMPLE_BYTES and sample[-1] >= 0x80:  # perhaps half a character
@@ -99,8 +99,8 @@ def offers(raw: bytes, command: Callable[[str], str]) -> tuple[str, str]:
         name = _CANDIDATES[next((name for name in order if _reads(sample, name) == text), match.encoding)]
         found.append(f"{command(name)} ({_excerpt(text)!r})")
     if not found:
-        return "it looks like no text that is known; if it is, save it as UTF-8 in the program that wrote it", ""
-    return f"choose by how the text reads: {found[0]}", "".join(f"or: {offer}  " for offer in found[1:]).rstrip()
+        return "it is in no known encoding; if it is text, save it as UTF-8 in the program that wrote it", ""
+    return f"choose the one that reads correctly: {found[0]}", "".join(f"or: {offer}  " for offer in found[1:]).rstrip()
 
 
 def _reads(raw: bytes, encoding: str) -> str | None:
@@ -111,7 +111,7 @@ def _reads(raw: bytes, encoding: str) -> str | None:
 
 
 def _excerpt(text: str) -> str:
-    """A piece around the first letter beyond ASCII, from the start of a word."""
+    """A piece around the first non-ASCII character, from the start of a word."""
     text = " ".join(text[:4000].split())
     first = next((place for place, c in enumerate(text) if not c.isascii()), 0)
     start = text.rfind(" ", 0, max(0, first - _SHOWN // 3)) + 1
@@ -128,7 +128,7 @@ def _without_nul(file: CorpusFile, encoding: str) -> str:
 
 
 def _rewritten(file: CorpusFile, command: str) -> str:
-    """The shell's line that writes what a command makes of a file."""
+    """The shell command that writes a converted copy of a file."""
     name = PurePosixPath(file.name)
     target = shlex.quote(f"{name.stem}.utf8{name.suffix}")
     source = file.unpack.removeprefix("cat ")

@@ -1,4 +1,4 @@
-"""Finding a user's own files and reading their bytes, plain or packed, with errors that say what is wrong."""
+"""Finding a user's own files and reading their bytes, plain or compressed, with errors that say what is wrong."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _NOT_TEXT = {
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """What a file holds. setting: the setting that named it, as `key=path`, for messages; name: what the content is
-    called, without the ending of its packing; unpack: the shell's command that writes the content to stdout."""
+    """The content of a file. setting: the setting that named it, as `key=path`, for messages; name: the name of the
+    content, without .gz or .zip; unpack: the shell command that writes the content to stdout."""
 
     setting: str
     name: str
@@ -34,7 +34,7 @@ class CorpusFile:
 
 
 def sha256_of(parts: Iterable[str | bytes]) -> str:
-    """Digest of texts in order; their borders count."""
+    """Digest of texts in order, which also depends on where each text ends."""
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -44,8 +44,8 @@ def sha256_of(parts: Iterable[str | bytes]) -> str:
 
 
 def find_corpus(name: str, key: str, corpora: Iterable[str], form: str) -> Path:
-    """The path of the file that a setting names, `~` expanded. Raises DataError for a word that is neither a corpus nor
-    a file; `form` says what the file should be."""
+    """The path of the file that a setting names, with `~` expanded. Raises DataError if it is neither a corpus nor a
+    file; `form` says what the file should be."""
     path, corpora = expanded(name), list(corpora)
     if name.strip() and exists(path):
         return path
@@ -60,7 +60,7 @@ def find_corpus(name: str, key: str, corpora: Iterable[str], form: str) -> Path:
 
 
 def expanded(path: str | Path) -> Path:
-    """With `~` as the user's home, and `~name` as that user's; a name that only begins so (`~$notes.csv`) is a name."""
+    """With `~` replaced by the user's home folder and `~name` by that user's; other names (`~$notes.csv`) unchanged."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -68,7 +68,7 @@ def expanded(path: str | Path) -> Path:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is such a file; a name that no system can have is none."""
+    """Whether the file exists; False, without an error, for a name that no file can have."""
     try:
         return path.exists()
     except (OSError, ValueError):  # a name too long, a folder that may not be searched, a NUL character
@@ -78,8 +78,8 @@ def exists(path: Path) -> bool:
 def read_file(path: Path, key: str) -> CorpusFile:
     """The bytes of a file: plain, .gz, or the one file in a .zip.
 
-    `key` is the setting that named it. Raises DataError if it is missing, no plain file, damaged, of a kind that holds
-    no plain text, larger than MOST_BYTES (unpacked), or an archive of several files.
+    `key` is the setting that named it. Raises DataError if it is missing, not a regular file, damaged, of a type that
+    holds no plain text, larger than MOST_BYTES (uncompressed), or an archive of several files.
     """
     shown = f"{key}={str(path)[:200]}"
     if not exists(path):
@@ -87,11 +87,9 @@ def read_file(path: Path, key: str) -> CorpusFile:
     if path.is_dir():
         raise DataError(f"{shown} is a folder", "give the path of one file")
     if not path.is_file():  # a device or a pipe could go on for ever
-        raise DataError(f"{shown} is no plain file", "write what it gives to a file first")
+        raise DataError(f"{shown} is not a regular file", "write its output to a file first")
     if (ending := path.suffix.lower()) in _NOT_TEXT:
-        raise DataError(
-            f"{shown} is {_NOT_TEXT[ending]}, and plain text is read", "save it as CSV in UTF-8, or as text"
-        )
+        raise DataError(f"{shown} is {_NOT_TEXT[ending]}, not plain text", "save it as CSV in UTF-8, or as text")
     name, unpack, raw = path.name, f"cat {shlex.quote(str(path))}", None
     try:
         if path.stat().st_size <= MOST_BYTES:
@@ -109,32 +107,32 @@ def read_file(path: Path, key: str) -> CorpusFile:
         raise DataError(f"{shown} cannot be read: {error}") from error
     if raw is None:
         raise DataError(
-            f"{shown} holds more than {MOST_BYTES / 1e6:,.0f} MB, and a corpus is read whole",
-            f"cut it, for example: head -c 500M {path.name} > part.txt",
+            f"{shown} is larger than {MOST_BYTES / 1e6:,.0f} MB, and a corpus is read into memory whole",
+            f"use a part of it, for example: head -c 500M {path.name} > part.txt",
         )
     return CorpusFile(shown, name, unpack, raw)
 
 
 def _unzip(path: Path, shown: str) -> tuple[str, bytes | None]:
-    """(name, content) of the one file in an archive, read where it lies: nothing is written anywhere."""
+    """(name, content) of the one file in an archive, read in memory: nothing is written to disk."""
     with zipfile.ZipFile(path) as archive:
-        # what macOS adds beside each file is no content
+        # macOS adds a metadata file for each file
         members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
         if len(members) != 1:
             names = ", ".join(member.filename[:40] for member in members[:10])
             raise DataError(
-                f"{shown} holds {len(members)} files, and one corpus is one file",
+                f"{shown} contains {len(members)} files, and a corpus must be one file",
                 f"unpack it and name one: unzip {shlex.quote(str(path))}",
                 f"in it: {names}" if names else "",
             )
         if members[0].flag_bits & 1:
-            raise DataError(f"{shown} is locked by a password", f"unpack it first: unzip {shlex.quote(str(path))}")
+            raise DataError(f"{shown} is protected by a password", f"unpack it first: unzip {shlex.quote(str(path))}")
         with archive.open(members[0]) as file:
             return PurePosixPath(members[0].filename).name, _read_at_most(file, MOST_BYTES)
 
 
 def _read_at_most(file: IO[bytes] | gzip.GzipFile, most: int) -> bytes | None:
-    """All of it, or None if there is more: a small packed file can hold a great deal."""
+    """The whole content, or None if there is more than `most`: a small compressed file can be huge."""
     parts: list[bytes] = []
     while part := file.read(2**20):
         parts.append(part)

@@ -1,4 +1,4 @@
-"""JSON Lines: an object on each line."""
+"""JSON Lines: one object per line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ JSON_ENDINGS = (".jsonl", ".ndjson", ".json")
 def read_json_lines(
     text: str, setting: str, wanted: Sequence[str]
 ) -> tuple[tuple[str, ...], list[tuple[int, list[str]]]]:
-    """(the keys that occur, (line, cells) of each object). Numbers stay as they are written, null and a key that is
-    not there are empty. Raises DataError, with the line, for what is no object, and for a list or an object under a
-    key that is `wanted`."""
+    """(all keys, (line, cells) of each object). Numbers are kept as written; null and missing keys give empty cells.
+    Raises DataError, with the line, for a line that is not an object, and for a list or an object under a `wanted`
+    key."""
     objects: list[tuple[int, dict[str, Any]]] = []
     for number, line in enumerate(lines_of(text), 1):
         if not line.strip():
@@ -28,9 +28,9 @@ def read_json_lines(
             found = error
         if not isinstance(found, dict):
             raise DataError(
-                f"{setting}, line {number}: no JSON object{f' ({found})' if isinstance(found, Exception) else ''}",
-                'JSON Lines has one on each line: {"text": "...", "label": "..."}',
-                "a list becomes lines by: jq -c '.[]' FILE > FILE.jsonl" if line.lstrip().startswith("[") else "",
+                f"{setting}, line {number}: not a JSON object{f' ({found})' if isinstance(found, Exception) else ''}",
+                'JSON Lines has one object per line: {"text": "...", "label": "..."}',
+                "to turn a list into lines: jq -c '.[]' FILE > FILE.jsonl" if line.lstrip().startswith("[") else "",
             )
         objects.append((number, found))
     names = tuple(dict.fromkeys(name for _, found in objects for name in found))

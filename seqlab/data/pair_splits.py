@@ -1,4 +1,4 @@
-"""Pairs into three splits in which no source of training stands again, and what was found on the way."""
+"""Splitting sentence pairs so that no training source occurs in another split, with notes about the data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pair = tuple[str, str]
 
 @dataclass(frozen=True)
 class PairSplits:
-    """The pairs of each split, and for Task.describe and Task.warnings what was left out or repeats."""
+    """The pairs of each split, with counts of dropped and repeated pairs (facts) and warnings about them."""
 
     parts: dict[Split, list[Pair]]
     facts: dict[str, str]
@@ -23,15 +23,15 @@ class PairSplits:
 
 
 def with_both_sides(pairs: Sequence[Pair], name: str) -> tuple[list[Pair], str]:
-    """(the pairs with a source and a translation, what is said of those without: nothing where there are none)."""
+    """(the pairs with a source and a translation, a warning about the others, or "" if there are none)."""
     missing = [number for number, pair in enumerate(pairs, 1) if not all(pair)]
-    said = (
+    warning = (
         f"{len(missing):,} of the {len(pairs):,} pairs of {name} have no source or no translation (the first in line "
-        f"{missing[0]}) and are left out: no figure counts them"
+        f"{missing[0]}) and are dropped: no figure counts them"
         if missing
         else ""
     )
-    return [pair for pair in pairs if all(pair)], said
+    return [pair for pair in pairs if all(pair)], warning
 
 
 def split_pairs(
@@ -43,35 +43,35 @@ def split_pairs(
     all_translations: bool,
     deduplicate: bool,
 ) -> PairSplits:
-    """Splits of a corpus, and of files `given` for validation and test, which are taken as they are.
+    """The splits of a corpus; `given` are the pairs of validation and test files, which are used unchanged.
 
-    Pairs that lack a side are left out everywhere. A source of the corpus stands in one split: in training with all of
-    its translations (or the first), in the others with the first. What stands in validation or test is left out of
-    training, with `deduplicate` also where only case or composition differ.
+    Pairs without a source or a translation are dropped everywhere. A source of the corpus belongs to one split: in
+    training with all of its translations (or the first), in the others with its first. Sources of validation and test
+    are dropped from training; with `deduplicate`, also if they differ in case, white space or Unicode composition only.
     """
     facts: dict[str, str] = {}
     warnings: list[str] = []
     whole: dict[str, list[Pair]] = {"corpus": pairs, **{f"{split}_corpus": part for split, part in given.items()}}
     complete: dict[str, list[Pair]] = {}
     for name, part in whole.items():
-        complete[name], said = with_both_sides(part, f"task.{name}")
-        if said:
+        complete[name], warning = with_both_sides(part, f"task.{name}")
+        if warning:
             missing = len(part) - len(complete[name])
-            facts[f"pairs of task.{name} that lack a side, left out"] = f"{missing:,} of {len(part):,}"
-            warnings.append(said)
+            facts[f"incomplete pairs of task.{name}, dropped"] = f"{missing:,} of {len(part):,}"
+            warnings.append(warning)
     held_out = {split: complete[f"{split}_corpus"] for split in given}
 
-    # in the order of each source's last pair, which the split of stored runs rests on
+    # in the order of each source's last pair, on which the splits of stored runs depend
     translations: dict[str, dict[str, None]] = {source: {} for source in [*dict(reversed(complete["corpus"]))][::-1]}
     for source, target in complete["corpus"]:
         translations[source][target] = None
     several = [found for found in translations.values() if len(found) > 1]
     if several:
         more = f"{sum(map(len, several)) - len(several):,}"
-        use = f"{more} more pairs for training" if all_translations else f"{more} pairs left out"
+        use = f"{more} more pairs for training" if all_translations else f"{more} pairs dropped"
         facts["sources with several translations"] = f"{len(several):,} ({use})"
     if again := len(complete["corpus"]) - sum(map(len, translations.values())):
-        facts["pairs that stand more than once, taken once"] = f"{again:,}"
+        facts["repeated pairs, used once"] = f"{again:,}"
 
     def key(source: str) -> str:
         return same_text_key(source) if deduplicate else source

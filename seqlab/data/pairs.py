@@ -22,7 +22,7 @@ _BETWEEN = re.compile(r"[\s;,|+]+")  # what people write between two names
 
 @dataclass(frozen=True)
 class ReadPairs:
-    """The (source, translation) of each line; for Task.describe and Task.warnings, what of the file is not read so."""
+    """The (source, translation) pairs of a file, with facts and warnings about the rest of it."""
 
     pairs: list[tuple[str, str]]
     facts: dict[str, str] = field(default_factory=dict)
@@ -30,9 +30,9 @@ class ReadPairs:
 
 
 def read_pairs(where: str, key: str) -> ReadPairs:
-    """The pairs of a TSV file, or of two line-aligned files `A,B`, of which a line may be empty. White space is
-    collapsed. Raises DataError where a line of a TSV file lacks one of the two, or the two files have not as many
-    lines."""
+    """The pairs of a TSV file, or of two line-aligned files `A,B`, whose lines may be empty. White space is
+    collapsed. Raises DataError if a line of a TSV file lacks source or translation, or if the two files differ in their
+    number of lines."""
     paths = _paths(where, key)
     if len(paths) == 1:
         return _separated(paths[0], where, key)
@@ -44,7 +44,7 @@ def _collapsed(pairs: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
 
 
 def _paths(where: str, key: str) -> list[Path]:
-    """One file, or two: a comma may also belong to a name."""
+    """One path, or two; a comma may also be part of a file name."""
     if where.strip() and exists(expanded(where)):
         return [expanded(where)]
     parts = where.split(",")
@@ -52,9 +52,9 @@ def _paths(where: str, key: str) -> list[Path]:
     there = [pair for pair in cuts if all(map(exists, pair))]
     if not there and (two := _two_files(where)) is not None:
         meant = shlex.quote(f"{key}={','.join(two)}")
-        raise DataError(f"{key}={where}: two files are joined by a comma alone", f"try {meant}")
+        raise DataError(f"{key}={where}: separate two files by a comma only", f"try {meant}")
     if len(parts) == 1:
-        form = "a TSV file, or of two line-aligned files: task.corpus=a.en,a.fr"
+        form = "a TSV file, or the paths of two line-aligned files: task.corpus=a.en,a.fr"
         return [find_corpus(where, key, ("cldr",), form)]
     if not there and len(parts) > 2:
         raise DataError(f"{key}={where} names {len(parts)} files", "give one TSV file, or two line-aligned files")
@@ -62,7 +62,7 @@ def _paths(where: str, key: str) -> list[Path]:
 
 
 def _two_files(where: str) -> tuple[str, str] | None:
-    """The two files that are named in another way: `a.en a.fr`, `a.en;a.fr`, `[a.en, a.fr]`."""
+    """Two existing files that are written in another form: `a.en a.fr`, `a.en;a.fr`, `[a.en, a.fr]`."""
     marks = " \t[](){}'\""
     for between in _BETWEEN.finditer(where):
         first, second = where[: between.start()].strip(marks), where[between.end() :].strip(marks)
@@ -79,7 +79,8 @@ def _cuts(parts: list[str]) -> Iterator[tuple[Path, Path]]:
 
 
 def _separated(path: Path, where: str, key: str) -> ReadPairs:
-    """Any ending holds tabs here: the text of a translation is full of commas. Nothing after a second tab is read."""
+    """The pairs of a tab-separated file with any ending (commas are common in translations). Columns after the second
+    are ignored."""
     file = read_file(path, key)
     lines = [(n, line.rstrip().split("\t")) for n, line in enumerate(lines_of(text_of(file)), 1) if line.strip()]
     lacking = [n for n, cells in lines if len(cells) < 2 or not cells[0].strip() or not cells[1].strip()]
@@ -87,18 +88,18 @@ def _separated(path: Path, where: str, key: str) -> ReadPairs:
         raise DataError(
             f"{key}={where}: {len(lacking)} of {len(lines)} rows have no translation, or no source: "
             f"{first_places('line', lacking)}",
-            "write the source, a tab, the translation",
+            "each line is: source, tab, translation",
         )
     rows = quotes_taken_off([(n, cells[:2]) for n, cells in lines], f"{key}={where}")
     width = max(len(cells) for _, cells in lines)
-    facts = {f"columns of {key} that are not read": f"{width - 2} of {width}"} if width > 2 else {}
+    facts = {f"ignored columns of {key}": f"{width - 2} of {width}"} if width > 2 else {}
     warnings = _doubts([cells for _, cells in rows], [cells for _, cells in lines], file, f"{key}={where}")
     return ReadPairs(_collapsed([pair for _, pair in rows]), facts, tuple(warnings))
 
 
 def _doubts(pairs: list[list[str]], lines: list[list[str]], file: CorpusFile, name: str) -> Iterator[str]:
-    """A header that is read as a pair, and numbers that are read as sources where a third column is not read at all,
-    each with the command that takes it away."""
+    """Warnings about a header that is read as a pair, and about numeric sources in a file whose third column is
+    ignored, each with the command that removes the line or the column."""
     target = PurePosixPath(file.name)
     into = f"> {shlex.quote(f'{target.stem}.pairs{target.suffix}')}"
     header = _is_header(pairs[0])
@@ -112,14 +113,13 @@ def _doubts(pairs: list[list[str]], lines: list[list[str]], file: CorpusFile, na
         texts = [str(place) for place, is_numbers in enumerate(numbers, 1) if not is_numbers]
         cut = f" {file.unpack} | cut -f{','.join(texts[:2])} {into}" if len(texts) > 1 else ""
         yield (
-            f"each source of {name} is a number ({below[0][0].strip()}, ...), and columns after the second are not "
-            f"read. An id?{cut}"
+            f"each source of {name} is a number ({below[0][0].strip()}, ...), and columns after the second are "
+            f"ignored. An id?{cut}"
         )
 
 
 def _is_header(cells: list[str]) -> bool:
-    """Whether both cells of a line are titles of columns: languages, by their English names or their codes, or words
-    such as source."""
+    """Whether both cells of a line are column titles: names or codes of languages, or words such as "source"."""
     languages = {code: name for code, name in Locale("en").languages.items() if len(code) == 2}
     titles = {*_TITLES, *languages, *map(str.casefold, languages.values())}
     found = {cell.strip().casefold() for cell in cells}
@@ -131,6 +131,6 @@ def _aligned(paths: list[Path], where: str, key: str) -> list[tuple[str, str]]:
     if len(sides[0]) != len(sides[1]):
         raise DataError(
             f"{key}={where}: {len(sides[0]):,} lines in {paths[0].name}, {len(sides[1]):,} in {paths[1].name}",
-            "line-aligned files have as many lines: see wc -l, and where they part",
+            "line-aligned files have the same number of lines: compare them with wc -l",
         )
     return list(zip(*sides, strict=True))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 def python_docs() -> str:
-    """The topics of pydoc_data in sorted order, each paragraph kept at its first place only.
+    """The topics of pydoc_data in sorted order, each paragraph kept only where it first occurs.
 
-    About a fifth of the paragraphs repeats across topics; a language model must not be tested on what it
-    was trained on. Paragraphs are compared with white space collapsed. The text differs by Python version.
+    About a fifth of the paragraphs are repeated across topics, and a language model must not be tested on its training
+    text. Paragraphs are compared with white space collapsed. The text depends on the Python version.
     """
     from pydoc_data import topics
 

@@ -1,4 +1,4 @@
-"""A task without its corpus."""
+"""Tasks that are restored without their corpus."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING, Any, Self
 
 
 class Restorable:
-    """Of a task: it can be made from what its networks need, and reads its corpus when that is first asked for.
+    """A task that can be restored from what its networks need, and reads its corpus only on first use.
 
-    What the method `restored` is given stays as it is; whatever else the constructor would have set is taken, all at
-    once, from the task that `read` makes of the corpus.
+    Attributes that are set on the restored task stay; all others are copied, together, from the task that `read`
+    builds from the corpus, when one of them is first used.
     """
 
     _read: Callable[[], object] | None = None
 
     @classmethod
     def restored(cls, read: Callable[[], object]) -> Self:
-        """A task of which nothing is known yet. `read` may raise DataError, wherever the corpus is needed."""
+        """A task without attributes. `read` builds the whole task; it may raise DataError when the corpus is needed."""
         task = cls.__new__(cls)
         task._read = read
         return task
 
     def detached(self) -> Self:
-        """A copy that never reads the corpus: its splits come from elsewhere."""
+        """A copy that never reads the corpus, since its splits come from elsewhere."""
         task = copy.copy(self)
         task._read = None
         return task
 
-    if not TYPE_CHECKING:  # which would take every attribute to exist
+    if not TYPE_CHECKING:  # a type checker would believe that every attribute exists
 
-        def __getattr__(self, name: str) -> Any:  # called for what is not there
+        def __getattr__(self, name: str) -> Any:  # called for missing attributes only
             read = vars(self).get("_read")
             if read is None or name.startswith("__"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)

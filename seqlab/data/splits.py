@@ -1,4 +1,4 @@
-"""Splits that have files of their own."""
+"""Validation and test splits from files of their own, and cutting splits from a corpus."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 class SplitCorpora:
     """Settings of a task whose validation and test splits may come from files of their own.
 
-    validation_corpus, test_corpus: of the form that corpus has, and taken whole; null: a share of the corpus. What a
-    file replaces is not cut off the corpus: that share is trained on.
+    validation_corpus, test_corpus: a file in the format of corpus, used whole; null: a share of the corpus. The share
+    of the corpus that a file replaces is used for training.
     """
 
     validation_corpus: str | None
     test_corpus: str | None
 
     def held_out(self) -> dict[Split, str]:
-        """What the settings name, by split; nothing for a split that is cut from the corpus."""
+        """The files that the settings name, by split; none for a split that is cut from the corpus."""
         named: dict[Split, str | None] = {"validation": self.validation_corpus, "test": self.test_corpus}
         return {split: where for split, where in named.items() if where is not None}
 
     def read_held_out(self, read: Callable[[str, str], Part]) -> dict[Split, Part]:
-        """Each of these files as `read` gives it, which takes what names it and its key."""
+        """The result of `read(file, key)` for each of these files."""
         return {split: read(where, f"task.{split}_corpus") for split, where in self.held_out().items()}
 
     def named_corpora(self) -> dict[str, str]:
-        """The same for Task.describe."""
+        """The files, as facts about the data."""
         return {f"{split} corpus": where for split, where in self.held_out().items()}
 
 
 def cut_text(text: str, given: Mapping[Split, str], train_share: float, validation_share: float) -> dict[Split, str]:
-    """Training, validation and test part of a text, in order, with what is given in place of a part. Without a test
-    part (shares that make up the whole) the validation part is the test split too."""
+    """The training, validation and test part of a text, in order; `given` replaces parts. If the shares leave nothing
+    for test, the validation part is also the test split."""
     first, second = train_share, train_share + validation_share
     if "validation" in given:
         first = second
@@ -57,24 +57,25 @@ def cut_text(text: str, given: Mapping[Split, str], train_share: float, validati
 def cut_items(
     items: Sequence[Item], given: Mapping[Split, object], held_share: float, seed: int
 ) -> dict[Split, list[Item]]:
-    """The same of items in random order: `held_share` of them for each split that is not given, the rest to train."""
+    """The same for shuffled items: `held_share` of them for each held-out split that is not given, the rest for
+    training."""
     held: list[float] = [0.0 if split in given else held_share for split in SPLITS[1:]]
     cut = split_items(items, (1 - sum(held), held[0], held[1]), seed)
-    # rounding may leave one where nothing was to be
+    # rounding may put an item into a split that is given
     spare = [item for split in SPLITS[1:] if split in given for item in cut[split]]
     parts: dict[Split, list[Item]] = {split: [] if split in given else cut[split] for split in SPLITS}
     return {**parts, "train": parts["train"] + spare}
 
 
 def named_parts(given: Mapping[Split, Sequence[str]]) -> Iterator[str]:
-    """What is given as texts for a digest, each split after its name."""
+    """The given splits as a sequence of texts for a digest: the name of each split, then its texts."""
     for split, texts in given.items():
         yield split
         yield from texts
 
 
 def check_known_labels(labels: Sequence[str], rows: Sequence[tuple[str, str]], what: str) -> None:
-    """Raise DataError, with their counts, for labels of (text, label) rows that are not among these."""
+    """Raise DataError, with their counts, if (text, label) rows have labels that are not among `labels`."""
     counts: dict[str, int] = {}
     for _, label in rows:
         if label not in labels:
@@ -82,7 +83,7 @@ def check_known_labels(labels: Sequence[str], rows: Sequence[tuple[str, str]], w
     if counts:
         shown = ", ".join(f"{label[:40]!r} ({count})" for label, count in list(counts.items())[:8])
         raise DataError(
-            f"{what} has {len(counts)} label{'s' * (len(counts) > 1)} that training does not know: {shown}",
-            "give these rows a label of the corpus, or leave them out",
+            f"{what} has {len(counts)} label{'s' * (len(counts) > 1)} not seen in training: {shown}",
+            "give these rows a label of the corpus, or remove them",
             f"labels: {', '.join(labels)[:200]}",
         )

@@ -1,4 +1,4 @@
-"""Tables of a user's own: CSV and its kin, or JSON Lines, with errors that name the line."""
+"""A user's own tables: CSV and similar formats, or JSON Lines, with errors that name the line."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from seqlab.data.json_lines import JSON_ENDINGS, read_json_lines
 from seqlab.data.text import lines_of, text_of
 from seqlab.errors import DataError
 
-csv.field_size_limit(MOST_BYTES)  # a long text is cut and counted later, not refused
+csv.field_size_limit(MOST_BYTES)  # a long text is truncated and counted later, not refused
 SEPARATORS = (",", ";", "\t", "|")
-_SNIFFED = 2**17  # characters from which the separator is told
+_SNIFFED = 2**17  # characters from which the separator is detected
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _EXCEL_LINE = re.compile(r"sep=(.)\n")
 
@@ -36,13 +36,13 @@ def _one_separator(text: str) -> str:
 
 
 Separator = Annotated[str, AfterValidator(_one_separator)]
-"""What stands between the fields of a row: one character, or the word `tab`."""
+"""The separator between the fields of a row: one character, or the word `tab`."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of equally many cells. setting: what named the file, as `key=path`; header: the names of the columns, None
-    where the file has none."""
+    """Rows with equal numbers of cells. setting: the setting that named the file, as `key=path`; header: the names of
+    the columns, or None if the file has none."""
 
     setting: str
     header: tuple[str, ...] | None
@@ -50,17 +50,17 @@ class Table:
 
     @property
     def width(self) -> int:
-        """How many columns it has."""
+        """The number of columns."""
         return len(self.header if self.header is not None else self.rows[0][1])
 
 
 def read_table(path: Path, key: str, *, separator: str | None, header: bool, wanted: Sequence[str]) -> Table:
-    """The rows of a file, empty ones left out.
+    """The non-empty rows of a file.
 
-    JSON Lines (.jsonl, .ndjson, .json): an object on each line, its keys are the columns. Everything else: fields
-    between separators; separator=None takes that of , ; tab | by which the first lines fall into columns. wanted: the
-    names of columns that a header is looked through for. In fields a lone CR is a space. Raises DataError, with the
-    line, for a row with more or fewer fields than the header, and for a quote that is not closed, or in a later row.
+    JSON Lines (.jsonl, .ndjson, .json): one object per line, whose keys are the columns. All other files: separated
+    fields; separator=None detects which of , ; tab | divides the first lines into columns. wanted: the columns to look
+    for in a header. A lone CR in a field is read as a space. Raises DataError, with the line, for a row with more or
+    fewer fields than the header, and for a quote that is never closed, or only in a later row.
     """
     file = read_file(path, key)
     text = text_of(file)
@@ -68,7 +68,7 @@ def read_table(path: Path, key: str, *, separator: str | None, header: bool, wan
         names, rows = read_json_lines(text, file.setting, wanted)
         return Table(file.setting, names, rows)
     text = text.replace("\r", " ")
-    if found := _EXCEL_LINE.match(text):  # Excel's own way to name the separator; the line keeps its number
+    if found := _EXCEL_LINE.match(text):  # Excel's line `sep=;` becomes empty, so that line numbers stay right
         separator, text = separator or found[1], "\n" + text[found.end() :]
     separator = separator or _sniffed(text, wanted if header else (), file.name)
     rows = _tab_separated(text, file.setting) if separator == "\t" else _quoted_rows(text, separator, file.setting)
@@ -85,13 +85,13 @@ def read_table(path: Path, key: str, *, separator: str | None, header: bool, wan
 
 
 def named(separator: str) -> str:
-    """A separator as task.separator takes it."""
+    """A separator as the user writes it in task.separator."""
     return "tab" if separator == "\t" else f"'{separator}'"
 
 
 def _sniffed(text: str, wanted: Sequence[str], name: str) -> str:
-    """The separator whose columns hold the wanted names, or else whose rows are the most alike; where that says
-    nothing, the one that the file's ending promises."""
+    """The separator that gives columns with the wanted names, or else rows of the most equal length; if neither
+    decides, the one that the file's ending suggests."""
     promised = "," if name.lower().endswith(".csv") else "\t"
     head = text[:_SNIFFED].rpartition("\n")[0] if len(text) > _SNIFFED else text
 
@@ -108,7 +108,7 @@ def _sniffed(text: str, wanted: Sequence[str], name: str) -> str:
 
 
 def _widths_and_header(head: str, separator: str) -> list[list[str]]:
-    """The rows of a text's beginning, read without complaints."""
+    """The rows at the beginning of a text, read without raising errors."""
     plain = [line.split(separator) for line in lines_of(head) if line.strip()]
     if len({len(row) for row in plain}) == 1:
         return plain
@@ -135,8 +135,8 @@ def _quoted_rows(text: str, separator: str, setting: str) -> list[Row]:
 
 
 def _tab_separated(text: str, setting: str) -> list[Row]:
-    """Rows between tabs. Most programs put no quotes around fields there, and a quote belongs to the text; pandas puts
-    them around what holds a quote, a tab or a line end, and R around every text: then they are taken off."""
+    """Tab-separated rows. Most programs write such fields without quotes, and a quote belongs to the text; pandas
+    quotes fields that contain a quote, a tab or a line end, and R quotes every text: these quotes are removed."""
     rows = [(n, line.split("\t")) for n, line in enumerate(lines_of(text), 1) if line.strip()]
     if len({len(row) for _, row in rows}) > 1:  # perhaps quoted fields hold tabs or line ends
         try:
@@ -149,8 +149,8 @@ def _tab_separated(text: str, setting: str) -> list[Row]:
 
 
 def quotes_taken_off(rows: list[Row], setting: str) -> list[Row]:
-    """Rows of cells as they stand between tabs, without the quotes that a program put around them: told by a quote
-    doubled inside one, or by a column of them. Raises DataError where only some of such quotes are closed."""
+    """Tab-separated rows without the quotes that a program put around fields, recognised by a doubled quote inside a
+    field or a column in which every cell is quoted. Raises DataError if only some of these quotes are closed."""
     wrong = [n for n, row in rows for cell in row if cell.startswith('"') and not _QUOTED.fullmatch(cell)]
     doubled = _has_doubled_quotes(rows)
     if doubled and wrong:
@@ -176,19 +176,19 @@ def _without_quotes(cell: str) -> str:
 
 
 def _check_separator(row: Row, separator: str, likely: str, setting: str) -> None:
-    """Raise DataError where another one than that which was given separates a first row of one field."""
+    """Raise DataError if the first row has one field, but another separator would divide it."""
     line, (cell,) = row
     if likely != separator and likely in cell:
         raise DataError(
-            f"{setting}, line {line}: no {named(separator)} separates it, and {named(likely)} does",
-            f"try task.separator={named(likely)}, or leave it out",
+            f"{setting}, line {line}: it is not separated by {named(separator)} but by {named(likely)}",
+            f"try task.separator={named(likely)}, or drop task.separator",
             f"line {line}: {cell[:100]}",
         )
 
 
 def _check_quotes(rows: list[Row], lines: list[str], separator: str, setting: str) -> None:
-    """Raise DataError for a quoted field that holds rows: its lines have as many fields as a row, and where none of the
-    row's own stand, some that other rows have in that column, as they have a label."""
+    """Raise DataError for a quoted field that swallows whole rows: its lines have as many fields as a row and, in
+    columns outside the field, values that other rows have there too, such as a label."""
     width = len(rows[0][1])
     spans = [(n, n + ends, row) for n, row in rows if (ends := sum(cell.count("\n") for cell in row))]
     if width < 2 or not spans:
@@ -205,8 +205,8 @@ def _check_quotes(rows: list[Row], lines: list[str], separator: str, setting: st
         ends_like_rows = is_row(first, range(held[0] + 1, width)) or is_row(last, range(held[-1]))
         if fits and ends_like_rows and sum(is_row(cells, range(width)) for cells in inner) >= len(inner) / 2:
             raise DataError(
-                f"{setting}, line {start}: the quote opened here closes in line {end}; these lines look like rows",
-                'take both quotes out, or close each in its own line; inside such a field they are doubled: ""no""',
+                f"{setting}, line {start}: the quote opened here closes in line {end}, but these lines look like rows",
+                'remove both quotes, or close each in its own line; a quote inside a quoted field is doubled: ""no""',
                 f"line {start}: {lines[start - 1][:100]}",
             )
 
@@ -223,6 +223,6 @@ def _check_widths(rows: list[Row], separator: str, setting: str) -> None:
         f"{setting}, line {line}: {len(row)} fields where line {first} has {len(titles)}{others}",
         "a quote is not closed there"
         if open_quote
-        else f'put a text that holds {named(separator)} in quotes: "...", or say what separates: task.separator=tab',
+        else f'quote a text that contains {named(separator)}: "...", or name another separator: task.separator=tab',
         f"line {line}: {separator.join(row)[:100]}",
     )

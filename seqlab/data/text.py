@@ -1,4 +1,4 @@
-"""A text file as one text, or as lines."""
+"""Reading a text file as one text or as lines."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from seqlab.errors import DataError
 
 
 def read_text(path: Path, key: str) -> str:
-    """The text of a file, plain, .gz or .zip, as UTF-8 or what its byte-order mark says.
+    """The text of a file (plain, .gz or .zip), decoded as UTF-8 or as its byte-order mark says.
 
-    A line ends with LF or CR LF, which becomes LF. A lone CR is a character like others, but in a file without any LF,
-    as of an old Macintosh, it ends the line. `key` is the setting that named the file, for messages. Raises DataError
-    as read_file and decode, and for a file without text.
+    A line ends with LF or CR LF, which becomes LF. A lone CR is an ordinary character, but ends a line in a file
+    without any LF, as old Macintoshes wrote it. `key` is the setting that named the file, for messages. Raises
+    DataError as read_file and decode do, and for a file without text.
     """
     return text_of(read_file(path, key))
 
 
 def text_of(file: CorpusFile) -> str:
-    """The same of a file whose bytes are read."""
+    """The same for a file whose bytes have been read."""
     text = decode(file).replace("\r\n", "\n")
     if "\n" not in text:
         text = text.replace("\r", "\n")
@@ -30,6 +30,6 @@ def text_of(file: CorpusFile) -> str:
 
 
 def lines_of(text: str) -> list[str]:
-    """Its lines, as `wc -l` counts them: nothing but LF ends one, neither a lone CR nor what Unicode calls a separator.
-    The last one may lack its end."""
+    """Its lines, as `wc -l` counts them: only LF ends a line, not a lone CR or a Unicode line separator. The last line
+    need not end with LF."""
     return text.removesuffix("\n").split("\n")

@@ -1,4 +1,4 @@
-"""Tokens and their ids."""
+"""Vocabularies: tokens and their ids."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from seqlab.data.words import Unit
 PAD, UNKNOWN, START, END = range(4)
 SPECIALS = ("<pad>", "<unknown>", "<start>", "<end>")
 ALPHABET = Alphabet(start=START, end=END, pad=PAD, undrawn=(PAD, UNKNOWN, START, END))
-UNKNOWN_SIGN = "\u2047"  # ⁇, as SentencePiece writes it: one character, so that no score takes it for letters
+UNKNOWN_SIGN = "\u2047"  # ⁇, as in SentencePiece: one character, so that metrics do not compare its letters
 
 _MANY_UNKNOWN = 0.25
 
 VocabularySize = Annotated[int, Field(gt=len(SPECIALS))]
-"""How many tokens to keep: more than the special ones."""
+"""How many tokens to keep, including the special ones."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Every token that a network knows, the four special ones first."""
+    """The tokens that a network knows, beginning with the four special ones; a token's id is its index."""
 
     tokens: tuple[str, ...]
 
     @classmethod
     def of(cls, texts: Iterable[Sequence[str]], *, size: int | None = None, min_count: int = 1) -> Vocabulary:
         """The tokens that occur at least `min_count` times, most frequent first and ties in code point
-        order; at most `size` with the special ones. Give it the training split only."""
+        order; at most `size`, including the special ones. Use it on the training split only."""
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(text)
@@ -42,11 +42,11 @@ class Vocabulary:
 
     @classmethod
     def restored(cls, tokens: object) -> Vocabulary:
-        """One that was written as JSON. Raises ValueError if it is none."""
+        """The vocabulary with these tokens, read from JSON. Raises ValueError if they are not one."""
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
             raise ValueError("a vocabulary is a list of tokens")
         if tuple(tokens[: len(SPECIALS)]) != SPECIALS or len(set(tokens)) < len(tokens):
-            raise ValueError(f"a vocabulary begins with {', '.join(SPECIALS)} and has no token twice")
+            raise ValueError(f"a vocabulary begins with {', '.join(SPECIALS)} and contains no token twice")
         return cls(tuple(tokens))
 
     def __len__(self) -> int:
@@ -57,16 +57,16 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens)}
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """Their ids; UNKNOWN for a token that was not in training."""
+        """The ids of these tokens; UNKNOWN for a token that is not in the vocabulary."""
         ids = self._ids
         return [ids.get(token, UNKNOWN) for token in tokens]
 
     def unknown(self, tokens: Iterable[str]) -> tuple[str, ...]:
-        """Those that have no id of their own, each once, in their order."""
+        """The tokens that are not in the vocabulary, each once, in order."""
         return tuple(dict.fromkeys(token for token in tokens if token not in self._ids))
 
     def decode(self, ids: Iterable[int]) -> list[str]:
-        """Their tokens, up to the first END, UNKNOWN as ⁇; padding and START leave no trace."""
+        """The tokens of these ids up to the first END, without PAD and START; UNKNOWN becomes ⁇."""
         tokens: list[str] = []
         for index in ids:
             if index == END:
@@ -78,7 +78,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class UnknownTokens:
-    """How many of a split's tokens training did not know."""
+    """How many tokens of a split do not occur in training."""
 
     count: int
     of_all: int
@@ -98,17 +98,17 @@ class UnknownTokens:
 
 
 def unknown_facts(unknown: Mapping[str, UnknownTokens]) -> dict[str, str]:
-    """Those that there are, for Task.describe. Keys say of what, e.g. `words of test`."""
-    return {f"{what} that training lacks": str(tokens) for what, tokens in unknown.items() if tokens.count}
+    """Facts about unknown tokens, where there are any. Keys say of what, e.g. `words of test`."""
+    return {f"{what} not in training": str(tokens) for what, tokens in unknown.items() if tokens.count}
 
 
 def unknown_warnings(unknown: Mapping[str, UnknownTokens], unit: Unit) -> Iterator[str]:
-    """What to say, for Task.warnings, of the first of which much is unknown, and the remedy."""
+    """A warning, with the remedy, about the first entry of which a large share is unknown."""
     for what, tokens in unknown.items():
         if tokens.share <= _MANY_UNKNOWN:
             continue
         remedy = "is it the same kind of text?"
         if unit == "word":
-            remedy = "a script without spaces, or a small corpus, is better read with task.unit=char"
+            remedy = "for a script without spaces, or a small corpus, task.unit=char is better"
         yield f"{tokens} of the {what} do not occur in training: {remedy}"
         return

@@ -1,4 +1,4 @@
-"""Texts as words or characters, in every script."""
+"""Splitting texts into words or characters, in any script."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ import regex
 Unit = Literal["word", "char"]
 Normalization = Literal["none", "nfc"]
 
-# In this library \w holds combining marks and the two joiners, so that vowel signs and accents stay in their word.
+# In the `regex` package \w includes combining marks and the two joiners, so vowel signs and accents stay in their word.
 _WORD = regex.compile(r"(?:[^\W\d_]|[\p{Nl}\p{No}])+(?:'[^\W\d_]+)?|\d+\p{M}*|[^\w\s]\p{M}*")
 
 
 def words(text: str) -> list[str]:
-    """Words (with their apostrophe parts), numbers, and single punctuation marks, each with its combining marks."""
+    """Words (with parts after an apostrophe), numbers, and single punctuation marks, each with its combining marks."""
     found: list[str] = _WORD.findall(text)
     return found
 
 
 def characters(text: str) -> list[str]:
-    """Its characters, white space of every kind and length as one space."""
+    """Its characters, with white space of any kind and length as one space."""
     return list(" ".join(text.split()))
 
 
 SPLIT: dict[Unit, Callable[[str], list[str]]] = {"word": words, "char": characters}
-"""How a text becomes tokens of each unit."""
+"""The function that splits a text into tokens of each unit."""
 
 NAMES: dict[Unit, str] = {"word": "words", "char": "characters"}
 
 
 def normalized(text: str, form: Normalization) -> str:
-    """The text, for `nfc` in Unicode normalization form C: an accent and its letter are one character."""
+    """The text, with `nfc` in Unicode normalization form C: an accent and its letter become one character."""
     return unicodedata.normalize("NFC", text) if form == "nfc" else text
 
 
 def same_text_key(text: str) -> str:
-    """Equal for texts that differ in case, white space or the composition of accents alone."""
+    """A key that is equal for texts that differ only in case, white space or the composition of accents."""
     return " ".join(unicodedata.normalize("NFC", text.casefold()).split())
 
 
 def too_long(length: int, most: int, unit: Unit) -> str:
-    """What to say of a text of `length` tokens where `most` are read; nothing where that is all."""
+    """A warning about a text of `length` tokens of which `most` are read, or "" if it fits."""
     if length <= most:
         return ""
-    return f"the first {most:,} of {length:,} {NAMES[unit]} are read; the others are over task.max_length"
+    return f"only the first {most:,} of {length:,} {NAMES[unit]} are read (task.max_length)"

@@ -323,7 +323,7 @@ class CharLM(Restorable, Task[CharBatch]):
             **{f"{split} characters": len(ids) for split, ids in self.ids.items()},
             **({"of validation in training": int(part)} if part < len(self.ids["validation"]) else {}),
             "vocabulary": len(self.characters),
-            **{f"characters of {split} that training lacks": count for split, count in unknown.items() if count},
+            **{f"characters of {split} not in training": count for split, count in unknown.items() if count},
         }
 
     def samples(self, network: Network[CharBatch], seed: int) -> str:

@@ -207,7 +207,7 @@ class Sentiment(Restorable, Task[TextBatch]):
             if not part:
                 raise DataError(
                     f"task.corpus={self.config.corpus}: {len(items)} rows leave none for the {split} split",
-                    "give ten rows of each label or more",
+                    "give at least ten rows of each label",
                 )
         return parts
 

@@ -134,9 +134,7 @@ def test_a_text_that_is_cut_says_so(task: str, most: int, unit: str, capsys: Cap
         text = " ".join("a" * (most + over)) if unit == "words" else "a" * (most + over)
         code, _, err = in_process(capsys, monkeypatch, "predict", run, text)
         assert code == 0
-        assert err == f"cut: the first {most} of {most + 3} {unit} are read; the others are over task.max_length\n" * (
-            over > 0
-        )
+        assert err == f"cut: only the first {most} of {most + 3} {unit} are read (task.max_length)\n" * (over > 0)
         _, plain, _ = in_process(capsys, monkeypatch, "predict", run, text, "--json")
         assert json.loads(plain)["cut"] is (over > 0)
     _stdin(monkeypatch, f"a\n{text}\n".encode())

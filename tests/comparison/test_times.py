@@ -123,7 +123,7 @@ def test_a_plan_promises_a_search_no_less_than_it_may_take() -> None:
 def test_times_and_data_stand_in_terminal_report_and_json(tmp_path: Path) -> None:
     summary = example_summary()
     data: dict[str, int | str] = {"corpus": "<mine>.txt", "train characters": 90_000, "test characters": 5_000}
-    data["training texts that are in validation or test"] = "12 left out"
+    data["training texts that are in validation or test"] = "12 dropped"
     plan = replace(summary.plan, data=data, data_sha256="ab")
     times = Times(200.0, 360.0, ("steps took 3:40 and 1:20 were expected, all else 2:20 and 2:00", "it was busy"))
     summary = replace(summary, plan=plan, times=times)

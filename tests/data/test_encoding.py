@@ -71,7 +71,7 @@ def test_russian_is_likeliest_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"text,label\n" + _RUSSIAN.encode("cp1251"))
     with pytest.raises(DataError) as refused:
         read_text(tmp_path / "a.csv", "k")
-    assert refused.value.hint.startswith("choose by how the text reads: iconv -f WINDOWS-1251 ")
+    assert refused.value.hint.startswith("choose the one that reads correctly: iconv -f WINDOWS-1251 ")
     assert "Этот суп" in refused.value.hint
     assert "line 2" in refused.value.what
 

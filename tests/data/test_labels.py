@@ -43,7 +43,7 @@ def test_a_file_without_a_header_is_noticed_with_the_words_that_read_it(tmp_path
             _read(path, *columns)
         assert refused.value.hint == remedy
     assert _read(path, "2", "1", header=False) == [(text, label) for label, text in rows]
-    with pytest.raises(DataError, match="is no number of a column") as refused:
+    with pytest.raises(DataError, match="is not the number of a column") as refused:
         _read(path, header=False)
     assert "task.text_column=1 task.label_column=2" in refused.value.hint
 
@@ -59,13 +59,13 @@ def test_one_column_names_the_separator(tmp_path: Path) -> None:
 def test_a_given_separator_that_separates_nothing_is_told_which_does(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(f"text;label\n{text};yes\nbad;no\n")
     for header, columns in ((True, ("text", "label")), (False, ("1", "2"))):
-        with pytest.raises(DataError, match="line 1: no ',' separates it, and ';' does") as refused:
+        with pytest.raises(DataError, match="line 1: it is not separated by ',' but by ';'") as refused:
             read_labelled(tmp_path / "a.csv", "task.corpus", *columns, separator=",", header=header)
-        assert refused.value.hint == "try task.separator=';', or leave it out"
+        assert refused.value.hint == "try task.separator=';', or drop task.separator"
     (tmp_path / "b.csv").write_text("text\tlabel\ngood\tyes\n")
     with pytest.raises(DataError) as refused:
         read_labelled(tmp_path / "b.csv", "task.corpus", "text", "label", separator=";", header=True)
-    assert refused.value.hint == "try task.separator=tab, or leave it out"
+    assert refused.value.hint == "try task.separator=tab, or drop task.separator"
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_missing_cells_are_reported_all_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ({"yes": 30}, "has 1 kind of label"),
+        ({"yes": 30}, "has only 1 label"),
         ({"1": 46, "1.0": 54, "0": 100}, r"'1' \(46 rows\) and '1.0' \(54 rows\) are one number"),
         ({"01": 20, "1": 20}, "one number"),
         ({f"{n / 7:.3f}": 10 for n in range(300)}, "300 labels are all numbers"),

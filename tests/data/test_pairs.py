@@ -77,7 +77,7 @@ def test_two_files_in_another_spelling_are_told_how_to_write_them(
     monkeypatch.chdir(tmp_path)
     for name in ("a.en", "a b.fr"):
         Path(name).write_text("one\n")
-    with pytest.raises(DataError, match="joined by a comma") as refused:
+    with pytest.raises(DataError, match="by a comma only") as refused:
         read_pairs(spelling.format("a.en", "a b.fr"), "k")
     assert refused.value.hint == "try 'k=a.en,a b.fr'"
     with pytest.raises(DataError) as refused:
@@ -93,7 +93,7 @@ def _read(path: Path, *lines: str) -> ReadPairs:
 def test_columns_that_are_not_read_are_counted_and_an_id_is_told_of(tmp_path: Path) -> None:
     path = tmp_path / "my pairs.tsv"
     attributed = _read(path, "one\tun\tCC-BY\tx", "two\tdeux", "3\ttrois\t")
-    assert attributed.facts == {"columns of task.corpus that are not read": "2 of 4"}
+    assert attributed.facts == {"ignored columns of task.corpus": "2 of 4"}
     assert attributed.warnings == ()
     assert _read(path, "1\tone", "2\ttwo\t") == ReadPairs([("1", "one"), ("2", "two")])
     assert _read(path, "1\tone\tun").warnings == ()  # a single line says little
@@ -136,7 +136,7 @@ def test_a_run_tells_of_columns_and_headers(tmp_path: Path) -> None:
     (tmp_path / "b.tsv").write_text("en\tfr\n" + "".join(f"{n} x\ttarget {n}\n" for n in range(9)))
     words = (f"task.corpus={tmp_path / 'a.tsv'}", f"task.test_corpus={tmp_path / 'b.tsv'}")
     task = tiny_config("rnn", "translation", *words).task.build()
-    assert task.describe()["columns of task.corpus that are not read"] == "1 of 3"
+    assert task.describe()["ignored columns of task.corpus"] == "1 of 3"
     said = " ".join(task.warnings())
     assert "each source of task.corpus=" in said
     assert "first line of task.test_corpus=" in said

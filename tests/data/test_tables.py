@@ -124,7 +124,7 @@ def test_a_quote_closed_in_a_later_row_swallows_none(tmp_path: Path, separator: 
     assert read == [*(f"good film {n}" for n in range(20)), letter.strip('"'), other.strip('"')]
     rows[3], rows[closes + 1] = line(2, opening='"'), line(closes, closing='"')
     (tmp_path / "a.txt").write_text("\n".join(rows) + "\n")
-    with pytest.raises(DataError, match=f"line 4: the quote opened here closes in line {closes + 2};") as refused:
+    with pytest.raises(DataError, match=f"line 4: the quote opened here closes in line {closes + 2},") as refused:
         _read(tmp_path / "a.txt")
     assert "good film 2" in refused.value.lines()[-1]
 
@@ -173,7 +173,7 @@ def test_packed_tables_are_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "d.zip", "w") as archive:
         archive.writestr("train.csv", text)
         archive.writestr("test.csv", text)
-    with pytest.raises(DataError, match="holds 2 files") as refused:
+    with pytest.raises(DataError, match="contains 2 files") as refused:
         _read(tmp_path / "d.zip")
     assert refused.value.allowed == "in it: train.csv, test.csv"
     (tmp_path / "e.zip").write_bytes((tmp_path / "b.zip").read_bytes()[:-30])
@@ -201,12 +201,12 @@ def test_json_lines_are_rows_and_keys_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said", "remedy"),
     [
-        ('{"text": "a", "label": 1}\n{"text": "b", "label"\n', "line 2: no JSON object", "JSON Lines has one"),
-        ('[{"text": "a"},\n{"text": "b"}]\n', "line 1: no JSON object", "jq -c"),
-        ('{"text": "a"}\n\n"b"\n', "line 3: no JSON object", "JSON Lines has one"),
+        ('{"text": "a", "label": 1}\n{"text": "b", "label"\n', "line 2: not a JSON object", "JSON Lines has one"),
+        ('[{"text": "a"},\n{"text": "b"}]\n', "line 1: not a JSON object", "jq -c"),
+        ('{"text": "a"}\n\n"b"\n', "line 3: not a JSON object", "JSON Lines has one"),
         ('{"text": ["a"], "label": 1}\n', "line 1: text is a list", "a key that holds a text"),
         ('{"text": "a", "label": {"b": 1}}\n', "line 1: label is an object", "a key that holds a text"),
-        ("[" * 100_000 + "\n", "line 1: no JSON object", "JSON Lines has one"),
+        ("[" * 100_000 + "\n", "line 1: not a JSON object", "JSON Lines has one"),
     ],
 )
 def test_what_is_no_json_lines_is_refused_with_its_line(tmp_path: Path, content: str, said: str, remedy: str) -> None:

@@ -121,7 +121,7 @@ def test_labels_that_training_lacks_are_counted(
     (tmp_path / "new.tsv").write_text("text\tlabel\nwell\tmixed\nfine\tgood\nso\tmixed\n", encoding="utf-8")
     code, _, err = in_process(capsys, monkeypatch, "evaluate", str(run), "--corpus", "new.tsv")
     assert code == 3
-    assert "--corpus=new.tsv has 1 label that training does not know: 'mixed' (2)" in err
+    assert "--corpus=new.tsv has 1 label not seen in training: 'mixed' (2)" in err
     assert "labels: good, poor" in err
 
 

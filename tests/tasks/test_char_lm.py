@@ -219,7 +219,7 @@ def test_a_new_text_sees_weights_that_have_changed(model: str, name: str) -> Non
 def test_characters_that_training_lacks_are_counted() -> None:
     task = CharLM("ab" * 100 + "é" * 30, _config())
     assert task.ids["test"].tolist() == [UNKNOWN] * 23
-    assert task.describe()["characters of test that training lacks"] == 23
+    assert task.describe()["characters of test not in training"] == 23
 
 
 def test_a_corpus_of_ones_own(corpus: Path) -> None:

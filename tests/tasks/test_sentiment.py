@@ -70,9 +70,9 @@ def test_a_script_without_spaces_is_noticed_and_read_by_characters(tmp_path: Pat
     (warning,) = by_words.warnings()
     assert "of the words of test do not occur in training" in warning
     assert "task.unit=char" in warning
-    assert "(100.0%)" in str(by_words.describe()["words of test that training lacks"])
+    assert "(100.0%)" in str(by_words.describe()["words of test not in training"])
     assert not list(by_characters.warnings())
-    assert "characters of test that training lacks" not in by_characters.describe()
+    assert "characters of test not in training" not in by_characters.describe()
     assert "texts cut at 256 characters" in by_characters.describe()
     assert by_characters.tokenize("很 \n好看 A") == ["很", " ", "好", "看", " ", "a"]
     assert not list(_task().warnings())
@@ -185,9 +185,9 @@ def test_texts_of_the_test_are_left_out_of_training_whatever_their_case(tmp_path
     left_out = 192 - len(task.texts["train"])
     assert left_out > 50
     named = "training texts that are in validation or test"
-    assert task.describe()[named] == f"{left_out} left out"
+    assert task.describe()[named] == f"{left_out} dropped"
     assert whole.describe()[named] == f"{left_out} kept"
-    assert f"{left_out} of 192 training texts stand in validation or test too" in next(iter(task.warnings()))
+    assert f"{left_out} of 192 training texts also occur in validation or test" in next(iter(task.warnings()))
     assert "task.deduplicate=true" in next(iter(whole.warnings()))
     assert named not in _task().describe()
     assert len(_task().texts["train"]) == len(_task("movie_reviews", "task.deduplicate=false").texts["train"])
@@ -201,7 +201,7 @@ def test_texts_of_both_validation_and_test_are_counted_and_said(tmp_path: Path) 
     shared = sum(same_text_key(text) in held for text in task.texts["test"])
     assert shared
     assert task.describe()["test texts that are in validation"] == f"{shared}"
-    assert any(f"{shared} of {len(task.texts['test'])} test texts stand in valid" in said for said in task.warnings())
+    assert any(f"{shared} of {len(task.texts['test'])} test texts also occur in" in said for said in task.warnings())
     # where the two are one split, that is said elsewhere
     (tmp_path / "one.csv").write_text("text,label\n" + "".join(f"t{i},{'yn'[i % 2]}\n" for i in range(40)))
     given = (f"task.{split}_corpus={tmp_path / 'one.csv'}" for split in ("validation", "test"))
@@ -248,7 +248,7 @@ def test_a_table_of_ones_own(tmp_path: Path) -> None:
         ("text,label\njust one column\n", "line 2: 1 fields where line 1 has 2"),
         ("text,label\n\n\n,yes\n", "1 without a text \\(line 4\\)"),
         ("text,verdict\n" + ROWS[0], "has no column 'label'"),
-        ("text,label\na,x\nb,x\n", "has 1 kind of label"),
+        ("text,label\na,x\nb,x\n", "has only 1 label"),
         ("text,label\na,x\nb,y\n", "leave none for the"),
         ('text,label\n"never closed', "line 2: a field's quote is never closed"),
     ],

@@ -78,7 +78,7 @@ def test_what_is_wrong_with_one_names_its_setting(task: str, build: Callable[...
 def test_labels_that_training_lacks_are_counted(build: Callable[..., Any], table: Callable[..., Path]) -> None:
     own = table("own.tsv", rows=40, start=500)
     own.write_text(own.read_text() + "so so\tmixed\nwell\tmixed\noh\tGOOD\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"has 2 labels that training does not know: 'mixed' \(2\), 'GOOD' \(1\)"):
+    with pytest.raises(DataError, match=r"has 2 labels not seen in training: 'mixed' \(2\), 'GOOD' \(1\)"):
         build("sentiment", validation=own)
 
 

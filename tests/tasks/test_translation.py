@@ -77,7 +77,7 @@ def test_a_repeated_source_keeps_all_its_translations_in_training_and_stands_in_
         assert all(target.removeprefix("mot") == source.removeprefix("word") for source, target in task.pairs[split])
     facts = task.describe()
     assert facts["sources with several translations"] == "40 (40 more pairs for training)"
-    assert facts["pairs that stand more than once, taken once"] == "20"
+    assert facts["repeated pairs, used once"] == "20"
     first = _task(f"task.corpus={path}", "task.repeated_sources=first", "task.deduplicate=false")  # as runs of before
     pairs = [pair for part in first.pairs.values() for pair in part]
     assert sorted(pairs) == sorted((f"word {i}", f"mot {i}") for i in range(40))
@@ -103,14 +103,14 @@ def test_a_source_of_the_test_is_left_out_of_training_and_counted(tmp_path: Path
     corpora = (f"task.corpus={tmp_path / 'all.tsv'}", f"task.test_corpus={tmp_path / 'test.tsv'}")
     task = _task(*corpora)
     named = "training sources that are in validation or test"
-    assert task.describe()[named] == "2 left out"
-    assert "2 of 57 training sources stand in validation or test too" in next(iter(task.warnings()))
+    assert task.describe()[named] == "2 dropped"
+    assert "2 of 57 training sources also occur in validation or test" in next(iter(task.warnings()))
     assert not {"Word 1", "Word 2"} & {source for source, _ in task.pairs["train"]}
     assert len(task.pairs["test"]) == 3
     (tmp_path / "validation.tsv").write_text("WORD 1\tmot 1\nelse\tautrement\n")
     both = _task(*corpora, f"task.validation_corpus={tmp_path / 'validation.tsv'}")
     assert both.describe()["test sources that are in validation"] == "1"
-    assert any("1 of 3 test sources stand in validation too" in said for said in both.warnings())
+    assert any("1 of 3 test sources also occur in validation" in said for said in both.warnings())
     task = _task(*corpora, "task.deduplicate=false")  # the same letter by letter is left out all the same
     sources = {source for split in ("train", "validation") for source, _ in task.pairs[split]}
     assert "Word 1" not in sources
@@ -129,8 +129,8 @@ def test_pairs_that_lack_a_side_are_left_out_counted_and_said(tmp_path: Path) ->
     train, test = (f"'{tmp_path}/{n}.en,{tmp_path}/{n}.fr'" for n in ("train", "test"))
     task = _task(f"task.corpus={train}", f"task.test_corpus={test}")
     facts, warnings = task.describe(), list(task.warnings())
-    assert facts["pairs of task.corpus that lack a side, left out"] == "1 of 60"
-    assert facts["pairs of task.test_corpus that lack a side, left out"] == "3 of 10"
+    assert facts["incomplete pairs of task.corpus, dropped"] == "1 of 60"
+    assert facts["incomplete pairs of task.test_corpus, dropped"] == "3 of 10"
     assert len(task.pairs["test"]) == 7
     assert any("3 of the 10 pairs of task.test_corpus" in text and "line 4" in text for text in warnings)
     assert all(source and target for pairs in task.pairs.values() for source, target in pairs)
@@ -171,7 +171,7 @@ def test_normalization_and_white_space_are_the_same_for_training_and_for_questio
     assert composed.unknown("cafe\u0301") == ()
     assert composed.meter("test").pairs[0][1].startswith("caf\u00e9 noir")  # references too
     by_words = _task(f"task.corpus={path}", "task.unit=word")
-    assert by_words.describe()["source words of test that training lacks"] == "3 of 6 (50.0%)"
+    assert by_words.describe()["source words of test not in training"] == "3 of 6 (50.0%)"
     assert "task.unit=char" in next(iter(by_words.warnings()))
 
 
