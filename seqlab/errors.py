@@ -48,6 +48,10 @@ class SeqlabError(Exception):
         super().__init__(what)
         self.what, self.hint, self.allowed = what, hint, allowed
 
+    def __str__(self) -> str:
+        """All of it, since a traceback shows nothing else."""
+        return "\n".join(line for line in (self.what, self.hint, self.allowed) if line)
+
     def lines(self) -> list[str]:
         """The message as it is shown: one to three lines without markup."""
         return [printable(line) for line in (f"error: {self.what}", self.hint, self.allowed) if line]

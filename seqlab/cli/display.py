@@ -4,7 +4,6 @@ goes to stderr; stdout is for results."""
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -16,9 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from seqlab.drawing.numbers import clock, compact, figure, number, sparkline
+from seqlab.drawing.numbers import compact, figure, number, sparkline
 from seqlab.errors import printable
-from seqlab.runs.reporter import Reporter
+from seqlab.runs.reporter import ProgressLines, Reporter, validation_line
 from seqlab.training.progress import Observer, Progress
 
 if TYPE_CHECKING:  # torch takes seconds, and the commands about runs need none
@@ -82,16 +81,15 @@ class Terminal(Reporter):
             yield (display,)
 
 
-class Display:
-    """An Observer for people; use it in a `with` statement. Quiet, it shows nothing."""
+class Display(ProgressLines):
+    """An Observer for people: a live panel on a terminal, elsewhere plain lines; use it in a `with` statement. Quiet,
+    it shows nothing."""
 
     def __init__(self, console: Console, limits: TrainerConfig, *, quiet: bool = False, every_seconds: float = 5.0):
-        self.console, self.limits, self.quiet, self.every_seconds = console, limits, quiet, every_seconds
-        self._progress = Progress()
-        self._scalars: dict[str, float] = {}
+        super().__init__(limits, self._show, every_seconds)
+        self.console, self.quiet = console, quiet
         self._losses: list[float] = []
         self._validations: list[str] = []
-        self._last_line = time.monotonic()
         self._live: Live | None = None
 
     def __enter__(self) -> Self:
@@ -107,58 +105,22 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def say(self, text: str) -> None:
-        """One line that stays."""
+    def _show(self, text: str) -> None:
         if not self.quiet:
             self.console.print(printable(text), highlight=False, markup=False, soft_wrap=True)
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
-        self._progress, self._scalars = progress, scalars
         self._losses.append(scalars["train/loss"])
-        if self._live is None and time.monotonic() - self._last_line >= self.every_seconds:
-            self._last_line = time.monotonic()
-            self.say(self._line())
+        if self._live is None:
+            super().logged(progress, scalars)
+        else:
+            self._progress, self._scalars = progress, scalars
 
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
-        text = f"step {progress.step}: validation {primary} {figure(metrics[primary])}"
-        loss = metrics.get("loss")
-        text += f", loss {figure(loss)}" if loss is not None and primary != "loss" else ""
-        text += "  (best)" if better else ""
-        if self._live is not None:
-            self._validations.append(text)
+        if self._live is None:
+            super().evaluated(progress, metrics, primary, better)
         else:
-            self.say(text)
-
-    def saving(self, progress: Progress) -> None:
-        """Nothing that a person needs to see."""
-
-    def _share(self) -> float:
-        """How much of the first budget to run out is used, 0 to 1."""
-        done, limits = self._progress, self.limits
-        shares = [
-            done.step / limits.max_steps if limits.max_steps else 0.0,
-            done.seconds / limits.max_seconds if limits.max_seconds else 0.0,
-            done.epoch / limits.max_epochs if limits.max_epochs else 0.0,
-        ]
-        return min(1.0, max(shares))
-
-    def _left(self) -> str:
-        share = self._share()
-        return clock(self._progress.seconds * (1 - share) / share) if share > 0 else "?"
-
-    def _of(self) -> str:
-        return f"/{self.limits.max_steps}" if self.limits.max_steps else ""
-
-    def _line(self) -> str:
-        speed = compact(self._scalars["speed/tokens_per_second"])
-        return (
-            f"step {self._progress.step}{self._of()}: loss {number(self._scalars['train/loss'])}, "
-            f"gradient norm {self._norm()}, {speed} tokens/s, {self._left()} left"
-        )
-
-    def _norm(self) -> str:
-        """The highest norm since the last log line: one step may be enough to ruin a network."""
-        return compact(self._scalars["optim/gradient_norm_max"])
+            self._validations.append(validation_line(progress, metrics, primary, better))
 
     def _panel(self) -> RenderableType:
         bar = ProgressBar(total=1.0, completed=self._share(), width=None)

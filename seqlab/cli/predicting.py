@@ -7,40 +7,27 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from itertools import chain
-from pathlib import Path
 from typing import BinaryIO
 
 import typer
 
 from seqlab.core.prediction import GenerationConfig, predictor, stream
 from seqlab.data.encoding import offers
-from seqlab.errors import ConfigError, DataError, printable, quoted
-from seqlab.runs.trained import Trained, open_run
+from seqlab.errors import DataError, printable, quoted
+from seqlab.runs.run import Run
 
 
-def predict(
-    folder: Path,
-    texts: Sequence[str] | None,
-    generation: GenerationConfig,
-    *,
-    given: Mapping[str, str] | None = None,
-    config_dir: Path | None,
-    as_json: bool,
-) -> None:
+def predict(run: Run, texts: Sequence[str] | None, generation: GenerationConfig, *, as_json: bool) -> None:
     """Print what the run's network says of each text, one after the other: as it is written, or as a line of JSON.
 
-    texts: None for the lines of stdin. given: the options that were typed, by the name of their field in
-    GenerationConfig. What training did not know, and what of a text is too long to be read, is named on stderr. A
-    language model's answers begin with their prompt. A blank line has no answer and gives a blank line, or one of JSON
-    with the prediction null. Each line that is read from a file gives one line: a line end that the network wrote is
-    spelled out in it.
-    Raises ConfigError for an option without effect, DataError for a text that is none.
+    texts: None for the lines of stdin. What training did not know, and what of a text is too long to be read, is named
+    on stderr. A language model's answers begin with their prompt. A blank line has no answer and gives a blank line, or
+    one of JSON with the prediction null. Each line that is read from a file gives one line: a line end that the network
+    wrote is spelled out in it.
+    Raises DataError for a text that is none.
     """
-    trained = open_run(folder, config_dir)
-    network, task = trained.network, trained.task
-    _check_options(trained, generation, given or {})
+    network, task = run.network, run.task
     for number, text in enumerate(asked() if texts is None else texts, 1):
         if texts is not None:
             _check_text(text)
@@ -68,17 +55,6 @@ def predict(
 
 def _as_json(text: str, details: Mapping[str, object], unknown: Sequence[str], unread: str) -> str:
     return json.dumps({"text": text, **details, "unknown": list(unknown), "cut": bool(unread)}, ensure_ascii=False)
-
-
-def _check_options(trained: Trained, generation: GenerationConfig, given: Mapping[str, str]) -> None:
-    """Raise ConfigError for an option that changes nothing of what this run's network says."""
-    for field in fields(GenerationConfig):
-        if field.name in given and field.name not in trained.task.generation_options:
-            raise ConfigError(f"{given[field.name]} has no effect on {trained.config.names['task']}", "leave it out")
-    if "length_penalty" in given and generation.beams == 1:
-        raise ConfigError(
-            f"{given['length_penalty']} has no effect without a beam search", "try it with --beam 4, or leave it out"
-        )
 
 
 def _check_text(text: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from rich.text import Text
 
 from seqlab.cli.display import Cell, fitted
 from seqlab.drawing.numbers import clock, compact, number, sparkline
-from seqlab.errors import printable, printable_lines
+from seqlab.errors import CheckpointError, printable, printable_lines
 from seqlab.runs.catalogue import RunFiles, differences
 from seqlab.runs.environment import read_environment
-from seqlab.runs.folder import read_overrides
+from seqlab.runs.folder import read_metrics, read_overrides, read_sample
 from seqlab.runs.ranking import group_names, group_of, grouped
 
 
@@ -99,7 +100,9 @@ def show_run(run: RunFiles, console: Console) -> None:
         console.print(Text("  no result: it was stopped, failed, or is still running; see train.log", style="yellow"))
         return
     result = run.result
-    curve = [value for line in _lines(run.folder) if (value := line.get(f"val/{run.primary}")) is not None]
+    curve: list[float] = []
+    with suppress(CheckpointError):  # a damaged log leaves the figures as they are
+        curve = [value for value in read_metrics(run.folder).get(f"val/{run.primary}", []) if not math.isnan(value)]
     console.print(
         f"  {result['parameters']:,} parameters, {result['steps']} steps in {clock(result['seconds'])}, "
         f"{compact(result['tokens_per_second'])} tokens/s, best at step {result['best_step']}",
@@ -112,7 +115,7 @@ def show_run(run: RunFiles, console: Console) -> None:
         unit = result["metrics"][name]["unit"]
         rows.append([name, number(value), number(result["validation"].get(name)), unit])
     console.print(Padding(fitted(console.width - 2, ("metric", "test", "validation", ""), rows), (0, 0, 0, 2)))
-    sample = _text(run.folder / "samples.txt").strip()
+    sample = read_sample(run.folder).strip()
     if sample:
         console.print(Padding(Text(printable_lines(sample[:600]), style="dim"), (1, 0, 0, 2)))
 
@@ -175,17 +178,3 @@ def _tags(run: RunFiles) -> str:
 
 def _plain(value: Any) -> str:
     return "–" if value is None else str(value)
-
-
-def _lines(folder: Path) -> list[dict[str, Any]]:
-    try:
-        return [json.loads(line) for line in _text(folder / "metrics.jsonl").splitlines()]
-    except ValueError:
-        return []
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""

@@ -32,33 +32,22 @@ def train(
     checked: Checked = False,
 ) -> None:
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
-    from seqlab.config.overrides import merged
-    from seqlab.config.run import load_run_config
-    from seqlab.runs.catalogue import pinned_start
-    from seqlab.runs.names import check_run_name
-
-    given = overrides or []
-    if name is not None and folder is not None:
-        raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
-    if name is not None:
-        check_run_name(name, "--name")
-    config = load_run_config(given, config_dir)
-    if start := pinned_start(config.init_from, config.runs_dir):
-        given = list(merged(given, start))
-        config = load_run_config(given, config_dir)
+    import seqlab
     from seqlab.cli.display import Terminal
     from seqlab.cli.report import show_plan, show_result
-    from seqlab.runs import train as training
+    from seqlab.runs.setup import start_config
 
+    given = overrides or []
     if dry_run:
+        config, _ = start_config(given, config_dir, name, folder)
         show_plan(config, terminal(), as_json=as_json)
         return
     reporter = Terminal(terminal(stderr=True), quiet=quiet)
-    result = training.train(config, reporter, overrides=given, name=name, folder=folder, checked=checked)
+    run = seqlab.train(*given, name=name, folder=folder, config_dir=config_dir, reporter=reporter, checked=checked)
     if as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2))
+        typer.echo(json.dumps(run.result.as_json(), indent=2))
     else:
-        show_result(result, terminal(), given, config_dir)
+        show_result(run.result, terminal(), given, config_dir)
 
 
 @app.command()

@@ -59,19 +59,21 @@ def predict(
 
     A language model goes on with the text, a classifier names its label, a translator translates it.
     """
-    from seqlab.runs.catalogue import exists, named_run
-
-    folder = named_run(run, runs_dir)
-    if not exists(run):
-        typer.echo(f"run: {folder}", err=True)
+    import seqlab
     from seqlab.cli import predicting
     from seqlab.core.prediction import GenerationConfig
+    from seqlab.runs.catalogue import exists
+
+    found = seqlab.load(run, config_dir=config_dir, runs_dir=runs_dir)
+    if not exists(run):
+        typer.echo(f"run: {found.folder}", err=True)
 
     generation = GenerationConfig(
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
         length_penalty=length_penalty,
     )  # fmt: skip
-    predicting.predict(folder, texts or None, generation, given=_typed(context), config_dir=config_dir, as_json=as_json)
+    found.check_options(generation, _typed(context))
+    predicting.predict(found, texts or None, generation, as_json=as_json)
 
 
 def _typed(context: typer.Context) -> dict[str, str]:
@@ -107,15 +109,12 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Every metric of a trained network on a whole split, and a file with each item. Example: seqlab evaluate last"""
-    if corpus is not None and "split" in _typed(context):
-        raise ConfigError("--split cuts the run's own corpus, and --corpus is taken whole", "leave one of them out")
-    from seqlab.runs.catalogue import named_run
-
-    folder = named_run(run, runs_dir)
+    import seqlab
     from seqlab.cli.evaluation import show_evaluation
-    from seqlab.runs.evaluate import evaluate_run
 
-    found = evaluate_run(folder, split.value, config_dir, corpus, overrides or [])
+    trained = seqlab.load(run, config_dir=config_dir, runs_dir=runs_dir)
+    default = corpus is not None and "split" not in _typed(context)
+    found = trained.evaluate(*(overrides or []), split=None if default else split.value, corpus=corpus)
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:

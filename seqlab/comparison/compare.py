@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.drafting import draft
@@ -27,20 +28,50 @@ from seqlab.core.baseline import Baseline, BaselineSource
 from seqlab.core.files import write_json
 from seqlab.core.metric import Metric
 from seqlab.core.offers import offers
-from seqlab.errors import ConfigError, DataError, Interrupted
+from seqlab.errors import ConfigError, DataError, Interrupted, SeqlabError
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
 from seqlab.runs.folder import read_result
 from seqlab.runs.lock import locked
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
-    """What `compare` came to; summary is None where every run failed."""
+    """What `compare` came to; summary is None where every run failed. failed: why, by model and seed."""
 
     folder: Path
     summary: Summary | None
     failed: Mapping[tuple[str, int], str]
+
+    def __repr__(self) -> str:
+        failed = [f"failed: {label}, seed {seed}: {why}" for (label, seed), why in self.failed.items()]
+        return "\n".join((*self.verdicts, *failed, f"report: {self.report}"))
+
+    @property
+    def report(self) -> Path:
+        """The page with all of it, for a browser."""
+        return self.folder / "report.html"
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """What is shown of each pair of models, in a sentence."""
+        return () if self.summary is None else self.summary.verdicts
+
+    @property
+    def table(self) -> dict[str, list[Any]]:
+        """One row a model, the best first, by column: the test metric's mean over seeds with its 95 % interval, and
+        what training cost. pandas.DataFrame(comparison.table) takes it as it is."""
+        rows = () if self.summary is None else self.summary.rows
+        return {
+            "model": [row.label for row in rows],
+            "seeds": [len(row.test) for row in rows],
+            "mean": [row.mean for row in rows],
+            "low": [row.interval and row.interval[0] for row in rows],
+            "high": [row.interval and row.interval[1] for row in rows],
+            "parameters": [row.variant.sizes and row.variant.sizes.params for row in rows],
+            "training_seconds": [row.training_seconds for row in rows],
+            "tokens_per_second": [row.tokens_per_second for row in rows],
+        }
 
 
 def plan_only(request: Request, config_dir: Path | None, name: str | None) -> Plan:
@@ -197,7 +228,7 @@ def _baselines(first: RunConfig, folder: Path, reporter: Reporter) -> list[Basel
         task = first.task.build()
         found = list(task.baselines()) if offers(task, BaselineSource) else []
     except Exception as error:  # a corpus that has gone or is too large for it: the comparison stands without
-        reporter.say(f"no baselines: {error}")
+        reporter.say(f"no baselines: {error.what if isinstance(error, SeqlabError) else error}")
         return []
     plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
     write_json(folder / "baselines.json", plain)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqlab.data.files import expanded
+from seqlab.errors import ConfigError
 
 
 def key_of(override: str) -> str:
@@ -24,7 +25,26 @@ def spelled(value: object) -> str:
     """A setting's value as an override has it."""
     if value is None:
         return "null"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(spelled, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def as_words(overrides: Iterable[str | Mapping[str, object]]) -> list[str]:
+    """Overrides of a program as the command line has them: strings as they are, mappings by their dotted keys. Raises
+    ConfigError for anything else."""
+    words: list[str] = []
+    for given in overrides:
+        if isinstance(given, str):
+            words.append(given)
+        elif isinstance(given, Mapping) and not any(isinstance(value, Mapping) for value in given.values()):
+            words += [f"{key}={spelled(value)}" for key, value in given.items()]
+        else:
+            raise ConfigError(
+                f"{given!r:.100} is no override",
+                'give each as a string, "model=lstm", or some as a mapping: {"model": "lstm", "model.layers": 2}',
+            )
+    return words
 
 
 def runs_dir_in(overrides: Iterable[str]) -> Path:

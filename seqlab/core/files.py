@@ -109,3 +109,8 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def number_or_nan(value: float | None) -> float:
+    """A number as JSON gave it back: null stood for one that was not finite."""
+    return math.nan if value is None else float(value)

@@ -35,6 +35,9 @@ class Prediction:
     text: str
     details: Mapping[str, Any]
 
+    def __str__(self) -> str:
+        return self.text
+
 
 @runtime_checkable
 class Predictor(Protocol[BatchT]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -80,18 +80,32 @@ class Picture:
         head, _, rest = self.svg.partition(">")
         (folder / f"{self.name}.svg").write_text(f"{head}>{style}{rest}", encoding="utf-8")
 
+    def figure(self) -> Figure:
+        """The picture as matplotlib's, on white, to be changed and saved."""
+        with self._drawing(*_LIGHT) as made:
+            made.draw_without_rendering()
+        return made
+
+    def _repr_png_(self) -> bytes:  # IPython's name
+        return self.png
+
     def _drawn(self, ink: str, paper: str, **how: Any) -> bytes:
+        out = io.BytesIO()
+        with self._drawing(ink, paper) as made:
+            made.savefig(out, **how)
+        return out.getvalue()
+
+    @contextmanager
+    def _drawing(self, ink: str, paper: str) -> Iterator[Figure]:
+        """The figure, while its style lasts: ticks take their colours when they are laid out, which is on saving."""
         from matplotlib.figure import Figure
 
-        out = io.BytesIO()
-        # ticks take their colours when they are laid out, which is on saving
         with _style(ink, paper, self.name), warnings.catch_warnings():
             # a character that no font here has becomes a box
             warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
             made = Figure(figsize=(self.width, self.height), layout="constrained")
             self.draw(made)
-            made.savefig(out, **how)
-        return out.getvalue()
+            yield made
 
 
 def _style(ink: str, paper: str, name: str) -> AbstractContextManager[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from seqlab.core.task import TaskConfig
 from seqlab.errors import ConfigError, ResourceError
 from seqlab.metrics import kinds
 from seqlab.runs.environment import read_environment
-from seqlab.runs.trained import Trained, open_run
+from seqlab.runs.run import Run
 from seqlab.training.device import Device, resolve_device, without_slow_parts
 from seqlab.training.seeds import stream_seed
 from seqlab.training.validation import evaluate
@@ -72,27 +73,29 @@ class Evaluation:
 
 
 def evaluate_run(
-    folder: Path, split: Split, config_dir: Path | None, corpus: str | None = None, overrides: Sequence[str] = ()
+    run: Run, split: Split | None = None, corpus: str | None = None, overrides: Sequence[str] = ()
 ) -> Evaluation:
-    """Every metric of the run's best weights on the whole split, or on the whole of another corpus, with the run's
-    vocabulary and labels; what was found for each item goes into the run's evaluation/SPLIT.jsonl, or
+    """Every metric of the run's best weights on the whole split (test), or on the whole of another corpus, with
+    the run's vocabulary and labels; what was found for each item goes into the run's evaluation/SPLIT.jsonl, or
     corpus-NAME-DIGEST.jsonl. On this machine's device, in the precision that the run came to, or else in fp32.
     overrides: how the file of another corpus is read, where it is unlike the run's own.
 
-    Raises ConfigError for other overrides, CheckpointError or DataError where the run or its corpus is not what it was,
-    ResourceError where the items cannot be written.
+    Raises ConfigError for other overrides and for a split of another corpus, CheckpointError or DataError where the run
+    or its corpus is not what it was, ResourceError where the items cannot be written.
     """
-    trained = open_run(folder, config_dir)
-    task, name = trained.task, f"{split}.jsonl"
-    config = _reading(trained, overrides, corpus)
+    if corpus is not None and split is not None:
+        raise ConfigError("--split cuts the run's own corpus, and --corpus is taken whole", "leave one of them out")
+    split = split or "test"
+    task, name = run.task, f"{split}.jsonl"
+    config = _reading(run, overrides, corpus)
     if corpus is not None:
-        split, task = "test", with_test_corpus(task, corpus, "--corpus", config)
+        task = with_test_corpus(task, corpus, "--corpus", config)
         name = f"corpus-{_plain_name(corpus)}-{task.data_sha256[:8]}.jsonl"
     unknown = task.unknown_in(split)
     remedy = "copy the run to where you may write"
-    items = writable(trained.folder / "evaluation", remedy) / name
-    device = _device(trained)
-    network = trained.network.to(device.torch_device)
+    items = writable(run.folder / "evaluation", remedy) / name
+    device = _device(run)
+    network = copy.deepcopy(run.network).to(device.torch_device)  # the run's own stays where it is
     meter = evaluate(network, task.batches(split, 0), task.meter(split), device)
     lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
     try:
@@ -100,12 +103,12 @@ def evaluate_run(
     except OSError as error:
         raise ResourceError(f"cannot write {items}: {error.strerror}", remedy) from error
     return Evaluation(
-        trained.folder,
+        run.folder,
         split,
-        trained.step,
+        run.step,
         meter.compute(),
         meter.primary,
-        meter.interval(stream_seed(trained.config.seed, "bootstrap")),
+        meter.interval(stream_seed(run.config.seed, "bootstrap")),
         meter.details(),
         tuple(meter.tables()),
         items,
@@ -117,11 +120,11 @@ def evaluate_run(
     )
 
 
-def _reading(trained: Trained, overrides: Sequence[str], corpus: str | None) -> TaskConfig:
+def _reading(run: Run, overrides: Sequence[str], corpus: str | None) -> TaskConfig:
     """The settings with which another corpus is read: the run's own, but for what these overrides say."""
     if not overrides:
-        return trained.config.task
-    may = [f"task.{name}" for name in trained.config.task.reading_settings]
+        return run.config.task
+    may = [f"task.{name}" for name in run.config.task.reading_settings]
     how = (
         f"to be given with --corpus FILE: {', '.join(may)}"
         if may
@@ -140,7 +143,7 @@ def _reading(trained: Trained, overrides: Sequence[str], corpus: str | None) -> 
             )
         if corpus is None:
             raise ConfigError(f"'{override}': the run's own corpus is read as it was in training", how)
-    return read_run_config(trained.folder / "config.yaml", trained.config.config_dir, overrides).task
+    return read_run_config(run.folder / "config.yaml", run.config.config_dir, overrides).task
 
 
 def _plain_name(corpus: str) -> str:
@@ -148,15 +151,15 @@ def _plain_name(corpus: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", Path(corpus).name)[:60]
 
 
-def _device(trained: Trained) -> Device:
+def _device(run: Run) -> Device:
     """This machine's, in the precision that the run came to: fp32 where the device has no such."""
-    chosen = read_environment(trained.folder).get("chosen")
-    config = replace(trained.config.device, type="auto", compile="never", precision="fp32")
-    device, deterministic = None, trained.config.deterministic
+    chosen = read_environment(run.folder).get("chosen")
+    config = replace(run.config.device, type="auto", compile="never", precision="fp32")
+    device, deterministic = None, run.config.deterministic
     if isinstance(chosen, dict) and chosen.get("precision") in ("bf16", "fp16"):
         try:
             device = resolve_device(replace(config, precision=chosen["precision"]), deterministic=deterministic)
         except ConfigError:  # fp16 on a CPU
             device = None
     device = device or resolve_device(config, deterministic=deterministic)
-    return without_slow_parts(device, config, trained.network)
+    return without_slow_parts(device, config, run.network)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seqlab.core.files import read_json, read_plain, write_text
+from seqlab.core.files import number_or_nan, read_json, read_plain, write_text
 from seqlab.errors import CheckpointError, ConfigError, ResourceError
 from seqlab.runs.names import check_run_name
 
@@ -92,6 +92,35 @@ def read_items(folder: Path, metric: str) -> tuple[float, ...] | None:
     values = stored["values"]
     numbers = bool(values) and all(isinstance(v, int | float) and math.isfinite(v) for v in values)
     return tuple(float(value) for value in values) if numbers else None
+
+
+def read_sample(folder: Path) -> str:
+    """What the network wrote at the end of training; "" where that cannot be read."""
+    try:
+        return read_plain(folder / "samples.txt", 8_000_000).decode("utf-8").removesuffix("\n")
+    except (OSError, ValueError):
+        return ""
+
+
+def read_metrics(folder: Path) -> dict[str, list[float]]:
+    """What metrics.jsonl holds of training and validation, as a table by column. Its rows are steps, in their order;
+    where a column has no number for a step, or one that was not finite, it has nan.
+
+    Raises CheckpointError where it cannot be read."""
+    rows: dict[int, dict[str, float]] = {}
+    try:
+        for line in read_plain(folder / "metrics.jsonl", 2**30).decode("utf-8").splitlines():
+            row = {key: number_or_nan(value) for key, value in json.loads(line).items() if not key.startswith("test/")}
+            rows.setdefault(int(row.pop("step")), {}).update(row)
+    except FileNotFoundError:
+        rows = {}  # it was stopped before the first
+    except (AttributeError, KeyError, OSError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'metrics.jsonl'} cannot be read: {error!r:.100}") from error
+    columns = dict.fromkeys(name for row in rows.values() for name in row)
+    return {
+        "step": [*sorted(rows)],
+        **{name: [rows[step].get(name, math.nan) for step in sorted(rows)] for name in columns},
+    }
 
 
 def write_items(folder: Path, metric: str, values: Sequence[float]) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 from torch.utils.tensorboard import SummaryWriter
 
+from seqlab.config.suggest import did_you_mean
 from seqlab.core.example import example_reader
 from seqlab.core.files import finite, writable, write_json, write_text
-from seqlab.core.meter import Table
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
+from seqlab.drawing.pictures import for_page
 from seqlab.errors import ConfigError, DataError, ResourceError, SeqlabError, quoted
 from seqlab.insight.answers import confusion, errors
 from seqlab.insight.attention import attention, attentive
@@ -27,7 +28,7 @@ from seqlab.insight.inspected import InspectedRun, for_each
 from seqlab.insight.memory import memory
 from seqlab.insight.states import states
 from seqlab.runs.folder import make_run_folder
-from seqlab.runs.trained import Trained, open_run
+from seqlab.runs.run import Run, open_run
 from seqlab.training.recorder import write_image
 
 View = Callable[[Sequence[InspectedRun], str | None], list[Picture]]
@@ -105,9 +106,50 @@ def inspect(
             unknown.update(dict.fromkeys(run.task.unknown(text)))
     if unknown:
         say(f"not known from training: {quoted(tuple(unknown))}")
+    where = _folder(runs, views, out, runs_dir)
+    try:
+        drawn = draw_views(runs, views, text, say)
+    except Exception:
+        with suppress(OSError):  # what has something in it stays
+            where.rmdir()
+        raise
+    pictures = drawn.pictures
+    try:
+        for picture in pictures:
+            picture.save(where)
+        page = _write_page(where, runs, pictures)
+        found = Inspection(where, page, pictures, drawn.left_out)
+        write_json(where / "inspect.json", found.as_json())  # from here on the folder is known to be ours
+        _write_board(where, runs, pictures)
+    except OSError as error:
+        raise ResourceError(f"cannot write into {where}: {error.strerror}") from error
+    if drawn.bug is not None:
+        say(f"the other views are in {page}")
+        raise drawn.bug
+    return found
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The pictures, why others could not be drawn, by view, and the first error that was a bug of a view's own."""
+
+    pictures: tuple[Picture, ...]
+    left_out: Mapping[str, str]
+    bug: Exception | None
+
+
+def draw_views(
+    runs: Sequence[InspectedRun], views: Sequence[str], text: str | None, say: Callable[[str], None] = lambda _: None
+) -> Drawn:
+    """Draw these views of these runs, or all that there is something to see in. Writes nothing.
+
+    Raises ConfigError or NumericError where a view that was asked for does not exist or shows nothing.
+    """
+    for name in views:
+        if name not in VIEWS:
+            raise ConfigError(f"there is no view '{name}'", did_you_mean(name, VIEWS), f"views: {', '.join(VIEWS)}")
     if text is not None and views and not set(views) & set(_OF_A_TEXT):
         raise ConfigError(f"--text: {', '.join(views)} reads none", "", f"views that do: {', '.join(_OF_A_TEXT)}")
-    where = _folder(runs, views, out, runs_dir)
     pictures: list[Picture] = []
     left_out: dict[str, str] = {}
     bug: Exception | None = None
@@ -125,48 +167,35 @@ def inspect(
                 left_out[name] = error.what
                 continue
             error.what = f"no {name}: {error.what}"
-            error.allowed = error.allowed or f"all that fit: {shlex.join(['seqlab', 'inspect', *map(str, folders)])}"
-            with suppress(OSError):  # what has something in it stays
-                where.rmdir()
+            folders = [str(run.folder) for run in runs]
+            error.allowed = error.allowed or f"all that fit: {shlex.join(['seqlab', 'inspect', *folders])}"
             raise
         except Exception as error:
             if views:
                 raise
             left_out[name], bug = f"{type(error).__name__}: {error}", bug or error
-    try:
-        for picture in pictures:
-            picture.save(where)
-        page = _write_page(where, runs, pictures)
-        found = Inspection(where, page, tuple(pictures), left_out)
-        write_json(where / "inspect.json", found.as_json())  # from here on the folder is known to be ours
-        _write_board(where, runs, pictures)
-    except OSError as error:
-        raise ResourceError(f"cannot write into {where}: {error.strerror}") from error
-    if bug is not None:
-        say(f"the other views are in {page}")
-        raise bug
-    return found
+    return Drawn(tuple(pictures), left_out, bug)
 
 
-def inspected(label: str, run: Trained) -> InspectedRun:
+def inspected(label: str, run: Run) -> InspectedRun:
     """The run under the name that it has in pictures."""
     return InspectedRun(label, run.folder, run.config, run.task, run.network, run.step)
 
 
-def label_runs(trained: Sequence[Trained]) -> list[InspectedRun]:
+def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
     """Each by its model's name; where several have the same model with what tells them apart: the settings of the model
     that differ, or else the name of the run's folder."""
-    labels = [_label(run, trained) for run in trained]
+    labels = [_label(run, runs) for run in runs]
     # two folders of one name: both with what stands before it
     return [
         inspected(label if labels.count(label) == 1 else str(run.folder), run)
-        for label, run in zip(labels, trained, strict=True)
+        for label, run in zip(labels, runs, strict=True)
     ]
 
 
-def _label(run: Trained, trained: Sequence[Trained]) -> str:
+def _label(run: Run, runs: Sequence[Run]) -> str:
     name = run.config.names["model"]
-    settings = [other.config.tree["model"] for other in trained if other.config.names["model"] == name]
+    settings = [other.config.tree["model"] for other in runs if other.config.names["model"] == name]
     if len(settings) == 1:
         return name
     mine = run.config.tree["model"]
@@ -189,39 +218,17 @@ def _folder(runs: Sequence[InspectedRun], views: Sequence[str], out: Path | None
 
 
 def _write_page(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[Picture]) -> Path:
-    from markupsafe import Markup
-
     named = [f"{run.label}: {run.folder}, weights of step {run.step}" for run in runs]
     tasks = dict.fromkeys(run.config.names["task"] for run in runs)
     text = render(
         "inspect.html.j2",
         title=f"{', '.join(run.label for run in runs)} on {' and '.join(tasks)}",
         about="; ".join(named),
-        # our own drawing: whatever text a user put into it matplotlib has escaped
-        pictures=[
-            {
-                "name": picture.name,
-                "title": picture.title,
-                "about": picture.about,
-                "svg": Markup(picture.svg),
-                "tables": [_cells(table) for table in picture.tables],
-            }
-            for picture in pictures
-        ],
+        pictures=for_page(pictures),
     )
     path = folder / "inspect.html"
     write_text(path, text)
     return path
-
-
-def _cells(table: Table) -> dict[str, Any]:
-    words = [table.is_text(column) for column in range(len(table.headings))]
-
-    def cells(row: Sequence[str | float]) -> list[dict[str, Any]]:
-        texts = (cell if isinstance(cell, str) else f"{cell:.3g}" for cell in row)
-        return [{"text": text, "words": is_text} for text, is_text in zip(texts, words, strict=True)]
-
-    return {"title": table.title, "headings": cells(table.headings), "rows": [cells(row) for row in table.rows]}
 
 
 def _write_board(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[Picture]) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 from seqlab.checkpoints.best import load_best
 from seqlab.config.run import RunConfig
 from seqlab.core.baseline import ChanceLevel
-from seqlab.core.files import finite
+from seqlab.core.files import finite, number_or_nan
 from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
 from seqlab.core.offers import offers
 from seqlab.core.task import Task
+from seqlab.errors import CheckpointError
 from seqlab.metrics import kinds
+from seqlab.runs.folder import read_items, read_result, read_sample
 from seqlab.training.remarks import still_improving, validations, worse_than_chance
 from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
@@ -27,13 +29,18 @@ TEST_IS_VALIDATION = (
 )
 
 
-_NOT_PLAIN = ("metrics", "remarks", "item_values", "sample")  # of a Result
+_FILES = ("item_values", "sample")  # of a Result: test_items.json and samples.txt
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to; result.json holds the same. remarks: those of the warnings that belong beside the figures;
-    the others are about the data, and were said before training."""
+    """What a run came to, with the weights that validated best; result.json holds the same.
+
+    steps, tokens, seconds: of training alone. validation, test: each metric by its name; `primary` is the one that the
+    task is judged by, and `test_interval` its 95 % bootstrap interval over test items. metrics: the same of the test
+    split with unit and direction. item_values: the primary metric item by item. remarks: those of the warnings that
+    belong beside the figures; the others are about the data, and were said before training.
+    """
 
     folder: Path
     task: str
@@ -63,9 +70,56 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as result.json and --json give them."""
-        plain = {key: value for key, value in vars(self).items() if key not in _NOT_PLAIN}
+        plain = {key: value for key, value in vars(self).items() if key not in _FILES}
         plain_values: dict[str, Any] = finite({**plain, "folder": str(self.folder), "metrics": kinds(self.metrics)})
         return plain_values
+
+
+def stored_result(folder: Path) -> Result:
+    """What a run's files say that it came to. Raises CheckpointError where it has no result, or one that is no run's.
+
+    Runs of before do not know all of it: what they lack is empty, or not a number."""
+    stored = read_result(folder)
+    if stored is None:
+        raise CheckpointError(
+            f"{folder} has no result yet", "it was stopped, or is still training; to go on: seqlab resume"
+        )
+    try:
+        validation, test = (_numbers(stored[split]) for split in ("validation", "test"))
+        low, high = stored.get("test_interval") or (None, None)
+        return Result(
+            folder=folder,
+            task=stored["task"],
+            model=stored["model"],
+            seed=stored["seed"],
+            parameters=stored["parameters"],
+            steps=stored["steps"],
+            tokens=stored["tokens"],
+            seconds=stored["seconds"],
+            tokens_per_second=stored["tokens_per_second"],
+            peak_memory_bytes=stored["peak_memory_bytes"],
+            best_step=stored["best_step"],
+            primary=stored["primary"],
+            criterion=tuple(stored.get("criterion", ())),
+            validation=validation,
+            test=test,
+            test_interval=(number_or_nan(low), number_or_nan(high)),
+            details=stored.get("details", {}),
+            device=stored["device"],
+            precision=stored["precision"],
+            metrics={name: Metric(test[name], **kind) for name, kind in stored["metrics"].items() if name in test},
+            warnings=tuple(stored.get("warnings", ())),
+            remarks=tuple(stored.get("remarks", ())),
+            test_is_validation=stored.get("test_is_validation", False),
+            item_values=read_items(folder, stored["primary"]) or (),
+            sample=read_sample(folder),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{folder / 'result.json'} is not that of a run: {error!r:.100}") from error
+
+
+def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: number_or_nan(value) for name, value in values.items()}
 
 
 def task_warnings(task: Task[Any]) -> tuple[str, ...]:

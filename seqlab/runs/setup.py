@@ -11,15 +11,17 @@ import torch
 from torch import nn
 
 from seqlab.checkpoints.best import load_best
-from seqlab.config.run import RunConfig
+from seqlab.config.overrides import merged
+from seqlab.config.run import RunConfig, load_run_config
 from seqlab.contracts.check import check_before_training
 from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.data.files import sha256_of
-from seqlab.errors import CheckpointError
-from seqlab.runs.catalogue import named_run
+from seqlab.errors import CheckpointError, ConfigError
+from seqlab.runs.catalogue import named_run, pinned_start
 from seqlab.runs.environment import environment, fingerprint, recorded
 from seqlab.runs.faults import memory
+from seqlab.runs.names import check_run_name
 from seqlab.runs.reporter import Reporter
 from seqlab.training.auto import choose, left_open
 from seqlab.training.budgets import budget_notes, cut_note
@@ -28,6 +30,23 @@ from seqlab.training.device import Device, without_slow_parts
 from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
 from seqlab.training.trainer import Trainer
 from seqlab.training.windows import steps_in
+
+
+def start_config(
+    overrides: Sequence[str], config_dir: Path | None, name: str | None, folder: Path | None
+) -> tuple[RunConfig, list[str]]:
+    """The config of a run that is to be started, and its overrides, in which init_from is the folder that its name
+    stands for now. Raises ConfigError, also for a name that a run may not have."""
+    if name is not None and folder is not None:
+        raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
+    if name is not None:
+        check_run_name(name, "--name")
+    given = list(overrides)
+    config = load_run_config(given, config_dir)
+    if start := pinned_start(config.init_from, config.runs_dir):
+        given = list(merged(given, start))
+        config = load_run_config(given, config_dir)
+    return config, given
 
 
 def count_parameters(network: nn.Module) -> int:

@@ -18,7 +18,7 @@ from seqlab.runs.catalogue import differences, named_run
 from seqlab.runs.environment import fingerprint, recorded
 from seqlab.runs.folder import find_run
 from seqlab.runs.setup import decide, describe_environment, make_trainer, prepare
-from seqlab.runs.trained import build_task, check_data
+from seqlab.runs.stored_task import build_task, check_data
 from seqlab.training.device import Device, DeviceConfig, resolve_device
 from seqlab.training.trainer import Trainer
 

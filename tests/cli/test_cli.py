@@ -125,10 +125,11 @@ def test_a_run_loads_and_another_starts_from_it(tmp_path: Path, capsys: Capture,
 
     assert trained(*TINY, "--name", "a")[0] == 0
     folder = tmp_path / "runs" / "char_lm" / "rnn" / "a"
-    network, task = load(folder)
+    loaded = load(folder)
+    network, task = loaded.network, loaded.task
     assert not network.training
     for name in ("last", "a", "best:char_lm"):
-        assert torch.equal(next(load(name)[0].parameters()), next(network.parameters()))
+        assert torch.equal(next(load(name).network.parameters()), next(network.parameters()))
     stored = json.loads((folder / "result.json").read_text())
     meter = task.meter("test")
 

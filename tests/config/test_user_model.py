@@ -96,7 +96,6 @@ def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: 
 def test_a_users_run_loads_with_its_folder_and_not_without(folder: Path, tmp_path: Path) -> None:
     overrides = ["model=running_mean", "trainer.max_steps=1", f"runs_dir={tmp_path}", "task.window=16"]
     result = train(load_run_config(overrides, folder))
-    network, _ = load(result.folder, folder)
-    assert not network.training
+    assert not load(result.folder, config_dir=folder).network.training
     with pytest.raises(ConfigError, match="outside seqlab"):
         load(result.folder)

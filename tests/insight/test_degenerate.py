@@ -20,23 +20,23 @@ from seqlab.insight.norms import NormHistory, draw_norms
 from seqlab.insight.reach import Curve
 from seqlab.runs import inspect as inspecting
 from seqlab.runs.inspect import VIEWS, inspected
-from seqlab.runs.trained import Trained, open_run
+from seqlab.runs.run import Run, open_run
 from tests.commands import Capture, Patch, in_process
 
 FILLS = {"zero": 0.0, "constant": 1.0, "huge": 1e30, "infinite": math.inf, "nan": math.nan}
 
 
-def filled(trained: Trained, value: float) -> InspectedRun:
+def filled(run: Run, value: float) -> InspectedRun:
     """The run with every weight at this value."""
-    network = copy.deepcopy(trained.network)
+    network = copy.deepcopy(run.network)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.fill_(value)
-    return inspected("filled", replace(trained, network=network))
+    return replace(inspected("filled", run), network=network)
 
 
 @pytest.fixture(scope="module")
-def char_run(trained_runs: Path) -> Trained:
+def char_run(trained_runs: Path) -> Run:
     return open_run(trained_runs / "runs/char_lm/gru/a")
 
 
@@ -60,7 +60,7 @@ def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_r
 @pytest.mark.parametrize(
     ("value", "said"), [(0.0, "the gradient is exactly 0 from lag 1 on"), (math.nan, "the gradient is not finite")]
 )
-def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, said: str, char_run: Trained) -> None:
+def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, said: str, char_run: Run) -> None:
     broken, healthy = filled(char_run, value), inspected("healthy", char_run)
     (picture,) = gradient([broken, healthy])
     assert f"filled: {said}" in picture.about
@@ -72,7 +72,7 @@ def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, s
     assert first["state"][where] == 1
 
 
-def test_a_loss_that_is_no_number_is_said_beside_a_healthy_one(char_run: Trained) -> None:
+def test_a_loss_that_is_no_number_is_said_beside_a_healthy_one(char_run: Run) -> None:
     (picture,) = memory([filled(char_run, math.nan), inspected("healthy", char_run)])
     assert "filled: its loss is not finite" in picture.svg
     assert "are enough" in picture.svg

@@ -9,12 +9,12 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from seqlab import load
 from seqlab.config.run import load_run_config
 from seqlab.errors import Interrupted
 from seqlab.insight.during import layer_of
 from seqlab.runs.resume import resume
 from seqlab.runs.train import train
-from seqlab.runs.trained import load
 from seqlab.tasks.char_lm import CharLM
 from tests.conftest import tiny_overrides
 
@@ -31,8 +31,8 @@ def test_training_goes_on_as_if_nobody_had_looked(model: str, task: str, tmp_pat
     more = ("model.dropout=0.3",)  # what drew from the global generators would change the masks
     seen = _train(tmp_path / "seen", model, task, *more)
     blind = _train(tmp_path / "blind", model, task, *more, pictures=False)
-    (mine, _), (theirs, _) = load(seen), load(blind)
-    for a, b in zip(mine.parameters(), theirs.parameters(), strict=True):
+    mine, theirs = load(seen), load(blind)
+    for a, b in zip(mine.network.parameters(), theirs.network.parameters(), strict=True):
         assert torch.equal(a, b)
     tags = EventAccumulator(str(seen)).Reload().Tags()
     picture = "viz/states" if model == "lstm" else "viz/attention-decoder-1-cross"

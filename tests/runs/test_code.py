@@ -157,8 +157,8 @@ def test_load_notices_changed_code_and_takes_the_copy(here: tuple[Path, Path]) -
     configs, run = here
 
     def nats(config_dir: Path) -> float:
-        network, task = load(run, config_dir)
-        batch = next(iter(task.batches("validation", 0)))
+        loaded = load(run, config_dir=config_dir)
+        network, batch = loaded.network, next(iter(loaded.task.batches("validation", 0)))
         return float(network(batch, network.initial_state(batch.size)).loss_sum.detach())
 
     before = nats(configs)

@@ -14,8 +14,8 @@ from seqlab.config.run import load_run_config
 from seqlab.core.other_corpus import with_test_corpus
 from seqlab.core.task import Task
 from seqlab.errors import ConfigError
+from seqlab.runs.run import open_run
 from seqlab.runs.train import train
-from seqlab.runs.trained import open_run
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import TASKS, tiny_config, tiny_overrides, tiny_task
 

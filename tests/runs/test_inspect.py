@@ -14,11 +14,12 @@ from seqlab.config.run import load_run_config
 from seqlab.core.meter import Table
 from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError
+from seqlab.insight.inspected import InspectedRun
 from seqlab.insight.views import VIEWS as COMMAND_LINE_VIEWS
 from seqlab.runs.catalogue import named_run
 from seqlab.runs.inspect import VIEWS, _write_page, inspected
+from seqlab.runs.run import open_run
 from seqlab.runs.train import train
-from seqlab.runs.trained import Trained, open_run
 from tests.browser import Browser, PageReader, needs_chromium
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
@@ -143,10 +144,10 @@ def test_several_runs_are_laid_over_each_other(tmp_path: Path, capsys: Capture, 
 def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:
     evil = '<script>document.title="taken"</script>&amp;'
     config = tiny_config("rnn", "char_lm")
-    trained = Trained(Path(evil), config, tiny_task(config), tiny_network(config), 0)
+    run = InspectedRun(evil, Path(evil), config, tiny_task(config), tiny_network(config), 0)
     table = Table(evil, (evil, "n"), ((evil, 1.0),))
     picture = Picture("x", evil, evil, lambda figure: figure.suptitle(evil).set_fontsize(5), tables=(table,))
-    text = _write_page(tmp_path, [inspected(evil, trained)], [picture]).read_text()
+    text = _write_page(tmp_path, [run], [picture]).read_text()
     reader = PageReader()
     reader.feed(text)
     assert "script" not in reader.tags

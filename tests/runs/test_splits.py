@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from seqlab import load
 from seqlab.cli.display import Terminal
 from seqlab.cli.evaluation import show_evaluation
 from seqlab.cli.report import show_plan, show_result
@@ -17,7 +18,6 @@ from seqlab.comparison.planning import complete
 from seqlab.comparison.request import read_request
 from seqlab.config.run import load_run_config
 from seqlab.core.example import example_reader, example_source
-from seqlab.runs.evaluate import evaluate_run
 from seqlab.runs.train import train
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides
 
@@ -52,12 +52,12 @@ def test_a_corpus_without_a_test_split_says_test_is_validation(
     result = train(config, Terminal(consoles[0], quiet=True), folder=Path("made"))
     show_result(result, consoles[1], [], None)
     show_plan(config, consoles[2], as_json=False)
-    show_evaluation(evaluate_run(Path("made"), "test", None), consoles[3])
+    show_evaluation(load("made").evaluate(), consoles[3])
     assert [("test = validation" in _said(console)) for console in consoles[:3]] == [same] * 3
     assert ("test (= validation) split" in _said(consoles[3])) == same
     stored = json.loads(Path("made/result.json").read_text(encoding="utf-8"))
     assert stored["test_is_validation"] is same
-    assert evaluate_run(Path("made"), "test", None).as_json()["test_is_validation"] is same
+    assert load("made").evaluate().as_json()["test_is_validation"] is same
 
     request = read_request(["rnn", *words[1:]], seeds=1)
     drafted, configs = draft(request, None)

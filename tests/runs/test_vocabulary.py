@@ -16,10 +16,9 @@ from seqlab.config.compose import settings as settings_of
 from seqlab.config.run import load_run_config
 from seqlab.core.baseline import BaselineSource
 from seqlab.core.example import example_reader
-from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.errors import CheckpointError, DataError
+from seqlab.runs.run import open_run
 from seqlab.runs.train import train
-from seqlab.runs.trained import open_run
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import TASKS, tiny_overrides
 
@@ -63,7 +62,8 @@ def test_what_needs_no_corpus_works_without(
     words = ("predict", str(run), TEXT, "--json")
     code, before, err = in_process(capsys, monkeypatch, *words)
     assert code == 0, err
-    network, built = seqlab.load(run)
+    loaded = seqlab.load(run)
+    network, built = loaded.network, loaded.task
     read = example_reader(built).example(network, TEXT).batch
     with torch.inference_mode():
         logits = network.eval()(read, network.initial_state(read.size)).logits
@@ -71,7 +71,8 @@ def test_what_needs_no_corpus_works_without(
         corpus.write_bytes(kept)
         change(corpus)
         assert in_process(capsys, monkeypatch, *words)[:2] == (0, before)
-        network, restored = seqlab.load(run)
+        loaded = seqlab.load(run)
+        network, restored = loaded.network, loaded.task
         assert list(restored.vocabulary()) == list(built.vocabulary())
         assert restored.longest() == built.longest()
         assert restored.data_sha256 == built.data_sha256
@@ -126,11 +127,10 @@ def test_a_restored_task_is_whole_once_its_corpus_is_read(
 def test_an_older_run_needs_its_corpus_as_before(trained: Callable[..., Path], tmp_path: Path) -> None:
     run = trained(TASKS[0])
     (run / "vocabulary.json").unlink()
-    network, task = seqlab.load(run)
-    assert predictor(task).predict(network, TEXT, GenerationConfig()).text
+    assert seqlab.load(run).predict(TEXT).text
     (tmp_path / "corpus.tsv").unlink()
     with pytest.raises(DataError, match="no such file"):
-        open_run(run)
+        _ = open_run(run).task
 
 
 def _shuffled(vocabulary: dict[str, Any]) -> str:
@@ -150,7 +150,7 @@ def test_a_damaged_vocabulary_is_refused(task: str, trained: Callable[..., Path]
     ):  # fmt: skip
         (run / "vocabulary.json").write_text(content, encoding="utf-8")
         with pytest.raises(CheckpointError, match=r"vocabulary\.json"):
-            open_run(run)
+            _ = open_run(run).task
 
 
 def test_a_resumed_run_of_before_gains_its_vocabulary(
@@ -161,4 +161,4 @@ def test_a_resumed_run_of_before_gains_its_vocabulary(
     code, _, err = in_process(capsys, monkeypatch, "resume", str(run), "trainer.max_steps=6", "--quiet")
     assert code == 0, err
     (tmp_path / "corpus.tsv").unlink()
-    assert seqlab.load(run)[1].vocabulary()
+    assert seqlab.load(run).task.vocabulary()

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from seqlab import load
 from seqlab.cli.display import Terminal
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.core.example import example_reader
@@ -19,12 +20,10 @@ from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.core.state import State
 from seqlab.core.task import Task
 from seqlab.models.transformer import Transformer
-from seqlab.runs.evaluate import evaluate_run
 from seqlab.runs.inspect import VIEWS, label_runs
 from seqlab.runs.resume import resume
 from seqlab.runs.setup import new_network
 from seqlab.runs.train import train
-from seqlab.runs.trained import load, open_run
 from seqlab.training.device import resolve_device
 from seqlab.training.validation import evaluate
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
@@ -73,10 +72,10 @@ def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
     folder = train(load_run_config(words), Terminal(console), name="a").folder
     told = "training reaches" in capsys.readouterr().err
     assert told == (bptt < 12)
-    evaluate_run(folder, "test", None)
-    network, task = load(folder)
-    predictor(task).predict(network, "The quick brown fox jumps over", GenerationConfig(length=30))
-    subjects = label_runs([open_run(folder)])
+    load(folder).evaluate()
+    run = load(folder)
+    run.predict("The quick brown fox jumps over", length=30)
+    subjects = label_runs([load(folder)])
     for view in ("memory", "states", "attention", *(("gradient",) if bptt > 1 else ())):
         assert VIEWS[view](subjects, None)
     (long,) = VIEWS["states"](subjects, "x" * 40)
@@ -183,5 +182,5 @@ def test_stored_runs_know_it_from_their_config(tmp_path: Path) -> None:
     )
     folder = train(load_run_config(words), name="a").folder
     assert "context: 512" in (folder / "config.yaml").read_text(encoding="utf-8")
-    assert context_of(open_run(folder).network) == 4
+    assert context_of(load(folder).network) == 4
     assert context_of(tiny_network(load_run_config(words))) == 512

@@ -1,0 +1,56 @@
+"""The task of a stored run: with the vocabulary that it was trained with, and the corpus it was trained on or none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from seqlab.config.run import RunConfig
+from seqlab.core.task import Task
+from seqlab.data.files import sha256_of
+from seqlab.errors import DataError
+from seqlab.runs.environment import read_environment, recorded
+from seqlab.runs.vocabulary import restore_task
+
+
+def stored_task(config: RunConfig, folder: Path) -> Task[Any]:
+    """The task, whose corpus is read when that is first needed: only then DataError says that it is gone or has
+    changed (at once for a task that cannot be without it, and for a run of before vocabularies were kept)."""
+    facts = recorded(folder)
+
+    def read() -> Task[Any]:
+        task = build_task(config, folder)
+        check_data(facts, task, folder)
+        return task
+
+    def read_late() -> Task[Any]:
+        try:
+            return read()
+        except DataError as error:
+            raise DataError(f"this needs the corpus of {folder}: {error.what}", error.hint, error.allowed) from error
+
+    task = restore_task(config.task, folder, facts, read_late)
+    return read() if task is None else task
+
+
+def build_task(config: RunConfig, folder: Path) -> Task[Any]:
+    """The task, read from its corpus. A DataError says where the run was started, from where relative paths count."""
+    try:
+        return config.task.build()
+    except DataError as error:
+        where = read_environment(folder).get("folder")
+        if where is not None and Path(where) != Path.cwd():
+            error.hint = f"{error.hint}; the run was started in {where}".removeprefix("; ")
+        raise
+
+
+def check_data(facts: Mapping[str, Any], task: Task[Any], source: Path) -> None:
+    """Raise DataError unless the corpus and the vocabulary are those that `facts` of `source` tell of."""
+    now = {"data_sha256": task.data_sha256, "symbols_sha256": sha256_of(task.vocabulary())}
+    changed = [name.removesuffix("_sha256") for name, digest in now.items() if facts.get(name, digest) != digest]
+    if changed or "data_sha256" not in facts:
+        raise DataError(
+            f"the corpus of {source} is not the one it was trained on (other {' and '.join(changed)})",
+            "restore it; python_docs differs by Python version, cldr by Babel's: see the run's environment.json",
+        )
