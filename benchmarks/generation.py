@@ -38,7 +38,8 @@ class PlainRecurrent(nn.Module):
         stack = network.decoder
         assert isinstance(stack, RecurrentStack)
         self.embed = nn.Embedding.from_pretrained(network.embed.table().detach())
-        self.kernel = KERNELS[model](stack.width, stack.width, num_layers=len(stack.kernels), batch_first=True)
+        width = network.embed.embedding_dim
+        self.kernel = KERNELS[model](width, width, num_layers=len(stack.kernels), batch_first=True)
         self.head = network.head
         with torch.no_grad():
             for layer, kernel in enumerate(stack.kernels):

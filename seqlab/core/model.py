@@ -69,6 +69,15 @@ class SequenceModel(nn.Module, ABC):
         table_VD = inputs_VD
         return lambda index_B, state, memory=None: self.step(table_VD.index_select(0, index_B), state, memory)
 
+    def signals(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> dict[str, Tensor]:
+        """What can be looked at while it reads, by name and (B, T, ...) each: `hidden`, the values of its units, and
+        whatever else a family has, such as its gates. The arguments are those of `forward`, whose output is `hidden` by
+        default."""
+        y_BTD, _ = self(x_BTD, state, valid_BT=valid_BT, memory=memory)
+        return {"hidden": y_BTD}
+
     def carries_state(self) -> bool:
         """Whether training hands anything from one window of a text to the next."""
         return any(True for _ in tensors(self.initial_state(1)))

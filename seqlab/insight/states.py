@@ -70,27 +70,18 @@ def trace(network: Network[Any], example: Example[Any]) -> Trace:
         if name is None:
             raise ConfigError("it calls no sequence model while it reads")
         return Trace(name, f"{name}'s output", _array(calls[name].outcome[0][0]), {})
-    name, stack = stacks[0], calls[stacks[0]].module
-    kernels = [kernel for kernel, call in calls.items() if isinstance(call.module, nn.RNNBase)]
-    last = calls[[kernel for kernel in kernels if kernel.startswith(f"{name}.")][-1]]
+    name = stacks[0]
+    last = calls[[kernel for kernel in calls if kernel.startswith(f"{name}.kernels.")][-1]]
     where = "the last recurrent layer" + (", reading forwards" if name.endswith("ahead") else "")
-    assert isinstance(stack, RecurrentStack)
-    return Trace(name, where, _array(last.outcome[0][0]), _gates(stack, last))
+    return Trace(name, where, _array(last.outcome[0][0]), _gates(last))
 
 
 @torch.no_grad()
-def _gates(stack: RecurrentStack, call: Call[nn.Module]) -> dict[str, Floats]:
-    """The gates of a layer over time, from what its kernel read and said."""
-    if stack.gates is None:
-        return {}
-    x_BTD, before = call.arguments
-    first_1BH = before[0] if isinstance(before, tuple) else before
-    h_BTH = torch.cat((first_1BH.transpose(0, 1), call.outcome[0][:, :-1]), 1)
-    W_xh, W_hh, b_xh, b_hh = (
-        call.module.get_parameter(f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    found = stack.gates(x_BTD @ W_xh.T + b_xh, h_BTH @ W_hh.T + b_hh)
-    return {gate: _array(value_BTH[0]) for gate, value_BTH in found.items() if gate != "candidate"}
+def _gates(call: Call[nn.Module]) -> dict[str, Floats]:
+    """The gates of a layer over time."""
+    assert isinstance(call.module, SequenceModel)
+    found = call.module.signals(*call.arguments)
+    return {name: _array(value_BTH[0]) for name, value_BTH in found.items() if name not in ("hidden", "candidate")}
 
 
 def _array(tensor: Tensor) -> Floats:

@@ -48,6 +48,12 @@ class TwoDirections(SequenceModel):
     ) -> tuple[Tensor, State]:
         return self._read(x_BTD, valid_BT)[0], ()
 
+    def signals(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> dict[str, Tensor]:
+        """Those of the model that reads from left to right."""
+        return self.ahead.signals(x_BTD, self.ahead.initial_state(len(x_BTD)), valid_BT=valid_BT)
+
     def encode(self, x_BSD: Tensor, valid_BS: Tensor) -> Memory:
         """The fixed vector joins what each direction knows when it has read everything."""
         values_BSD, ahead_BSD, mirrored_BSD = self._read(x_BSD, valid_BS)
@@ -88,10 +94,16 @@ class SourceReading(SequenceModel):
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> tuple[Tensor, State]:
-        if memory is None:
-            raise ValueError("a cross decoder needs the memory of its source")
+        memory = _required(memory)
         y_BTD, state = self.causal(x_BTD + self.condition(memory.final_BD)[:, None], state, valid_BT=valid_BT)
         return (y_BTD if self.attend is None else self.attend(y_BTD, memory)), state
+
+    def signals(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> dict[str, Tensor]:
+        """Those of the causal model."""
+        x_BTD = x_BTD + self.condition(_required(memory).final_BD)[:, None]
+        return self.causal.signals(x_BTD, state, valid_BT=valid_BT)
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
         """With the causal model stepped in its own way, without a table: inputs differ from row to row, since the
@@ -99,10 +111,15 @@ class SourceReading(SequenceModel):
         read = self.causal.start()
 
         def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
-            if memory is None:
-                raise ValueError("a cross decoder needs the memory of its source")
+            memory = _required(memory)
             x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
             y_BD, state = read(x_BD + self.condition(memory.final_BD), state)
             return (y_BD if self.attend is None else self.attend(y_BD[:, None], memory)[:, 0]), state
 
         return step
+
+
+def _required(memory: Memory | None) -> Memory:
+    if memory is None:
+        raise ValueError("a cross decoder needs the memory of its source")
+    return memory

@@ -8,9 +8,8 @@ from __future__ import annotations
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.core.model import Role, SequenceModel
-from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_gates
-from seqlab.layers.roles import fill_role
+from seqlab.layers.kernels import Kernel, kernels
+from seqlab.layers.recurrent import RecurrentConfig
 
 
 def gru_gates(from_x_BG: Tensor, from_h_BG: Tensor) -> dict[str, Tensor]:
@@ -36,15 +35,18 @@ def gru_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) -
     return ((1 - update_BH) * gates["candidate"] + update_BH * h_BH,)  # h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
 
-def _initialise(kernel: nn.RNNBase) -> None:
-    initialise_gates(kernel, gates=3)
+class GRU(Kernel, nn.GRU):  # type: ignore[misc]  # its forward is ours
+    """One layer: torch's kernel, and what it computes."""
+
+    fused = nn.GRU.forward
+    blocks = 3
+    equation = staticmethod(gru_step)
+    gates = staticmethod(gru_gates)
 
 
 @config_dataclass(frozen=True, kw_only=True)
 class GRUConfig(RecurrentConfig):
     """Settings of `model=gru`."""
 
-    def build(self, role: Role) -> SequenceModel:
-        return fill_role(
-            lambda: RecurrentStack(nn.GRU, self, _initialise, gru_step, gru_gates), role, self.width, self.attention
-        )
+    def recurrences(self) -> list[Kernel]:
+        return kernels(GRU, self.layers, self.width)

@@ -9,9 +9,8 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.core.model import Role, SequenceModel
-from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_gates
-from seqlab.layers.roles import fill_role
+from seqlab.layers.kernels import Kernel, kernels
+from seqlab.layers.recurrent import RecurrentConfig
 
 
 def lstm_gates(from_x_BG: Tensor, from_h_BG: Tensor) -> dict[str, Tensor]:
@@ -34,19 +33,25 @@ def lstm_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) 
     return gates["output"] * c_BH.tanh(), c_BH  # h_t = o_t * tanh(c_t)
 
 
-def _initialise(kernel: nn.RNNBase) -> None:
-    initialise_gates(kernel, gates=4)
-    hidden = kernel.hidden_size
-    with torch.no_grad():
+class LSTM(Kernel, nn.LSTM):  # type: ignore[misc]  # its forward is ours
+    """One layer: torch's kernel, and what it computes."""
+
+    fused = nn.LSTM.forward
+    blocks, remembers = 4, 2
+    equation = staticmethod(lstm_step)
+    gates = staticmethod(lstm_gates)
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        super().initialise()
+        hidden = self.hidden_size
         # forget-gate bias 1 keeps early gradients alive (Jozefowicz 2015)
-        kernel.get_parameter("bias_ih_l0")[hidden : 2 * hidden].fill_(1.0)
+        self.get_parameter("bias_ih_l0")[hidden : 2 * hidden].fill_(1.0)
 
 
 @config_dataclass(frozen=True, kw_only=True)
 class LSTMConfig(RecurrentConfig):
     """Settings of `model=lstm`."""
 
-    def build(self, role: Role) -> SequenceModel:
-        return fill_role(
-            lambda: RecurrentStack(nn.LSTM, self, _initialise, lstm_step, lstm_gates), role, self.width, self.attention
-        )
+    def recurrences(self) -> list[Kernel]:
+        return kernels(LSTM, self.layers, self.width)

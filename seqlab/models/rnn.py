@@ -5,9 +5,8 @@ from __future__ import annotations
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.core.model import Role, SequenceModel
-from seqlab.layers.recurrent import RecurrentConfig, RecurrentStack, initialise_gates
-from seqlab.layers.roles import fill_role
+from seqlab.layers.kernels import Kernel, kernels
+from seqlab.layers.recurrent import RecurrentConfig
 
 
 def rnn_step(from_x_BH: Tensor, from_h_BH: Tensor, _: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -16,13 +15,17 @@ def rnn_step(from_x_BH: Tensor, from_h_BH: Tensor, _: tuple[Tensor, ...]) -> tup
     return ((from_x_BH + from_h_BH).tanh(),)  # h_t = tanh(W_xh x_t + b_xh + W_hh h_{t-1} + b_hh)
 
 
-def _initialise(kernel: nn.RNNBase) -> None:
-    initialise_gates(kernel, gates=1)
+class RNN(Kernel, nn.RNN):  # type: ignore[misc]  # its forward is ours
+    """One layer: torch's kernel, and what it computes."""
+
+    fused = nn.RNN.forward
+    blocks = 1
+    equation = staticmethod(rnn_step)
 
 
 @config_dataclass(frozen=True, kw_only=True)
 class RNNConfig(RecurrentConfig):
     """Settings of `model=rnn`."""
 
-    def build(self, role: Role) -> SequenceModel:
-        return fill_role(lambda: RecurrentStack(nn.RNN, self, _initialise, rnn_step), role, self.width, self.attention)
+    def recurrences(self) -> list[Kernel]:
+        return kernels(RNN, self.layers, self.width)

@@ -21,6 +21,7 @@ from seqlab.core.state import State
 from seqlab.data.vocabulary import START
 from seqlab.errors import ConfigError
 from seqlab.insight.states import features, followers, states, trace
+from seqlab.layers.kernels import Kernel
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.tasks.char_lm import CharLM, CharNetwork
 from seqlab.tasks.translation import PairBatch, TranslationNetwork
@@ -41,7 +42,7 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
         torch.nn.init.normal_(parameter, std=0.4)
     seen = trace(network, example_reader(task).example(network, TEXT))
     x_TD = network.embed(torch.tensor(task.characters.encode(TEXT[:-1]))).detach()
-    zeros_H = torch.zeros(stack.width)
+    zeros_H = torch.zeros(config.model.width)
     before: list[tuple[torch.Tensor, ...]] = [(zeros_H, zeros_H) if model == "lstm" else (zeros_H,)] * 2
     for place, x_D in enumerate(x_TD):
         for layer, kernel in enumerate(stack.kernels):
@@ -49,8 +50,9 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
                 kernel.get_parameter(f"{name}_l0").detach() for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
             given = W_xh @ x_D + b_xh, W_hh @ before[layer][0] + b_hh
-            gates = stack.gates(*given) if stack.gates is not None else {}
-            before[layer] = stack.equation(*given, before[layer])
+            assert isinstance(kernel, Kernel)
+            gates = kernel.gates(*given)
+            before[layer] = kernel.equation(*given, before[layer])
             x_D = before[layer][0]
         np.testing.assert_allclose(seen.hidden_TH[place], x_D, rtol=1e-4, atol=1e-6)
         assert seen.gates.keys() == gates.keys() - {"candidate"}

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqlab.core.model import Role
+from seqlab.core.model import Memory, Role
+from seqlab.layers.kernels import Kernel
 from seqlab.layers.recurrent import RecurrentStack
 from tests.conftest import tiny_config
 
@@ -24,9 +25,15 @@ def _stack(model: str) -> RecurrentStack:
     return stack
 
 
+def _kernel(stack: RecurrentStack) -> Kernel:
+    (kernel,) = stack.kernels
+    assert isinstance(kernel, Kernel)
+    return kernel
+
+
 def _projections(stack: RecurrentStack, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
     """(from_x, from_h) of the first layer, (..., G)."""
-    weight_of = stack.kernels[0].get_parameter
+    weight_of = _kernel(stack).get_parameter
     from_x = x @ weight_of("weight_ih_l0").T + weight_of("bias_ih_l0")
     return from_x, h @ weight_of("weight_hh_l0").T + weight_of("bias_hh_l0")
 
@@ -35,7 +42,7 @@ def _unroll(stack: RecurrentStack, x_BTD: Tensor, before: tuple[Tensor, ...]) ->
     """The family's equation step by step: the outputs, and what is remembered at the end."""
     outputs = []
     for x_BD in x_BTD.unbind(1):
-        before = stack.equation(*_projections(stack, x_BD, before[0]), before)
+        before = _kernel(stack).equation(*_projections(stack, x_BD, before[0]), before)
         outputs.append(before[0])
     return torch.stack(outputs, 1), before
 
@@ -67,8 +74,7 @@ def test_gates_of_all_steps_at_once_are_those_of_the_lstm_kernel() -> None:
     h_BH = torch.randn(B, D)
     y_BTD, _ = stack(x_BTD, ((h_BH, c_BH),))
     before_BTD = torch.cat((h_BH[:, None], y_BTD[:, :-1]), 1)
-    assert stack.gates is not None
-    gates = stack.gates(*_projections(stack, x_BTD, before_BTD))
+    gates = _kernel(stack).gates(*_projections(stack, x_BTD, before_BTD))
     assert list(gates) == ["input", "forget", "candidate", "output"]
     for t in range(T):
         c_BH = gates["forget"][:, t] * c_BH + gates["input"][:, t] * gates["candidate"][:, t]
@@ -80,9 +86,8 @@ def test_gates_of_all_steps_at_once_are_those_of_the_gru_kernel() -> None:
     stack, x_BTD, h_BH = _stack("gru"), torch.randn(B, T, D), torch.randn(B, D)
     y_BTD, _ = stack(x_BTD, ((h_BH,),))
     before_BTD = torch.cat((h_BH[:, None], y_BTD[:, :-1]), 1)
-    assert stack.gates is not None
     from_x_BTG, from_h_BTG = _projections(stack, x_BTD, before_BTD)
-    gates = stack.gates(from_x_BTG, from_h_BTG)
+    gates = _kernel(stack).gates(from_x_BTG, from_h_BTG)
     assert list(gates) == ["reset", "update", "candidate"]
     z_BTD, r_BTD = gates["update"], gates["reset"]
     let_in_BTD = from_x_BTG[..., 2 * D :] + r_BTD * from_h_BTG[..., 2 * D :]
@@ -90,8 +95,48 @@ def test_gates_of_all_steps_at_once_are_those_of_the_gru_kernel() -> None:
     torch.testing.assert_close((1 - z_BTD) * gates["candidate"] + z_BTD * before_BTD, y_BTD, rtol=1e-5, atol=1e-6)
 
 
-def test_a_vanilla_rnn_has_no_gates() -> None:
-    assert _stack("rnn").gates is None
+@pytest.mark.parametrize("model", RECURRENT)
+@torch.no_grad()
+def test_signals_are_the_hidden_states_and_gates_of_the_equation_step_by_step(model: str) -> None:
+    """Of the last layer; a vanilla RNN has no gates."""
+    stack = tiny_config(model, "char_lm", "model.layers=2", "model.layer_norm=true").model.build(Role.DECODER)
+    assert isinstance(stack, RecurrentStack)
+    for parameter in stack.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    first, last = stack.kernels
+    assert isinstance(last, Kernel)
+    x_BTD = torch.randn(B, T, D)
+    _, (below, before) = stack(torch.randn(B, 3, D), stack.initial_state(B))
+    signals = stack.signals(x_BTD, (below, before))
+    for t, x_BD in enumerate(stack.norms[0](first(x_BTD, below)[0]).unbind(1)):
+        given = [
+            given_BD @ last.get_parameter(f"weight_{part}_l0").T + last.get_parameter(f"bias_{part}_l0")
+            for part, given_BD in (("ih", x_BD), ("hh", before[0]))
+        ]
+        gates, before = last.gates(*given), last.equation(given[0], given[1], before)
+        assert signals.keys() == {"hidden", *gates}
+        for name, expected_BD in {"hidden": before[0], **gates}.items():
+            torch.testing.assert_close(signals[name][:, t], expected_BD, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("model", "gates"), [("rnn", []), ("gru", ["reset", "update", "candidate"])])
+@pytest.mark.parametrize("role", Role)
+def test_signals_of_other_roles_are_those_of_the_model_that_reads_forwards(
+    model: str, gates: list[str], role: Role
+) -> None:
+    """A source that is there moves them; what an encoder reads backwards is not in them."""
+    reader = tiny_config(model, "char_lm", "model.attention=dot").model.build(role)
+    x_BTD, ones_BS = torch.randn(B, T, D), torch.ones(B, 3, dtype=torch.bool)
+    seen = []
+    for scale in (0.0, 1.0):
+        source = scale * torch.ones(B, 3, D)
+        memory = Memory(source, ones_BS, source[:, -1]) if role is Role.CROSS_DECODER else None
+        seen.append(reader.signals(x_BTD, reader.initial_state(B), memory=memory))
+        assert list(seen[-1]) == ["hidden", *gates]
+        assert {value_BTD.shape for value_BTD in seen[-1].values()} == {x_BTD.shape}
+    assert torch.equal(seen[0]["hidden"], seen[1]["hidden"]) == (role is not Role.CROSS_DECODER)
+    early = reader.signals(x_BTD[:, :3], reader.initial_state(B), memory=memory)
+    torch.testing.assert_close(early["hidden"], seen[1]["hidden"][:, :3])
 
 
 @pytest.mark.parametrize(("model", "gates"), [("rnn", 1), ("lstm", 4), ("gru", 3)])
