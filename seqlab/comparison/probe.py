@@ -17,14 +17,14 @@ from torch import Tensor
 
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import RunConfig
-from seqlab.core.batch import HELD_OUT
+from seqlab.core.batch import HELD_OUT, positions_in
 from seqlab.core.network import GeneratingNetwork, Network
 from seqlab.core.state import State
 from seqlab.core.task import Task
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.runs.setup import build_network
 from seqlab.training.auto import first_steps, timed_steps
-from seqlab.training.budgets import positions_in, seconds_per_position
+from seqlab.training.budgets import seconds_per_position
 from seqlab.training.device import Device
 from seqlab.training.trainer import Trainer
 
@@ -85,25 +85,21 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
         if (failed := trainer.step(group)) is not None:
             raise failed
     step_seconds = _step_seconds(trainer)
-    windows = [window for group in islice(first_steps(trainer), 4) for window in group if window.target_count]
-    flops = training_flops(task.build_network(config.model), windows) / sum(window.positions for window in windows)
+    windows = [window for group in islice(first_steps(trainer), 4) for window in group if window.scored]
+    flops = training_flops(task.build_network(config.model), windows) / positions_in(windows)
     state_bytes, speed = _generation(network, task, device)
     each = seconds_per_position(trainer, _VALIDATION_SECONDS)
     return Probe(
         device=device.name,
         precision=device.precision,
         step_seconds=step_seconds,
-        tokens_per_step=fmean(_tokens([group]) for group in islice(first_steps(trainer), 300)),
+        tokens_per_step=fmean(positions_in(group) for group in islice(first_steps(trainer), 300)),
         flops_per_token=flops,
         validation_seconds=each * positions_in(task.validation_batches()),
         state_bytes=state_bytes,
         generated_per_second=speed,
         final_seconds=each * sum(positions_in(task.batches(split, 0)) for split in HELD_OUT),
     )
-
-
-def _tokens(groups: list[list[Any]]) -> int:
-    return sum(window.positions for group in groups for window in group)
 
 
 def _step_seconds(trainer: Trainer[Any]) -> float:

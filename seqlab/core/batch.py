@@ -1,8 +1,8 @@
-"""What a task feeds, and what the trainer must know of it."""
+"""What a task feeds to a network, and what the trainer must know about it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self, TypeVar
 
@@ -17,9 +17,9 @@ HELD_OUT: tuple[Split, Split] = ("validation", "test")
 class Batch:
     """Base of each task's batch: its tensors, and what the trainer must know without asking a device.
 
-    continues: row b carries on row b of the batch before, so that its state is to be kept.
-    target_count: how many targets are scored in it (the divisor of its summed loss).
-    positions: how many positions are read, padding not counted (the "tokens" of tokens/s).
+    continues: row b continues row b of the previous batch, so its state is kept.
+    target_count: the number of targets that are scored, the divisor of the summed loss.
+    positions: the number of positions that are read, without padding: the tokens of tokens/s.
     """
 
     continues: bool = False
@@ -27,12 +27,17 @@ class Batch:
     positions: int
 
     @property
+    def scored(self) -> bool:
+        """Whether it has targets: without, it only moves the state on."""
+        return self.target_count > 0
+
+    @property
     def size(self) -> int:
-        """B: the number of rows."""
+        """B, the number of rows."""
         return next(len(value) for value in vars(self).values() if isinstance(value, Tensor))
 
     def to(self, device: torch.device) -> Self:
-        """The same batch with every tensor on `device`; to CUDA from pinned memory, so that nobody waits."""
+        """The same batch with every tensor on `device`; to CUDA from pinned memory, so that the host does not wait."""
         if device.type == "cpu":
             return self
 
@@ -47,8 +52,19 @@ class Batch:
         return replace(self, **tensors)
 
     def windows(self, steps: int) -> Iterator[Self]:
-        """This batch cut along time into windows of at most `steps` positions, each continuing the last."""
+        """Cut this batch along time into windows of at most `steps` positions, each continuing the previous one.
+        Raises TypeError where the batch has no time axis to cut."""
         raise TypeError(f"{type(self).__name__} cannot be cut along time")
 
 
 BatchT = TypeVar("BatchT", bound=Batch)
+
+
+def targets_in(batches: Iterable[Batch]) -> int:
+    """The number of targets that are scored in all of them."""
+    return sum(batch.target_count for batch in batches)
+
+
+def positions_in(batches: Iterable[Batch]) -> int:
+    """The number of positions that are read in all of them, without padding: tokens, as budgets count them."""
+    return sum(batch.positions for batch in batches)

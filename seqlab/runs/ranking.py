@@ -81,11 +81,8 @@ def sort_runs(runs: Iterable[RunFiles], key: str | None) -> list[RunFiles]:
 def _by_metric(name: str | None) -> Callable[[RunFiles], Any]:
     def rank(run: RunFiles) -> tuple[float, ...]:
         assert run.result is not None
-        if name is None:
-            return (*validated(run.result).rank, -run.changed.timestamp())
-        value = run.result["validation"].get(name)
-        higher = run.result["metrics"].get(name, {}).get("higher_is_better", False)
-        return (math.inf if value is None else -value if higher else value, -run.changed.timestamp())
+        judged = run.result if name is None else {**run.result, "criterion": [name]}
+        return (*(validated(judged).rank or (math.inf,)), -run.changed.timestamp())
 
     return rank
 

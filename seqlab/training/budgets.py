@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from seqlab.core.batch import Batch, positions_in
 from seqlab.core.metric import Metric
 from seqlab.training.progress import Progress
 from seqlab.training.seeds import random_states, set_random_states
@@ -91,7 +92,7 @@ def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
     task, device = trainer.task, trainer.device
     seen, taken = 0, 0.0
 
-    def timed() -> Iterator[Any]:
+    def timed() -> Iterator[Batch]:
         nonlocal seen, taken
         started = ended = time.perf_counter()
         for number, batch in enumerate(task.validation_batches()):
@@ -106,11 +107,6 @@ def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
 
     evaluate(trainer.network, timed(), task.meter("validation"), device)
     return taken / max(seen, 1)
-
-
-def positions_in(batches: Iterable[Any]) -> int:
-    """How many positions are read in batches."""
-    return sum(batch.positions for batch in batches)
 
 
 class ValidationWatch:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from seqlab.core.batch import Batch
+from seqlab.core.batch import Batch, positions_in, targets_in
 from seqlab.errors import NumericError
 from seqlab.training.config import TrainerConfig
 from seqlab.training.nonfinite import count_nonfinite
@@ -54,7 +54,7 @@ class Outcomes:
         """Keep a step until `read`. came_to: summed nats and the gradient's norm. started: by time.perf_counter()."""
         progress.step += 1
         seconds = time.perf_counter() - started
-        targets, tokens = sum(w.target_count for w in group), sum(w.positions for w in group)
+        targets, tokens = targets_in(group), positions_in(group)
         progress.seconds, progress.tokens = progress.seconds + seconds, progress.tokens + tokens
         if not self.waiting:
             self.since = started

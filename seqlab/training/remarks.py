@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seqlab.core.baseline import Baseline
@@ -29,22 +30,20 @@ def worse_than_chance(metrics: Mapping[str, Metric], primary: str, chance: Basel
 
 
 def still_improving(curve: Sequence[tuple[int, float]], metric: Metric, name: str) -> str | None:
-    """A sentence where the last of these validations, by step, is the best and the slope that leads to it is steep: one
-    that would bring more than a tenth of the value in as many steps again. metric: for direction and unit."""
+    """A sentence where the last (step, value) of the curve is the best and the slope that leads to it is steep: as many
+    steps again would gain more than a tenth of the value. metric: direction and unit of the values."""
     if len(curve) < 3:
         return None
-    (step, last), earlier = curve[-1], curve[:-1]
+    *earlier, (step, last) = ((step, replace(metric, value=value)) for step, value in curve)
     before_step, before = next((point for point in reversed(earlier) if point[0] <= 0.9 * step), earlier[0])
-    best = (max if metric.higher_is_better else min)(value for _, value in earlier)
-    gain = last - before if metric.higher_is_better else before - last
-    if not Metric(last, metric.unit, metric.higher_is_better).better_than(
-        Metric(best, metric.unit, metric.higher_is_better)
-    ) or gain * step / (step - before_step) <= _STILL * abs(last):
+    gain = before.rank - last.rank
+    is_best = all(last.better_than(other) for _, other in earlier)
+    if not is_best or gain * step / (step - before_step) <= _STILL * abs(last.value):
         return None
     unit = f" {metric.unit}".rstrip()
     return (
-        f"validation {name.replace('_', ' ')} was still improving when training ended ({before:.4g} at step "
-        f"{before_step}, {last:.4g}{unit} at {step}): give it more, such as trainer.max_steps={2 * step}"
+        f"validation {name.replace('_', ' ')} was still improving when training ended ({before.value:.4g} at step "
+        f"{before_step}, {last.value:.4g}{unit} at {step}): give it more, such as trainer.max_steps={2 * step}"
     )
 
 

@@ -12,7 +12,7 @@ from typing import Generic
 import torch
 from torch import Tensor, nn
 
-from seqlab.core.batch import BatchT
+from seqlab.core.batch import BatchT, targets_in
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.state import State, detach
 from seqlab.training.config import TrainerConfig
@@ -44,11 +44,11 @@ class Update(Generic[BatchT]):
         """One step from the mean loss over all targets of the windows: (summed nats, gradient norm before clipping), on
         the device. The norm is not finite, and no weight has moved, where the loss or the gradient is not."""
         self._begin(learning_rate)
-        targets = sum(window.target_count for window in windows)
+        targets = targets_in(windows)
         nats = torch.zeros((), device=self.device.torch_device)
         for window in windows:
             output = self._read(window)
-            if window.target_count:
+            if window.scored:
                 self.scaler.scale(output.loss_sum / targets).backward()
                 nats = nats + output.loss_sum.detach()
             self.state = output.state
@@ -72,7 +72,7 @@ class Update(Generic[BatchT]):
         batch = window.to(self.device.torch_device)
         carried = self.state if window.continues else None
         state = self.network.initial_state(window.size) if carried is None else detach(carried)
-        with torch.set_grad_enabled(window.target_count > 0), self.device.autocast():
+        with torch.set_grad_enabled(window.scored), self.device.autocast():
             output: StepOutput = self.forward(batch, state)
         return output
 

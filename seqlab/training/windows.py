@@ -25,7 +25,7 @@ def epoch_windows(
 def steps_in(epochs: int, task: Task[BatchT], network: Network[BatchT], bptt_steps: int | None, accumulate: int) -> int:
     """How many optimizer steps so many epochs are. Reads one of them; with batches of a fixed number of tokens the
     others may differ by a few."""
-    windows = sum(window.target_count > 0 for window in epoch_windows(task, network, 0, bptt_steps))
+    windows = sum(window.scored for window in epoch_windows(task, network, 0, bptt_steps))
     return -(-epochs * windows // accumulate)
 
 
@@ -43,12 +43,12 @@ class Windows(Generic[BatchT]):
         group: list[BatchT] = []
         for window in () if finished() else self._from(progress):
             group.append(window)
-            if sum(w.target_count > 0 for w in group) == self.config.accumulate:
+            if sum(w.scored for w in group) == self.config.accumulate:
                 yield group
                 group = []
                 if finished():
                     return
-        if any(window.target_count for window in group):
+        if any(window.scored for window in group):
             yield group
 
     def _from(self, progress: Progress) -> Iterator[BatchT]:
