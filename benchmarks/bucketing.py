@@ -15,7 +15,8 @@ import torch
 from benchmarks.harness import Contender, Facts, Pace, Report, interleave, parser, ratios, speed_ratio
 from benchmarks.ours import make_trainer, run
 from seqlab.core.batch import Split
-from seqlab.tasks.translation import PairBatch, Translation
+from seqlab.data.batches import PairBatch
+from seqlab.tasks.translation import Translation
 
 
 def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], unbucketed: bool = False) -> None:

@@ -25,7 +25,8 @@ from benchmarks.ours import seqlab, seqlab_as_it_comes
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.core.network import Network
 from seqlab.core.state import State, detach
-from seqlab.tasks.char_lm import CharBatch, CharLM
+from seqlab.data.batches import TokenBatch
+from seqlab.tasks.char_lm import CharLM
 
 _SIZES = {
     "small": ("model.width=32", "task.batch_size=4", "task.window=16"),
@@ -49,7 +50,7 @@ class Parts:
         assert isinstance(task, CharLM)
         torch.manual_seed(0)
         self.network: Network[Any] = task.build_network(self.config.model)
-        self.batches: list[CharBatch] = list(task.batches("train", 0))[:-1]
+        self.batches: list[TokenBatch] = list(task.batches("train", 0))[:-1]
         facts["tokens_per_step"] = self.batches[0].positions
 
     def optimizer(self) -> torch.optim.Optimizer:
@@ -70,7 +71,7 @@ class Model(nn.Module):
 
     def forward(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         rows, count = len(inputs), labels.numel()
-        batch = CharBatch(inputs_BT=inputs, targets_BT=labels, target_count=count, positions=count)
+        batch = TokenBatch(inputs_BT=inputs, targets_BT=labels, target_count=count, positions=count)
         state = self.network.initial_state(rows) if self.state is None else detach(self.state)
         output = self.network(batch, state)
         self.state = output.state
@@ -98,7 +99,7 @@ def bare(pace: Pace, facts: Facts, size: str) -> None:
 class Stream(torch.utils.data.IterableDataset[tuple[Tensor, Tensor]]):
     """The batches in order, without end."""
 
-    def __init__(self, batches: list[CharBatch]) -> None:
+    def __init__(self, batches: list[TokenBatch]) -> None:
         self.batches = batches
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:

@@ -19,7 +19,8 @@ from benchmarks.harness import Report, parser
 from seqlab.config.run import load_run_config
 from seqlab.core.prediction import GenerationConfig
 from seqlab.layers.recurrent import RecurrentStack
-from seqlab.tasks.char_lm import CharLM, CharNetwork
+from seqlab.networks.token_lm import TokenLM
+from seqlab.tasks.char_lm import CharLM
 
 TEMPERATURE = 0.8
 CONTEXT = 1024
@@ -33,7 +34,7 @@ TRANSFORMER = (
 class PlainRecurrent(nn.Module):
     """What a student writes: embedding, torch's kernel with all its layers, linear."""
 
-    def __init__(self, model: str, network: CharNetwork) -> None:
+    def __init__(self, model: str, network: TokenLM) -> None:
         super().__init__()
         stack = network.decoder
         assert isinstance(stack, RecurrentStack)
@@ -62,7 +63,7 @@ class PlainRecurrent(nn.Module):
 class PlainTransformer:
     """Without a cache: everything within the context is read again at each step."""
 
-    def __init__(self, network: CharNetwork) -> None:
+    def __init__(self, network: TokenLM) -> None:
         self.network = network
 
     @torch.inference_mode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,16 +16,6 @@ from seqlab.core.metric import Metric
 def kinds(metrics: Mapping[str, Metric]) -> dict[str, dict[str, str | bool | float | None]]:
     """Unit, direction and range of each metric, as result.json gives them."""
     return {name: {key: value for key, value in vars(m).items() if key != "value"} for name, m in metrics.items()}
-
-
-def nats_metrics(nats: float, targets: int) -> dict[str, Metric]:
-    """Loss, bits and perplexity of `nats` summed over `targets` characters or tokens."""
-    mean = nats / max(targets, 1)
-    return {
-        "loss": Metric(mean, "nats", higher_is_better=False, lowest=0.0),
-        "bits": Metric(mean / math.log(2), "bits", higher_is_better=False, lowest=0.0),
-        "perplexity": Metric(math.exp(min(mean, 700.0)), "", higher_is_better=False, lowest=1.0),
-    }
 
 
 def gather(parts: list[torch.Tensor]) -> Floats:

@@ -1,81 +1,40 @@
-"""Character language model: predict each next character of a stream (many-to-many).
-
-Shape letters: B parallel streams, T time, D width, V vocabulary, N characters of a split.
-"""
+"""Character language model: predict each next character of a stream (many-to-many). B parallel streams, T time."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
-from torch import Tensor
-from torch.nn import functional as F
 
-from seqlab.baselines.n_gram import best_n_gram, xz_bits
+from seqlab.baselines.running_text import running_text_baselines
 from seqlab.core.baseline import Baseline
-from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, Positive, Share
-from seqlab.core.meter import Meter
-from seqlab.core.metric import Metric
-from seqlab.core.model import ModelConfig, Role, context_of
-from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, TokenStep
+from seqlab.core.model import ModelConfig, context_of
+from seqlab.core.network import GeneratingNetwork, Network
 from seqlab.core.prediction import GenerationConfig, Prediction
-from seqlab.core.state import State
 from seqlab.core.task import Task, TaskConfig
+from seqlab.data.batches import TokenBatch
 from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.repeats import repeated_text
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora, cut_text, named_parts
+from seqlab.data.streams import contexts, evaluation_streams, one_row, random_windows, training_streams, up_to
 from seqlab.data.text import read_text
-from seqlab.data.vocabulary import ALPHABET, UNKNOWN, Vocabulary
+from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import Normalization, normalized
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.errors import ConfigError, DataError
-from seqlab.layers.embedding import TokenEmbedding, token_head
-from seqlab.metrics import ItemSums, gather, nats_metrics
-
-_N_GRAM_CHARACTERS = 2_000_000  # a larger table of counts would take gigabytes and minutes
-_CONTEXT_CHARACTERS = 32_768  # of one batch of contexts: some tens of megabytes of activations
-_SHORTEST_BLOCK = 1000  # characters; shorter ones are far from independent of their neighbours
-_MOST_BLOCKS = 25  # text changes over pages too, so that long blocks are the more honest, and 25 are enough to vary
-_UNSCORED = -100  # the target that cross_entropy ignores
+from seqlab.metrics.likelihood import RunningTextMeter, running_text_metrics
+from seqlab.networks.token_lm import TokenLM
 
 CORPORA = {"python_docs": python_docs}
-
-
-@dataclass(frozen=True, kw_only=True)
-class CharBatch(Batch):
-    """Characters and those that follow them; targets of -100 are read but not scored. starts_B: where in its split
-    each row's first target stands, so that what is found for a character can be told by its place in the text."""
-
-    inputs_BT: Tensor
-    targets_BT: Tensor
-    starts_B: Tensor | None = None
-
-    def windows(self, steps: int) -> Iterator[Self]:
-        if steps >= self.inputs_BT.shape[1]:
-            yield self
-            return
-        pieces = zip(self.inputs_BT.split(steps, 1), self.targets_BT.split(steps, 1), strict=True)
-        for index, (inputs_BT, targets_BT) in enumerate(pieces):
-            scored = int((targets_BT != _UNSCORED).sum())
-            yield replace(
-                self,
-                inputs_BT=inputs_BT,
-                targets_BT=targets_BT,
-                starts_B=None if self.starts_B is None else self.starts_B + index * steps,
-                target_count=scored,
-                positions=scored,
-                continues=self.continues or index > 0,
-            )
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -94,14 +53,8 @@ class CharLMConfig(SplitCorpora, TaskConfig):
     """
 
     training_settings = (
-        "batch_size",
-        "window",
-        "windows",
-        "eval_batch_size",
-        "eval_characters",
-        "sample_length",
-        "sample_temperature",
-    )
+        "batch_size", "window", "windows", "eval_batch_size", "eval_characters", "sample_length", "sample_temperature",
+    )  # fmt: skip
 
     before: ClassVar[Mapping[str, Any]] = {"windows": "streams"}
 
@@ -151,7 +104,7 @@ class CharLMConfig(SplitCorpora, TaskConfig):
         return read_text(find_corpus(where, key, CORPORA, "a UTF-8 text file"), key)
 
 
-class CharLM(Restorable, Task[CharBatch]):
+class CharLM(Restorable, Task[TokenBatch]):
     """A text, its characters as ids, and three splits in order."""
 
     continues_texts = True
@@ -169,11 +122,9 @@ class CharLM(Restorable, Task[CharBatch]):
             if len(part) <= config.window + 1:
                 own = split in given
                 where = f"task.{split}_corpus={config.held_out()[split]}" if own else f"task.corpus={config.corpus}"
-                raise DataError(
-                    f"{where}: its {split} split of {len(part)} characters is too short for one "
-                    f"window of task.window={config.window}",
-                    f"give a longer text, or try task.window={max(1, len(part) // 2)}",
-                )
+                what = f"{where}: its {split} split of {len(part)} characters is too short for one window"
+                remedy = f"give a longer text, or try task.window={max(1, len(part) // 2)}"
+                raise DataError(f"{what} of task.window={config.window}", remedy)
         self.texts = parts
         self.characters = Vocabulary.of([parts["train"]])
         self.ids = {split: torch.tensor(self.characters.encode(part)) for split, part in parts.items()}
@@ -190,89 +141,35 @@ class CharLM(Restorable, Task[CharBatch]):
         """A text of the user's own as one of the corpus is read."""
         return normalized(text.replace("\r\n", "\n"), self.config.normalize)
 
-    def batches(self, split: Split, seed: int) -> Iterator[CharBatch]:
-        """Training: one pass over the stream from a start drawn by `seed`, every character a target once.
-        Evaluation: in order; each stream but the first warms up on the characters before its own."""
-        rows, starts_B = (self._training_streams(seed), None) if split == "train" else self._evaluation_streams(split)
-        window = self.config.window if split == "train" else max(1, self.config.window // 2)
-        scored_T = (rows[1] != _UNSCORED).sum(0)
-        pieces = zip(*(part.split(window, -1) for part in (*rows, scored_T)), strict=True)
-        for index, (inputs_BT, targets_BT, counts_T) in enumerate(pieces):
-            scored = int(counts_T.sum())
-            yield CharBatch(
-                inputs_BT=inputs_BT,
-                targets_BT=targets_BT,
-                starts_B=None if starts_B is None else starts_B + index * window,
-                target_count=scored,
-                positions=scored,
-                continues=index > 0,
-            )
+    def batches(self, split: Split, seed: int) -> Iterator[TokenBatch]:
+        if split == "train":
+            return training_streams(self.ids[split], self.config.batch_size, self.config.window, seed)
+        return evaluation_streams(self.ids[split], self.config.eval_batch_size, self.config.window)
 
-    def validation_batches(self) -> Iterator[CharBatch]:
-        most, scored = self.config.eval_characters, 0
-        for batch in self.batches("validation", 0):
-            scored += batch.target_count
-            if most is not None and scored > most:
-                return
-            yield batch
+    def validation_batches(self) -> Iterator[TokenBatch]:
+        return up_to(self.config.eval_characters, self.batches("validation", 0))
 
     def shorter_validation(self, share: float) -> str | None:
         whole = self.config.eval_characters or len(self.ids["validation"])
         return f"task.eval_characters={max(self.config.least_eval_characters, round(share * whole))}"
 
-    def training_batches(self, network: Network[CharBatch], seed: int) -> Iterator[CharBatch]:
+    def training_batches(self, network: Network[TokenBatch], seed: int) -> Iterator[TokenBatch]:
         """For a network that carries a state, streams; else the same windows in random order, which spares it batches
         that are alike from one step to the next (1.93 instead of 1.94 bits for a Transformer on python_docs)."""
-        return self._random_windows(seed) if self._in_random_order(network) else self.batches("train", seed)
+        if not self._in_random_order(network):
+            return self.batches("train", seed)
+        return random_windows(self.ids["train"], self.config.batch_size, self.config.window, seed)
 
-    def training_order(self, network: Network[CharBatch]) -> str:
+    def training_order(self, network: Network[TokenBatch]) -> str:
         return "windows in random order" if self._in_random_order(network) else "windows in the order of the text"
 
-    def _in_random_order(self, network: Network[CharBatch]) -> bool:
+    def _in_random_order(self, network: Network[TokenBatch]) -> bool:
         return self.config.windows == "auto" and not network.carries_state()
 
-    def _random_windows(self, seed: int) -> Iterator[CharBatch]:
-        """Every character a target once, in windows whose borders and order are drawn by `seed`."""
-        generator = torch.Generator().manual_seed(seed)
-        window = self.config.window
-        inputs_RT, targets_RT = self._training_rows(generator, math.ceil(len(self.ids["train"]) / window), window)
-        counts_R = (targets_RT != _UNSCORED).sum(1)
-        for rows_B in torch.randperm(len(inputs_RT), generator=generator).split(self.config.batch_size):
-            scored = int(counts_R[rows_B].sum())
-            yield CharBatch(
-                inputs_BT=inputs_RT[rows_B], targets_BT=targets_RT[rows_B], target_count=scored, positions=scored
-            )
+    def build_network(self, model: ModelConfig) -> TokenLM:
+        return TokenLM(len(self.characters), model, self.config.window)
 
-    def _training_streams(self, seed: int) -> tuple[Tensor, Tensor]:
-        characters = len(self.ids["train"])
-        streams = min(self.config.batch_size, characters // self.config.window)
-        return self._training_rows(torch.Generator().manual_seed(seed), streams, math.ceil(characters / streams))
-
-    def _training_rows(self, generator: torch.Generator, rows: int, length: int) -> tuple[Tensor, Tensor]:
-        """(inputs, targets) of the whole training text from a random start, cut into rows of this length."""
-        ids_N = self.ids["train"]
-        start = int(torch.randint(len(ids_N), (), generator=generator))
-        follows_N = torch.cat((ids_N[1:], ids_N.new_tensor([_UNSCORED])))
-        missing = rows * length - len(ids_N)
-        inputs_N = F.pad(ids_N.roll(-start), (0, missing))
-        targets_N = F.pad(follows_N.roll(-start), (0, missing), value=_UNSCORED)
-        return inputs_N.view(rows, length), targets_N.view(rows, length)
-
-    def _evaluation_streams(self, split: Split) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        inputs_N, targets_N = self.ids[split][:-1], self.ids[split][1:]
-        lead = self.config.window
-        streams = max(1, min(self.config.eval_batch_size, len(inputs_N) // (2 * lead)))
-        stride = math.ceil((len(inputs_N) - lead) / streams)
-        missing = lead + streams * stride - len(inputs_N)
-        inputs_BT = F.pad(inputs_N, (0, missing)).unfold(0, lead + stride, stride)
-        targets_BT = F.pad(targets_N, (0, missing), value=_UNSCORED).unfold(0, lead + stride, stride).clone()
-        targets_BT[1:, :lead] = _UNSCORED
-        return (inputs_BT, targets_BT), 1 + stride * torch.arange(streams)
-
-    def build_network(self, model: ModelConfig) -> CharNetwork:
-        return CharNetwork(len(self.characters), model, self.config.window)
-
-    def check_windows(self, steps: int, network: Network[CharBatch]) -> None:
+    def check_windows(self, steps: int, network: Network[TokenBatch]) -> None:
         if steps > self.config.window:
             raise ConfigError(
                 f"trainer.bptt_steps={steps} is longer than a batch of task.window={self.config.window} characters",
@@ -294,8 +191,8 @@ class CharLM(Restorable, Task[CharBatch]):
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {"characters": self.characters.tokens}
 
-    def meter(self, split: Split) -> CharMeter:
-        return CharMeter(self.characters, len(self.ids[split]))
+    def meter(self, split: Split) -> RunningTextMeter:
+        return RunningTextMeter(self.characters.tokens, len(self.ids[split]))
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> CharLM:
         text = self.config.read(where, key)
@@ -303,11 +200,8 @@ class CharLM(Restorable, Task[CharBatch]):
         task.data_sha256, task.test_is_validation = sha256_of([text]), False
         text = normalized(text, self.config.normalize)
         if len(text) <= self.config.window + 1:
-            raise DataError(
-                f"{key}={where}: its {len(text)} characters are too short for one window of "
-                f"task.window={self.config.window}",
-                "give a longer text",
-            )
+            what = f"{key}={where}: its {len(text)} characters are too short for one window"
+            raise DataError(f"{what} of task.window={self.config.window}", "give a longer text")
         task.texts, task.ids = {"test": text}, {"test": torch.tensor(self.characters.encode(text))}
         return task
 
@@ -326,54 +220,38 @@ class CharLM(Restorable, Task[CharBatch]):
             **{f"characters of {split} not in training": count for split, count in unknown.items() if count},
         }
 
-    def samples(self, network: Network[CharBatch], seed: int) -> str:
+    def samples(self, network: Network[TokenBatch], seed: int) -> str:
         prompt = "\n\n" if "\n" in self.characters.tokens else self.characters.tokens[-1]
-        return self.write(network, prompt, self.config.sample_length, self.config.sample_temperature, seed).strip("\n")
+        length, temperature = self.config.sample_length, self.config.sample_temperature
+        generation = GenerationConfig(length=length, temperature=temperature, seed=seed)
+        return "".join(self.stream(network, prompt, generation)).strip("\n")
 
     def chance(self, split: Split) -> Baseline:
         count = len(self.characters)
-        return Baseline("chance", f"each of {count} tokens as likely", _figures(math.log(count), 1))
+        return Baseline("chance", f"each of {count} tokens as likely", running_text_metrics(math.log(count), 1, "char"))
 
     def baselines(self) -> Iterator[Baseline]:
-        train, validation, test = (self.texts[split] for split in ("train", "validation", "test"))
-        if max(len(validation), len(test)) <= _N_GRAM_CHARACTERS:
-            counted = train[-_N_GRAM_CHARACTERS:]
-            order, bits = best_n_gram(counted, validation, test)
-            part = "train" if len(counted) == len(train) else f"the last {len(counted):,} characters of train"
-            about = f"interpolated n-gram (Witten-Bell), order {order}, counted on {part}"
-            yield Baseline(f"{order}-gram", about, _figures(bits * math.log(2) * len(test), len(test)))
-        nats = xz_bits(train, test) * math.log(2) * len(test)
-        yield Baseline("xz", "growth of an xz -9e archive of train when test is added", _figures(nats, len(test)))
+        test = self.texts["test"]
+        for name, about, bits in running_text_baselines(self.texts["train"], self.texts["validation"], test):
+            nats = bits * math.log(2) * len(test)
+            yield Baseline(name, about, running_text_metrics(nats, len(test), "char"))
 
-    def write(
-        self,
-        network: Network[CharBatch],
-        prompt: str,
-        length: int = 400,
-        temperature: float = 0.8,
-        seed: int = 0,
-    ) -> str:
-        """`length` characters that the network puts after `prompt` (which must not be empty)."""
-        return "".join(
-            self.stream(network, prompt, GenerationConfig(length=length, temperature=temperature, seed=seed))
-        )
-
-    def stream(self, network: Network[CharBatch], text: str, generation: GenerationConfig) -> Iterator[str]:
+    def stream(self, network: Network[TokenBatch], text: str, generation: GenerationConfig) -> Iterator[str]:
         """The characters that the network puts after `text`, one by one."""
         if not isinstance(network, GeneratingNetwork):
             raise TypeError("a network that can write is needed")
         if not text:
             raise DataError("there is nothing to continue", "give a prompt of one character or more")
         ids_BT = torch.tensor([self.characters.encode(self.clean(text))], device=next(network.parameters()).device)
-        batch = CharBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
+        batch = TokenBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
         sampling = Sampling(temperature=generation.temperature, top_k=generation.top_k, top_p=generation.top_p)
         generator = torch.Generator().manual_seed(generation.seed)
         for token_B in stream(network, batch, ids_BT[:, -1], generation.length, sampling, generator):
             yield from self.characters.decode(token_B.tolist())
 
-    def predict(self, network: Network[CharBatch], text: str, generation: GenerationConfig) -> Prediction:
-        said = "".join(self.stream(network, text, generation))
-        return Prediction(said, {"continuation": said})
+    def predict(self, network: Network[TokenBatch], text: str, generation: GenerationConfig) -> Prediction:
+        continuation = "".join(self.stream(network, text, generation))
+        return Prediction(continuation, {"continuation": continuation})
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.characters.unknown(self.clean(text))
@@ -384,161 +262,13 @@ class CharLM(Restorable, Task[CharBatch]):
         start = max(0, (len(text) - length) // 2)
         return text[1 + text.rfind("\n", 0, start) :][:length]
 
-    def example(self, network: Network[CharBatch], text: str) -> Example[CharBatch]:
+    def example(self, network: Network[TokenBatch], text: str) -> Example[TokenBatch]:
         if not text:
             raise DataError("there is nothing to look at", "give a text of one character or more")
         text = self.clean(text)
         whole, text = text, text[: context_of(network)]
-        ids_BT = torch.tensor([self.characters.encode(text)])
-        follows_BT = F.pad(ids_BT[:, 1:], (0, 1), value=_UNSCORED)  # nobody knows what follows the last
-        batch = CharBatch(inputs_BT=ids_BT, targets_BT=follows_BT, target_count=len(text) - 1, positions=len(text))
-        return Example(batch, tuple(text), left_out=len(whole) - len(text))
+        return Example(one_row(self.characters.encode(text)), tuple(text), left_out=len(whole) - len(text))
 
-    def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[CharBatch]:
-        ids_N = self.ids[split]
-        if len(ids_N) <= longest:
-            raise DataError(
-                f"task.corpus={self.config.corpus}: its {split} split of {len(ids_N)} characters holds no stretch of "
-                f"{longest}"
-            )
-        chosen_R = torch.linspace(longest, len(ids_N) - 1, min(count, len(ids_N) - longest)).long()
-        # as many characters in each batch, whatever the length of its rows
-        for target_B in chosen_R.split(max(1, _CONTEXT_CHARACTERS // steps)):
-            inputs_BT = ids_N[target_B[:, None] - steps + torch.arange(steps)]
-            targets_BT = torch.full_like(inputs_BT, _UNSCORED)
-            targets_BT[:, -1] = ids_N[target_B]
-            yield CharBatch(
-                inputs_BT=inputs_BT,
-                targets_BT=targets_BT,
-                starts_B=target_B - steps + 1,
-                target_count=len(target_B),
-                positions=inputs_BT.numel(),
-            )
-
-
-class CharNetwork(GeneratingNetwork[CharBatch]):
-    """Embedding, a causal model, and a head that scores each next character."""
-
-    alphabet = ALPHABET
-
-    def __init__(self, vocabulary_size: int, model: ModelConfig, window: int) -> None:
-        super().__init__()
-        self.window = window
-        self.embed = TokenEmbedding(vocabulary_size, model.width)
-        self.decoder = model.build(Role.DECODER)
-        self.dropout = model.dropout_layer()
-        self.head = token_head(self.embed, model.tie_embeddings)
-
-    def parts(self) -> Parts:
-        return Parts((self.embed,), (self.decoder,), (self.head,))
-
-    def carries_state(self) -> bool:
-        return self.decoder.carries_state()
-
-    def initial_state(self, rows: int, *, cached: bool = False) -> State:
-        """Cached, a model without recurrence keeps what training reached at once, so that each character is predicted
-        from the half of that before it at least, never from nothing."""
-        return self.decoder.initial_state(rows, capacity=self._positions() if cached else 0)
-
-    def _positions(self) -> int:
-        """The most positions that the decoder read at once in training."""
-        return min(self.window, context_of(self.decoder) or self.window)
-
-    def forward(self, batch: CharBatch, state: State) -> StepOutput:
-        hidden_BTD, state = self.decoder(self.dropout(self.embed(batch.inputs_BT)), state)
-        logits_BTV = self.head(self.dropout(hidden_BTD))
-        loss = F.cross_entropy(
-            logits_BTV.flatten(0, 1).float(),
-            batch.targets_BT.flatten(),
-            ignore_index=_UNSCORED,
-            reduction="sum",
-        )
-        return StepOutput(loss, state, logits_BTV)
-
-    def start(self, batch: CharBatch, capacity: int) -> tuple[TokenStep, State]:
-        """Whatever of reading a character does not depend on those before it is tabulated for all of them."""
-        prompt = batch.inputs_BT.shape[1]
-        state = self.decoder.initial_state(batch.size, capacity=min(prompt + capacity, self._positions()))
-        if prompt:
-            _, state = self.decoder(self.embed(batch.inputs_BT), state)
-        read = self.decoder.start(self.embed.table())
-        # a copy that lies turned in memory: a single row is multiplied faster with it
-        W_DV, b_V = self.head.weight.T.contiguous(), self.head.bias
-
-        def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden_BD, state = read(token_B, state)
-            return torch.addmm(b_V, hidden_BD, W_DV), state
-
-        return step, state
-
-
-class CharMeter(Meter[CharBatch]):
-    """Nats over every scored character of a split of `characters`. An item is a block of running text, because
-    neighbouring characters are not independent: what makes one hard makes the next one hard."""
-
-    primary = "bits_per_character"
-
-    def __init__(self, vocabulary: Vocabulary, characters: int) -> None:
-        self.vocabulary = vocabulary
-        self.block = block_length(characters)
-        self.blocks = max(1, characters // self.block)  # the last one also has what is left over
-        self.nats: list[Tensor] = []
-        self.targets: list[Tensor] = []
-        self.starts: list[Tensor | None] = []
-
-    def update(self, batch: CharBatch, output: StepOutput, network: Network[CharBatch]) -> None:
-        logits_BVT = output.logits.float().mT
-        self.nats.append(F.cross_entropy(logits_BVT, batch.targets_BT, ignore_index=_UNSCORED, reduction="none"))
-        self.targets.append(batch.targets_BT)
-        self.starts.append(batch.starts_B)
-
-    def compute(self) -> dict[str, Metric]:
-        scored = sum((targets_BT != _UNSCORED).sum() for targets_BT in self.targets)
-        return _figures(gather([nats_BT.flatten() for nats_BT in self.nats]).sum(), int(scored))
-
-    def item_sums(self) -> ItemSums | None:
-        sums_N2 = np.zeros((self.blocks, 2))
-        for nats_BT, targets_BT, starts_B in zip(self.nats, self.targets, self.starts, strict=True):
-            if starts_B is None:
-                return None
-            places_BT = starts_B[:, None] + torch.arange(nats_BT.shape[1], device=starts_B.device)
-            scored_BT = targets_BT != _UNSCORED
-            blocks = (places_BT[scored_BT] // self.block).clamp(max=self.blocks - 1).cpu().numpy()
-            nats = gather([nats_BT[scored_BT]])
-            sums_N2 += np.stack([np.bincount(blocks, weights, self.blocks) for weights in (nats, None)], 1)
-        read_N2 = sums_N2[sums_N2[:, 1] > 0]
-        return ItemSums(read_N2, lambda sums: float(sums[0] / sums[1] / math.log(2)))
-
-    def items(self) -> Iterator[dict[str, Any]]:
-        """Stretches of text, stream by stream: rows of the batches. U+FFFD stands for what training did not know."""
-        streams = max((len(nats_BT) for nats_BT in self.nats), default=0)
-        for stream_index in range(streams):
-            for batch_index, (nats_BT, targets_BT) in enumerate(zip(self.nats, self.targets, strict=True)):
-                scored = [token for token in targets_BT[stream_index].tolist() if token != _UNSCORED]
-                if not scored:
-                    continue
-                nats = float(nats_BT[stream_index].sum())
-                yield {
-                    "stream": stream_index,
-                    "window": batch_index,
-                    "characters": len(scored),
-                    "nats": nats,
-                    "bits_per_character": nats / len(scored) / math.log(2),
-                    "text": "".join(
-                        "\ufffd" if token == UNKNOWN else self.vocabulary.tokens[token] for token in scored
-                    ),
-                }
-
-
-def block_length(characters: int) -> int:
-    """How long the blocks are that a split of so many characters is judged by: the same whatever reads it."""
-    return max(_SHORTEST_BLOCK, characters // _MOST_BLOCKS)
-
-
-def _figures(nats: float, characters: int) -> dict[str, Metric]:
-    figures = nats_metrics(nats, characters)
-    return {
-        "bits_per_character": replace(figures["bits"], unit="bits/char"),
-        "loss": replace(figures["loss"], unit="nats/char"),
-        "perplexity": figures["perplexity"],
-    }
+    def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[TokenBatch]:
+        what = f"task.corpus={self.config.corpus}: its {split} split"
+        return contexts(self.ids[split], steps, longest, count, what)

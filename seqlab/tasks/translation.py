@@ -8,31 +8,25 @@ from __future__ import annotations
 import logging
 import math
 import random
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seqlab.baselines.neighbours import nearest
 from seqlab.core.baseline import Baseline
-from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, Probability, WholeNumber
-from seqlab.core.meter import Meter, Table
-from seqlab.core.metric import Metric
-from seqlab.core.model import Memory, ModelConfig, Role, context_of
-from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, TokenStep
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, context_of
+from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
-from seqlab.core.results import Answered, ByLength, LengthGroup, Result
-from seqlab.core.state import State
 from seqlab.core.task import Task, TaskConfig
+from seqlab.data.batches import PairBatch
 from seqlab.data.batching import Rows, bucketed, pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.files import sha256_of
@@ -41,7 +35,6 @@ from seqlab.data.pairs import ReadPairs, read_pairs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SPLITS, SplitCorpora
 from seqlab.data.vocabulary import (
-    ALPHABET,
     END,
     PAD,
     SPECIALS,
@@ -53,25 +46,17 @@ from seqlab.data.vocabulary import (
     unknown_warnings,
 )
 from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized, too_long
-from seqlab.decoding.beam import beam_search
-from seqlab.decoding.sampling import greedy
+from seqlab.decoding.search import best_sequence
 from seqlab.errors import DataError
-from seqlab.layers.embedding import TokenEmbedding, token_head
-from seqlab.metrics import ItemSums, bootstrap_interval, gather
+from seqlab.layers.embedding import TokenEmbedding
+from seqlab.metrics.generation import GenerationMeter
+from seqlab.metrics.likelihood import loss_and_perplexity
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
+from seqlab.networks.encoder_decoder import EncoderDecoder
 
 _log = logging.getLogger("seqlab")
 CORPORA = ("cldr",)
 _HELD_SHARE = 0.05  # of the corpus, for validation and for test
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairBatch(Batch):
-    """Sources and their translations; each target row ends in END, padding is PAD."""
-
-    source_BS: Tensor
-    target_BT: Tensor
-    items_B: Tensor  # each row's place in its split, where its text stands
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -246,8 +231,18 @@ class Translation(Restorable, Task[PairBatch]):
             "trained_sides": [self.trained_source, self.trained_target],
         }  # fmt: skip
 
-    def meter(self, split: Split) -> TranslationMeter:
-        return TranslationMeter(self, self.pairs[split])
+    def meter(self, split: Split) -> GenerationMeter[PairBatch]:
+        sources, targets = zip(*self.pairs[split], strict=True)
+        config = self.config
+        return GenerationMeter(
+            self.decode,
+            targets,
+            self.scores,
+            config.metric,
+            sources=sources,
+            length_of=lambda text: len(self.tokenize(text)),
+            unit=NAMES[config.unit],
+        )
 
     def describe(self) -> Mapping[str, int | str]:
         unit = NAMES[self.config.unit]
@@ -306,29 +301,30 @@ class Translation(Restorable, Task[PairBatch]):
     def samples(self, network: Network[PairBatch], seed: int) -> str:
         pairs = self.pairs["validation"]
         chosen = [pairs[i] for i in random.Random(seed).sample(range(len(pairs)), min(8, len(pairs)))]
-        said = self.translate(network, [source for source, _ in chosen])
+        predictions = self.translate(network, [source for source, _ in chosen])
         return "\n".join(
-            f"{source} -> {text}" + ("" if text == truth else f"   (should be: {truth})")
-            for (source, truth), text in zip(chosen, said, strict=True)
+            f"{source} -> {text}" + ("" if text == target else f"   (should be: {target})")
+            for (source, target), text in zip(chosen, predictions, strict=True)
         )
 
     def chance(self, split: Split) -> Baseline:
         count = len(self.targets)
-        loss = Metric(math.log(count), "nats/token", higher_is_better=False)
-        return Baseline("chance", f"each of {count:,} tokens as likely", {"loss": loss})
+        return Baseline(
+            "chance", f"each of {count:,} tokens as likely", loss_and_perplexity(math.log(count), 1, "token")
+        )
 
     def baselines(self) -> Iterator[Baseline]:
-        sources, truth = (list(side) for side in zip(*self.pairs["test"], strict=True))
-        yield Baseline("copy", "says the source again", self.scores.figures(sources, truth))
+        sources, targets = (list(side) for side in zip(*self.pairs["test"], strict=True))
+        yield Baseline("copy", "says the source again", self.scores.figures(sources, targets))
         train = self.pairs["train"]
-        said = [train[index][1] for index in nearest([source for source, _ in train], sources)]
+        translations = [train[index][1] for index in nearest([source for source, _ in train], sources)]
         yield Baseline(
-            "nearest", "the translation of the most similar source of train", self.scores.figures(said, truth)
+            "nearest", "the translation of the most similar source of train", self.scores.figures(translations, targets)
         )
 
     def predict(self, network: Network[PairBatch], text: str, generation: GenerationConfig) -> Prediction:
-        (said,) = self.translate(network, [text], generation.beams, generation.length_penalty)
-        return Prediction(said, {"translation": said})
+        (translation,) = self.translate(network, [text], generation.beams, generation.length_penalty)
+        return Prediction(translation, {"translation": translation})
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.sources.unknown(self.tokenize(text))
@@ -395,189 +391,27 @@ class Translation(Restorable, Task[PairBatch]):
         self, network: Network[PairBatch], batch: PairBatch, beams: int = 1, length_penalty: float = 0.0
     ) -> Tensor:
         """(B, T) tokens of the translations, each row up to its END."""
-        assert isinstance(network, TranslationNetwork)
-        first_B = torch.full((batch.size,), network.alphabet.start, device=batch.source_BS.device)
         longest = min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
-        if beams == 1:
-            return greedy(network, batch, first_B, longest)
-        return beam_search(network, batch, first_B, longest, beams, length_penalty)
+        return best_sequence(network, batch, longest, beams, length_penalty)
 
 
-class TranslationNetwork(GeneratingNetwork[PairBatch]):
-    """An encoder that reads the source, a decoder that writes the target (teacher forcing in training)."""
+class TranslationNetwork(EncoderDecoder[PairBatch]):
+    """An encoder that reads the source, a decoder that writes the target."""
 
-    alphabet = ALPHABET
+    embed_source: TokenEmbedding
+    encoder: SequenceModel
 
     def __init__(self, sources: int, targets: int, model: ModelConfig, label_smoothing: float) -> None:
-        super().__init__()
-        self.label_smoothing = label_smoothing
-        self.embed_source = TokenEmbedding(sources, model.width)
-        self.embed_target = TokenEmbedding(targets, model.width)
-        self.encoder, self.decoder = model.build(Role.ENCODER), model.build(Role.CROSS_DECODER)
-        self.dropout = nn.Dropout(model.dropout)
-        self.head = token_head(self.embed_target, model.tie_embeddings)
+        super().__init__(
+            targets,
+            model,
+            partial(model.build, Role.ENCODER),
+            embed_source=TokenEmbedding(sources, model.width),
+            label_smoothing=label_smoothing,
+        )
 
-    def parts(self) -> Parts:
-        return Parts((self.embed_source, self.embed_target), (self.encoder, self.decoder), (self.head,))
-
-    def initial_state(self, rows: int, *, cached: bool = False) -> State:
-        """Nothing in training: every batch brings its own source. Cached, the decoder's: a translation that is longer
-        than those of training is scored as it would be written."""
-        return self.decoder.initial_state(rows, capacity=context_of(self.decoder) or 0) if cached else ()
-
-    def _read(self, source_BS: Tensor) -> Memory:
+    def read(self, batch: PairBatch) -> Memory:
+        source_BS = batch.source_BS
         if not self.training:  # a source that is longer than those of training is read as far as they went
             source_BS = source_BS[:, : context_of(self.encoder)]
         return self.encoder.encode(self.dropout(self.embed_source(source_BS)), source_BS != PAD)
-
-    def forward(self, batch: PairBatch, state: State) -> StepOutput:
-        before_BT = F.pad(batch.target_BT[:, :-1], (1, 0), value=START)
-        x_BTD = self.dropout(self.embed_target(before_BT))
-        before = self.decoder.initial_state(batch.size) if state == () else state
-        hidden_BTD, after = self.decoder(x_BTD, before, memory=self._read(batch.source_BS))
-        logits_BTV = self.head(self.dropout(hidden_BTD))
-        loss = F.cross_entropy(
-            logits_BTV.flatten(0, 1).float(),
-            batch.target_BT.flatten(),
-            ignore_index=PAD,
-            reduction="sum",
-            # smoothed targets regularise training (Szegedy 2016); an evaluation reports the plain loss
-            label_smoothing=self.label_smoothing if self.training else 0.0,
-        )
-        return StepOutput(loss, after if state != () else (), logits_BTV)
-
-    def start(self, batch: PairBatch, capacity: int) -> tuple[TokenStep, State]:
-        # no table of inputs: a vocabulary of words may be longer than all that is written
-        read = self.decoder.start()
-
-        def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
-            memory, before = state
-            assert isinstance(memory, tuple)
-            hidden_BD, after = read(self.embed_target(token_B), before, Memory(*memory))
-            return self.head(hidden_BD), (memory, after)
-
-        before = self.decoder.initial_state(batch.size, capacity=capacity)
-        return step, (tuple(self._read(batch.source_BS)), before)
-
-
-class TranslationMeter(Meter[PairBatch]):
-    """Teacher-forced loss, and what sacreBLEU and plain equality say of greedy translations."""
-
-    def __init__(self, task: Translation, pairs: list[tuple[str, str]]) -> None:
-        self.task, self.pairs, self.scores = task, pairs, task.scores
-        self.primary = task.config.metric
-        self.nats: list[Tensor] = []
-        self.targets = 0
-        self.said: list[str] = []
-        self.places: list[int] = []
-        self._by_length: tuple[LengthGroup, ...] | None = None  # made when it is first asked for
-
-    @property
-    def truth(self) -> list[str]:
-        """What should have been said, in the order of `said`."""
-        return [self.pairs[place][1] for place in self.places]
-
-    def update(self, batch: PairBatch, output: StepOutput, network: Network[PairBatch]) -> None:
-        logits_BVT = output.logits.float().mT
-        self.nats.append(F.cross_entropy(logits_BVT, batch.target_BT, ignore_index=PAD, reduction="none").sum(1))
-        self.targets += batch.target_count
-        self.said += self.task.decode(network, batch)
-        self.places += batch.items_B.tolist()
-        self._by_length = None
-
-    def compute(self) -> dict[str, Metric]:
-        loss = float(gather(self.nats).sum()) / self.targets
-        return {
-            **self.scores.figures(self.said, self.truth),
-            "loss": Metric(loss, "nats/token", higher_is_better=False, lowest=0.0),
-            "perplexity": Metric(math.exp(min(loss, 700.0)), "", higher_is_better=False, lowest=1.0),
-        }
-
-    def item_sums(self) -> ItemSums:
-        order = np.argsort(self.places)
-        if self.primary == "bleu":
-            return ItemSums(self.scores.bleu_sums(self.said, self.truth)[order], self.scores.bleu)
-        same_N = np.array([a == b for a, b in zip(self.said, self.truth, strict=True)], dtype=np.float64)
-        sums_N2 = np.stack((same_N, np.ones(len(same_N))), 1)
-        return ItemSums(sums_N2[order], lambda sums: float(sums[0] / sums[1]))
-
-    def details(self) -> dict[str, Any]:
-        return {
-            "signatures": self.scores.signatures(self.truth),
-            "by_source_length": [
-                {
-                    "from": group.shortest,
-                    "to": group.longest,
-                    "pairs": group.items,
-                    "bleu": group.metrics["bleu"].value,
-                    "bleu_interval": list(group.interval),
-                    "chrf": group.metrics["chrf"].value,
-                    "exact_match": group.metrics["exact_match"].value,
-                }
-                for group in self._groups()
-            ],
-        }
-
-    def results(self) -> Iterator[Result]:
-        unit = NAMES[self.task.config.unit]
-        yield ByLength("source", unit, "bleu", "BLEU (effective order)", self._groups())
-        nats = gather(self.nats)
-        for row in np.argsort(self.places):
-            source, target = self.pairs[self.places[row]]
-            yield Answered(source, self.said[row], target, float(nats[row]))
-
-    def _source_lengths(self) -> list[int]:
-        return [len(self.task.tokenize(self.pairs[place][0])) for place in self.places]
-
-    def _groups(self) -> tuple[LengthGroup, ...]:
-        """Pairs with sources of about one length: six groups of about as many pairs each, which depend on the sources
-        alone. BLEU has effective order here: a phrase of two words has no 4-gram."""
-        if self._by_length is None:
-            lengths, truth = np.array(self._source_lengths()), self.truth
-            sums_NK, bleu_of = self.scores.bleu_sums(self.said, truth), partial(self.scores.bleu, effective_order=True)
-            groups = []
-            for low, high in length_groups(lengths.tolist()):
-                chosen = np.flatnonzero((lengths >= low) & (lengths <= high))
-                figures = self.scores.figures([self.said[i] for i in chosen], [truth[i] for i in chosen])
-                figures["bleu"] = replace(figures["bleu"], value=bleu_of(sums_NK[chosen].sum(0)))
-                interval = bootstrap_interval(sums_NK[chosen], bleu_of, seed=0)
-                groups.append(LengthGroup(low, high, len(chosen), figures, interval))
-            self._by_length = tuple(groups)
-        return self._by_length
-
-    def items(self) -> Iterator[dict[str, Any]]:
-        nats = gather(self.nats)
-        lengths = self._source_lengths()
-        for row in np.argsort(self.places):
-            source, truth = self.pairs[self.places[row]]
-            said = self.said[row]
-            yield {
-                "item": self.places[row],
-                "source": source,
-                "truth": truth,
-                "said": said,
-                "right": said == truth,
-                "source_length": lengths[row],
-                **self.scores.sentence(said, truth),
-                "nats": float(nats[row]),
-            }
-
-    def tables(self) -> Iterator[Table]:
-        unit = NAMES[self.task.config.unit]
-        rows: list[tuple[str | int | float, ...]] = []
-        for group in self._groups():
-            figures = (group.metrics[name].value for name in ("bleu", "chrf", "exact_match"))
-            rows.append((f"{group.shortest} to {group.longest}", group.items, *figures))
-        headings = (f"source, {unit}", "pairs", "BLEU (effective order)", "chrF", "exact match")
-        yield Table("by length of the source", headings, tuple(rows))
-
-
-def length_groups(lengths: Sequence[int], groups: int = 6) -> list[tuple[int, int]]:
-    """(shortest, longest) of at most `groups` ranges that hold about as many items each, and every item once."""
-    ordered, found = sorted(lengths), list[tuple[int, int]]()
-    for index in range(1, groups + 1):
-        cut = len(ordered) * index // groups
-        first = bisect_right(ordered, found[-1][1]) if found else 0
-        if cut > first:
-            found.append((ordered[first], ordered[cut - 1]))
-    return found

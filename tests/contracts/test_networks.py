@@ -16,8 +16,8 @@ from seqlab.contracts.networks import check_batch, check_meter, check_targets
 from seqlab.core.batch import Batch, Split
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.state import State
+from seqlab.data.batches import TokenBatch
 from seqlab.errors import ConfigError
-from seqlab.tasks.char_lm import CharBatch
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
 
@@ -114,7 +114,7 @@ def test_figures_are_looked_into_as_tokens_are(ahead: int, monkeypatch: pytest.M
 
     def batches(_: Split, __: int) -> Iterator[Batch]:
         series = torch.randn(4, 13, generator=torch.Generator().manual_seed(0))
-        yield CharBatch(target_count=48, positions=48, inputs_BT=series[:, :-1], targets_BT=series[:, 1:])
+        yield TokenBatch(target_count=48, positions=48, inputs_BT=series[:, :-1], targets_BT=series[:, 1:])
 
     monkeypatch.setattr(made, "batches", batches)
     with undisturbed():

@@ -15,11 +15,12 @@ from seqlab.core.batch import Batch
 from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
+from seqlab.data.batches import LabelledBatch, TokenBatch
 from seqlab.data.vocabulary import Vocabulary
 from seqlab.metrics import ItemSums
+from seqlab.metrics.classification import ClassificationMeter
+from seqlab.metrics.likelihood import RunningTextMeter, block_length
 from seqlab.runs.folder import read_items, read_result, write_items
-from seqlab.tasks.char_lm import CharBatch, CharMeter, block_length
-from seqlab.tasks.sentiment import SentimentMeter, TextBatch
 from tests.conftest import TASKS
 
 
@@ -71,10 +72,10 @@ def test_a_meter_without_items_may_have_an_interval_of_its_own_or_none() -> None
     assert all(map(math.isnan, _OneNumber().interval(0)))
 
 
-def _char_meter(nats_N: Tensor, window: int, streams: int) -> CharMeter:
+def _char_meter(nats_N: Tensor, window: int, streams: int) -> RunningTextMeter:
     """A meter that has read a split of N + 1 characters in `streams` streams and batches of `window`."""
     vocabulary = Vocabulary.of(["ab"])
-    meter = CharMeter(vocabulary, len(nats_N) + 1)
+    meter = RunningTextMeter(vocabulary.tokens, len(nats_N) + 1)
     stride = math.ceil(len(nats_N) / streams)
     for begin in range(0, stride, window):
         places_BT = stride * torch.arange(streams)[:, None] + begin + torch.arange(min(window, stride - begin))
@@ -85,7 +86,7 @@ def _char_meter(nats_N: Tensor, window: int, streams: int) -> CharMeter:
         logits_BTV = torch.full((*nats_BT.shape, len(vocabulary)), -1e4)
         logits_BTV[..., -1] = 0.0
         logits_BTV[..., -2] = torch.log(torch.expm1(nats_BT.double()).clamp(min=1e-9)).float()
-        batch = CharBatch(
+        batch = TokenBatch(
             inputs_BT=right_BT, targets_BT=right_BT.masked_fill(~known_BT, -100), starts_B=1 + places_BT[:, 0],
             target_count=int(known_BT.sum()), positions=int(known_BT.sum()),
         )  # fmt: skip
@@ -156,9 +157,9 @@ def test_a_classifiers_items_give_its_metric_in_the_splits_order(metric: str) ->
     truth_N, logits_NC = torch.tensor(rng.integers(0, 3, 40)), torch.tensor(rng.normal(size=(40, 3)))
     found = []
     for order in (torch.arange(40), torch.tensor(rng.permutation(40))):
-        meter = SentimentMeter(("bad", "fair", "good"), [""] * 40, metric)
+        meter = ClassificationMeter(("bad", "fair", "good"), [""] * 40, metric)
         for rows in order.split(7):
-            batch = TextBatch(
+            batch = LabelledBatch(
                 tokens_BT=truth_N[rows, None], valid_BT=torch.ones(len(rows), 1, dtype=torch.bool),
                 labels_B=truth_N[rows], items_B=rows, ends_B=torch.ones(len(rows), dtype=torch.bool),
                 target_count=len(rows), positions=len(rows),

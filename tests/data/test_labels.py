@@ -11,7 +11,7 @@ import torch
 
 from seqlab.data.labels import check_labels, in_order, label_counts, label_warnings, read_labelled
 from seqlab.errors import ConfigError, DataError
-from seqlab.tasks.sentiment import SentimentMeter
+from seqlab.metrics.classification import ClassificationMeter
 from tests.conftest import tiny_config
 
 
@@ -138,7 +138,7 @@ def test_numbers_stand_in_their_order() -> None:
 
 
 def test_confusion_counts_stand_in_the_order_of_numbers() -> None:
-    meter = SentimentMeter(("1", "10", "2"), ["a", "b", "c"], "accuracy")
+    meter = ClassificationMeter(("1", "10", "2"), ["a", "b", "c"], "accuracy")
     meter.pairs = [torch.tensor([[0, 1], [1, 1], [2, 0]])]
     assert meter.details()["confusion"] == {
         "1": {"1": 0, "2": 0, "10": 1},

@@ -15,17 +15,16 @@ from torch import Tensor
 
 from seqlab.core.network import Alphabet, GeneratingNetwork, StepOutput, TokenStep
 from seqlab.core.state import State
+from seqlab.data.batches import PairBatch, TokenBatch
 from seqlab.data.vocabulary import ALPHABET, END, PAD, START
 from seqlab.decoding.beam import beam_search
 from seqlab.decoding.sampling import greedy
-from seqlab.tasks.char_lm import CharBatch
-from seqlab.tasks.translation import PairBatch
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 V, LENGTH = 6, 4
 
 
-class Table(GeneratingNetwork[CharBatch]):
+class Table(GeneratingNetwork[TokenBatch]):
     """The next token's scores are a table of the row, the step and the token before."""
 
     alphabet = ALPHABET
@@ -37,10 +36,10 @@ class Table(GeneratingNetwork[CharBatch]):
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
         raise AssertionError("start() knows the rows")
 
-    def forward(self, batch: CharBatch, state: State) -> StepOutput:
+    def forward(self, batch: TokenBatch, state: State) -> StepOutput:
         raise AssertionError("generation must not need it")
 
-    def start(self, batch: CharBatch, capacity: int) -> tuple[TokenStep, State]:
+    def start(self, batch: TokenBatch, capacity: int) -> tuple[TokenStep, State]:
         def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
             row_B, step_B = state
             assert isinstance(row_B, Tensor)
@@ -50,9 +49,9 @@ class Table(GeneratingNetwork[CharBatch]):
         return step, (batch.inputs_BT[:, 0], torch.zeros(batch.size, dtype=torch.long))
 
 
-def _rows(*rows: int) -> CharBatch:
+def _rows(*rows: int) -> TokenBatch:
     ids_BT = torch.tensor(rows)[:, None]
-    return CharBatch(inputs_BT=ids_BT, targets_BT=ids_BT, target_count=0, positions=0)
+    return TokenBatch(inputs_BT=ids_BT, targets_BT=ids_BT, target_count=0, positions=0)
 
 
 def _search(network: GeneratingNetwork[Any], batch: Any, beams: int, penalty: float = 0.0, length: int = LENGTH) -> Any:

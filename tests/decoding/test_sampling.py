@@ -12,9 +12,9 @@ from torch import Tensor
 
 from seqlab.core.network import Alphabet, GeneratingNetwork, StepOutput, TokenStep
 from seqlab.core.state import State
+from seqlab.data.batches import TokenBatch
 from seqlab.decoding.sampling import Sampling, draw, greedy, stream
 from seqlab.errors import ConfigError, NumericError
-from seqlab.tasks.char_lm import CharBatch
 
 V = 7
 SHARES = torch.tensor([0.02, 0.02, 0.02, 0.04, 0.1, 0.3, 0.5])
@@ -22,7 +22,7 @@ PAD, END = 2, 3
 UNDRAWN = (0, 1, END, 5)
 
 
-class Known(GeneratingNetwork[CharBatch]):
+class Known(GeneratingNetwork[TokenBatch]):
     """The same distribution at every step; row b ends (in greedy search) after b + 1 tokens."""
 
     def __init__(self, undrawn: tuple[int, ...] = ()) -> None:
@@ -32,10 +32,10 @@ class Known(GeneratingNetwork[CharBatch]):
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
         return torch.zeros(rows, dtype=torch.long)
 
-    def forward(self, batch: CharBatch, state: State) -> StepOutput:
+    def forward(self, batch: TokenBatch, state: State) -> StepOutput:
         raise AssertionError("generation must not need it")
 
-    def start(self, batch: CharBatch, capacity: int) -> tuple[TokenStep, State]:
+    def start(self, batch: TokenBatch, capacity: int) -> tuple[TokenStep, State]:
         return self.step, self.initial_state(batch.size)
 
     def step(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
@@ -45,9 +45,9 @@ class Known(GeneratingNetwork[CharBatch]):
         return logits_BV, state + 1
 
 
-def _batch(rows: int) -> CharBatch:
+def _batch(rows: int) -> TokenBatch:
     ids_BT = torch.zeros(rows, 1, dtype=torch.long)
-    return CharBatch(inputs_BT=ids_BT, targets_BT=ids_BT, target_count=0, positions=0)
+    return TokenBatch(inputs_BT=ids_BT, targets_BT=ids_BT, target_count=0, positions=0)
 
 
 def sample(*arguments: Any) -> Tensor:

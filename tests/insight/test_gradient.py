@@ -13,9 +13,11 @@ from torch import Tensor
 
 from seqlab.core.model import ModelConfig, Role, SequenceModel
 from seqlab.core.state import State
+from seqlab.data.batches import TokenBatch
 from seqlab.insight.norms import norm_history
 from seqlab.insight.reach import lag_under, measure
-from seqlab.tasks.char_lm import CharBatch, CharLM, CharNetwork
+from seqlab.networks.token_lm import TokenLM
+from seqlab.tasks.char_lm import CharLM
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
 WIDTH, WINDOW = 5, 12
@@ -51,18 +53,18 @@ class LinearConfig(ModelConfig):
         return LinearRNN()
 
 
-def _contexts(rows: int, tokens: int) -> CharBatch:
+def _contexts(rows: int, tokens: int) -> TokenBatch:
     torch.manual_seed(3)
     inputs_BT = torch.randint(0, tokens, (rows, 2 * WINDOW))
     targets_BT = torch.full_like(inputs_BT, -100)
     targets_BT[:, -1] = torch.randint(0, tokens, (rows,))
-    return CharBatch(inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=rows, positions=inputs_BT.numel())
+    return TokenBatch(inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=rows, positions=inputs_BT.numel())
 
 
 def test_a_linear_network_has_the_gradient_of_its_closed_form() -> None:
     """dL_t / dh_{t-k} = (A^T)^k W^T (p - y), and dL_t / dx_{t-k} = U^T (A^T)^k W^T (p - y)."""
     torch.manual_seed(0)
-    network = CharNetwork(9, LinearConfig(width=WIDTH, dropout=0.3, tie_embeddings=False), WINDOW).double()
+    network = TokenLM(9, LinearConfig(width=WIDTH, dropout=0.3, tie_embeddings=False), WINDOW).double()
     batch = _contexts(6, 9)
     found = measure(network, [batch], WINDOW)
     model, W_VD = network.decoder, network.head.weight.detach()
@@ -91,7 +93,7 @@ def test_a_recurrent_network_has_the_gradient_of_its_unrolled_kernel(model: str)
     """Against the kernel run over the last k positions in one go from a state that asks for its gradient."""
     config = tiny_config(model, "char_lm")
     network = tiny_network(config)
-    assert isinstance(network, CharNetwork)
+    assert isinstance(network, TokenLM)
     batch = _contexts(3, 20)
     found = measure(network, [batch], WINDOW)
     assert found.state_NK is not None
@@ -108,7 +110,7 @@ def test_a_recurrent_network_has_the_gradient_of_its_unrolled_kernel(model: str)
 
 def test_a_transformer_is_followed_to_its_inputs() -> None:
     network = tiny_network(tiny_config("transformer", "char_lm"))
-    assert isinstance(network, CharNetwork)
+    assert isinstance(network, TokenLM)
     batch = _contexts(3, 20)
     found = measure(network, [batch], WINDOW)
     assert found.state_NK is None

@@ -16,7 +16,8 @@ from seqlab.core.model import ModelConfig, Role, SequenceModel
 from seqlab.core.state import State
 from seqlab.insight.inspected import InspectedRun
 from seqlab.insight.memory import Loss, effective, lengths, measure
-from seqlab.tasks.char_lm import CharLM, CharNetwork
+from seqlab.networks.token_lm import TokenLM
+from seqlab.tasks.char_lm import CharLM
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
 SEES = 3
@@ -55,7 +56,7 @@ def test_a_network_that_sees_three_tokens_needs_three() -> None:
     task = tiny_task(config)
     assert isinstance(task, CharLM)
     torch.manual_seed(0)
-    network = CharNetwork(len(task.characters), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
+    network = TokenLM(len(task.characters), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
     run = InspectedRun("last three", Path("nowhere"), config, task, network, 0)
     losses = measure(run, [1, 2, 3, 4, 12, 30], 30)
     values = [loss.metric.value for loss in losses]
@@ -86,7 +87,7 @@ def test_a_transformer_is_asked_what_it_says_when_it_reads_all_at_once() -> None
     """Its evaluation goes through a cache; the view's loss is that of a plain reading of the same rows."""
     config = tiny_config("transformer", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
-    assert isinstance(network, CharNetwork)
+    assert isinstance(network, TokenLM)
     losses = measure(InspectedRun("it", Path("nowhere"), config, task, network, 0), [1, 5, 12], 12)
     for loss in losses:
         nats = []

@@ -18,13 +18,15 @@ from seqlab.core.example import Example, example_reader
 from seqlab.core.model import Memory
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.state import State
+from seqlab.data.batches import PairBatch
 from seqlab.data.vocabulary import START
 from seqlab.errors import ConfigError
 from seqlab.insight.states import features, followers, states, trace
 from seqlab.layers.kernels import Kernel
 from seqlab.layers.recurrent import RecurrentStack
-from seqlab.tasks.char_lm import CharLM, CharNetwork
-from seqlab.tasks.translation import PairBatch, TranslationNetwork
+from seqlab.networks.token_lm import TokenLM
+from seqlab.tasks.char_lm import CharLM
+from seqlab.tasks.translation import TranslationNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
 TEXT = 'def f(x):\n    return "a (b"\n\nNext'
@@ -35,7 +37,7 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
     config = tiny_config(model, "char_lm")
     task, network = tiny_task(config), tiny_network(config)
     assert isinstance(task, CharLM)
-    assert isinstance(network, CharNetwork)
+    assert isinstance(network, TokenLM)
     stack = network.decoder
     assert isinstance(stack, RecurrentStack)
     for parameter in stack.parameters():  # biases start at zero: give each a value of its own

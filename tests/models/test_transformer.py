@@ -9,7 +9,7 @@ from torch import Tensor
 from seqlab.core.model import Role, SequenceModel
 from seqlab.errors import ConfigError
 from seqlab.layers.embedding import ScaledEmbedding
-from seqlab.tasks.char_lm import CharNetwork
+from seqlab.networks.token_lm import TokenLM
 from tests.conftest import MODELS, tiny_config, tiny_network
 
 B, D = 2, 16
@@ -82,7 +82,7 @@ def test_learned_positions_start_and_move_as_token_vectors_do() -> None:
     """Beside vectors of variance 1, positions of std 0.02 are drowned; and those of std 1 hardly move, unless a step of
     Adam is scaled up as that of token vectors is."""
     network = tiny_network(tiny_config("transformer", "char_lm", "model.positions=learned", "model.width=256"))
-    assert isinstance(network, CharNetwork)
+    assert isinstance(network, TokenLM)
     positions = network.decoder.get_submodule("positions")
     assert isinstance(positions, ScaledEmbedding)
     before = [embedding.table().detach() for embedding in (network.embed, positions)]

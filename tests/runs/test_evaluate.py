@@ -66,16 +66,16 @@ def test_items_of_a_classifier_make_its_confusion(capsys: Capture, monkeypatch: 
     assert [item["item"] for item in items] == list(range(len(items)))
     for truth, row in said["details"]["confusion"].items():
         for label, count in row.items():
-            assert count == sum((item["truth"], item["said"]) == (truth, label) for item in items)
+            assert count == sum((item["target"], item["prediction"]) == (truth, label) for item in items)
     for item in items:
         assert sum(item["probabilities"].values()) == pytest.approx(1, abs=1e-5)
-        assert item["said"] == max(item["probabilities"], key=item["probabilities"].get)
-        assert item["nats"] == pytest.approx(-math.log(item["probabilities"][item["truth"]]), rel=1e-4)
+        assert item["prediction"] == max(item["probabilities"], key=item["probabilities"].get)
+        assert item["nats"] == pytest.approx(-math.log(item["probabilities"][item["target"]]), rel=1e-4)
     _, out, _ = in_process(capsys, monkeypatch, "evaluate", "best:sentiment")
     assert "confusion" in out
     # what it was wrong about and surest of stands first
     wrong = [item for item in items if not item["right"]]
-    surest = max(wrong, key=lambda item: item["probabilities"][item["said"]])
+    surest = max(wrong, key=lambda item: item["probabilities"][item["prediction"]])
     assert out.index(surest["text"][:12]) > out.index("most confident mistakes")
 
 

@@ -408,12 +408,12 @@ def test_a_kill_in_the_last_evaluation_logs_no_line_twice(here: Path, monkeypatc
 
 
 def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatch: Patch) -> None:
-    from seqlab.tasks.char_lm import CharMeter
+    from seqlab.metrics.likelihood import RunningTextMeter
 
     begin(here / "whole")
-    plain, validate, updates, validating = CharMeter.update, Trainer.validate, [0], [False]
+    plain, validate, updates, validating = RunningTextMeter.update, Trainer.validate, [0], [False]
 
-    def stop(self: CharMeter, *arguments: Any) -> None:
+    def stop(self: RunningTextMeter, *arguments: Any) -> None:
         plain(self, *arguments)
         updates[0] += validating[0]  # before the first one, the meter is tried on a batch, and timed
         if updates[0] == 1:
@@ -424,7 +424,7 @@ def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatc
         return validate(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(CharMeter, "update", stop)
+        patch.setattr(RunningTextMeter, "update", stop)
         patch.setattr(Trainer, "validate", begun)
         with pytest.raises(Interrupted) as stopped:
             begin(here / "stopped")

@@ -13,10 +13,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqlab.core.model import SequenceModel
+from seqlab.core.prediction import GenerationConfig
+from seqlab.data.batches import TokenBatch
 from seqlab.data.repeats import blocks_in
 from seqlab.data.vocabulary import UNKNOWN
 from seqlab.errors import DataError
-from seqlab.tasks.char_lm import CharBatch, CharLM, CharLMConfig, CharNetwork
+from seqlab.networks.token_lm import TokenLM
+from seqlab.tasks.char_lm import CharLM, CharLMConfig
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 
@@ -29,7 +32,11 @@ def _config(**settings: object) -> CharLMConfig:
     return CharLMConfig(**values)  # type: ignore[arg-type]
 
 
-def _scored(batches: Iterable[CharBatch]) -> list[tuple[int, int]]:
+def _written(task: CharLM, network: TokenLM, prompt: str, length: int, seed: int = 0) -> str:
+    return task.predict(network, prompt, GenerationConfig(length=length, seed=seed)).text
+
+
+def _scored(batches: Iterable[TokenBatch]) -> list[tuple[int, int]]:
     """(context character, target) of every scored position."""
     pairs: list[tuple[int, int]] = []
     for batch in batches:
@@ -134,7 +141,8 @@ def test_writing_follows_its_seed(model: str) -> None:
     config = tiny_config(model, "char_lm")
     task, network = tiny_task(config), tiny_network(config).eval()
     assert isinstance(task, CharLM)
-    texts = [task.write(network, "def ", 30, seed=seed) for seed in (1, 1, 2)]
+    assert isinstance(network, TokenLM)
+    texts = [_written(task, network, "def ", 30, seed=seed) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
     assert len(texts[0]) == 30
 
@@ -150,19 +158,19 @@ WRITERS = [
 ]
 
 
-def _network(model: str, *overrides: str) -> tuple[CharLM, CharNetwork]:
+def _network(model: str, *overrides: str) -> tuple[CharLM, TokenLM]:
     """A task with a window of 12, and a network whose characters differ in likelihood."""
     config = tiny_config(model, "char_lm", *overrides)
     task, network = tiny_task(config), tiny_network(config).eval()
     assert isinstance(task, CharLM)
-    assert isinstance(network, CharNetwork)
+    assert isinstance(network, TokenLM)
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.2)
     return task, network
 
 
-def _held(network: CharNetwork, t: int) -> int:
+def _held(network: TokenLM, t: int) -> int:
     """Where what position t sees begins: a full cache of a Transformer keeps its last half."""
     if network.decoder.context is None:
         return 0
@@ -179,7 +187,7 @@ def test_scores_in_writing_are_those_of_a_past_that_is_read_anew(
     """Far past the window too; also by a decoder that is stepped in no way of its own."""
     _, network = _network(model, *options)
     ids_BT = torch.randint(len(network.embed.weight), (rows, 41))
-    batch = CharBatch(inputs_BT=ids_BT[:, :3], targets_BT=ids_BT[:, :3], target_count=0, positions=0)
+    batch = TokenBatch(inputs_BT=ids_BT[:, :3], targets_BT=ids_BT[:, :3], target_count=0, positions=0)
     started = [network.start(batch, 100)]
     monkeypatch.setattr(type(network.decoder), "start", SequenceModel.start)
     started.append(network.start(batch, 100))
@@ -196,24 +204,24 @@ def test_scores_in_writing_are_those_of_a_past_that_is_read_anew(
 @pytest.mark.parametrize(("model", "options"), WRITERS)
 def test_a_text_is_the_same_step_by_step(model: str, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     task, network = _network(model, *options)
-    text = task.write(network, "def ", 40)
+    text = _written(task, network, "def ", 40)
     monkeypatch.setattr(type(network.decoder), "start", SequenceModel.start)
-    assert task.write(network, "def ", 40) == text
+    assert _written(task, network, "def ", 40) == text
 
 
 @pytest.mark.parametrize("name", ["embed.weight", "decoder", "head.weight"])
 @pytest.mark.parametrize("model", MODELS)
 def test_a_new_text_sees_weights_that_have_changed(model: str, name: str) -> None:
     task, network = _network(model)
-    old = task.write(network, "def ", 40)
+    old = _written(task, network, "def ", 40)
     with torch.no_grad():
         for found, parameter in network.named_parameters():
             if found.startswith(name):
                 parameter.add_(torch.randn_like(parameter))
-    new = task.write(network, "def ", 40)
+    new = _written(task, network, "def ", 40)
     _, fresh = _network(model)
     fresh.load_state_dict(network.state_dict())
-    assert task.write(fresh, "def ", 40) == new != old
+    assert _written(task, fresh, "def ", 40) == new != old
 
 
 def test_characters_that_training_lacks_are_counted() -> None:
@@ -275,7 +283,7 @@ def test_normalization_on_request_is_that_of_the_prompt_too() -> None:
     network = composed.build_network(tiny_config("gru", "char_lm").model)
     assert composed.unknown("cafe\u0301\r\n") == ()
     assert composed.example(network, "cafe\u0301\r\n").tokens == tuple("caf\u00e9\n")
-    assert composed.write(network, "cafe\u0301\r\n", 9) == composed.write(network, "caf\u00e9\n", 9)
+    assert _written(composed, network, "cafe\u0301\r\n", 9) == _written(composed, network, "caf\u00e9\n", 9)
 
 
 def test_text_of_test_that_stands_in_training_is_warned_of() -> None:

@@ -10,7 +10,9 @@ import torch
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.words import same_text_key
 from seqlab.errors import ConfigError, DataError
-from seqlab.tasks.sentiment import Sentiment, SentimentConfig, SentimentMeter, SentimentNetwork
+from seqlab.metrics.classification import ClassificationMeter
+from seqlab.networks.classifier import Classifier
+from seqlab.tasks.sentiment import Sentiment, SentimentConfig
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
 
@@ -106,7 +108,7 @@ def test_pooling_is_what_its_name_says() -> None:
     valid_BT = torch.tensor([[True, True, False]])
     for pooling, expected in (("max", [3.0, -4.0]), ("mean", [4.0, -9.0]), ("last", [3.0, -4.0])):
         network = tiny_network(tiny_config("rnn", "sentiment", f"task.pooling={pooling}"))
-        assert isinstance(network, SentimentNetwork)
+        assert isinstance(network, Classifier)
         start = torch.full((1, 2), float("-inf") if pooling == "max" else 0.0)
         pooled_BD, seen_B1 = network._pool(hidden_BTD, valid_BT, start, torch.zeros(1, 1))
         assert pooled_BD.tolist() == [expected]  # mean: the sum, divided at the end
@@ -116,7 +118,7 @@ def test_pooling_is_what_its_name_says() -> None:
 def test_metrics_from_known_counts() -> None:
     task = _task()
     batch = next(iter(task.batches("test", 0)))
-    meter = SentimentMeter(task.labels, task.texts["test"], "accuracy")
+    meter = ClassificationMeter(task.labels, task.texts["test"], "accuracy")
     truth = torch.tensor([0, 0, 0, 1, 1, 1])
     said = torch.tensor([0, 0, 1, 1, 1, 1])
     meter.pairs, meter.nats = [torch.stack((truth, said), 1)], [torch.zeros(6)]
@@ -133,7 +135,7 @@ def test_f1_can_be_what_a_model_is_judged_by() -> None:
     """Always the common label: right in 9 of 10, and of no use for the rare one. The interval is that of the metric."""
     task = _task("movie_reviews", "task.metric=f1")
     meter = task.meter("validation")
-    assert isinstance(meter, SentimentMeter)
+    assert isinstance(meter, ClassificationMeter)
     assert meter.criterion() == ("f1", "loss")
     truth = torch.tensor([0] * 90 + [1] * 10)
     common, fair = torch.zeros(100, dtype=torch.long), torch.cat((torch.zeros(70), torch.ones(30))).long()

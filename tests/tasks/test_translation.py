@@ -14,18 +14,15 @@ from sacrebleu import corpus_bleu, corpus_chrf
 from sacrebleu.metrics.bleu import BLEU
 
 from seqlab.core.batch import HELD_OUT
+from seqlab.data.batches import PairBatch
 from seqlab.data.cldr import cldr_pairs
 from seqlab.data.pairs import read_pairs
 from seqlab.data.vocabulary import END, START, UNKNOWN, Vocabulary
 from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
-from seqlab.tasks.translation import (
-    Translation,
-    TranslationConfig,
-    TranslationMeter,
-    TranslationNetwork,
-    length_groups,
-)
+from seqlab.metrics.by_length import length_groups
+from seqlab.metrics.generation import GenerationMeter
+from seqlab.tasks.translation import Translation, TranslationConfig, TranslationNetwork
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 
@@ -169,7 +166,7 @@ def test_normalization_and_white_space_are_the_same_for_training_and_for_questio
     assert plain.tokenize(" cafe\u0301 \t 1\r\n") == list("cafe\u0301 1")
     assert composed.tokenize("cafe\u0301 1") == list("caf\u00e9 1")
     assert composed.unknown("cafe\u0301") == ()
-    assert composed.meter("test").pairs[0][1].startswith("caf\u00e9 noir")  # references too
+    assert composed.meter("test").targets[0].startswith("caf\u00e9 noir")  # references too
     by_words = _task(f"task.corpus={path}", "task.unit=word")
     assert by_words.describe()["source words of test not in training"] == "3 of 6 (50.0%)"
     assert "task.unit=char" in next(iter(by_words.warnings()))
@@ -193,7 +190,10 @@ def test_greedy_decoding_is_the_likeliest_token_given_all_before(model: str) -> 
     first_B = torch.full((batch.size,), START)
     written_BT = greedy(network, batch, first_B, 12)
     for row, source_S in enumerate(batch.source_BS):
-        memory = network._read(source_S[None])
+        alone = PairBatch(
+            source_BS=source_S[None], target_BT=source_S[None], items_B=first_B[:1], target_count=0, positions=0
+        )
+        memory = network.read(alone)
         prefix, expected = [START], []
         for _ in range(12):
             x_BTD = network.embed_target(torch.tensor([prefix]))
@@ -209,17 +209,18 @@ def test_greedy_decoding_is_the_likeliest_token_given_all_before(model: str) -> 
 def test_bleu_and_its_interval_are_sacrebleus() -> None:
     task = _task()
     truth = ["the cat sat on a mat", "a dog", "one two three four six", "in 3 days"] * 5
-    meter = TranslationMeter(task, [("x" * (1 + index), text) for index, text in enumerate(truth)])
-    meter.said = ["the cat sat on the mat", "a dog", "one two three four five", "in 3 days"] * 5
+    sources = ["x" * (1 + index) for index in range(len(truth))]
+    meter = GenerationMeter(task.decode, truth, task.scores, "bleu", sources=sources)
+    meter.predictions = ["the cat sat on the mat", "a dog", "one two three four five", "in 3 days"] * 5
     meter.places = list(range(20))
-    meter.nats, meter.targets, meter.primary = [torch.tensor([2.0])], 4, "bleu"
+    meter.nats, meter.target_count = [torch.tensor([2.0])], 4
     metrics = meter.compute()
-    assert metrics["bleu"].value == pytest.approx(corpus_bleu(meter.said, [meter.truth]).score)
+    assert metrics["bleu"].value == pytest.approx(corpus_bleu(meter.predictions, [meter.references]).score)
     assert metrics["exact_match"].value == 0.5
     assert metrics["loss"].value == 0.5
     # also where a sample holds no 4-gram that is right
-    for said in (meter.said, ["one two three four five", "the dog sat on it"]):
-        truth = ["one two three 4 five", "the cat sat on a mat"] if said is not meter.said else meter.truth
+    for said in (meter.predictions, ["one two three four five", "the dog sat on it"]):
+        truth = ["one two three 4 five", "the cat sat on a mat"] if said is not meter.predictions else meter.references
         sums_K = task.scores.bleu_sums(said, truth).sum(0)
         assert task.scores.bleu(sums_K) == pytest.approx(corpus_bleu(said, [truth]).score)
     low, high = meter.interval(0)
@@ -231,7 +232,7 @@ def test_bleu_and_its_interval_are_sacrebleus() -> None:
     assert sum(group["pairs"] for group in groups) == 20
     for group in groups:
         rows = slice(group["from"] - 1, group["to"])
-        said, truth = meter.said[rows], meter.truth[rows]
+        said, truth = meter.predictions[rows], meter.references[rows]
         assert group["bleu"] == pytest.approx(BLEU(effective_order=True).corpus_score(said, [truth]).score)
         assert group["chrf"] == pytest.approx(corpus_chrf(said, [truth]).score)
         assert group["bleu_interval"][0] <= group["bleu"] <= group["bleu_interval"][1]
@@ -252,7 +253,7 @@ def test_an_unknown_token_is_not_an_exact_match() -> None:
     """References are the text itself, not what the vocabulary makes of it."""
     task = _task()
     task.pairs["test"][0] = (task.pairs["test"][0][0], "☃")
-    assert task.meter("test").pairs[0][1] == "☃"
+    assert task.meter("test").targets[0] == "☃"
 
 
 def test_an_unknown_token_is_one_token_and_one_character() -> None:
@@ -264,8 +265,13 @@ def test_perfect_phrases_of_any_locale_score_100(target: str, tokenizer: str) ->
     task = _task(f"task.target={target}")
     assert task.describe()["BLEU tokenizer"] == tokenizer
     meter = task.meter("test")
-    meter.places = list(range(len(meter.pairs)))
-    meter.said, meter.nats, meter.targets, meter.primary = meter.truth, [torch.tensor([0.0])], 1, "bleu"
+    meter.places = list(range(len(meter.targets)))
+    meter.predictions, meter.nats, meter.target_count, meter.primary = (
+        meter.references,
+        [torch.tensor([0.0])],
+        1,
+        "bleu",
+    )
     assert meter.compute()["bleu"].value == pytest.approx(100)
     assert meter.interval(0) == pytest.approx((100, 100))
     assert f"tok:{tokenizer}" in meter.details()["signatures"]["bleu"]

@@ -18,9 +18,9 @@ from seqlab.checkpoints.trainer_state import capture, restore
 from seqlab.core.metric import Criterion, Metric
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.state import State, detach
+from seqlab.data.batches import PairBatch
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
-from seqlab.tasks.translation import PairBatch
 from seqlab.training.device import Device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer

@@ -1,0 +1,136 @@
+"""Batches that several tasks share.
+
+Shape letters: B batch, T time, S source time, F input features, K output features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from seqlab.core.batch import Batch
+
+UNSCORED = -100
+"""The target that cross_entropy ignores: it is read but not scored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenBatch(Batch):
+    """Tokens and those that follow them; targets of UNSCORED are not scored. starts_B: where in its split each row's
+    first target stands, so that what is found for a token can be told by its place in the text."""
+
+    inputs_BT: Tensor
+    targets_BT: Tensor
+    starts_B: Tensor | None = None
+
+    def windows(self, steps: int) -> Iterator[Self]:
+        if steps >= self.inputs_BT.shape[1]:
+            yield self
+            return
+        pieces = zip(self.inputs_BT.split(steps, 1), self.targets_BT.split(steps, 1), strict=True)
+        for index, (inputs_BT, targets_BT) in enumerate(pieces):
+            scored = int((targets_BT != UNSCORED).sum())
+            yield replace(
+                self,
+                inputs_BT=inputs_BT,
+                targets_BT=targets_BT,
+                starts_B=None if self.starts_B is None else self.starts_B + index * steps,
+                target_count=scored,
+                positions=scored,
+                continues=self.continues or index > 0,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledBatch(Batch):
+    """Texts as ids of tokens. A row's label is scored in the window in which the row ends."""
+
+    tokens_BT: Tensor
+    valid_BT: Tensor
+    labels_B: Tensor
+    ends_B: Tensor  # bool: the row's last token stands in this window
+    items_B: Tensor  # each row's place in its split, where its text stands
+
+    @classmethod
+    def of(cls, tokens_BT: Tensor, valid_BT: Tensor, labels_B: Tensor, items_B: Tensor) -> Self:
+        """A batch of whole texts."""
+        return cls(
+            tokens_BT=tokens_BT,
+            valid_BT=valid_BT,
+            labels_B=labels_B,
+            ends_B=torch.ones(len(labels_B), dtype=torch.bool),
+            items_B=items_B,
+            target_count=len(labels_B),
+            positions=int(valid_BT.sum()),
+        )
+
+    def windows(self, steps: int) -> Iterator[Self]:
+        length_B = self.valid_BT.sum(1)
+        for start in range(0, self.tokens_BT.shape[1], steps):
+            window = slice(start, start + steps)
+            ends_B = (length_B > start) & (length_B <= start + steps)
+            yield replace(
+                self,
+                tokens_BT=self.tokens_BT[:, window],
+                valid_BT=self.valid_BT[:, window],
+                ends_B=ends_B,
+                target_count=int(ends_B.sum()),
+                positions=int(self.valid_BT[:, window].sum()),
+                continues=start > 0,
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetBatch(Batch):
+    """What an encoder-decoder is to write; what it reads stands in a subclass. Each target row ends in END, padding is
+    PAD."""
+
+    target_BT: Tensor
+    items_B: Tensor  # each row's place in its split, where its text stands
+
+
+TargetBatchT = TypeVar("TargetBatchT", bound=TargetBatch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairBatch(TargetBatch):
+    """Sources and what is to be written for them."""
+
+    source_BS: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesBatch(Batch):
+    """Measurements and those to be predicted at each position. A series that is longer than a batch goes on in the
+    next one, in the same row."""
+
+    inputs_BTF: Tensor
+    targets_BTK: Tensor
+    scored_BT: Tensor  # bool: the targets of this position count
+    items_B: Tensor  # which series of its split each row is
+
+    @classmethod
+    def of(
+        cls, inputs_BTF: Tensor, targets_BTK: Tensor, scored_BT: Tensor, items_B: Tensor, *, continues: bool = False
+    ) -> Self:
+        """The batch with its counts."""
+        scored = int(scored_BT.sum())
+        return cls(
+            inputs_BTF=inputs_BTF,
+            targets_BTK=targets_BTK,
+            scored_BT=scored_BT,
+            items_B=items_B,
+            target_count=scored,
+            positions=scored,
+            continues=continues,
+        )
+
+    def windows(self, steps: int) -> Iterator[Self]:
+        for start in range(0, self.inputs_BTF.shape[1], steps):
+            at = slice(start, start + steps)
+            values = (self.inputs_BTF[:, at], self.targets_BTK[:, at], self.scored_BT[:, at])
+            yield self.of(*values, self.items_B, continues=self.continues or start > 0)

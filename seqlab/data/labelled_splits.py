@@ -1,0 +1,106 @@
+"""Labelled texts into three splits with as much of each label, and what was found on the way."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from seqlab.core.batch import HELD_OUT, Split
+from seqlab.data.labels import check_labels, label_counts, label_warnings
+from seqlab.data.repeats import Repeats, in_both
+from seqlab.data.splits import SPLITS, check_known_labels, cut_items
+from seqlab.data.words import same_text_key
+from seqlab.errors import DataError
+
+Row = tuple[str, str]
+"""A text and its label."""
+
+
+@dataclass(frozen=True)
+class LabelledSplits:
+    """The rows of each split. counts: of each label's rows in the corpus. contradictory: texts with several labels."""
+
+    parts: dict[Split, list[Row]]
+    counts: Mapping[str, int]
+    repeats: Repeats
+    contradictory: int
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """In the order of their ids."""
+        return tuple(sorted(self.counts))
+
+    def describe(self) -> dict[str, int | str]:
+        """For Task.describe."""
+        several = {"texts with more than one label": self.contradictory} if self.contradictory else {}
+        return {**self.repeats.describe(), **several}
+
+    def described_labels(self) -> str:
+        """Each label with its rows, for Task.describe."""
+        return label_counts(self.counts)
+
+    def warnings(self) -> Iterator[str]:
+        """For Task.warnings."""
+        yield from label_warnings(self.counts)
+        yield from self.repeats.warnings()
+        if self.contradictory:
+            yield f"{self.contradictory:,} texts stand with more than one label: no model can be right each time"
+
+
+def split_labelled(
+    rows: list[Row],
+    given: Mapping[Split, list[Row]],
+    *,
+    held_share: float,
+    seed: int,
+    deduplicate: bool,
+    corpus: str,
+    label_column: str,
+    held_out: Mapping[Split, str],
+) -> LabelledSplits:
+    """Splits of a corpus, stratified by label, and of files `given` for validation and test, which are taken as they
+    are. With `deduplicate` training texts that stand in validation or test too are left out. corpus, label_column,
+    held_out: the settings that named them, for messages. Raises DataError where labels or rows do not suffice."""
+    counts = Counter(label for _, label in rows)
+    check_labels(counts, corpus, label_column)
+    for split, part in given.items():
+        check_known_labels(sorted(counts), part, f"task.{split}_corpus={held_out[split]}")
+    by_label: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_label[row[1]].append(row)
+    parts: dict[Split, list[Row]] = {split: [] for split in SPLITS}
+    for label in sorted(counts):
+        shares = cut_items(by_label[label], given, held_share, seed)
+        for split, part in parts.items():
+            part += shares[split]
+    parts |= given
+    for split, part in parts.items():
+        if not part:
+            raise DataError(
+                f"task.corpus={corpus}: {len(rows)} rows leave none for the {split} split",
+                "give at least ten rows of each label",
+            )
+    parts["train"], repeats = _without_repeats(parts, deduplicate, corpus)
+    labels_of: dict[str, set[str]] = defaultdict(set)
+    for text, label in chain(rows, *given.values()):
+        labels_of[same_text_key(text)].add(label)
+    return LabelledSplits(parts, counts, repeats, sum(len(labels) > 1 for labels in labels_of.values()))
+
+
+def _without_repeats(parts: Mapping[Split, list[Row]], deduplicate: bool, corpus: str) -> tuple[list[Row], Repeats]:
+    """(the training rows to keep, what of them stands in the other splits). Raises DataError where none is left."""
+    validation, test = ([text for text, _ in parts[split]] for split in HELD_OUT)
+    held = {same_text_key(text) for text in (*validation, *test)}
+    repeated = [same_text_key(text) in held for text, _ in parts["train"]]
+    count, of, between = sum(repeated), len(repeated), (in_both(validation, test), len(test))
+    if not deduplicate:
+        return parts["train"], Repeats("texts", 0, count, of, *between)
+    if count == of:
+        raise DataError(
+            f"task.corpus={corpus}: each of the {of:,} training texts stands in validation or test too",
+            "give each text once, or take them as they are with task.deduplicate=false",
+        )
+    kept = [row for row, again in zip(parts["train"], repeated, strict=True) if not again]
+    return kept, Repeats("texts", count, 0, of, *between)

@@ -1,0 +1,147 @@
+"""What a network that writes is worth: the loss of its targets, and the texts that it writes itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional as F
+
+from seqlab.core.items import ItemSums
+from seqlab.core.meter import Meter, Table
+from seqlab.core.metric import Metric
+from seqlab.core.network import Network, StepOutput
+from seqlab.core.results import Answered, ByLength, LengthGroup, Result
+from seqlab.data.batches import TargetBatchT
+from seqlab.data.vocabulary import PAD
+from seqlab.metrics import gather
+from seqlab.metrics.by_length import by_length
+from seqlab.metrics.likelihood import loss_and_perplexity
+from seqlab.metrics.text import TextScores
+
+
+class GenerationMeter(Meter[TargetBatchT]):
+    """Teacher-forced loss, and what sacreBLEU and plain equality say of the network's own texts.
+
+    write: the network's texts for a batch. targets: the split's texts. primary: exact_match or bleu. sources: what each
+    text is written for, where that is text too, with its length by `length_of`, in `unit`.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Network[TargetBatchT], TargetBatchT], list[str]],
+        targets: Sequence[str],
+        scores: TextScores,
+        primary: str,
+        *,
+        sources: Sequence[str] | None = None,
+        length_of: Callable[[str], int] = len,
+        unit: str = "characters",
+    ) -> None:
+        self.write, self.targets, self.scores, self.primary = write, targets, scores, primary
+        self.sources, self.length_of, self.unit = sources, length_of, unit
+        self.nats: list[Tensor] = []
+        self.target_count = 0
+        self.predictions: list[str] = []
+        self.places: list[int] = []
+        self._by_length: tuple[LengthGroup, ...] | None = None  # made when it is first asked for
+
+    def update(self, batch: TargetBatchT, output: StepOutput, network: Network[TargetBatchT]) -> None:
+        logits_BVT = output.logits.float().mT
+        self.nats.append(F.cross_entropy(logits_BVT, batch.target_BT, ignore_index=PAD, reduction="none").sum(1))
+        self.target_count += batch.target_count
+        self.predictions += self.write(network, batch)
+        self.places += batch.items_B.tolist()
+        self._by_length = None
+
+    @property
+    def references(self) -> list[str]:
+        """The targets, in the order of `predictions`."""
+        return [self.targets[place] for place in self.places]
+
+    def compute(self) -> dict[str, Metric]:
+        scores = self.scores.figures(self.predictions, self.references)
+        return {**scores, **loss_and_perplexity(float(gather(self.nats).sum()), self.target_count, "token")}
+
+    def item_sums(self) -> ItemSums:
+        order = np.argsort(self.places)
+        if self.primary == "bleu":
+            return ItemSums(self.scores.bleu_sums(self.predictions, self.references)[order], self.scores.bleu)
+        right = [a == b for a, b in zip(self.predictions, self.references, strict=True)]
+        sums_N2 = np.stack((np.array(right, dtype=np.float64), np.ones(len(right))), 1)
+        return ItemSums(sums_N2[order], lambda sums: float(sums[0] / sums[1]))
+
+    def _groups(self, sources: Sequence[str]) -> tuple[LengthGroup, ...]:
+        """Items with sources of about one length. BLEU has effective order: a phrase of two words has no 4-gram."""
+        if self._by_length is None:
+            predictions, references = self.predictions, self.references
+            sums_NK, bleu = (
+                self.scores.bleu_sums(predictions, references),
+                partial(self.scores.bleu, effective_order=True),
+            )
+
+            def metrics_of(chosen: Sequence[int]) -> dict[str, Metric]:
+                found = self.scores.figures([predictions[i] for i in chosen], [references[i] for i in chosen])
+                return {**found, "bleu": replace(found["bleu"], value=bleu(sums_NK[list(chosen)].sum(0)))}
+
+            lengths = [self.length_of(sources[place]) for place in self.places]
+            self._by_length = by_length(lengths, sums_NK, bleu, metrics_of)
+        return self._by_length
+
+    def details(self) -> dict[str, Any]:
+        signatures = {"signatures": self.scores.signatures(self.references)}
+        if self.sources is None:
+            return signatures
+        groups = [
+            {
+                "from": group.shortest,
+                "to": group.longest,
+                "pairs": group.items,
+                "bleu": group.metrics["bleu"].value,
+                "bleu_interval": list(group.interval),
+                "chrf": group.metrics["chrf"].value,
+                "exact_match": group.metrics["exact_match"].value,
+            }
+            for group in self._groups(self.sources)
+        ]
+        return {**signatures, "by_source_length": groups}
+
+    def results(self) -> Iterator[Result]:
+        if self.sources is not None:
+            yield ByLength("source", self.unit, "bleu", "BLEU (effective order)", self._groups(self.sources))
+        nats = gather(self.nats)
+        for row in np.argsort(self.places):
+            place = self.places[row]
+            source = "" if self.sources is None else self.sources[place]
+            yield Answered(source, self.predictions[row], self.targets[place], float(nats[row]))
+
+    def items(self) -> Iterator[dict[str, Any]]:
+        nats = gather(self.nats)
+        for row in np.argsort(self.places):
+            place = self.places[row]
+            prediction, target = self.predictions[row], self.targets[place]
+            source = None if self.sources is None else self.sources[place]
+            yield {
+                "item": place,
+                **({} if source is None else {"source": source}),
+                "target": target,
+                "prediction": prediction,
+                "right": prediction == target,
+                **({} if source is None else {"source_length": self.length_of(source)}),
+                **self.scores.sentence(prediction, target),
+                "nats": float(nats[row]),
+            }
+
+    def tables(self) -> Iterator[Table]:
+        if self.sources is None:
+            return
+        rows: list[tuple[str | int | float, ...]] = []
+        for group in self._groups(self.sources):
+            figures = (group.metrics[name].value for name in ("bleu", "chrf", "exact_match"))
+            rows.append((f"{group.shortest} to {group.longest}", group.items, *figures))
+        headings = (f"source, {self.unit}", "pairs", "BLEU (effective order)", "chrF", "exact match")
+        yield Table("by length of the source", headings, tuple(rows))

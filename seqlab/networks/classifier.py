@@ -1,0 +1,80 @@
+"""A classifier: one label for a whole text.
+
+Shape letters: B batch, T time, D width, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.core.model import ModelConfig, Role, context_of, last_valid
+from seqlab.core.network import Network, Parts, StepOutput, evaluating
+from seqlab.core.state import State
+from seqlab.data.batches import LabelledBatch
+from seqlab.layers.embedding import TokenEmbedding
+
+Pooling: TypeAlias = Literal["max", "mean", "last"]
+
+
+class Classifier(Network[LabelledBatch]):
+    """Embedding, a model, pooling over valid positions, and a linear layer. Read causally, the pooling is
+    carried in the state, so that a text may come in windows."""
+
+    def __init__(
+        self, vocabulary_size: int, classes: int, model: ModelConfig, *, pooling: Pooling, bidirectional: bool
+    ) -> None:
+        super().__init__()
+        self.embed = TokenEmbedding(vocabulary_size, model.width)
+        self.model = model.build(Role.ENCODER if bidirectional else Role.DECODER)
+        self.dropout = nn.Dropout(model.dropout)
+        self.head = nn.Linear(model.width, classes)
+        self.pooling, self.width = pooling, model.width
+
+    def parts(self) -> Parts:
+        return Parts((self.embed,), (self.model,), (self.head,))
+
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        like = self.head.weight
+        start = float("-inf") if self.pooling == "max" else 0.0
+        pooled_BD = like.new_full((rows, self.width), start)
+        return (self.model.initial_state(rows), pooled_BD, like.new_zeros(rows, 1))
+
+    def forward(self, batch: LabelledBatch, state: State) -> StepOutput:
+        before, pooled_BD, seen_B1 = state
+        assert isinstance(pooled_BD, Tensor)
+        assert isinstance(seen_B1, Tensor)
+        # a text that is longer than those of training is read as far as they went
+        limit = None if self.training else context_of(self.model)
+        tokens_BT, valid_BT = batch.tokens_BT[:, :limit], batch.valid_BT[:, :limit]
+        x_BTD = self.dropout(self.embed(tokens_BT))
+        hidden_BTD, after = self.model(x_BTD, before, valid_BT=valid_BT)
+        pooled_BD, seen_B1 = self._pool(hidden_BTD.float(), valid_BT, pooled_BD, seen_B1)
+        vector_BD = pooled_BD / seen_B1.clamp(min=1) if self.pooling == "mean" else pooled_BD
+        logits_BC = self.head(self.dropout(vector_BD))
+        nats_B = F.cross_entropy(logits_BC.float(), batch.labels_B, reduction="none")
+        return StepOutput(nats_B.masked_fill(~batch.ends_B, 0.0).sum(), (after, pooled_BD, seen_B1), logits_BC)
+
+    def _pool(self, hidden_BTD: Tensor, valid_BT: Tensor, pooled_BD: Tensor, seen_B1: Tensor) -> tuple[Tensor, Tensor]:
+        valid_BT1, any_B1 = valid_BT[..., None], valid_BT.any(1, keepdim=True)
+        if self.pooling == "max":
+            highest_BD = hidden_BTD.masked_fill(~valid_BT1, float("-inf")).amax(1)
+            pooled_BD = torch.maximum(pooled_BD, highest_BD)
+        elif self.pooling == "mean":
+            pooled_BD = pooled_BD + hidden_BTD.masked_fill(~valid_BT1, 0.0).sum(1)
+        else:
+            pooled_BD = torch.where(any_B1, last_valid(hidden_BTD, valid_BT), pooled_BD)
+        return pooled_BD, seen_B1 + valid_BT.sum(1, keepdim=True)
+
+
+@torch.inference_mode()
+def probabilities(network: Network[LabelledBatch], batch: LabelledBatch) -> list[list[float]]:
+    """For each row the probability of each class."""
+    batch = batch.to(next(network.parameters()).device)
+    with evaluating(network):
+        output = network(batch, network.initial_state(batch.size))
+        shares: list[list[float]] = output.logits.float().softmax(-1).tolist()
+    return shares

@@ -1,0 +1,90 @@
+"""An encoder-decoder: it reads something into a Memory, and writes tokens for it.
+
+Shape letters: B batch, T target time, D width, V target vocabulary.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.core.model import Memory, ModelConfig, Role, context_of
+from seqlab.core.network import GeneratingNetwork, Parts, StepOutput, TokenStep
+from seqlab.core.state import State
+from seqlab.data.batches import TargetBatchT
+from seqlab.data.vocabulary import ALPHABET, PAD, START
+from seqlab.layers.embedding import TokenEmbedding, token_head
+
+
+class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
+    """An encoder, whatever it reads, and a decoder that writes the target (teacher forcing in training).
+
+    A subclass says how a batch is read. encoder: makes the encoder, when it is its turn to be initialised.
+    embed_source: what turns a source into vectors, where that is a module of its own.
+    """
+
+    alphabet = ALPHABET
+    embed_source: nn.Module | None
+    encoder: nn.Module
+
+    def __init__(
+        self,
+        targets: int,
+        model: ModelConfig,
+        encoder: Callable[[], nn.Module],
+        *,
+        embed_source: nn.Module | None = None,
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.label_smoothing = label_smoothing
+        self.embed_source = embed_source
+        self.embed_target = TokenEmbedding(targets, model.width)
+        self.encoder, self.decoder = encoder(), model.build(Role.CROSS_DECODER)
+        self.dropout = nn.Dropout(model.dropout)
+        self.head = token_head(self.embed_target, model.tie_embeddings)
+
+    @abstractmethod
+    def read(self, batch: TargetBatchT) -> Memory:
+        """What the encoder makes of a batch's sources."""
+
+    def parts(self) -> Parts:
+        sources = () if self.embed_source is None else (self.embed_source,)
+        return Parts((*sources, self.embed_target), (self.encoder, self.decoder), (self.head,))
+
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        """Nothing in training: every batch brings its own source. Cached, the decoder's: a target that is longer than
+        those of training is scored as it would be written."""
+        return self.decoder.initial_state(rows, capacity=context_of(self.decoder) or 0) if cached else ()
+
+    def forward(self, batch: TargetBatchT, state: State) -> StepOutput:
+        before_BT = F.pad(batch.target_BT[:, :-1], (1, 0), value=START)
+        x_BTD = self.dropout(self.embed_target(before_BT))
+        before = self.decoder.initial_state(batch.size) if state == () else state
+        hidden_BTD, after = self.decoder(x_BTD, before, memory=self.read(batch))
+        logits_BTV = self.head(self.dropout(hidden_BTD))
+        loss = F.cross_entropy(
+            logits_BTV.flatten(0, 1).float(),
+            batch.target_BT.flatten(),
+            ignore_index=PAD,
+            reduction="sum",
+            # smoothed targets regularise training (Szegedy 2016); an evaluation reports the plain loss
+            label_smoothing=self.label_smoothing if self.training else 0.0,
+        )
+        return StepOutput(loss, after if state != () else (), logits_BTV)
+
+    def start(self, batch: TargetBatchT, capacity: int) -> tuple[TokenStep, State]:
+        # no table of inputs: a vocabulary of words may be longer than all that is written
+        read = self.decoder.start()
+
+        def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
+            memory, before = state
+            assert isinstance(memory, tuple)
+            hidden_BD, after = read(self.embed_target(token_B), before, Memory(*memory))
+            return self.head(hidden_BD), (memory, after)
+
+        before = self.decoder.initial_state(batch.size, capacity=capacity)
+        return step, (tuple(self.read(batch)), before)
