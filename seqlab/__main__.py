@@ -8,8 +8,8 @@ from types import FrameType
 
 
 def _interrupted(_: int, frame: FrameType | None) -> None:
-    """Ctrl-C. Inside an import the process ends at once: there is nothing to save, and an exception is lost in C code,
-    or leaves half a module behind for the next import to stumble over."""
+    """Handle Ctrl-C. During an import the process exits at once: there is nothing to save, and an exception could be
+    lost in C code or leave a half-initialised module behind."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             os.write(2, b"stopped\n")
@@ -19,7 +19,7 @@ def _interrupted(_: int, frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """Run the command line, and hear Ctrl-C also while it is being imported."""
+    """Run the command line; Ctrl-C also works while it is being imported."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
     from seqlab.cli import main as run

@@ -1,4 +1,4 @@
-"""The program itself: its version, its help, and what becomes of an error."""
+"""The command-line program: version, help, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; every SeqlabError becomes at most three lines and its exit code."""
+    """Run the command line; a SeqlabError is printed in at most three lines and sets the exit code."""
     debug = "--debug" in sys.argv
     try:
         code = app(prog_name="seqlab", standalone_mode=False)
@@ -50,8 +50,8 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):  # Ctrl-C before or after a run
         typer.echo("stopped", err=True)
         code = 130
-    except (BrokenPipeError, SystemExit) as end:  # `| head` has had enough
-        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):  # click's own of it
+    except (BrokenPipeError, SystemExit) as end:  # `| head` has closed the pipe
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, BrokenPipeError):  # click's form of it
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def _usage(error: Exception) -> int:
-    """click's own complaints (an unknown option, say) in our style; anything else is a bug and is shown whole."""
+    """click's own errors (an unknown option, say) in our style; anything else is a bug, shown with its traceback."""
     format_message = getattr(error, "format_message", None)
     if format_message is None:
         raise error
@@ -69,15 +69,15 @@ def _usage(error: Exception) -> int:
     if type(error).__name__ == "NoSuchOption" and option is not None:
         _complain(_no_option(option, getattr(error, "ctx", None)))
         return 2
-    message = format_message().replace("Value error, ", "")  # pydantic's word, which says nothing
-    if message:  # without words click has shown the help already
+    message = format_message().replace("Value error, ", "")  # a prefix of pydantic's
+    if message:  # with an empty message, click has already shown the help
         command = getattr(getattr(error, "ctx", None), "command_path", "seqlab")
         _complain(ConfigError(message[0].lower() + message[1:].rstrip("."), f"see: {command} --help"))
     return 2
 
 
 def _no_option(option: str, context: Any) -> ConfigError:
-    """For an option that does not exist: that of another program, a setting with dashes, or a typing error."""
+    """The error for an unknown option: one of another program, a setting written with dashes, or a typing error."""
     from seqlab.config.suggest import absent, nearest
 
     command = getattr(context, "command_path", "seqlab")
@@ -94,13 +94,13 @@ def _no_option(option: str, context: Any) -> ConfigError:
 
         key = nearest_key(word, [*GROUPS, *settings([])])
         if key is not None:
-            return ConfigError(f"no such option {option}", f"a setting has no dashes: {key}=VALUE")
+            return ConfigError(f"no such option {option}", f"settings are written without dashes: {key}=VALUE")
     hint = f"did you mean --{near}?" if near else f"see: {command} --help"
     return ConfigError(f"no such option {option}", hint)
 
 
 def terminal(*, stderr: bool = False) -> Console:
-    """The console of the command line. Text is shown as it is: a label or a path in brackets is no markup."""
+    """The console of the command line. Text is printed as it is, so that a path in brackets is not taken for markup."""
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False)
 
 

@@ -1,4 +1,4 @@
-"""check: does a model keep its promises on a task?"""
+"""The command check: does a model meet the contracts on a task?"""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from seqlab.errors import printable
 def check(
     overrides: Overrides = None, config_dir: ConfigDir = None, as_json: AsJson = False, debug: Debug = False
 ) -> None:
-    """Hold a model and a task to every contract. Example: seqlab check model=mine --config-dir my_configs
+    """Check a model and a task against every contract. Example: seqlab check model=mine --config-dir my_configs
 
-    What takes a moment is looked at before each training as well; this looks at all of it, and goes on after a failure.
+    The quick checks also run before each training; this command runs all of them, and continues after a failure.
     """
     from seqlab.config.run import load_run_config
 
@@ -34,7 +34,7 @@ def check(
         failed += bool(found.why)
         if as_json:
             continue
-        mark = ("failed", "red") if found.why else ("unseen", "yellow") if found.unseen else ("passed", "green")
+        mark = ("failed", "red") if found.why else ("unchecked", "yellow") if found.unseen else ("passed", "green")
         console.print(Text.assemble(mark, f"  {found.of}: {found.promise}"), soft_wrap=True)
         for line in filter(None, (found.why, found.hint, found.unseen)):
             console.print(f"        {printable(line)}", markup=False, highlight=False, soft_wrap=True)
@@ -42,9 +42,9 @@ def check(
         typer.echo(json.dumps({"model": config.names["model"], "task": config.names["task"], "checks": rows}, indent=2))
     else:
         unseen = sum(row["kept"] is None for row in rows)
-        said = f"{failed} of {len(rows)} failed" if failed else f"all {len(rows)} passed"
+        verdict = f"{failed} of {len(rows)} failed" if failed else f"all {len(rows)} passed"
         if unseen:
-            said = f"{failed} of {len(rows)} failed, {unseen} could not be looked into"
-        console.print(f"{names}: {said}", highlight=False, markup=False)
+            verdict = f"{failed} of {len(rows)} failed, {unseen} could not be checked"
+        console.print(f"{names}: {verdict}", highlight=False, markup=False)
     if failed:
         raise typer.Exit(2)

@@ -18,15 +18,15 @@ def compare(
         list[str] | None,
         typer.Argument(
             metavar="MODEL|RUN|KEY=VALUE...",
-            help="A model (rnn), a run (its folder or name), an override for all (task=sentiment), or, in quotes, "
-            'a model with overrides of its own ("lstm model.layers=2", with a name: "deep: lstm model.layers=2").',
+            help="A model (rnn), a run (its folder or name), an override for all models (task=sentiment), or, in "
+            'quotes, a model with its own overrides: "lstm model.layers=2", or labelled "deep: lstm model.layers=2".',
             autocompletion=complete_word,
             show_default=False,
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option("--seeds", help="Runs of each model.")] = 3,
+    seeds: Annotated[int, typer.Option("--seeds", help="Number of seeds, that is, runs of each model.")] = 3,
     match: Annotated[
-        str | None, typer.Option("--match", metavar="PART=N", help="Bring all to one size: body=500k or params=500k.")
+        str | None, typer.Option("--match", metavar="PART=N", help="Match the sizes: body=500k or params=500k.")
     ] = None,
     budget: Annotated[
         str | None,
@@ -37,8 +37,8 @@ def compare(
         typer.Option(
             "--tune",
             metavar="KEY=N",
-            help="First search a setting for each, on validation: lr=5 (5 values around its own, and at most 5 more "
-            "where the best is at an edge) or lr=0.001,0.003.",
+            help="First tune a setting for each model, on validation: lr=5 (5 values around its default, and up to 5 "
+            "more if the best is at an edge) or lr=0.001,0.003.",
         ),
     ] = None,
     config_dir: ConfigDir = None,
@@ -48,9 +48,9 @@ def compare(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Which model is better, and is that sure? Example: seqlab compare rnn transformer
+    """Compare models over seeds, with statistics. Example: seqlab compare rnn transformer
 
-    Trains each with the same seeds and data and says which differences are shown. Started again, it goes on.
+    Trains each with the same seeds and data, and reports which differences are significant. The same command resumes.
     """
     from seqlab.comparison.request import read_request
 
@@ -89,5 +89,5 @@ def compare(
         typer.echo(f"curves:   seqlab board {done.folder}")
     if done.failed:
         failed = "; ".join(f"{label}, seed {seed}: {why}" for (label, seed), why in done.failed.items())
-        typer.echo(f"{len(done.failed)} of the runs failed; the same command tries them again: {failed}", err=True)
+        typer.echo(f"{len(done.failed)} of the runs failed; the same command repeats them: {failed}", err=True)
         raise typer.Exit(1)

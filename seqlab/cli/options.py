@@ -1,4 +1,4 @@
-"""What several commands take, in the same words."""
+"""Options and arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from seqlab.errors import ConfigError
 
 
 def home(path: Path | None) -> Path | None:
-    """For an option's callback: `--folder=~/x` comes as it was typed, since shells expand only what begins with ~."""
+    """Callback of path options: expands `~` in `--folder=~/x`, since shells expand it only at the start of a word."""
     from seqlab.data.files import expanded
 
     return None if path is None else expanded(path)
 
 
 def from_environment(context: typer.Context) -> bool:
-    """Whether the config folder was named by the environment, not on the command line."""
+    """Whether the config folder was set by the environment variable, not on the command line."""
     source = context.get_parameter_source("config_dir")
     return source is not None and source.name == "ENVIRONMENT"
 
 
 def _own_folder(context: typer.Context, path: Path | None) -> Path | None:
-    """home() for --config-dir; an error names the variable where that named the folder."""
+    """home() for --config-dir; the error names the environment variable if that set the folder."""
     folder = home(path)
     if folder is not None and from_environment(context) and not folder.is_dir():
         raise ConfigError(
             f"{VARIABLE}={folder} is not a folder",
-            f"let it name a folder with model/, task/, ... in it, or take it away: unset {VARIABLE}",
+            f"set it to a folder with model/, task/, ... in it, or remove it: unset {VARIABLE}",
         )
     return folder
 
@@ -40,7 +40,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KEY=VALUE]...",
-        help="What differs from the defaults: model=gru task=sentiment trainer.max_steps=500",
+        help="Settings that differ from the defaults: model=gru task=sentiment trainer.max_steps=500",
         autocompletion=complete_override,
         show_default=False,
     ),
@@ -49,7 +49,7 @@ KnownRun = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run's folder or name, `last`, or the best on a task: best:char_lm.",
+        help="A run: its folder or name, `last`, or the best on a task (best:char_lm).",
         autocompletion=complete_name,
         show_default=False,
     ),
@@ -64,9 +64,9 @@ ConfigDir = Annotated[
         show_default=False,
     ),
 ]
-# for the processes of a comparison, which has checked each model once
+# for the processes of a comparison, which has already checked each model
 Checked = Annotated[bool, typer.Option("--checked", hidden=True)]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", callback=home, help="Where to look.")]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", callback=home, help="The folder of runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

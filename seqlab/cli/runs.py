@@ -1,4 +1,4 @@
-"""runs, and what is done with single ones: show, diff, tag, note, rm."""
+"""The commands runs, runs show, runs diff, runs tag, runs note and runs rm."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from seqlab.cli.completion import complete_name
 from seqlab.cli.options import AsJson, Debug, KnownRun, RunsDir
 from seqlab.errors import ConfigError, printable
 
-runs_app = typer.Typer(help="The runs that are there, best first by validation.")
+runs_app = typer.Typer(help="List, show, compare, tag and remove runs.")
 app.add_typer(runs_app, name="runs")
 
 
 @runs_app.callback(invoke_without_command=True)
 def runs(
     context: typer.Context,
-    task: Annotated[str | None, typer.Option("--task", help="Of this task only.")] = None,
+    task: Annotated[str | None, typer.Option("--task", help="Only runs of this task.")] = None,
     tag: Annotated[
-        str | None, typer.Option("--tag", metavar="TAG", help="With this tag only: see runs tag.", show_default=False)
+        str | None,
+        typer.Option("--tag", metavar="TAG", help="Only runs with this tag (see runs tag).", show_default=False),
     ] = None,
     sort: Annotated[
-        str | None, typer.Option("--sort", metavar="KEY", help="time, model, seconds, parameters, or a metric.")
+        str | None, typer.Option("--sort", metavar="KEY", help="Sort by time, model, seconds, parameters or a metric.")
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """The runs that are there, best first by validation; a table for each data set and metric.
+    """List runs, best first by validation; one table for each data set and metric.
 
     Example: seqlab runs --task char_lm"""
     if context.invoked_subcommand is not None:
@@ -49,14 +50,14 @@ def runs(
     tasks = sorted({run.task for run in everything})
     if task is not None and task not in tasks and everything:
         hint = did_you_mean(task, tasks, "--task ")
-        raise ConfigError(f"--task {task}: no run in {runs_dir} is on it", hint, f"tasks: {', '.join(tasks)}")
+        raise ConfigError(f"--task {task}: {runs_dir} has no run of this task", hint, f"tasks: {', '.join(tasks)}")
     chosen = [run for run in everything if task in (None, run.task)]
     if tag is not None and chosen:
         tags = sorted({tag for run in chosen for tag in run.labels.tags})
         chosen = [run for run in chosen if tag in run.labels.tags]
         if not chosen:
-            hint = did_you_mean(tag, tags) or "give one: seqlab runs tag RUN " + shlex.quote(tag)
-            raise ConfigError(f"--tag {tag}: no run has it", hint, f"tags: {', '.join(tags) or 'none'}")
+            hint = did_you_mean(tag, tags) or "to tag a run: seqlab runs tag RUN " + shlex.quote(tag)
+            raise ConfigError(f"--tag {tag}: no run has this tag", hint, f"tags: {', '.join(tags) or 'none'}")
     found = sort_runs(chosen, sort)
     if as_json:
         groups = grouped(found)
@@ -70,7 +71,7 @@ def runs(
 
 
 def _refuse_options(context: typer.Context) -> None:
-    """What stands before the subcommand is of the list: the subcommand would not hear of it."""
+    """Raise ConfigError for options before the subcommand: they belong to the list, and the subcommand ignores them."""
     for parameter in context.command.params:
         if parameter.name == "debug":
             continue
@@ -78,12 +79,12 @@ def _refuse_options(context: typer.Context) -> None:
         if source is not None and source.name == "COMMANDLINE":
             command = f"{context.command_path} {context.invoked_subcommand}"
             raise ConfigError(f"{parameter.opts[0]} before {context.invoked_subcommand} has no effect",
-                              f"put it at the end, if it is one of {command} --help")  # fmt: skip
+                              f"put it at the end, if {command} --help lists it")  # fmt: skip
 
 
 @runs_app.command("show")
 def runs_show(run: KnownRun, runs_dir: RunsDir = Path("runs"), as_json: AsJson = False, debug: Debug = False) -> None:
-    """One run: settings, figures, what it wrote.
+    """Show one run: settings, figures and samples.
 
     Example: seqlab runs show last"""
     from seqlab.cli.runs_display import run_as_json, show_run
@@ -102,12 +103,14 @@ def runs_diff(
         str,
         typer.Argument(metavar="A", help="A run's folder or name.", autocompletion=complete_name, show_default=False),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another's.", autocompletion=complete_name, show_default=False)],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="Another run.", autocompletion=complete_name, show_default=False)
+    ],
     runs_dir: RunsDir = Path("runs"),
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What differs between two runs: settings and figures.
+    """Show the settings and figures in which two runs differ.
 
     Example: seqlab runs diff last deep"""
     from seqlab.cli.runs_display import show_differences
@@ -128,16 +131,16 @@ def runs_tag(
     run: KnownRun,
     tags: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TAG", help="Words to add. Without any, its tags are shown.", show_default=False),
+        typer.Argument(metavar="TAG", help="Tags to add. Without any, the run's tags are shown.", show_default=False),
     ] = None,
     remove: Annotated[
-        list[str] | None, typer.Option("--remove", metavar="TAG", help="Take this one away.", show_default=False)
+        list[str] | None, typer.Option("--remove", metavar="TAG", help="Remove this tag.", show_default=False)
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Tag a run, to find it again: seqlab runs --tag TAG.
+    """Tag a run; `seqlab runs --tag TAG` finds it again.
 
     Example: seqlab runs tag last paper baseline"""
     from seqlab.runs.catalogue import named_run
@@ -159,21 +162,21 @@ def runs_note(
     run: KnownRun,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="TEXT", help="Replaces its note. Without any, it is shown.", show_default=False),
+        typer.Argument(metavar="TEXT", help="The new note. Without a text, the note is shown.", show_default=False),
     ] = None,
-    remove: Annotated[bool, typer.Option("--remove", help="Take the note away.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Delete the note.")] = False,
     runs_dir: RunsDir = Path("runs"),
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Write down what a run was for.
+    """Show or write a run's note.
 
     Example: seqlab runs note last "clipping off: diverges at step 40" """
     from seqlab.runs.catalogue import named_run
     from seqlab.runs.labels import read_labels, with_note, write_labels
 
     if remove and text:
-        raise ConfigError("--remove takes the note away, and there is a text for another", "leave one of them out")
+        raise ConfigError("--remove deletes the note, but a new text is given too", "drop one of them")
     folder = named_run(run, runs_dir)
     labels = read_labels(folder)
     if text or remove:
@@ -182,7 +185,7 @@ def runs_note(
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), **asdict(labels)}, indent=2, ensure_ascii=False))
     elif text or remove:
-        typer.echo(printable(f"{folder}: {'noted' if text else 'no note'}"))
+        typer.echo(printable(f"{folder}: {'note saved' if text else 'note deleted'}"))
     elif labels.note:
         typer.echo(labels.shown_note)
     else:
@@ -195,7 +198,7 @@ def runs_rm(
         list[str],
         typer.Argument(
             metavar="RUN",
-            help="Runs, by folder or name; `last` and best:TASK are asked about.",
+            help="Runs, by folder or name (or last, or best:TASK, which --yes does not allow).",
             autocompletion=complete_name,
             show_default=False,
         ),
@@ -205,7 +208,7 @@ def runs_rm(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Remove runs: their folders with all that is in them. Shows what would go, and asks.
+    """Delete the folders of runs. Shows what would be deleted, and asks first.
 
     Example: seqlab runs rm v_rnn"""
     from seqlab.cli.runs_display import run_line
@@ -215,7 +218,7 @@ def runs_rm(
 
     if yes and (name := next(filter(is_alias, names), None)):
         folder = shlex.quote(str(named_run(name, runs_dir)))
-        raise ConfigError(f"{name} with --yes: nobody would see which run that is", f"name it: {folder}")
+        raise ConfigError(f"{name} with --yes could delete the wrong run unseen", f"name the run: {folder}")
     removals = plan_removal(names, runs_dir)
     for one in removals:
         typer.echo(printable(f"{one.run.folder}  {compact(one.bytes)}B  {run_line(one.run)}"), err=True)
@@ -223,9 +226,11 @@ def runs_rm(
             typer.echo(printable(f"  {reference}"), err=True)
     if not yes:
         if not sys.stdin.isatty():
-            raise ConfigError("nothing is removed: there is no terminal to ask at", "if you mean it, add --yes")
+            raise ConfigError(
+                "nothing is removed: there is no terminal to ask on", "to remove without asking, add --yes"
+            )
         these = "this run" if len(removals) == 1 else f"these {len(removals)} runs"
-        # typer's own question would put a blank on stdout
+        # typer's own prompt would write a blank to stdout
         typer.echo(f"remove {these}, {compact(sum(one.bytes for one in removals))}B? [y/N] ", nl=False, err=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             removals = []
@@ -233,5 +238,5 @@ def runs_rm(
     if as_json:
         typer.echo(json.dumps({"removed": [one.as_json() for one in removals]}, indent=2, ensure_ascii=False))
     else:
-        for line in [f"removed {one.run.folder}" for one in removals] or ["nothing is removed"]:
+        for line in [f"removed {one.run.folder}" for one in removals] or ["nothing was removed"]:
             typer.echo(printable(line))

@@ -1,4 +1,4 @@
-"""How runs look on a terminal: `seqlab runs`, `runs show`, `runs diff`."""
+"""The terminal output of `seqlab runs`, `runs show` and `runs diff`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from seqlab.runs.ranking import group_names, group_of, grouped
 
 
 def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | None = None) -> None:
-    """A table for each group of runs that can be ranked, in the order given, with what they reach on validation: the
-    test split is for figures at the end, not to choose by. `root`: where they were looked for; `sort`: by what."""
+    """Print a table for each group of comparable runs, in the given order, with their validation metric: the test split
+    is for final figures, not for choosing. `root`: the folder that was searched; `sort`: the key of the order."""
     if not runs:
-        console.print(f"no runs in {root}; make one: seqlab train model=lstm", highlight=False, markup=False)
+        console.print(f"no runs in {root}; to make one: seqlab train model=lstm", highlight=False, markup=False)
     groups = grouped(runs)
     names = group_names(groups)
     tagged = any(run.labels.tags for run in runs)
@@ -68,7 +68,7 @@ def show_runs(runs: list[RunFiles], root: Path, console: Console, sort: str | No
 
 
 def _print_whole(table: Table, console: Console) -> None:
-    """A table as wide as it is: a path must stay one word, which the other commands are given."""
+    """Print a table at its full width: a path must not be wrapped, so that it can be copied into other commands."""
     width = console.width
     console.width = max(width, console.measure(table, options=console.options.update(max_width=10_000)).maximum)
     console.print(table)
@@ -76,13 +76,13 @@ def _print_whole(table: Table, console: Console) -> None:
 
 
 def _heading(runs: list[RunFiles], primary: str) -> str:
-    """The primary metric's unit, or its name."""
+    """The column heading: the primary metric's unit, or its name."""
     units = (run.result["metrics"][primary]["unit"] for run in runs if run.result and primary in run.result["metrics"])
     return next(units, "") or primary.replace("_", " ") or "validation"
 
 
 def show_run(run: RunFiles, console: Console) -> None:
-    """One run: what it was, how it went, what it reached and wrote."""
+    """Print one run: its settings, machine, training, figures and samples."""
     console.print(Text(f"{run.model} on {run.task}, seed {run.config.get('seed')}", style="bold"))
     console.print(f"  {run.folder}", highlight=False, markup=False, soft_wrap=True)
     console.print(
@@ -97,7 +97,7 @@ def show_run(run: RunFiles, console: Console) -> None:
     machine = [f"torch {packages.get('torch')}", f"python {facts.get('python')}", facts.get("cpu"), facts.get("gpu")]
     console.print(f"  {', '.join(str(part) for part in machine if part)}", highlight=False, markup=False)
     if run.result is None:
-        console.print(Text("  no result: it was stopped, failed, or is still running; see train.log", style="yellow"))
+        console.print(Text("  no result: the run was stopped, failed or is in progress; see train.log", style="yellow"))
         return
     result = run.result
     curve: list[float] = []
@@ -121,18 +121,18 @@ def show_run(run: RunFiles, console: Console) -> None:
 
 
 def run_line(run: RunFiles) -> str:
-    """What a run is and what it reached on validation, in one line."""
-    said = "no result"
+    """One line about a run: model, task, seed and its validation metric."""
+    figure = "no result"
     if run.result is not None and run.primary is not None:
         unit = run.result["metrics"].get(run.primary, {}).get("unit", "")
         name = unit or run.primary.replace("_", " ")
-        said = f"{number(run.result['validation'].get(run.primary))} {name}"
+        figure = f"{number(run.result['validation'].get(run.primary))} {name}"
     labels = f"; {_tags(run)}" if run.labels.tags else ""
-    return printable(f"{run.model} on {run.task}, seed {run.config.get('seed')}: {said}{labels}")
+    return printable(f"{run.model} on {run.task}, seed {run.config.get('seed')}: {figure}{labels}")
 
 
 def run_as_json(run: RunFiles) -> dict[str, Any]:
-    """Everything that `runs show` knows."""
+    """The content of `runs show --json`."""
     return {
         **run.as_json(),
         "config": dict(run.config),
@@ -142,12 +142,12 @@ def run_as_json(run: RunFiles) -> dict[str, Any]:
 
 
 def show_differences(a: RunFiles, b: RunFiles, console: Console) -> None:
-    """Settings and figures that differ, side by side."""
+    """Print the settings and figures of two runs that differ, side by side."""
     console.print(Text(f"A: {a.folder}\nB: {b.folder}"))
     found = differences(a.config, b.config)
     table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="bold")
     for heading in ("setting", "A", "B"):
-        table.add_column(heading, overflow="fold")  # a long path is wrapped: both sides must be seen
+        table.add_column(heading, overflow="fold")  # wrap long paths, so that both sides are visible
     for key, (left, right) in found.items():
         table.add_row(Text(key), Text(_plain(left)), Text(_plain(right)))
     console.print(table if found else "the settings are the same")
@@ -167,9 +167,9 @@ def show_differences(a: RunFiles, b: RunFiles, console: Console) -> None:
     console.print()
     console.print(fitted(console.width, ("figure", "A", "B", "B - A"), figures))
     if group_of(a) != group_of(b):
-        console.print(Text("they cannot be ranked: other data, other splits or another metric", style="yellow"))
+        console.print(Text("not comparable: the data, the splits or the metric differ", style="yellow"))
     elif a.task == b.task:
-        console.print(Text("one run of each is no proof: seqlab compare repeats them over seeds", style="dim"))
+        console.print(Text("one run of each proves nothing: seqlab compare repeats them over seeds", style="dim"))
 
 
 def _tags(run: RunFiles) -> str:

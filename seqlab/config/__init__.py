@@ -1,1 +1,1 @@
-"""Overrides in, a frozen and typed RunConfig out. No other package imports Hydra."""
+"""Turns overrides into a frozen, typed RunConfig. No other package imports Hydra."""

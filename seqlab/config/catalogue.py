@@ -1,4 +1,5 @@
-"""What there is to choose from, read from the config files: a new YAML is listed by itself."""
+"""The available models, tasks, corpora, experiments and devices, read from the config files: a new YAML is listed
+automatically."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ _CORPUS = re.compile(r"corpus (\S+): (.+)")
 
 
 def catalogue(config_dir: Path | None) -> dict[str, dict[str, str]]:
-    """For each kind of thing, its entries with one line about each."""
+    """For each kind (models, tasks, ...), its entries by name, each with a one-line description."""
     folder = check_config_dir(config_dir)
     files = {kind: group_files(group, folder) for kind, group in _KINDS.items()}
     return {
@@ -28,20 +29,20 @@ def _about(path: Path) -> str:
 
 
 def _corpora(tasks: dict[str, Path]) -> dict[str, str]:
-    """What the tasks' files say of their corpora at their heads, `# corpus NAME: what it is`. Of one that several
-    tasks have, with what each says of it."""
+    """The corpora, described by lines `# corpus NAME: description` at the head of each task's file. A corpus of several
+    tasks has the description of each."""
     about: dict[str, dict[str, list[str]]] = {}
     for task, path in tasks.items():
         for found in filter(None, map(_CORPUS.fullmatch, _head(path))):
             about.setdefault(found[1], {}).setdefault(found[2], []).append(task)
     return {
         name: "; ".join(f"{', '.join(tasks)}: {said}" for said, tasks in about[name].items())
-        for name in sorted(about, key=str.isupper)  # PATH, which is no name, last
+        for name in sorted(about, key=str.isupper)  # PATH, a placeholder, last
     }
 
 
 def _head(path: Path) -> Iterator[str]:
-    """The comments before the first setting, but for directives."""
+    """The comments before the first setting, without Hydra's directives."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("# ") and not line.startswith("# @"):
             yield line.removeprefix("# ")

@@ -1,4 +1,4 @@
-"""Hydra's part: overrides and config folders into one plain tree."""
+"""Hydra's part: composes overrides and config folders into one plain tree."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from seqlab.errors import ConfigError
 
 @dataclass(frozen=True)
 class Composed:
-    """A resolved tree of plain values, the options that were chosen, and the whole as YAML."""
+    """A resolved tree of plain values, the chosen option of each group, and both as YAML."""
 
     tree: dict[str, Any]
     names: dict[str, str]
@@ -40,8 +40,8 @@ class Composed:
 
 
 class _UserFolder(SearchPathPlugin):
-    """Puts the user's config folder before ours. Registered in this process alone: other Hydra
-    applications of the same environment stay untouched."""
+    """Puts the user's config folder before ours on Hydra's search path. It is registered in this process only, so that
+    other Hydra applications in the same environment are not affected."""
 
     folder: Path | None = None
 
@@ -54,7 +54,7 @@ Plugins.instance().register(_UserFolder)
 
 
 def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
-    """The config of these overrides. Raises ConfigError."""
+    """The config composed from these overrides. Raises ConfigError."""
     _UserFolder.folder = check_config_dir(config_dir)
     overrides = as_meant(overrides, lambda: _targets(overrides), _UserFolder.folder)
     _check(overrides, lambda: settings([o for o in overrides if key_of(o) in GROUPS], config_dir))
@@ -72,7 +72,7 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
 
 
 def _targets(overrides: Sequence[str]) -> dict[str, str]:
-    """The class of each group's settings, by what these overrides choose; none where they do not fit."""
+    """The class of each group's settings as these overrides choose it; empty if they do not compose."""
     choosing = [o for o in overrides if key_of(o) in GROUPS]
     GlobalHydra.instance().clear()
     try:
@@ -89,13 +89,13 @@ def _targets_of(tree: Mapping[str, Any]) -> dict[str, str]:
 
 
 def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
-    """What a run stored as its config.yaml, with single settings replaced by `overrides`. Raises ConfigError."""
+    """A run's stored config.yaml, with single settings replaced by `overrides`. Raises ConfigError."""
     try:
         config = OmegaConf.create(checked_yaml(path))
         names = config.pop("names", {}) if isinstance(config, DictConfig) else None
         if not isinstance(names, Mapping):
             raise ConfigError(f"{path} is not the config of a run")
-        # a stored config is resolved already: whatever still looks like a reference stays text
+        # a stored config is already resolved: anything that still looks like a reference is text
         composed = _plain(config, {str(k): str(v) for k, v in names.items()}, resolve=False)
     except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
@@ -108,8 +108,8 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
 
 
 def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
-    """Settings that did not exist when the run was stored take what it had: what the config class says of runs from
-    before them, else their default."""
+    """Fill in settings that did not exist when the run was stored: with the value that the config class gives for older
+    runs (`before`), else with their default."""
 
     def fill(part: str, path: Path) -> None:
         shipped: Any = OmegaConf.to_container(OmegaConf.load(path))
@@ -134,12 +134,13 @@ def _replace(tree: dict[str, Any], override: Override) -> None:
         node = node.get(part) if isinstance(node, dict) else None
     if override.key_or_group in GROUPS:
         raise ConfigError(
-            f"'{override.input_line}': a stored run's {last} is not chosen again", f"set what differs: {last}.KEY=VALUE"
+            f"'{override.input_line}': the {last} of a stored run cannot be replaced",
+            f"set single settings: {last}.KEY=VALUE",
         )
     if not isinstance(node, dict) or last not in node or isinstance(node[last], dict):
         raise unknown_key(override.key_or_group, override.value(), _leaves(tree, ""))
     value = override.value()
-    # nothing is composed here, so that what is escaped for it is no reference
+    # nothing is composed here, so undo the escaping of references
     node[last] = value.replace("\\${", "${") if isinstance(value, str) else value
 
 
@@ -153,8 +154,8 @@ def _composed(tree: dict[str, Any], names: dict[str, str]) -> Composed:
 
 
 def _check(overrides: list[str], defaults: Callable[[], Mapping[str, Any]]) -> list[Override]:
-    """The overrides, parsed. Refuses what Hydra would take but nobody can mean. defaults: every dotted key's value
-    without them, asked for only to say what was meant."""
+    """The parsed overrides. Refuses some that Hydra accepts but that make no sense for a run. defaults: returns the
+    default of every dotted key; called only to suggest what was meant."""
     parsed: list[Override] = []
     for before, text in zip(["", *overrides], overrides, strict=False):
         try:
@@ -169,16 +170,16 @@ def _check(overrides: list[str], defaults: Callable[[], Mapping[str, Any]]) -> l
             raise explain_several(text, overrides, "" if key in GROUPS else defaults().get(key, ""))
         if override.key_or_group == "tuned":
             raise ConfigError(
-                f"'{text}': the tuned defaults are chosen by task and model", "set what differs by itself"
+                f"'{text}': the tuned settings are chosen by task and model", "set single settings instead: KEY=VALUE"
             )
         if override.is_delete() and override.key_or_group != "experiment":
             remedy = f"choose one: {override.key_or_group}=NAME" if override.key_or_group in GROUPS else ""
             raise ConfigError(
-                f"'{text}' would take a setting away that every run needs",
-                remedy or f"give it a value, or null where it may have none: {override.key_or_group}=null",
+                f"'{text}' would remove a setting that every run needs",
+                remedy or f"give it a value, or null if it may have none: {override.key_or_group}=null",
             )
         if override.key_or_group.split("/")[0].split(".")[0] == "hydra":
-            raise ConfigError(f"'{text}': Hydra's own settings have no effect here", "see runs_dir=... and --name")
+            raise ConfigError(f"'{text}': Hydra's own settings have no effect here", "use runs_dir=... or --name")
     for key, count in Counter(override.key_or_group for override in parsed).items():
         if count > 1:
             given = [text for override, text in zip(parsed, overrides, strict=True) if override.key_or_group == key]
@@ -187,7 +188,7 @@ def _check(overrides: list[str], defaults: Callable[[], Mapping[str, Any]]) -> l
 
 
 def _settings(overrides: list[str]) -> list[str]:
-    """Every key of the config that these overrides make, dotted; of the defaults where they do not fit."""
+    """Every dotted key of the config composed from these overrides, or of the defaults if they do not compose."""
     for tried in (overrides, []):
         try:
             with initialize_config_dir(str(shipped_folder()), version_base="1.3"):

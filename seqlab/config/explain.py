@@ -1,4 +1,4 @@
-"""Hydra's errors in at most three lines: what was wrong, what was meant, what is allowed."""
+"""Translates Hydra's errors into at most three lines: what is wrong, what was probably meant, what is allowed."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from seqlab.errors import ConfigError
 
 
 def explain_override(text: str, config_dir: Path | None, before: str = "") -> ConfigError:
-    """For a word that is no override at all; `lstm` probably meant model=lstm, and a file belongs to the word before
-    it, which names a corpus."""
+    """The error for a word that is not an override. `lstm` probably means model=lstm; a file name after a corpus
+    setting probably belongs to it."""
     key, _, value = before.partition("=")
     if key.endswith("corpus") and (joint := _joint(value, text)) is not None:
-        return ConfigError(f"'{text}' is a word of its own and no KEY=VALUE", f"try {shlex.quote(f'{key}={joint}')}")
+        return ConfigError(f"'{text}' is a separate word, not KEY=VALUE", f"try {shlex.quote(f'{key}={joint}')}")
     meant = [f"{group}={text}" for group in GROUPS if text in group_files(group, config_dir)]
     if text and not meant and exists(expanded(text) / "config.yaml"):
         return ConfigError(
-            f"'{text}' is the folder of a run, and settings are read here",
-            "a run is what evaluate, predict, inspect, resume and runs show take",
+            f"'{text}' is the folder of a run, but this command takes settings",
+            "commands that take a run: evaluate, predict, inspect, resume, runs show",
         )
     options = {name: group for group in GROUPS for name in group_files(group, config_dir)}
     near, none = nearest(text, options), absent(text)
@@ -49,7 +49,7 @@ def explain_override(text: str, config_dir: Path | None, before: str = "") -> Co
 
 
 def _joint(first: str, second: str) -> str | None:
-    """What two words of the shell are together: the name of a file with a space in it, or those of two files."""
+    """Two words of the shell joined, if they name a file with a space in its name, or two files."""
     if exists(expanded(f"{first} {second}")):
         return f"{first} {second}"
     return f"{first},{second}" if exists(expanded(first)) and exists(expanded(second)) else None
@@ -61,7 +61,7 @@ def explain_composition(
     config_dir: Path | None,
     settings: Callable[[list[str]], list[str]],
 ) -> ConfigError:
-    """For overrides that can be read but do not fit the config files."""
+    """The error for overrides that can be parsed but do not fit the config files."""
     if isinstance(error, MissingConfigException):
         return _missing_option(error, config_dir)
     cause = error.__cause__ or error
@@ -73,13 +73,13 @@ def explain_composition(
         key = next((part for part in (named.groups() if named else ()) if part), None) or _key_meant(text, overrides)
         bad = next((o for o in overrides if key_of(o) == key), f"{key}=")
         if "An item is already at" in text:
-            return ConfigError(f"'{bad}' adds a setting that exists", f"try {bad.lstrip('+')}")
+            return ConfigError(f"'{bad}' adds a setting that already exists", f"try {bad.lstrip('+')}")
         rest = [o for o in overrides if o != bad]
         unknown = unknown_key(key, bad.partition("=")[2], [*settings(rest), *GROUPS])
         if not unknown.hint and (owners := _owners(key, config_dir)):
             unknown.hint = f"it belongs to {' and '.join(owners)}"
         return unknown
-    first = str(cause).partition("\n")[0][:160]  # what follows is about Hydra's own nodes
+    first = str(cause).partition("\n")[0][:160]  # the rest is about Hydra's internal nodes
     if isinstance(cause, InterpolationKeyError):
         name = next(iter(re.findall(r"'([^']*)'", first)), "")
         near = nearest_key(name, settings([]))
@@ -95,7 +95,7 @@ def explain_composition(
 
 
 def _owners(key: str, config_dir: Path | None) -> list[str]:
-    """The options of the group whose files have this setting, where the chosen one has not."""
+    """The options of the group that have this setting, which the chosen one lacks."""
     group, _, leaf = key.partition(".")
     if group not in GROUPS:
         return []
@@ -112,10 +112,10 @@ def _owners(key: str, config_dir: Path | None) -> list[str]:
 
 
 def explain_several(text: str, overrides: list[str], default: Any) -> ConfigError:
-    """For a word that names several values, of which a run has one: the line that makes a run of each, or the one
-    value that was meant, going by what the setting is by default."""
+    """The error for an override with several values, where a run takes one. It suggests the command that runs each of
+    them, or the single value that was probably meant, judging by the setting's default."""
     key, _, value = text.lstrip("+~").partition("=")
-    what = f"'{text}' names several values, and train makes one run"
+    what = f"'{text}' gives several values, but train makes one run"
     values = [part.strip() for part in value.split(",")]
     if one := _one_value(value, default):
         return ConfigError(what, f"did you mean {shlex.quote(f'{key}={one}')}?")
@@ -131,13 +131,13 @@ def explain_several(text: str, overrides: list[str], default: Any) -> ConfigErro
     elif key.split(".")[0] in ("model", "optim", "trainer"):
         words = [*(f"{model} {key}={one}" for one in values), *others]
     else:
-        return ConfigError(what, f"start it once for each: {key}={values[0]}, then {key}={values[1]}")
-    return ConfigError(what, f"compare makes one of each: {shlex.join(['seqlab', 'compare', *words])}")
+        return ConfigError(what, f"run it once for each: {key}={values[0]}, then {key}={values[1]}")
+    return ConfigError(what, f"compare makes a run for each: {shlex.join(['seqlab', 'compare', *words])}")
 
 
 def _one_value(value: str, default: Any) -> str | None:
-    """The list, the decimal or the count that a value with commas is, if the setting is such a thing; None may be any
-    number."""
+    """The list, decimal number or count that a value with commas probably means, if the default is of that type (a
+    default of None allows any number)."""
     if isinstance(default, list):
         return None if any(mark in value for mark in "()[]{}") else f"[{value}]"
     if (default is None or type(default) is int) and re.fullmatch(r"[1-9]\d{0,2}(,\d{3})*,0\d\d(,\d{3})*", value):

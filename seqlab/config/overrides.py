@@ -1,4 +1,4 @@
-"""Overrides as they are typed: which setting each is about, and which of two wins. No Hydra and no torch is needed."""
+"""Overrides as typed: the setting that each one sets, and which of two wins. Needs neither Hydra nor torch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from seqlab.errors import ConfigError
 
 
 def key_of(override: str) -> str:
-    """The setting that an override is about."""
+    """The setting that an override sets."""
     return override.lstrip("+~").partition("=")[0]
 
 
 def merged(overrides: Iterable[str], stronger: Iterable[str]) -> tuple[str, ...]:
-    """Both, without those of the first whose setting the second has as well."""
+    """Both lists of overrides, where those of the second replace those of the first with the same key."""
     stronger = tuple(stronger)
     keys = {key_of(override) for override in stronger}
     return (*(override for override in overrides if key_of(override) not in keys), *stronger)
 
 
 def spelled(value: object) -> str:
-    """A setting's value as an override has it."""
+    """A setting's value as it is written in an override."""
     if value is None:
         return "null"
     if isinstance(value, list | tuple):
@@ -48,6 +48,6 @@ def as_words(overrides: Iterable[str | Mapping[str, object]]) -> list[str]:
 
 
 def runs_dir_in(overrides: Iterable[str]) -> Path:
-    """Where runs go by these overrides."""
+    """The runs folder that these overrides choose."""
     given = (override.partition("=")[2] for override in overrides if key_of(override) == "runs_dir")
     return expanded(next(given, "runs"))

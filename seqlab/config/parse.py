@@ -1,4 +1,4 @@
-"""Plain dictionaries into frozen, checked dataclasses, with errors that name the key and the remedy."""
+"""Turns plain dictionaries into frozen, checked dataclasses, with errors that name the key and the remedy."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ T = TypeVar("T")
 
 
 def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) -> T:
-    """The dataclass that a node's `_target_` names, filled with the rest of the node.
+    """An instance of the dataclass that a node's `_target_` names, with the node's other values.
 
-    A class outside seqlab is imported only if a YAML file of `config_dir` names it; what is no subclass
+    A class outside seqlab is imported only if a YAML file in `config_dir` names it; a class that is not a subclass
     of `base` is refused before it is called. Raises ConfigError.
     """
     if not isinstance(node, Mapping) or not isinstance(node.get("_target_"), str):
-        raise ConfigError(f"{where} has no _target_, the class that it fills", f"choose one: {where}=NAME")
+        raise ConfigError(f"{where} has no _target_ (the config class)", f"choose an option: {where}=NAME")
     target = str(node["_target_"])
     module, _, name = target.rpartition(".")
     if module.split(".")[0] != "seqlab" and target not in named_targets(config_dir):
         raise ConfigError(
             f"{where}._target_={target} is outside seqlab",
-            "name the folder whose YAML has it: --config-dir FOLDER",
+            "name the folder whose YAML contains it: --config-dir FOLDER",
         )
     try:
         make_importable(config_dir, [module])
@@ -40,17 +40,17 @@ def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) 
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
             f"{where}._target_={target} cannot be imported: {error}",
-            "a module is found if it is installed, or stands in or beside the folder of --config-dir",
+            "a module must be installed, or be in or next to the folder of --config-dir",
         ) from error
     if not (isinstance(schema, type) and issubclass(schema, base)):
         raise ConfigError(f"{where}._target_={target} is not a {base.__name__}")
     if inspect.isabstract(schema):
-        raise ConfigError(f"{where}._target_={target} is only a base of such classes", "name one that can be built")
+        raise ConfigError(f"{where}._target_={target} is an abstract class", "name a class that can be instantiated")
     return parse(schema, {key: value for key, value in node.items() if key != "_target_"}, where)
 
 
 def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:
-    """An instance of a (pydantic) dataclass. `where` is the key that holds it, for messages."""
+    """An instance of a (pydantic) dataclass. `where` is the key that contains it, for messages. Raises ConfigError."""
     known = [f.name for f in dataclasses.fields(schema)]  # type: ignore[arg-type]
     for key in values:
         if key not in known:
@@ -63,23 +63,23 @@ def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def check_texts(settings: object, where: str) -> None:
-    """Raises ConfigError for an optional text that says "none" in a word of its own, unless a file is called so."""
+    """Raises ConfigError if an optional text is "none" or the like instead of null, unless a file has that name."""
     hints = get_type_hints(type(settings))
     optional = [field.name for field in dataclasses.fields(settings) if hints[field.name] == str | None]  # type: ignore[arg-type]
     for name in optional:
         value = getattr(settings, name)
         if value is not None and means_nothing(value) and not (value and Path(value).exists()):
-            raise ConfigError(f"{where}.{name}={value} is taken as a text", turned_off(f"{where}.{name}"))
+            raise ConfigError(f"{where}.{name}={value} would be read as text", turned_off(f"{where}.{name}"))
 
 
 def _explain(error: ValidationError, where: str, schema: type[Any]) -> ConfigError:
-    """pydantic's first complaint in the words of the command line."""
+    """pydantic's first error, in terms of the command line."""
     first, *others = error.errors()
     word = ""
     if first["type"] == "literal_error" and others and others[0]["loc"][:1] == first["loc"][:1]:
-        # a word or a number: the number's rule says more
+        # a word or a number: the rule for the number is more informative
         word, first = f", or {first['ctx']['expected']}".replace("'", ""), others[0]
-    # for a value that may also be null, pydantic adds the type that it tried to the location
+    # if a value may also be null, pydantic adds the type that it tried to the location
     path = [str(part) for part in first["loc"] if isinstance(part, int) or str(part).isidentifier()]
     key = ".".join(part for part in (where, *path[:1]) if part)
     value = first["input"]
@@ -115,5 +115,5 @@ def _is_optional(schema: type[Any], field: str) -> bool:
 
 def _remedy(key: str, context: Mapping[str, Any]) -> str:
     bounds = {"gt": "greater than", "ge": "at least", "lt": "less than", "le": "at most"}
-    said = [f"{word} {context[bound]:g}" for bound, word in bounds.items() if bound in context]
-    return f"give {key} a value {said[0]}" if said else f"see: seqlab config | grep -n {key.rpartition('.')[2]}"
+    rules = [f"{word} {context[bound]:g}" for bound, word in bounds.items() if bound in context]
+    return f"give {key} a value {rules[0]}" if rules else f"see: seqlab config | grep -n {key.rpartition('.')[2]}"

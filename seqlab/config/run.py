@@ -1,4 +1,4 @@
-"""RunConfig: everything that defines a run, and how it is made from overrides or from a stored file."""
+"""RunConfig: everything that defines a run, loaded from overrides or from a stored file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seqlab.training.optim import OptimConfig
 
 @config_dataclass(frozen=True, kw_only=True)
 class _Root:
-    """The settings that stand in no group."""
+    """The settings outside the groups."""
 
     seed: WholeNumber
     runs_dir: str
@@ -33,8 +33,8 @@ class _Root:
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """A run's settings, checked. `names` are the chosen options: {"model": "lstm", "task": "char_lm", ...};
-    `tree` is the composed config as plain values and `yaml` as text; `config_dir` the user's own folder."""
+    """A run's checked settings. `names` are the chosen options: {"model": "lstm", "task": "char_lm", ...};
+    `tree` is the composed config as plain values, `yaml` the same as text; `config_dir` is the user's own folder."""
 
     names: dict[str, str]
     model: ModelConfig
@@ -52,7 +52,7 @@ class RunConfig:
 
 
 def load_run_config(overrides: list[str], config_dir: Path | None = None) -> RunConfig:
-    """Compose and check. Raises ConfigError with a suggestion."""
+    """The config composed from overrides, checked. Raises ConfigError with a suggestion."""
     config = _typed(compose(overrides, config_dir), config_dir)
     for group in ("model", "task", "optim", "device", "trainer"):
         check_texts(getattr(config, group), group)
@@ -60,7 +60,7 @@ def load_run_config(overrides: list[str], config_dir: Path | None = None) -> Run
 
 
 def read_run_config(path: Path, config_dir: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
-    """The config that a run stored, with single settings replaced. Raises ConfigError if it is not one."""
+    """A run's stored config, with single settings replaced by `overrides`. Raises ConfigError if it is not valid."""
     return _typed(read_composed(path, overrides), config_dir)
 
 
@@ -76,7 +76,7 @@ def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
         groups[name] = parse_target(tree.pop(name, None), base, name, config_dir)
     trainer = tree.pop("trainer", None)
     if not isinstance(trainer, dict):
-        raise ConfigError("trainer has no settings", "leave ~trainer out")
+        raise ConfigError("trainer has no settings", "drop ~trainer")
     root = parse(_Root, tree, "")
     return RunConfig(
         names=composed.names,

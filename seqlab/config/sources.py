@@ -1,4 +1,4 @@
-"""Where config files are, and what stands in them; without Hydra and torch, so that it is quick."""
+"""Finding and reading config files without Hydra and torch, so that it is quick."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARIABLE = "SEQLAB_CONFIG_DIR"  # of the environment, for commands that are not 
 
 
 def shipped_folder() -> Path:
-    """seqlab's own configs: inside the package in a wheel, beside it in a checkout."""
+    """The folder of seqlab's own configs: inside the package in a wheel, next to it in a checkout."""
     inside = Path(str(files("seqlab"))) / "configs"
     beside = Path(str(files("seqlab"))).parent / "configs"
     for folder in (inside, beside):
@@ -29,14 +29,14 @@ def shipped_folder() -> Path:
 
 
 def check_config_dir(config_dir: Path | None) -> Path | None:
-    """The absolute path of a user's config folder. Raises ConfigError if it is none."""
+    """The absolute path of a user's config folder. Raises ConfigError if it is not a folder."""
     if config_dir is not None and not config_dir.is_dir():
         raise ConfigError(f"--config-dir {config_dir} is not a folder", "give a folder with model/, task/, ... in it")
     return config_dir.resolve() if config_dir is not None else None
 
 
 def group_files(group: str, config_dir: Path | None) -> dict[str, Path]:
-    """The options of a group by name; a user's file stands before a shipped one of the same name."""
+    """The options of a group: name to file; a user's file takes precedence over a shipped one of the same name."""
     found: dict[str, Path] = {}
     for folder in (shipped_folder(), config_dir):
         if folder is not None:
@@ -45,7 +45,7 @@ def group_files(group: str, config_dir: Path | None) -> dict[str, Path]:
 
 
 def default_option(group: str) -> str:
-    """The option of a group that train.yaml takes where none is chosen."""
+    """The default option of a group, from train.yaml."""
     defaults = yaml.safe_load((shipped_folder() / "train.yaml").read_text(encoding="utf-8"))["defaults"]
     return next(str(entry[group]) for entry in defaults if isinstance(entry, dict) and group in entry)
 
@@ -53,7 +53,7 @@ def default_option(group: str) -> str:
 def named_targets(config_dir: Path | None) -> set[str]:
     """Every `_target_` in the group files of a user's config folder: the only classes outside seqlab that
     may be imported, because the user named that folder on the command line. Only the groups' own folders
-    count: a run that happens to lie below has no say."""
+    count, not the configs of runs that happen to be inside the folder."""
     paths = (path for group in GROUPS for path in (config_dir / group).glob("*.yaml")) if config_dir else ()
     return {target for path in paths for target in targets_of(path)}
 
@@ -67,17 +67,17 @@ def targets_of(path: Path) -> set[str]:
 
 
 def checked_yaml(path: Path) -> str:
-    """The text of a YAML file that a run stored, fit to be parsed: not large, not deep, and without references to
-    itself, with which ten lines can mean a billion values. Raises OSError, ValueError or YAMLError."""
+    """The text of a stored YAML file that is safe to parse: neither large nor deep, and without aliases, with which ten
+    lines can expand to a billion values. Raises OSError, ValueError or YAMLError."""
     text = read_plain(path, _MOST_YAML_BYTES).decode("utf-8")
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError("a stored config has no references (*name)")  # noqa: TRY004 (no wrong type)
+            raise ValueError("a stored config has no aliases (*name)")  # noqa: TRY004 (no wrong type)
         if isinstance(event, yaml.CollectionStartEvent | yaml.CollectionEndEvent):
             depth += 1 if isinstance(event, yaml.CollectionStartEvent) else -1
             if depth > _DEEPEST_YAML:
-                raise ValueError("it is nested too deeply for a config")
+                raise ValueError("it is nested too deeply to be a config")
     return text
 
 

@@ -1,7 +1,7 @@
-"""What was probably meant: a typing error, the name that other programs have for a setting, or something that does not
-exist here at all.
+"""Suggestions for what was probably meant: for typing errors, for names that settings have in other programs, and for
+features that do not exist here.
 
-A suggestion stays in the group that was typed and means the same: rather none than a wrong one.
+A suggestion stays in the group that was typed and has the same meaning: no suggestion is better than a wrong one.
 """
 
 from __future__ import annotations
@@ -59,18 +59,18 @@ _VALUES = {
 }
 _ABSENT = {
     "bpe wordpiece sentencepiece subword subwords tokenizer": (
-        "there are no subwords (BPE)",
-        "a unit is a character or a word: task.unit=char or task.unit=word, where a task has it",
+        "there are no subword tokenizers (BPE)",
+        "tokens are characters or words: task.unit=char or task.unit=word, if the task has that setting",
     ),
     "gpus num_gpus n_gpu n_gpus ngpus devices num_devices world_size nproc_per_node": (
-        "a run has one device",
-        "choose which one: device=auto, cuda, mps or cpu",
+        "a run uses one device",
+        "choose it: device=auto, cuda, mps or cpu",
     ),
     "jobs n_jobs num_jobs parallel workers num_workers": (
         "runs are made one after the other, each in one process, so that their times can be compared",
-        "all of them with one command: seqlab compare rnn lstm",
+        "run all of them with one command: seqlab compare rnn lstm",
     ),
-    "multirun sweep sweeper grid": ("train makes one run", "several with one command: seqlab compare rnn lstm"),
+    "multirun sweep sweeper grid": ("train makes one run", "for several runs: seqlab compare rnn lstm"),
 }
 
 
@@ -79,8 +79,8 @@ def _bare(word: str) -> str:
 
 
 def is_typo(word: str, name: str) -> bool:
-    """Whether one was meant by the other: a wrong letter, letters swapped, left out or doubled, an ending left out;
-    never another word. What begins with another letter is one (cnn is no rnn, xlstm no lstm)."""
+    """Whether `word` is probably `name` mistyped: a wrong letter, letters swapped, missing or doubled, a missing
+    ending; never another word. A different first letter makes it another word (cnn is not rnn, xlstm not lstm)."""
     typed, there = _bare(word), _bare(name)
     if typed == there:
         return True
@@ -95,15 +95,15 @@ def is_typo(word: str, name: str) -> bool:
 
 
 def _is_one_slip(typed: str, there: str) -> bool:
-    """Whether they differ by one letter that is wrong, missing or too many, or by two neighbours that are swapped."""
-    for _ in range(2):  # what is alike at the beginning goes, then what is at the end
+    """Whether they differ by one wrong, missing or extra letter, or by two swapped neighbours."""
+    for _ in range(2):  # remove the common beginning, then the common end
         same = len(list(takewhile(lambda pair: pair[0] == pair[1], zip(typed, there, strict=False))))
         typed, there = typed[same:][::-1], there[same:][::-1]
     return max(len(typed), len(there)) == 1 or (len(typed) == 2 and typed == there[::-1])
 
 
 def nearest(word: str, known: Iterable[str], synonyms: Mapping[str, str] = _VALUES) -> str | None:
-    """Of these names the one that was probably meant, or None."""
+    """The known name that was probably meant, or None. synonyms: other words for each name, separated by spaces."""
     known = list(known)
     same = [name for name in known if word.lower() in synonyms.get(name, "").split()]
     typos = [name for name in known if is_typo(word, name)]
@@ -112,13 +112,12 @@ def nearest(word: str, known: Iterable[str], synonyms: Mapping[str, str] = _VALU
 
 
 def did_you_mean(word: str, known: Iterable[str], before: str = "") -> str:
-    """The hint that names what was probably meant, after `before`; "" where nothing was."""
+    """The hint "did you mean ...?", with `before` in front of the name; "" if no name is near."""
     return f"did you mean {before}{near}?" if (near := nearest(word, known)) else ""
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str | None:
-    """The dotted setting that was probably meant by a dotted or a bare one: in the group that was typed, if there is
-    such a group."""
+    """The dotted setting that a dotted or bare name probably means, within the group that was typed if it exists."""
     known = list(known)
     parent, _, leaf = key.rpartition(".")
     groups = dict.fromkeys(name.rpartition(".")[0] for name in known if "." in name)
@@ -132,22 +131,22 @@ def nearest_key(key: str, known: Iterable[str]) -> str | None:
 
 
 def absent(word: str) -> tuple[str, str] | None:
-    """(what there is not, the nearest way) for things that other programs have and this one has not."""
-    return next((said for words, said in _ABSENT.items() if word.lower() in words.split()), None)
+    """(what is missing, the nearest alternative) for a feature of other programs that seqlab does not have; or None."""
+    return next((advice for words, advice in _ABSENT.items() if word.lower() in words.split()), None)
 
 
 def means_nothing(value: Any) -> bool:
-    """Whether somebody wanted to say "none of it"."""
+    """Whether a value was probably meant as "none"."""
     return value in (0, False) or str(value).lower() in ("none", "no", "off", "false", "nil", "na", "")
 
 
 def turned_off(key: str) -> str:
-    """The remedy where a setting should have no value."""
+    """The remedy for a setting that should have no value."""
     return f"null turns it off: {key}=null"
 
 
 def unknown_key(key: str, value: Any, known: Iterable[str]) -> ConfigError:
-    """The error for a setting that does not exist, with its neighbours."""
+    """The error for a setting that does not exist, with the settings of its group."""
     known = list(known)
     near, none = nearest_key(key, known), absent(key.rpartition(".")[2]) or absent(str(value))
     elsewhere = [name for name in known if name.rpartition(".")[2] == key.rpartition(".")[2]]

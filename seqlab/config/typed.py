@@ -1,4 +1,4 @@
-"""What a person types as the value of a text setting is taken as it stands: `reviews (1).csv`, `1984`, `a.en,b.fr`."""
+"""Quotes the values of text settings for Hydra, so that they can be typed as they are: `reviews (1).csv`, `1984`."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _SETTING = re.compile(r"(\+{0,2})([a-z_]+(?:\.\w+)?)=(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)  # the override grammar reads it as the same text
 WORDS = ("null", "true", "false", "yes", "no", "on", "off", "inf", "nan")  # which it reads as something else
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
-_TEXTS = ("runs_dir", "init_from")  # of the settings that stand in no group
+_TEXTS = ("runs_dir", "init_from")  # the text settings outside the groups
 
 
 def quoted_for_hydra(text: str) -> str:
-    """A text as the override grammar and the composition read it back unchanged."""
+    """A text quoted so that the override grammar and the composition leave it unchanged."""
     text = text.replace("${", "\\${")
     text = re.sub(r"(\\*)'", lambda found: found[1] * 2 + r"\'", text)
     slashes = len(text) - len(text.rstrip("\\"))
@@ -28,9 +28,9 @@ def quoted_for_hydra(text: str) -> str:
 
 
 def as_meant(overrides: Sequence[str], targets: Callable[[], Mapping[str, str]], config_dir: Path | None) -> list[str]:
-    """The overrides, with the values of text settings quoted for the grammar. A value that is null, that stands in
-    quotes already, or that refers to another setting (`${...}`) is left to it, unless a file is called so. targets:
-    the class of each group's settings, asked for only where a value is not plain."""
+    """The overrides, with the values of text settings quoted for the grammar. Not quoted are null, values already in
+    quotes, and references to other settings (`${...}`), unless a file has that name. targets: returns the class of each
+    group's settings; called only if a value is not plain."""
     known: Mapping[str, str] | None = None
     result: list[str] = []
     for override in overrides:
@@ -61,5 +61,5 @@ def _is_text(target: str | None, name: str, config_dir: Path | None) -> bool:
         make_importable(config_dir, [module])
         hint: Any = get_type_hints(getattr(import_module(module), schema)).get(name)
     except (ImportError, AttributeError, ValueError, NameError):
-        return False  # parsing says what is wrong with it
+        return False  # parsing reports the error
     return hint in (str, str | None)

@@ -1,6 +1,6 @@
-"""The Python files outside seqlab that settings name, with whatever those import from beside them: code of the user's
-own, which is part of a run as its corpus is. Found without running any of it; what is imported by a name that is made
-only then is found once it has run."""
+"""The user's own code: Python files outside seqlab that settings name, and the files next to them that these import. It
+is part of a run, just like its corpus. It is found without running any of it; imports by a name that is computed at run
+time are found only after they have run."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from typing import Any
 
 from seqlab.config.sources import GROUPS, targets_of
 
-_added: dict[str, None] = {}  # the folders that were put into sys.path here
+_added: dict[str, None] = {}  # the folders that this module has put into sys.path
 _NOT_OURS = ("site-packages", "dist-packages")  # installed packages have versions
 
 
 def make_importable(config_dir: Path | None, modules: Sequence[str]) -> None:
-    """Let these modules be found in or beside the user's config folder: after all that is installed, so that they hide
-    nothing, and before the current folder (which `python -m` puts first, and which may hold a later version of what a
-    run has kept) and the folders of earlier calls, whose modules of the same names are forgotten."""
+    """Make these modules importable from the user's config folder or its parent. These folders come after installed
+    packages on sys.path, so that they hide nothing, and before the current folder (which `python -m` puts first, and
+    which may contain a newer version of the code stored with a run) and the folders of earlier calls, whose modules of
+    the same names are unloaded."""
     folders = _folders(config_dir)
     stale = [root for root in map(_root, modules) if root is not None and str(root) in _added and root not in folders]
     ours = [str(folder) for folder in folders if str(folder) in _added or str(folder) not in sys.path]
@@ -34,25 +35,25 @@ def make_importable(config_dir: Path | None, modules: Sequence[str]) -> None:
         names = {place.split("/")[0].removesuffix(".py") for place in _walk(modules, set(stale))}
         for name in [name for name in sys.modules if name.split(".")[0] in names]:
             del sys.modules[name]
-    invalidate_caches()  # a file may be newer than the last look into its folder
+    invalidate_caches()  # a file may be newer than Python's cached listing of its folder
 
 
 def outside_targets(tree: Mapping[str, Any]) -> list[str]:
-    """The classes outside seqlab that a config's groups name."""
+    """The classes outside seqlab that the groups of a config name."""
     nodes = (tree.get(group) for group in GROUPS)
     targets = (str(node.get("_target_")) for node in nodes if isinstance(node, Mapping))
     return [target for target in targets if "." in target and target.split(".")[0] != "seqlab"]
 
 
 def code_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
-    """The files by their place below the folder in which Python finds them: {"my_models.py": ...}; empty where all of
-    a config is seqlab's own, or installed."""
+    """The files of the user's code, by their path relative to the folder in which Python finds them
+    ({"my_models.py": ...}); empty if a config names only classes of seqlab or of installed packages."""
     named, roots = _named(tree, config_dir)
     return dict(sorted(_walk(named, roots).items()))
 
 
 def loaded_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
-    """Those of them that this process has imported by now, however they were named."""
+    """The files of the user's code that this process has imported, by whatever name."""
     _, roots = _named(tree, config_dir)
     found: dict[str, Path] = {}
     for name, module in list(sys.modules.items()) if roots else ():
@@ -64,14 +65,14 @@ def loaded_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, 
 
 
 def files_at(places: Iterable[str], tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
-    """What stands at these places now, below the folders in which Python finds the modules that the config names."""
+    """The files that now exist at these relative paths, below the folders where Python finds the config's modules."""
     _, roots = _named(tree, config_dir)
     there = ((place, root / place) for place in places for root in sorted(roots, reverse=True))
     return {place: path for place, path in there if path.is_file()}
 
 
 def _named(tree: Mapping[str, Any], config_dir: Path | None) -> tuple[list[str], set[Path]]:
-    """(the modules outside seqlab that a config names, the folders below which the code of a run stands)."""
+    """(the modules outside seqlab that a config names, the folders that contain the code of a run)."""
     named = [target.rpartition(".")[0] for target in outside_targets(tree)]
     if not named:
         return [], set()
@@ -81,7 +82,7 @@ def _named(tree: Mapping[str, Any], config_dir: Path | None) -> tuple[list[str],
 
 
 def _walk(modules: Sequence[str], roots: set[Path]) -> dict[str, Path]:
-    """The files of these modules and of all that they import, as far as they stand below these folders."""
+    """The files of these modules and of everything that they import, as far as they are below these folders."""
     found: dict[str, Path] = {}
     waiting, seen = list(modules), set[str]()
     while waiting:
@@ -99,7 +100,7 @@ def _walk(modules: Sequence[str], roots: set[Path]) -> dict[str, Path]:
 
 
 def config_files(tree: Mapping[str, Any], config_dir: Path | None) -> dict[str, Path]:
-    """The YAML files of a user's config folder that name these classes, by their place in it."""
+    """The YAML files of a user's config folder that name these classes, by their relative path."""
     targets = set(outside_targets(tree))
     if config_dir is None or not targets:
         return {}
@@ -112,7 +113,8 @@ def _folders(config_dir: Path | None) -> tuple[Path, ...]:
 
 
 def _root(module: str) -> Path | None:
-    """The folder that Python finds a module's first name in; None for what is seqlab's, Python's own or installed."""
+    """The folder in which Python finds a module's top-level name; None for seqlab, the standard library and installed
+    packages."""
     first = module.split(".")[0]
     if first == "seqlab" or first in sys.stdlib_module_names:
         return None
@@ -124,12 +126,12 @@ def _root(module: str) -> Path | None:
         return None
     places = list(spec.submodule_search_locations or [])
     where = Path(places[0]) if places else Path(spec.origin or "built-in")
-    root = where.parent.resolve()  # of a link the folder that it stands in: there its name is found
+    root = where.parent.resolve()  # for a link, the folder that contains the link
     return None if where.name == "built-in" or set(_NOT_OURS) & set(root.parts) else root
 
 
 def _files(module: str, root: Path) -> Iterator[tuple[Path, list[str]]]:
-    """The files that are run when a module is imported, each with the package that it stands in."""
+    """The files that run when a module is imported, each with its package."""
     parts = module.split(".")
     for count in range(1, len(parts) + 1):
         place = root.joinpath(*parts[:count])
@@ -141,11 +143,12 @@ def _files(module: str, root: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def _imports(path: Path, package: list[str]) -> list[str]:
-    """Every module that a file may import, inside functions too; what is only a name in one is looked for in vain."""
+    """Every module that a file may import, also inside functions. Imported names that are not modules are included; no
+    file is found for them."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
-        return []  # importing it says what is wrong
+        return []  # importing it reports the error
     found: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -21,7 +21,7 @@ def test_no_folder_no_board(tmp_path: Path, capsys: Capture, monkeypatch: Patch)
     monkeypatch.chdir(tmp_path)
     code, out, err = in_process(capsys, monkeypatch, "board")
     assert (code, out) == (2, "")
-    assert "runs is no folder" in err
+    assert "runs is not a folder" in err
 
 
 @pytest.mark.slow

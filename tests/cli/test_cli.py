@@ -227,7 +227,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
     [
         (["train", "--multirun"], 2, ["no such option --multirun", "seqlab compare rnn lstm"]),
         (["train", "--jobs", "3"], 2, ["no such option --jobs", "one after the other"]),
-        (["train", "--learning-rate", "3"], 2, ["a setting has no dashes: optim.learning_rate=VALUE"]),
+        (["train", "--learning-rate", "3"], 2, ["settings are written without dashes: optim.learning_rate=VALUE"]),
         (["compare", "rnn", "--seedz", "3"], 2, ["no such option --seedz", "did you mean --seeds?"]),
         (["compare", "model=rnn,lstm"], 2, ["try: seqlab compare rnn lstm"]),
         (["compare", "rnn,lstm"], 2, ["try: seqlab compare rnn lstm"]),
@@ -239,7 +239,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
         (["train", "device=cuda"], 2, ["device=cuda", "try device=cpu"]),
         (["train", "device.precision=fp16", "device=cpu"], 2, ["needs a GPU", "bf16"]),
         (["train", "--name", "../x"], 2, ["a name begins with a letter or digit", "try --name x"]),
-        (["train", "--name", "last"], 2, ["--name last: this word stands for", "try --name last-run"]),
+        (["train", "--name", "last"], 2, ["--name last: this word is reserved", "try --name last-run"]),
         (["train", "--name", "gradient"], 2, ["--name gradient: to inspect this word is a view"]),
         (["train", "runs_dir=/proc/nowhere"], 6, ["cannot make a folder", "runs_dir="]),
         (["train", "trainer.bptt_steps=999"], 2, ["longer than a batch", "task.window=999"]),

@@ -203,7 +203,7 @@ def test_other_corpora_splits_and_metrics_are_never_in_one_order(
     assert named_run("best:sentiment").name == "alone"
     assert caplog.text == ""
     _, out, _ = in_process(capsys, monkeypatch, "runs", "diff", str(made[3]), str(made[4]))
-    assert "they cannot be ranked: other data, other splits or another metric" in out
+    assert "not comparable: the data, the splits or the metric differ" in out
 
 
 def test_null_is_the_word_for_no_start_unless_a_run_is_called_none(root: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_note_is_written_shown_and_taken_away(root: Path, capsys: Capture, mon
         (["note", "a", " "], "the note is empty", 2),
         (["note", "a", "x\x07"], "control characters", 2),
         (["note", "a", "x" * 10_001], "10,001 characters", 2),
-        (["note", "a", "x", "--remove"], "leave one of them out", 2),
+        (["note", "a", "x", "--remove"], "drop one of them", 2),
         (["--tag", "ood"], "did you mean odd?", 2),
         (["--tag", "other"], "tags: odd", 2),
         (["--runs-dir", "x", "show", "a"], "--runs-dir before show", 2),

@@ -54,7 +54,7 @@ def test_it_shows_what_would_go_and_asks(root: Path, answer: str, there: bool) -
     assert "runs/char_lm/rnn/a  " in done.stderr
     assert "rnn on char_lm, seed 0: 2.0000 bits/char" in done.stderr
     assert "remove this run" in done.stderr
-    assert done.stdout == ("nothing is removed\n" if there else "removed runs/char_lm/rnn/a\n")
+    assert done.stdout == ("nothing was removed\n" if there else "removed runs/char_lm/rnn/a\n")
     assert folder.exists() == there
     assert other.exists()
 
@@ -67,7 +67,7 @@ def test_last_is_asked_about_by_its_folder_and_never_removed_unasked(
     for name, folder in (("last", "runs/char_lm/rnn/a"), ("best:char_lm", "runs/char_lm/rnn/b")):
         code, _, err = _removed(capsys, monkeypatch, name)
         assert code == 2
-        assert f"name it: {folder}\n" in err
+        assert f"name the run: {folder}\n" in err
     done = _asked("y\n", "last")
     assert "runs/char_lm/rnn/a  " in done.stderr
     assert (a.exists(), b.exists()) == (False, True)
