@@ -21,7 +21,8 @@ from seqlab.core.metric import Metric
 from seqlab.core.model import ModelConfig
 from seqlab.errors import NumericError
 from seqlab.runs import setup
-from seqlab.runs.setup import decide, prepare
+from seqlab.runs.device import decide
+from seqlab.runs.setup import prepare
 from seqlab.runs.train import train
 from seqlab.training.device import resolve_device
 from seqlab.training.progress import Progress

@@ -22,9 +22,10 @@ from seqlab.contracts.check import check_before_training
 from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.errors import ConfigError, NumericError, ResourceError, SeqlabError
+from seqlab.runs.device import decide
 from seqlab.runs.faults import memory
 from seqlab.runs.result import task_warnings
-from seqlab.runs.setup import budgets, build_network, decide, new_network, prepare
+from seqlab.runs.setup import budgets, build_network, new_network, prepare
 from seqlab.training.budgets import cut_note, slow_validation
 from seqlab.training.context import shortened
 from seqlab.training.device import Device, resolve_device

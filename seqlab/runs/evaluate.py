@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,10 @@ from seqlab.core.other_corpus import with_test_corpus
 from seqlab.core.task import TaskConfig
 from seqlab.errors import ConfigError, ResourceError
 from seqlab.metrics import kinds
+from seqlab.runs.device import device_to_evaluate
 from seqlab.runs.environment import read_environment
 from seqlab.runs.run import Run
-from seqlab.training.device import Device, resolve_device, without_slow_parts
+from seqlab.training.device import Device
 from seqlab.training.seeds import stream_seed
 from seqlab.training.validation import evaluate
 
@@ -94,7 +95,7 @@ def evaluate_run(
     unknown = task.unknown_in(split)
     remedy = "copy the run to where you may write"
     items = writable(run.folder / "evaluation", remedy) / name
-    device = _device(run)
+    device = device_to_evaluate(run.config, read_environment(run.folder))
     network = copy.deepcopy(run.network).to(device.torch_device)  # the run's own stays where it is
     meter = evaluate(network, task.batches(split, 0), task.meter(split), device)
     lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
@@ -149,17 +150,3 @@ def _reading(run: Run, overrides: Sequence[str], corpus: str | None) -> TaskConf
 def _plain_name(corpus: str) -> str:
     """What of a corpus' name a file can be called by."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", Path(corpus).name)[:60]
-
-
-def _device(run: Run) -> Device:
-    """This machine's, in the precision that the run came to: fp32 where the device has no such."""
-    chosen = read_environment(run.folder).get("chosen")
-    config = replace(run.config.device, type="auto", compile="never", precision="fp32")
-    device, deterministic = None, run.config.deterministic
-    if isinstance(chosen, dict) and chosen.get("precision") in ("bf16", "fp16"):
-        try:
-            device = resolve_device(replace(config, precision=chosen["precision"]), deterministic=deterministic)
-        except ConfigError:  # fp16 on a CPU
-            device = None
-    device = device or resolve_device(config, deterministic=deterministic)
-    return without_slow_parts(device, config, run.network)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from seqlab.checkpoints.best import load_best
@@ -22,12 +20,10 @@ from seqlab.runs.catalogue import named_run, pinned_start
 from seqlab.runs.environment import environment, fingerprint, recorded
 from seqlab.runs.faults import memory
 from seqlab.runs.names import check_run_name
-from seqlab.runs.reporter import Reporter
-from seqlab.training.auto import choose, left_open
 from seqlab.training.budgets import budget_notes, cut_note
 from seqlab.training.context import check_context, narrow
-from seqlab.training.device import Device, without_slow_parts
-from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
+from seqlab.training.device import Device
+from seqlab.training.seeds import seed_global_generators
 from seqlab.training.trainer import Trainer
 from seqlab.training.windows import steps_in
 
@@ -84,30 +80,6 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
     # the global generators belong to dropout alone from here on
     seed_global_generators(config.seed, "dropout")
     return network
-
-
-def decide(
-    config: RunConfig, task: Task[Any], network: Network[Any], device: Device, reporter: Reporter | None = None
-) -> tuple[Device, tuple[str, ...]]:
-    """The device with everything that was left to `auto` decided for this network, and why, in words. The reporter is
-    told what takes more than a moment."""
-    device = without_slow_parts(device, config.device, network)
-    if not left_open(config.device):
-        return device, ()
-
-    drawn = random_states(device.name)
-    twin = copy.deepcopy(network)
-    for module in twin.modules():
-        if isinstance(module, nn.RNNBase):
-            module.flatten_parameters()  # copies lie apart, and cuDNN wants them in one piece
-    trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
-    try:
-        with memory():
-            return choose(config.device, trainer, (lambda _: None) if reporter is None else reporter.say)
-    finally:
-        if device.name == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        set_random_states(device.name, *drawn)
 
 
 def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str] = ()) -> dict[str, Any]:

@@ -7,19 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from seqlab.checkpoints.retention import checkpoints_in, newest_whole, step_of
 from seqlab.checkpoints.saving import load_checkpoint
 from seqlab.checkpoints.trainer_state import Parts, restore
 from seqlab.config.run import RunConfig, read_run_config
-from seqlab.errors import CheckpointError, ConfigError
+from seqlab.errors import CheckpointError
 from seqlab.runs.catalogue import differences, named_run
+from seqlab.runs.device import decide, device_to_resume
 from seqlab.runs.environment import fingerprint, recorded
 from seqlab.runs.folder import find_run
-from seqlab.runs.setup import decide, describe_environment, make_trainer, prepare
+from seqlab.runs.setup import describe_environment, make_trainer, prepare
 from seqlab.runs.stored_task import build_task, check_data
-from seqlab.training.device import Device, DeviceConfig, resolve_device
 from seqlab.training.trainer import Trainer
 
 
@@ -92,44 +90,17 @@ def trainer_at(
 ) -> Trainer[Any]:
     """A trainer that stands where the checkpoint was written, or at the start. Writes nothing. checked: as for
     experiment.prepare."""
-    # what `auto` came to, and how many threads there were, is part of the run
-    settled = replace(config, device=_kept_device(config, origin))
-    device = _device(settled)
+    settings, device = device_to_resume(config, origin)
     task = build_task(config, folder)
     check_data(origin, task, folder)
     # a checkpoint holds the weights that the run it was started from gave it
     start = config if found is None else replace(config, init_from=None)
     _, network = prepare(start, device, task, checked=checked)
-    device, _ = decide(settled, task, network, device)
+    device, _ = decide(replace(config, device=settings), task, network, device)
     trainer = make_trainer(config, task, network, device, folder, describe_environment(task, device))
     if found is not None:
         restore(trainer, found[1], str(found[0]))
     return trainer
-
-
-def _kept_device(config: RunConfig, origin: Mapping[str, Any]) -> DeviceConfig:
-    """The device's settings with what was chosen for them when the run was made, unless they were set since."""
-    before, stored = origin.get("environment"), origin["config"].get("device")
-    kept: dict[str, Any] = {}
-    if isinstance(before, dict) and isinstance(stored, dict):
-        for key, name in {"type": "device", "precision": "precision", "threads": "threads"}.items():
-            if before.get(name) is not None and getattr(config.device, key) == stored.get(key):
-                kept[key] = before[name]
-        if isinstance(before.get("compile"), bool) and config.device.compile == stored.get("compile") == "auto":
-            kept["compile"] = "always" if before["compile"] else "never"
-    try:
-        return replace(config.device, **kept)
-    except ValidationError as error:
-        raise CheckpointError(f"the checkpoint names no device that there can be: {kept}") from error
-
-
-def _device(config: RunConfig) -> Device:
-    try:
-        return resolve_device(config.device, deterministic=config.deterministic)
-    except ConfigError as error:
-        if error.what.startswith("device="):
-            error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"
-        raise
 
 
 def moved(origin: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -19,12 +19,13 @@ from seqlab.core.task import Task
 from seqlab.drawing.numbers import described
 from seqlab.errors import NumericError, SeqlabError
 from seqlab.runs.code import keep_code
+from seqlab.runs.device import decide
 from seqlab.runs.faults import disk, log_file, memory, signals
 from seqlab.runs.folder import make_run_folder, resume_command, write_items
 from seqlab.runs.lock import locked
 from seqlab.runs.reporter import Reporter
 from seqlab.runs.result import Result, conclude, task_warnings
-from seqlab.runs.setup import budgets, count_parameters, decide, describe_environment, make_trainer, prepare
+from seqlab.runs.setup import budgets, count_parameters, describe_environment, make_trainer, prepare
 from seqlab.runs.vocabulary import keep_vocabulary
 from seqlab.training.auto import note_compiled
 from seqlab.training.budgets import ValidationWatch

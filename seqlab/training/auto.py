@@ -38,14 +38,16 @@ _ROUNDS, _ROUND_SECONDS = 3, 0.25
 _WORTH = 0.95  # more threads, or compilation, are taken if a step then takes less than this share of its time
 
 
-def left_open(config: DeviceConfig) -> bool:
-    """Whether there is something that only steps can decide."""
+def needs_steps(config: DeviceConfig) -> bool:
+    """Whether a setting is left to `auto` that only steps of the run can decide."""
     return config.threads == "auto" or config.compile == "auto"
 
 
-def choose(config: DeviceConfig, trainer: Trainer[Any], say: Callable[[str], None]) -> tuple[Device, tuple[str, ...]]:
-    """The trainer's device with everything chosen, and a sentence on each choice. This process then has the threads
-    that were chosen. The trainer is used up: it trains some steps. say: is told what takes more than a moment."""
+def decide_by_steps(
+    config: DeviceConfig, trainer: Trainer[Any], say: Callable[[str], None]
+) -> tuple[Device, tuple[str, ...]]:
+    """(the trainer's device with everything decided, a sentence on each choice). This process then has the threads that
+    were chosen. The trainer is used up: it trains some steps. say: is told what takes more than a moment."""
     device, reasons = trainer.device, list[str]()
     trainer.network.train()
     _step_seconds(trainer)  # the first steps make the optimizer's moments

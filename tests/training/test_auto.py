@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from seqlab.runs.setup import decide
-from seqlab.training.auto import _in_turns, choose, marker, planned_seconds
+from seqlab.runs.device import decide
+from seqlab.training.auto import _in_turns, decide_by_steps, marker, planned_seconds
 from seqlab.training.device import Device, resolve_device, without_slow_parts
 from seqlab.training.seeds import random_states
 from seqlab.training.trainer import Trainer
@@ -34,7 +34,7 @@ def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
 def _chosen(model: str, task: str, *overrides: str) -> tuple[Device, tuple[str, ...], list[str]]:
     said: list[str] = []
     trainer = _trainer(model, task, *overrides)
-    device, reasons = choose(tiny_config(model, task, *overrides).device, trainer, said.append)
+    device, reasons = decide_by_steps(tiny_config(model, task, *overrides).device, trainer, said.append)
     return device, reasons, said
 
 

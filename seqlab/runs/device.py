@@ -1,0 +1,95 @@
+"""How the device of a run is decided, step by step.
+
+1. Settings: the run's own; one that goes on keeps what `auto` came to when it was made (`device_to_resume`).
+2. The machine: `training.device.resolve_device` says which device, precision and threads they come to here.
+3. The network, once it is built: no bf16 on a CPU where its kernels have none (`decide`).
+4. Its steps: threads and compilation that are still `auto` are measured (`decide`, by training/auto.py).
+
+Evaluation stops after the second step (`device_to_evaluate`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from seqlab.config.run import RunConfig
+from seqlab.core.network import Network
+from seqlab.core.task import Task
+from seqlab.errors import CheckpointError, ConfigError
+from seqlab.runs.faults import memory
+from seqlab.runs.reporter import Reporter
+from seqlab.training.auto import decide_by_steps, needs_steps
+from seqlab.training.device import Device, DeviceConfig, resolve_device, without_slow_parts
+from seqlab.training.seeds import random_states, set_random_states
+from seqlab.training.trainer import Trainer
+
+
+def decide(
+    config: RunConfig, task: Task[Any], network: Network[Any], device: Device, reporter: Reporter | None = None
+) -> tuple[Device, tuple[str, ...]]:
+    """(the device with everything decided that was left to `auto`, a sentence on each choice). Neither the network nor
+    the random generators change. The reporter is told what takes more than a moment."""
+    device = without_slow_parts(device, config.device, network)
+    if not needs_steps(config.device):
+        return device, ()
+
+    drawn = random_states(device.name)
+    twin = copy.deepcopy(network)
+    for module in twin.modules():
+        if isinstance(module, nn.RNNBase):
+            module.flatten_parameters()  # copies lie apart, and cuDNN wants them in one piece
+    trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
+    try:
+        with memory():
+            return decide_by_steps(config.device, trainer, (lambda _: None) if reporter is None else reporter.say)
+    finally:
+        if device.name == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+        set_random_states(device.name, *drawn)
+
+
+def device_to_resume(config: RunConfig, origin: Mapping[str, Any]) -> tuple[DeviceConfig, Device]:
+    """(the settings with which a stored run goes on, the device that they come to). What was decided when it was made
+    is part of the run, unless the setting was changed since. origin: what its checkpoint was made from.
+
+    Raises CheckpointError where a checkpoint names no possible device, ConfigError for one that this machine lacks.
+    """
+    before, stored = origin.get("environment"), origin["config"].get("device")
+    kept: dict[str, Any] = {}
+    if isinstance(before, dict) and isinstance(stored, dict):
+        for key, name in {"type": "device", "precision": "precision", "threads": "threads"}.items():
+            if before.get(name) is not None and getattr(config.device, key) == stored.get(key):
+                kept[key] = before[name]
+        if isinstance(before.get("compile"), bool) and config.device.compile == stored.get("compile") == "auto":
+            kept["compile"] = "always" if before["compile"] else "never"
+    try:
+        settings = replace(config.device, **kept)
+    except ValidationError as error:
+        raise CheckpointError(f"the checkpoint names a device that does not exist: {kept}") from error
+    try:
+        return settings, resolve_device(settings, deterministic=config.deterministic)
+    except ConfigError as error:
+        if error.what.startswith("device="):
+            error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"
+        raise
+
+
+def device_to_evaluate(config: RunConfig, facts: Mapping[str, Any]) -> Device:
+    """This machine's device, in the precision that the run was trained in; in fp32 where the device lacks that.
+    facts: the run's environment.json."""
+    settings = replace(config.device, type="auto", compile="never", precision="fp32")
+    chosen = facts.get("chosen")
+    if isinstance(chosen, dict) and chosen.get("precision") in ("bf16", "fp16"):
+        try:
+            precise = replace(settings, precision=chosen["precision"])
+            return resolve_device(precise, deterministic=config.deterministic)
+        except ConfigError:  # fp16 on a CPU
+            pass
+    return resolve_device(settings, deterministic=config.deterministic)
