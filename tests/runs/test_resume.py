@@ -482,7 +482,7 @@ def test_what_was_measured_is_not_measured_again(here: Path, monkeypatch: Patch)
     assert [reason.partition("=")[0] for reason in chosen["reasons"]] == ["device.threads", "device.compile"]
     assert chosen["chosen"]["compile"] is False
     back_to(here / "a", 8)
-    monkeypatch.setattr("seqlab.runs.setup.choose", None)
+    monkeypatch.setattr("seqlab.runs.device.decide_by_steps", None)
     torch.set_num_threads(chosen["threads"] + 1)
     try:
         go_on(here / "a")
