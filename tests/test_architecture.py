@@ -62,6 +62,11 @@ def test_a_model_knows_neither_data_nor_pictures(package: str) -> None:
         assert _packages_imported(path) <= {"models", "layers", "core", "errors"}, path.name
 
 
+def test_a_view_asks_interfaces_and_knows_no_family_or_task() -> None:
+    for path in (ROOT / "insight").glob("*.py"):
+        assert not _packages_imported(path) & {"models", "layers", "networks", "tasks"}, path.name
+
+
 def test_only_config_knows_hydra() -> None:
     for path in ROOT.rglob("*.py"):
         if path.parent.name != "config":

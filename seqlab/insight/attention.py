@@ -21,7 +21,7 @@ from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError, SeqlabError
-from seqlab.insight.watching import calls_of, check_finite, left_out, shown
+from seqlab.insight.watching import calls_of, check_finite, shown, truncation
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def maps(network: Network[Any], example: Example[Any]) -> dict[str, tuple[Attent
     found = {}
     with torch.no_grad():
         for name, call in calls_of(network, example, Attention).items():
-            weight_BNTS = call.module.weights(*call.arguments)
+            weight_BNTS = call.module.weights(*call.arguments, **call.keywords)
             weight_NTS = np.asarray(weight_BNTS[0].cpu().double().numpy())
             check_finite(weight_NTS, f"the attention weights of {name}")
             found[name] = (call.module, weight_NTS)
@@ -130,7 +130,7 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[
     about = _ABOUT.format(what=what, most=whole[1])
     if whole != weight_NTS.shape[1:]:
         about += f" The first {len(rows)} of {whole[0]} rows and {len(columns)} of {whole[1]} columns are drawn."
-    about += left_out(example)
+    about += truncation(example)
     size = (0.8 + across * (width + 0.9), 0.8 + down * height)
     return Picture(f"attention-{_place(name).replace(' ', '-')}", title, about, draw, *size, data, (table,))
 

@@ -96,7 +96,7 @@ class Gallery:
     def _picture(self, step: int) -> None:
         task, network = self.trainer.task, self.trainer.network
         looking = attention(task, network, None)
-        picture = looking[0] if looking else states(task, network, None, study=False)
+        picture = looking[0] if looking else states(task, network, None, search=False)
         self.recorder.show(step, images={f"viz/{picture.name}": picture.render(dpi=80)})
 
 

@@ -1,4 +1,4 @@
-"""Watching a network while it reads: what its parts are given, and what they make of it."""
+"""Watching a network while it reads: what its parts are given, and what they return."""
 
 from __future__ import annotations
 
@@ -56,26 +56,28 @@ def inputs_of(model: SequenceModel) -> Iterator[list[Tensor]]:
 
 @dataclass(frozen=True)
 class Call(Generic[ModuleT]):
-    """What a module was given, and what it made of it."""
+    """What a module was given, by position and by keyword, and what it returned."""
 
     module: ModuleT
     arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
     outcome: Any
 
 
 @torch.no_grad()
 def calls_of(network: Network[Any], example: Example[Any], kind: type[ModuleT]) -> dict[str, Call[ModuleT]]:
-    """While the network reads: for each module of this kind, by its dotted name, the arguments and the outcome of its
-    first call."""
+    """The first call of each module of this kind, by its dotted name, while the network reads."""
     found: dict[str, Call[ModuleT]] = {}
     handles = []
     for name, module in network.named_modules():
         if isinstance(module, kind):
 
-            def hold(module: ModuleT, arguments: tuple[Any, ...], outcome: Any, name: str = name) -> None:
-                found.setdefault(name, Call(module, arguments, outcome))
+            def hold(
+                module: ModuleT, arguments: tuple[Any, ...], keywords: dict[str, Any], outcome: Any, name: str = name
+            ) -> None:
+                found.setdefault(name, Call(module, arguments, keywords, outcome))
 
-            handles.append(module.register_forward_hook(hold))
+            handles.append(module.register_forward_hook(hold, with_kwargs=True))
     try:
         batch = example.batch.to(next(network.parameters()).device)
         with evaluating(network):
@@ -92,7 +94,7 @@ def check_finite(values: Floats, what: str) -> None:
         raise NumericError(f"{what} are not finite", "its weights have diverged: train it again with a smaller rate")
 
 
-def left_out(example: Example[Any]) -> str:
+def truncation(example: Example[Any]) -> str:
     """A sentence on what of the text the network did not read, or ''."""
     if not example.left_out:
         return ""

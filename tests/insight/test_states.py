@@ -21,7 +21,9 @@ from seqlab.core.state import State
 from seqlab.data.batches import PairBatch
 from seqlab.data.vocabulary import START
 from seqlab.errors import ConfigError
-from seqlab.insight.states import features, followers, states, trace
+from seqlab.insight.following import features, followers
+from seqlab.insight.signals import signals_of
+from seqlab.insight.states import states
 from seqlab.layers.kernels import Kernel
 from seqlab.layers.recurrent import RecurrentStack
 from seqlab.networks.token_lm import TokenLM
@@ -42,7 +44,7 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
     assert isinstance(stack, RecurrentStack)
     for parameter in stack.parameters():  # biases start at zero: give each a value of its own
         torch.nn.init.normal_(parameter, std=0.4)
-    seen = trace(network, example_reader(task).example(network, TEXT))
+    seen = signals_of(network, example_reader(task).example(network, TEXT))
     x_TD = network.embed(torch.tensor(task.characters.encode(TEXT[:-1]))).detach()
     zeros_H = torch.zeros(config.model.width)
     before: list[tuple[torch.Tensor, ...]] = [(zeros_H, zeros_H) if model == "lstm" else (zeros_H,)] * 2
@@ -57,8 +59,8 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
             before[layer] = kernel.equation(*given, before[layer])
             x_D = before[layer][0]
         np.testing.assert_allclose(seen.hidden_TH[place], x_D, rtol=1e-4, atol=1e-6)
-        assert seen.gates.keys() == gates.keys() - {"candidate"}
-        for name, gate_TH in seen.gates.items():
+        assert seen.others.keys() == gates.keys()
+        for name, gate_TH in seen.others.items():
             np.testing.assert_allclose(gate_TH[place], gates[name], rtol=1e-4, atol=1e-6)
 
 
@@ -66,9 +68,9 @@ def test_features_of_a_text_by_hand() -> None:
     found = features(list('a "b" (c)\n\n  Dd'))
     assert found["inside quotes"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
     assert found["inside brackets"].tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0]
-    assert found["place in the line"].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 1, 2, 3, 4]
+    assert found["position in line"].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 1, 2, 3, 4]
     assert found["indentation"].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 2, 2]
-    assert found["place in the word"].tolist() == [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2]
+    assert found["position in word"].tolist() == [1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2]
     assert found["capital letter"].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0]
 
 
@@ -152,10 +154,10 @@ def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
         def example(self, network: Network[Any], text: str) -> Example[Any]:
             return self.found
 
-    drawn = states(Own(replace(example, decoder="writes")), network, "3 May", study=False)
+    drawn = states(Own(replace(example, decoder="writes")), network, "3 May", search=False)
     assert drawn.data["tokens"] == list(example.written)
     assert len(drawn.data["hidden"]) == len(example.written)
     with pytest.raises(ConfigError, match=rf"reads {len(example.written)} positions, and the text has 5"):
-        states(Own(example), network, "3 May", study=False)
+        states(Own(example), network, "3 May", search=False)
     # ours: the encoder comes first, and reads the source
-    assert states(task, plain, "3 May", study=False).data["tokens"] == list("3 May")
+    assert states(task, plain, "3 May", search=False).data["tokens"] == list("3 May")

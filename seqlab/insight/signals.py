@@ -1,0 +1,58 @@
+"""What a sequence model shows of itself while its network reads a text: hidden units, gates, whatever it names.
+
+T positions, H values of a signal at each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqlab.core.example import Example
+from seqlab.core.model import SequenceModel
+from seqlab.core.network import Network, evaluating
+from seqlab.errors import ConfigError
+from seqlab.insight.watching import calls_of, check_finite
+from seqlab.metrics import Floats
+
+
+@dataclass(frozen=True)
+class Signals:
+    """Signals of one model over a text, (T, H) each. module: its dotted name. hidden_TH: its hidden units; others: what
+    else it gives, by name and in its order."""
+
+    module: str
+    hidden_TH: Floats
+    others: dict[str, Floats]
+
+
+def signals_of(network: Network[Any], example: Example[Any]) -> Signals:
+    """Those of the first sequence model that the network calls as a module. Raises ConfigError where there is none."""
+    calls = calls_of(network, example, SequenceModel)
+    # of a model whose wrapper reads by a method of its own, the parts are called
+    name = next((name for name, _ in network.named_modules() if name in calls), None)
+    if name is None:
+        raise ConfigError("it calls no sequence model while it reads")
+    call = calls[name]
+    with evaluating(network), torch.no_grad():
+        tensors = call.module.signals(*call.arguments, **call.keywords)
+    found = {signal: np.asarray(value[0].flatten(1).cpu().double()) for signal, value in _with_units(tensors).items()}
+    hidden_TH = found.pop("hidden", None)
+    if hidden_TH is None:
+        raise ConfigError(f"{name} gives no signal called hidden", "let its method signals name its hidden units so")
+    for signal, value_TH in (("hidden units", hidden_TH), *found.items()):
+        check_finite(value_TH, f"the {signal} of {name}")
+        if len(value_TH) != len(hidden_TH):
+            raise ConfigError(
+                f"the signal {signal} of {name} has {len(value_TH)} positions, and hidden has {len(hidden_TH)}",
+                "let its method signals give tensors of shape (B, T, ...)",
+            )
+    return Signals(name, hidden_TH, found)
+
+
+def _with_units(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The same with at least one value a position: (B, T) becomes (B, T, 1)."""
+    return {name: value[..., None] if value.dim() == 2 else value for name, value in tensors.items()}
