@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.runs import MODELS
 from benchmarks.tables import markdown, save
-from seqlab.comparison.request import read_match
+from seqlab.comparison.options import read_match
 from seqlab.comparison.sizes import changes, match_size, sizes_of
 from seqlab.config.run import load_run_config
 from seqlab.config.sources import group_files

@@ -56,7 +56,7 @@ def compare(
 
     given = words or []
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
-    from seqlab.cli.comparison_display import Terminal, show_summary
+    from seqlab.cli.comparison_display import TerminalReporter, show_summary
     from seqlab.cli.plan_display import show_plan
     from seqlab.comparison import compare as comparison
     from seqlab.comparison.files import as_json as plain
@@ -76,8 +76,8 @@ def compare(
         "config-dir": config_dir,
         "name": name,
     }
-    command = comparison.shown_command(given, options)
-    reporter = Terminal(terminal(stderr=True), quiet=quiet)
+    command = comparison.command_line(given, options)
+    reporter = TerminalReporter(terminal(stderr=True), quiet=quiet)
     done = comparison.compare(request, reporter, config_dir=config_dir, name=name, command=command)
     if done.summary is not None and as_json:
         typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""What a person sees of a comparison: the plan, a live table, and the findings. At 80 columns and more."""
+"""A comparison on the terminal, 80 columns or wider: the plan, a live table, and the findings."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rich.text import Text
 from seqlab.cli.display import Cell, fitted
 from seqlab.cli.plan_display import show_plan
 from seqlab.comparison.conditions import cautions, condition, differing_cells, no_better
-from seqlab.comparison.jobs import Job
+from seqlab.comparison.job import Job
 from seqlab.comparison.plan import Plan
-from seqlab.comparison.reporter import Reporter
+from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
 from seqlab.comparison.wording import (
@@ -38,8 +38,8 @@ from seqlab.errors import printable
 _DOTS = {"waiting": ("○", "dim"), "running": ("◐", "yellow"), "done": ("●", "green"), "failed": ("✗", "bold red")}
 
 
-class Terminal(Reporter):
-    """A reporter that writes to a console. Quiet, it says nothing."""
+class TerminalReporter(ComparisonReporter):
+    """A reporter that writes to a console; quiet, it writes warnings alone."""
 
     def __init__(self, console: Console, *, quiet: bool = False) -> None:
         self.console, self.quiet = console, quiet
@@ -55,17 +55,17 @@ class Terminal(Reporter):
 
     @contextmanager
     def runs(self, jobs: Sequence[Job], plan: Plan, title: str) -> Iterator[Callable[[], None]]:
-        with Watch(self.console, jobs, plan, title, quiet=self.quiet) as watch:
-            yield watch.look
+        with LiveTable(self.console, jobs, plan, title, quiet=self.quiet) as table:
+            yield table.update
 
 
-class Watch:
-    """The live table while runs are made; without a terminal, one line for each run that ends."""
+class LiveTable:
+    """The live table while runs are made; without a terminal, a line for each run that ends."""
 
     def __init__(self, console: Console, jobs: Sequence[Job], plan: Plan, title: str, *, quiet: bool):
         self.console, self.jobs, self.plan, self.title, self.quiet = console, jobs, plan, title, quiet
         self.tag = f"val/{plan.primary}"
-        self._told: set[int] = set()
+        self._reported: set[int] = set()
         self._live: Live | None = None
         self._started = time.monotonic()
 
@@ -81,17 +81,16 @@ class Watch:
         if self._live is not None:
             self._live.stop()
 
-    def look(self) -> None:
-        """Tell of what has ended since the last look; the live table draws itself."""
+    def update(self) -> None:
+        """Report the runs that have ended since the last call; the live table draws itself."""
         for index, job in enumerate(self.jobs):
-            if job.status not in ("done", "failed") or index in self._told:
+            if job.status not in ("done", "failed") or index in self._reported:
                 continue
-            self._told.add(index)
+            self._reported.add(index)
             if self._live is None and not self.quiet and job.seconds:
-                told = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
-                line = (
-                    f"{job.label}, {job.what or f'seed {job.seed}'}: {told} ({clock(job.seconds)}); {self._progress()}"
-                )
+                outcome = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
+                run = f"{job.label}, {job.trial or f'seed {job.seed}'}"
+                line = f"{run}: {outcome} ({clock(job.seconds)}); {self._progress()}"
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _progress(self) -> str:
@@ -107,7 +106,7 @@ class Watch:
 
     def _left(self) -> float:
         """The plan's estimate, corrected by how long the ended runs really took."""
-        planned = {variant.label: variant.seconds for variant in self.plan.variants}
+        planned = {variant.label: variant.estimated_seconds for variant in self.plan.variants}
         ended = [job for job in self.jobs if job.status == "done" and job.seconds]
         expected = sum(planned[job.label] for job in ended)
         factor = sum(job.seconds for job in ended) / expected if expected else 1.0

@@ -1,4 +1,4 @@
-"""A plan as a person sees it: what will be run, on what, how long it takes, and what a search came to."""
+"""A plan on the terminal: what will be run, on what, how long it takes, and what a search found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqlab.drawing.numbers import clock
 
 
 def show_plan(plan: Plan, console: Console) -> None:
-    """Sizes, budgets and the time that all of it should take."""
+    """Print sizes, budgets and the time that all runs should take."""
     rows: list[list[Cell]] = []
     for variant in plan.variants:
         sizes, probe = variant.sizes, variant.probe
@@ -20,7 +20,7 @@ def show_plan(plan: Plan, console: Console) -> None:
         rows.append(
             [
                 variant.label,
-                "is there" if variant.existing else clock(variant.seconds),
+                "exists" if variant.existing else clock(variant.estimated_seconds),
                 str(variant.max_steps or "–"),
                 *((f"{n:,}" for n in (sizes.body, sizes.embedding, sizes.head)) if sizes else "–––"),
                 size(tokens),
@@ -38,9 +38,11 @@ def show_plan(plan: Plan, console: Console) -> None:
         console.print(tuned_line(plan, label), highlight=False, markup=False, soft_wrap=True)
     if plan.tune is not None and not plan.tuned:
         what = f"{plan.tune.count} values of {plan.tune.key} for each model, chosen on validation"
-        more = f"; at most {plan.tune.more} more where the best is at an edge" if plan.tune.more else ""
+        more = f"; at most {plan.tune.extra} more where the best is at an edge" if plan.tune.extra else ""
         console.print(f"first a search: {what}{more}", highlight=False, soft_wrap=True)
-    if plan.seconds:
+    if plan.estimated_seconds:
         about = "about" if all(v.max_steps or v.existing for v in plan.variants) else "more than"
-        more = f", and at most {clock(plan.more_seconds)} more for the search" if plan.more_seconds else ""
-        console.print(f"{about} {clock(plan.seconds)} in all, one run after the other{more}", highlight=False)
+        more = (
+            f", and at most {clock(plan.extra_search_seconds)} more for the search" if plan.extra_search_seconds else ""
+        )
+        console.print(f"{about} {clock(plan.estimated_seconds)} in all, one run after the other{more}", highlight=False)

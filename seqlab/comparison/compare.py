@@ -10,19 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.comparison.board import write_layout
-from seqlab.comparison.drafting import draft
+from seqlab.comparison.executor import Executor
 from seqlab.comparison.figures import figures
 from seqlab.comparison.files import write_files
-from seqlab.comparison.jobs import Job, Jobs
+from seqlab.comparison.job import Job
 from seqlab.comparison.page import write_page
+from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
-from seqlab.comparison.planning import complete
 from seqlab.comparison.reading import machine_notes, read_runs
-from seqlab.comparison.reporter import Reporter
+from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.request import Request
+from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
-from seqlab.comparison.times import keep, read_taken, times_of
+from seqlab.comparison.times import compare_times, read_times, record_time
 from seqlab.config.run import RunConfig
 from seqlab.core.baseline import Baseline, BaselineSource
 from seqlab.core.files import write_json
@@ -37,7 +38,7 @@ from seqlab.runs.lock import locked
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What `compare` came to; summary is None where every run failed. failed: why, by model and seed."""
+    """The outcome of `compare`. summary: None where every run failed. failed: the reason, by label and seed."""
 
     folder: Path
     summary: Summary | None
@@ -54,7 +55,7 @@ class Comparison:
 
     @property
     def verdicts(self) -> tuple[str, ...]:
-        """What is shown of each pair of models, in a sentence."""
+        """The finding on each pair of models, in a sentence."""
         return () if self.summary is None else self.summary.verdicts
 
     @property
@@ -75,51 +76,52 @@ class Comparison:
 
 
 def plan_only(request: Request, config_dir: Path | None, name: str | None) -> Plan:
-    """For --dry-run: the plan that stands in the folder, or a new one that is measured and not written."""
-    drafted, configs = draft(request, config_dir)
-    there = _stored(drafted, folder_of(drafted, request.runs_dir, name))
-    return complete(drafted, request, configs, config_dir) if there is None else there
+    """For --dry-run: the stored plan of the same comparison, or a new one that is measured but not written."""
+    parsed, configs = parse_plan(request, config_dir)
+    stored = _stored_plan(parsed, folder_of(parsed, request.runs_dir, name))
+    return resolve_plan(parsed, request, configs, config_dir) if stored is None else stored
 
 
-def _stored(drafted: Plan, folder: Path) -> Plan | None:
-    """The plan of the same comparison that stands in the folder, with the seeds that are asked for now and those that
-    are complete: nobody is to choose among seeds by what they came to."""
-    there = read_plan(folder)
-    if there is None:
+def _stored_plan(parsed: Plan, folder: Path) -> Plan | None:
+    """The plan in the folder, with the seeds of this request and all that are complete, so that no one can choose among
+    seeds by their results. Raises ConfigError if it is that of another comparison."""
+    stored = read_plan(folder)
+    if stored is None:
         return None
-    if there.digest != drafted.digest:
+    if stored.digest != parsed.digest:
         raise ConfigError(f"{folder} holds another comparison: other models, settings or code", "choose another --name")
-    made = [variant for variant in there.variants if not variant.existing]
-    complete = {seed for seed in there.seeds if all(read_result(v.run_folder(folder, seed)) is not None for v in made)}
-    seeds, notes = tuple(sorted(complete | set(drafted.seeds))), there.notes
-    if made and set(seeds) > complete and (folder / "summary.json").is_file():
+    trained = stored.to_train
+    complete = {s for s in stored.seeds if all(read_result(v.run_folder(folder, s)) is not None for v in trained)}
+    seeds, notes = tuple(sorted(complete | set(parsed.seeds))), stored.notes
+    if trained and set(seeds) > complete and (folder / "summary.json").is_file():
         notes += (
             f"seeds were added after a report on {len(complete)} had been written: no p is corrected for having "
             "looked, so that the number of seeds is best chosen beforehand",
         )
-    return replace(there, seeds=seeds, notes=tuple(dict.fromkeys(notes)))
+    return replace(stored, seeds=seeds, notes=tuple(dict.fromkeys(notes)))
 
 
 def compare(
     request: Request,
-    reporter: Reporter | None = None,
+    reporter: ComparisonReporter | None = None,
     *,
     config_dir: Path | None = None,
     name: str | None = None,
     command: str = "",
 ) -> Comparison:
-    """Plan, make what is missing, and write the report. `command`: what was typed, for the report.
+    """Plan the comparison or find its stored plan, make the runs that are missing, and write the report.
 
-    Raises a SeqlabError for what a user can mend, Interrupted after Ctrl-C; a run that fails does neither.
+    name: of its folder in runs/compare. command: what was typed, for the report. Raises a SeqlabError for what a user
+    can mend, Interrupted after Ctrl-C; a run that fails raises nothing and is among `Comparison.failed`.
     """
-    reporter = reporter or Reporter()
-    drafted, configs = draft(request, config_dir)
+    reporter = reporter or ComparisonReporter()
+    parsed, configs = parse_plan(request, config_dir)
     first = next(iter(configs.values()))
     code = {label: code_sha256(config.tree, config_dir) for label, config in configs.items()}
-    folder = folder_of(drafted, request.runs_dir, name)
+    folder = folder_of(parsed, request.runs_dir, name)
     with locked(folder, "wait for it; if that process is gone, its last run is still ending") as lock, disk(folder):
-        begun = (folder / "plan.json").is_file()
-        plan = _plan(drafted, request, configs, config_dir, folder, reporter)
+        resumed = (folder / "plan.json").is_file()
+        plan = _plan(parsed, request, configs, config_dir, folder, reporter)
         try:
             title = f"search of {plan.tune.key}: " if plan.tune is not None else ""
             plan = search(
@@ -127,7 +129,7 @@ def compare(
                 configs,
                 folder,
                 config_dir,
-                lambda trials: _make(trials, plan, folder, reporter, lock, title),
+                lambda trials: _run(trials, plan, folder, reporter, lock, title),
             )
             jobs = [
                 Job(
@@ -136,16 +138,15 @@ def compare(
                     variant.run_folder(folder, seed),
                     variant.overrides,
                     config_dir,
-                    promised=variant.promised,
+                    estimated_seconds=variant.known_seconds,
                 )
-                # seed by seed, so that what was stopped half-way still compares like with like
+                # seed by seed, so that a comparison that was stopped half-way has the same seeds of all models
                 for seed in plan.seeds
-                for variant in plan.variants
-                if not variant.existing
+                for variant in plan.to_train
             ]
-            if begun and not all(job.is_made() for job in jobs):
+            if resumed and not all(job.is_complete() for job in jobs):
                 _check_text(plan, first)
-            _make(jobs, plan, folder, reporter, lock, "")
+            _run(jobs, plan, folder, reporter, lock, "")
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command goes on with what is missing", stopped.exit_code
@@ -157,9 +158,9 @@ def compare(
         baselines = _stored_baselines(folder)
         summary = summarise(plan, runs, failed, baselines or [], command)
         if summary is not None:
-            summary = replace(summary, times=times_of(plan, runs, read_taken(folder), folder))
+            summary = replace(summary, times=compare_times(plan, runs, read_times(folder), folder))
             write_report(summary, folder)
-            if baselines is None:  # only now: nothing that happens to them can take the report away
+            if baselines is None:  # only now, so that the report stands whatever happens to them
                 summary = replace(summary, baselines=tuple(_baselines(first, folder, reporter)))
                 write_report(summary, folder)
             failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}
@@ -167,7 +168,7 @@ def compare(
 
 
 def _check_text(plan: Plan, first: RunConfig) -> None:
-    """Before more runs are made: do they read what the plan was made with?"""
+    """Refuse to add runs that would read another text than the plan was made with."""
     if plan.data_sha256 and first.task.build().data_sha256 != plan.data_sha256:
         raise DataError(
             "the corpus is no longer the one that this comparison was begun with",
@@ -176,43 +177,45 @@ def _check_text(plan: Plan, first: RunConfig) -> None:
 
 
 def write_report(summary: Summary, folder: Path) -> None:
-    """summary.json, summary.csv, pictures, report.html and TensorBoard's layout."""
+    """Write summary.json, summary.csv, the pictures, report.html and TensorBoard's layout."""
     write_files(summary, folder)
-    made = figures(summary)
-    for picture in made.values():
+    pictures = figures(summary)
+    for picture in pictures.values():
         picture.save(folder)
-    write_page(summary, made, folder)
+    write_page(summary, pictures, folder)
     write_layout(folder, summary.primary)
 
 
 def _plan(
-    drafted: Plan,
+    parsed: Plan,
     request: Request,
     configs: dict[str, RunConfig],
     config_dir: Path | None,
     folder: Path,
-    reporter: Reporter,
+    reporter: ComparisonReporter,
 ) -> Plan:
-    """The plan that stands in the folder, or a new one."""
-    plan = _stored(drafted, folder)
+    """The stored plan of the same comparison, or a new one."""
+    plan = _stored_plan(parsed, folder)
     if plan is None:
         reporter.say("measuring a few steps of each model")
-        plan = complete(drafted, request, configs, config_dir)
+        plan = resolve_plan(parsed, request, configs, config_dir)
     write_plan(plan, folder)
     reporter.planned(plan, folder)
     return plan
 
 
-def _make(jobs: list[Job], plan: Plan, folder: Path, reporter: Reporter, lock: int | None, title: str) -> int | None:
+def _run(
+    jobs: list[Job], plan: Plan, folder: Path, reporter: ComparisonReporter, lock: int | None, title: str
+) -> int | None:
     """Returns the signal that asked to stop, if one came too late to stop any of these."""
-    with reporter.runs(jobs, plan, title) as look:
-        made = Jobs(jobs, look, lock, lambda job: keep(job, folder))
-        made.run()
-    return made.stop_signal
+    with reporter.runs(jobs, plan, title) as refresh:
+        executor = Executor(jobs, refresh, lock, lambda job: record_time(job, folder))
+        executor.run()
+    return executor.stop_signal
 
 
 def _stored_baselines(folder: Path) -> list[Baseline] | None:
-    """Those that were computed before."""
+    """Those in baselines.json; None if there are none yet."""
     try:
         stored = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
         return [
@@ -222,12 +225,12 @@ def _stored_baselines(folder: Path) -> list[Baseline] | None:
         return None
 
 
-def _baselines(first: RunConfig, folder: Path, reporter: Reporter) -> list[Baseline]:
-    """The task's naive baselines, computed and kept in baselines.json."""
+def _baselines(first: RunConfig, folder: Path, reporter: ComparisonReporter) -> list[Baseline]:
+    """The task's naive baselines, computed and written to baselines.json."""
     try:
         task = first.task.build()
         found = list(task.baselines()) if offers(task, BaselineSource) else []
-    except Exception as error:  # a corpus that has gone or is too large for it: the comparison stands without
+    except Exception as error:  # a corpus that is gone, or too large for one: the comparison is complete without
         reporter.say(f"no baselines: {error.what if isinstance(error, SeqlabError) else error}")
         return []
     plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
@@ -235,7 +238,7 @@ def _baselines(first: RunConfig, folder: Path, reporter: Reporter) -> list[Basel
     return found
 
 
-def shown_command(words: list[str], options: Mapping[str, object]) -> str:
+def command_line(words: list[str], options: Mapping[str, object]) -> str:
     """The command as it can be typed again."""
     given = [f"--{key} {shlex.quote(str(value))}" for key, value in options.items() if value is not None]
     return " ".join(["seqlab compare", *(shlex.quote(word) for word in words), *given])

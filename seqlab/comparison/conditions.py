@@ -101,7 +101,7 @@ def _alike(amounts: Iterable[float]) -> bool:
     return not known or max(known) <= (1 + _SAME_TEXT) * min(known)
 
 
-def fewer_seeds(summary: Summary) -> str | None:
+def unequal_seeds(summary: Summary) -> str | None:
     """Where models have other numbers of seeds: how many a verdict rests on, and the remedy."""
     counts = {row.label: len(row.test) for row in summary.rows if len(row.test) > 1}
     if len(set(counts.values())) < 2:
@@ -115,7 +115,7 @@ def fewer_seeds(summary: Summary) -> str | None:
 
 def cautions(summary: Summary) -> list[tuple[str, str]]:
     """(in two words, in a sentence): what a reader of the verdicts should know."""
-    found = {"unequal text": unequal_text(summary), "unequal seeds": fewer_seeds(summary)}
+    found = {"unequal text": unequal_text(summary), "unequal seeds": unequal_seeds(summary)}
     return [(tag, text) for tag, text in found.items() if text is not None]
 
 
@@ -124,7 +124,7 @@ def conditions_json(summary: Summary) -> dict[str, Any]:
     return {
         "condition": condition(summary),
         "unequal_text": unequal_text(summary),
-        "fewer_seeds": fewer_seeds(summary),
+        "fewer_seeds": unequal_seeds(summary),
         "settings": differing(summary),
     }
 

@@ -16,7 +16,7 @@ from seqlab.comparison.conditions import (
     no_better,
 )
 from seqlab.comparison.figures import AXES
-from seqlab.comparison.plan import Plan, Variant
+from seqlab.comparison.plan import OTHER_ORDER, Plan, Variant
 from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
 from seqlab.comparison.wording import (
@@ -120,7 +120,7 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
 
 
 def _method(summary: Summary) -> str:
-    same_order = not any("order of data" in note for note in summary.plan.notes)
+    same_order = not any(OTHER_ORDER in note for note in summary.plan.notes)
     order = "the same split and the same order of data" if same_order else "the same split"
     pairs = tested(summary.pairs)
     correction = "" if pairs < 2 else f", corrected for {pairs} pairs by Westfall and Young's step-down (1993),"

@@ -1,29 +1,33 @@
-"""What is decided before the first run: which runs, with which settings, sizes and budgets. Kept in plan.json, so that
-a second start of the same command finds the same plan."""
+"""What is decided before the first run: which runs, with which settings, sizes and budgets. It is stored in plan.json,
+where the same command finds it when it is started again."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import re
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from seqlab.comparison.options import Tuning
 from seqlab.comparison.probe import Probe
-from seqlab.comparison.request import Tune, slug
 from seqlab.comparison.sizes import Sizes
+from seqlab.config.run import RunConfig
 from seqlab.core.files import write_json
 from seqlab.errors import CheckpointError
 from seqlab.runs.names import check_run_name
 
 FORMAT = 1
-_START_SECONDS = 6.0  # of a run: the process, the corpus, writing down what was found; where nobody measured it
+OTHER_ORDER = "not the same order of data"
+_START_SECONDS = 6.0  # of a run that was not measured: starting its process, reading the corpus, writing its result
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One row of the comparison. overrides: of its `train` commands, without the seed; existing: folders of runs
-    by seed, which are read and not made. max_steps: None where other limits end training."""
+    """One row of the comparison. overrides: of its `train` commands, without the seed. existing: the folders, by seed,
+    of runs that existed before; empty where the comparison trains the model itself. max_steps: None where other limits
+    end training. validations: during training."""
 
     label: str
     model: str
@@ -35,10 +39,8 @@ class Variant:
     existing: dict[int, str]
 
     def command(self, seed: int) -> list[str]:
-        """The words after `seqlab train` that make one of its runs: without pictures, unless they were asked for, which
-        would count in its memory."""
-        asked = any(word.startswith("trainer.log_pictures=") for word in self.overrides)
-        return [*self.overrides, *([] if asked else ["trainer.log_pictures=false"]), f"seed={seed}"]
+        """The arguments of the `seqlab train` that makes one of its runs."""
+        return [*self.overrides, f"seed={seed}"]
 
     @property
     def slug(self) -> str:
@@ -46,8 +48,9 @@ class Variant:
         return slug(self.label)
 
     @property
-    def seconds(self) -> float:
-        """What one run is expected to take, from start to end."""
+    def estimated_seconds(self) -> float:
+        """What one run should take, from the start of its process to the end; without its training where the number of
+        steps is unknown."""
         if self.probe is None or self.existing:
             return 0.0
         training = (self.max_steps or 0) * self.probe.step_seconds
@@ -61,17 +64,29 @@ class Variant:
         return comparison / self.slug / f"seed-{seed}"
 
     @property
-    def promised(self) -> float:
-        """The same where it can be promised: 0 where nobody knows how many steps there will be."""
-        return self.seconds if self.max_steps is not None else 0.0
+    def known_seconds(self) -> float:
+        """The same, or 0 where the number of steps is unknown."""
+        return self.estimated_seconds if self.max_steps is not None else 0.0
+
+    def with_overrides(self, overrides: tuple[str, ...], config: RunConfig) -> Variant:
+        """The variant with these overrides instead. config: what they make."""
+        steps = config.trainer.max_steps
+        validations = max(1, -(-(steps or 1) // config.trainer.eval_every_steps))
+        return replace(self, overrides=overrides, max_steps=steps, validations=validations)
+
+
+def new_variant(label: str, config: RunConfig, overrides: tuple[str, ...], existing: dict[int, str]) -> Variant:
+    """A variant of which nothing is measured yet."""
+    empty = Variant(label, config.names["model"], (), None, None, 1, None, existing)
+    return empty.with_overrides(overrides, config)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that is decided before the first run. digest: of the request, seeds left out, so that more seeds
-    can be added to what is there. notes: what a reader must know to judge it. tuned: what a search has tried, by label
-    and value in the order of the trials, with the validation reached (None: it failed), and tune_ended: why it tried no
-    more; the choice stands in the variants' overrides. data, data_sha256: what the tasks read when it was made. busy:
+    """Everything that is decided before the first run. digest: of the request without its seeds, so that seeds can be
+    added later. notes: what a reader must know to judge the comparison. tuned: the values that a search has tried, by
+    label and in their order, each with its validation metric (None: it failed); tune_ended: why it stopped there. The
+    value chosen is among the variants' overrides. data, data_sha256: what the tasks read when the plan was made. busy:
     other threads that ran while steps were measured."""
 
     format: int
@@ -82,7 +97,7 @@ class Plan:
     seeds: tuple[int, ...]
     budget: str | None
     match: str | None
-    tune: Tune | None
+    tune: Tuning | None
     notes: tuple[str, ...]
     config_dir: str | None = None
     data_sha256: str = ""
@@ -93,19 +108,30 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as --dry-run --json gives them."""
-        rows = [{**asdict(v), "seconds": v.seconds} for v in self.variants]
-        return {**asdict(self), "variants": rows, "seconds": self.seconds, "more_seconds": self.more_seconds}
+        rows = [{**asdict(v), "seconds": v.estimated_seconds} for v in self.variants]
+        times = {"seconds": self.estimated_seconds, "more_seconds": self.extra_search_seconds}
+        return {**asdict(self), "variants": rows, **times}
 
     @property
-    def seconds(self) -> float:
-        """What all runs are expected to take, one after the other; those whose steps are not known count short."""
+    def to_train(self) -> tuple[Variant, ...]:
+        """The variants that the comparison trains itself."""
+        return tuple(variant for variant in self.variants if not variant.existing)
+
+    @property
+    def estimated_seconds(self) -> float:
+        """What all runs should take, one after the other; of those whose steps are unknown only what is known."""
         trials = self.tune.count if self.tune is not None else 0
-        return sum(v.seconds * (len(self.seeds) + trials) for v in self.variants)
+        return sum(v.estimated_seconds * (len(self.seeds) + trials) for v in self.variants)
 
     @property
-    def more_seconds(self) -> float:
+    def extra_search_seconds(self) -> float:
         """What a search may take beyond that, where the best value is at an edge every time."""
-        return (self.tune.more if self.tune is not None else 0) * sum(v.seconds for v in self.variants)
+        return (self.tune.extra if self.tune is not None else 0) * sum(v.estimated_seconds for v in self.variants)
+
+
+def slug(label: str) -> str:
+    """A label as the name of a folder."""
+    return re.sub(r"[^A-Za-z0-9._=+-]+", "_", label).strip("._") or "variant"
 
 
 def folder_of(plan: Plan, runs_dir: Path, name: str | None) -> Path:
@@ -117,8 +143,8 @@ def folder_of(plan: Plan, runs_dir: Path, name: str | None) -> Path:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """The plan that a comparison's folder holds; None if nothing was begun there. Raises CheckpointError if there
-    are runs without a plan that can be read: with another plan they would not be one comparison."""
+    """The plan stored in a comparison's folder; None if there is neither a plan nor a run. Raises CheckpointError if
+    there are runs without a readable plan: under a new plan they would not be one comparison."""
     remedy = "choose another --name, or move that folder away"
     try:
         plan = TypeAdapter(Plan).validate_json((folder / "plan.json").read_bytes())

@@ -55,7 +55,7 @@ class Probe:
 
 
 @cache
-def process_seconds() -> float:
+def start_up_seconds() -> float:
     """How long it takes until a process of a run has everything imported."""
     started = time.perf_counter()
     # an optimizer imports torch._dynamo
@@ -63,7 +63,7 @@ def process_seconds() -> float:
     return time.perf_counter() - started
 
 
-def busy_others() -> int:
+def competing_threads() -> int:
     """How many other threads want a processor right now (Linux; elsewhere 0): the least of some looks."""
     looks: list[int] = []
     for _ in range(5):

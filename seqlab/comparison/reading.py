@@ -16,8 +16,8 @@ from seqlab.runs.folder import read_items, read_result
 
 
 @dataclass(frozen=True)
-class Point:
-    """One validation: where on the way, and the primary metric's value."""
+class ValidationPoint:
+    """One validation: the steps, tokens and seconds of training before it, and the primary metric."""
 
     step: int
     tokens: int
@@ -26,19 +26,20 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Run:
-    """A complete run. items: the primary metric on test item by item; None where the run does not know it."""
+class CompletedRun:
+    """A run that has its result. curve: its validations. items: the primary metric on test item by item; None where the
+    run did not store it. sample: text that it generated or predicted."""
 
     label: str
     seed: int
     folder: str
     result: Mapping[str, Any]
-    curve: tuple[Point, ...]
+    curve: tuple[ValidationPoint, ...]
     sample: str
     items: tuple[float, ...] | None = None
 
 
-def read_run(label: str, seed: int, folder: Path) -> Run | None:
+def read_run(label: str, seed: int, folder: Path) -> CompletedRun | None:
     """A run's files; None if it has no result."""
     result = read_result(folder)
     if result is None:
@@ -49,17 +50,19 @@ def read_run(label: str, seed: int, folder: Path) -> Run | None:
         raise CheckpointError(f"{folder} cannot be read: {error}") from error
     tag = f"val/{result['primary']}"
     curve = tuple(
-        Point(line["step"], line["tokens"], line["seconds"], line[tag]) for line in lines if line.get(tag) is not None
+        ValidationPoint(line["step"], line["tokens"], line["seconds"], line[tag])
+        for line in lines
+        if line.get(tag) is not None
     )
     samples = folder / "samples.txt"
     sample = samples.read_text(encoding="utf-8") if samples.is_file() else ""
-    return Run(label, seed, str(folder), result, curve, sample, read_items(folder, result["primary"]))
+    return CompletedRun(label, seed, str(folder), result, curve, sample, read_items(folder, result["primary"]))
 
 
-def read_runs(plan: Plan, folder: Path, code: Mapping[str, Mapping[str, str]]) -> list[Run]:
+def read_runs(plan: Plan, folder: Path, code: Mapping[str, Mapping[str, str]]) -> list[CompletedRun]:
     """Every run that has a result. code: the user's own, by label, as it was when it was checked. Raises DataError or
     CheckpointError where the runs were not made with the same text, or those of a model not with the same code."""
-    runs: list[Run] = []
+    runs: list[CompletedRun] = []
     for variant in plan.variants:
         for seed in plan.seeds:
             where = Path(variant.existing[seed]) if seed in variant.existing else None
@@ -73,7 +76,7 @@ def read_runs(plan: Plan, folder: Path, code: Mapping[str, Mapping[str, str]]) -
     return runs
 
 
-def _check_same_data(runs: list[Run]) -> None:
+def _check_same_data(runs: list[CompletedRun]) -> None:
     """Runs of two corpora cannot be compared, whatever their configs say."""
     seen: dict[str, str] = {}
     for run in runs:
@@ -87,7 +90,7 @@ def _check_same_data(runs: list[Run]) -> None:
         )
 
 
-def _check_same_code(runs: list[Run], checked: Mapping[str, Mapping[str, str]]) -> None:
+def _check_same_code(runs: list[CompletedRun], checked: Mapping[str, Mapping[str, str]]) -> None:
     """Seeds of two codes are no row, nor are runs of a code that nobody has checked: code of the user's own may have
     been changed while its runs were made."""
     seen: dict[str, tuple[str, Mapping[str, str]]] = {}
@@ -105,7 +108,7 @@ def _check_same_code(runs: list[Run], checked: Mapping[str, Mapping[str, str]]) 
             )
 
 
-def machine_notes(runs: list[Run]) -> list[str]:
+def machine_notes(runs: list[CompletedRun]) -> list[str]:
     """Where runs were not made alike, so that their times cannot be compared."""
     notes: list[str] = []
     for key in ("device", "precision"):

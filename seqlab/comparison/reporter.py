@@ -7,30 +7,29 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seqlab.drawing.numbers import clock
+from seqlab.runs.reporter import Reporter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seqlab.comparison.jobs import Job
+    from seqlab.comparison.job import Job
     from seqlab.comparison.plan import Plan
 
 
-class Reporter:
-    """Says nothing. The command line has another (cli/comparison_display.py)."""
-
-    def say(self, text: str) -> None:
-        """One line that stays."""
+class ComparisonReporter(Reporter):
+    """A run's reporter that is also told of plans and of several runs; this one ignores them. The command line has
+    another (cli/comparison_display.py)."""
 
     def planned(self, plan: Plan, folder: Path) -> None:
-        """What will be run, on what, how long it takes, and where it goes."""
+        """Called before the first run with the plan and the comparison's folder."""
 
     @contextmanager
     def runs(self, jobs: Sequence[Job], plan: Plan, title: str) -> Iterator[Callable[[], None]]:
-        """While runs are made: what to call after each look at them. title: of a search, or nothing."""
+        """Around the making of runs; yields what is called some times a second. title: of a search, else empty."""
         yield lambda: None
 
 
-class PlainReporter(Reporter):
+class PlainComparisonReporter(ComparisonReporter):
     """Prints a plain line for each run that ends, as a notebook shows them: what verbose=True means."""
 
     def say(self, text: str) -> None:
@@ -38,23 +37,22 @@ class PlainReporter(Reporter):
 
     def planned(self, plan: Plan, folder: Path) -> None:
         models = ", ".join(variant.label for variant in plan.variants)
-        print(f"{models} on {plan.task}, seeds {', '.join(map(str, plan.seeds))}: {folder}", flush=True)
+        self.say(f"{models} on {plan.task}, seeds {', '.join(map(str, plan.seeds))}: {folder}")
 
     @contextmanager
     def runs(self, jobs: Sequence[Job], plan: Plan, title: str) -> Iterator[Callable[[], None]]:
-        told: set[int] = set()
+        reported: set[int] = set()
 
-        def look() -> None:
+        def refresh() -> None:
             for place, job in enumerate(jobs):
-                if job.status in ("done", "failed") and job.seconds and place not in told:
-                    told.add(place)
+                if job.status in ("done", "failed") and job.seconds and place not in reported:
+                    reported.add(place)
                     reason = f": {job.reason}" if job.reason else ""
-                    what = job.what or f"seed {job.seed}"
-                    print(f"{job.label}, {what}: {job.status}{reason} ({clock(job.seconds)})", flush=True)
+                    self.say(f"{job.name}: {job.status}{reason} ({clock(job.seconds)})")
 
-        yield look
+        yield refresh
 
 
-def reporter_of(verbose: bool, reporter: Reporter | None) -> Reporter:
-    """The reporter that is given, or else the one that these words mean."""
-    return reporter or (PlainReporter() if verbose else Reporter())
+def reporter_of(verbose: bool, reporter: ComparisonReporter | None) -> ComparisonReporter:
+    """The reporter that is given, or else one that prints or says nothing."""
+    return reporter or (PlainComparisonReporter() if verbose else ComparisonReporter())

@@ -1,4 +1,4 @@
-"""The search before a comparison: a setting of each model, chosen by validations of runs that are not compared."""
+"""The search before a comparison: a setting of each model, chosen by the validations of runs that are not compared."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from seqlab.comparison.jobs import Job
+from seqlab.comparison.job import Job
+from seqlab.comparison.options import Tuning
 from seqlab.comparison.plan import Plan, Variant, write_plan
 from seqlab.comparison.reading import read_run
-from seqlab.comparison.request import Tune
 from seqlab.comparison.trials import Trials
 from seqlab.config.overrides import merged
 from seqlab.config.run import RunConfig, load_run_config
@@ -27,41 +27,44 @@ def search(
     config_dir: Path | None,
     make: Callable[[list[Job]], int | None],
 ) -> Plan:
-    """The plan with each model's setting chosen; written down, so that it is chosen once. `make` makes the runs whose
-    results are not there and returns the signal that asked to stop, if one did.
+    """The plan with each model's setting chosen, and written to the folder so that it is chosen once. make: makes the
+    runs that have no result yet and returns the signal that asked to stop, if there was one.
 
-    What is tried next follows from what earlier trials came to, and from nothing else: stopped and started again, the
-    search reads those that are there and goes on to the same end.
+    What is tried next follows from the validations of earlier trials and nothing else: a search that was stopped reads
+    those it has and ends with the same choice.
+
+    Raises Interrupted after a signal, ResourceError for a trial that failed, NumericError where all trials of a model
+    diverged.
     """
     tune = plan.tune
     if tune is None or plan.tuned:
         return plan
-    trials = {v.label: Trials(tune, configs[v.label], v.label) for v in plan.variants if not v.existing}
+    trials = {v.label: Trials(tune, configs[v.label], v.label) for v in plan.to_train}
     tried: dict[str, dict[str, float | None]] = {label: {} for label in trials}
-    while due := _due(plan, tune, trials, folder, config_dir):
+    while due := _next_jobs(plan, tune, trials, folder, config_dir):
         stopped = make([job for _, job in due])
         if stopped is not None:
             raise Interrupted("stopped in the search", "", 128 + stopped)
         for value, job in due:
-            if job.status == "failed" and job.code != NumericError.exit_code:  # one that diverges is an answer
+            if job.status == "failed" and job.code != NumericError.exit_code:  # that it diverged is a result
                 raise ResourceError(
                     f"{job.label}: the trial of {tune.key}={value} failed: {job.reason}",
                     "the same command tries it again",
                 )
             run = read_run(job.label, job.seed, job.folder)
             criterion = None if run is None else validated(run.result)
-            trials[job.label].reached[value] = criterion if criterion is not None and criterion.known else None
+            trials[job.label].validated[value] = criterion if criterion is not None and criterion.known else None
             tried[job.label][value] = None if run is None else run.result["validation"].get(plan.primary)
     variants = tuple(_chosen(variant, tune, trials.get(variant.label)) for variant in plan.variants)
-    edges = [f"{label}: search of {tune.key}: {found.ended}" for label, found in trials.items() if found.at_edge]
-    ended = {label: found.ended for label, found in trials.items()}
+    edges = [f"{label}: search of {tune.key}: {found.stop_reason}" for label, found in trials.items() if found.at_edge]
+    ended = {label: found.stop_reason for label, found in trials.items()}
     plan = replace(plan, variants=variants, tuned=tried, tune_ended=ended, notes=(*plan.notes, *edges))
     write_plan(plan, folder)
     return plan
 
 
-def _due(
-    plan: Plan, tune: Tune, trials: Mapping[str, Trials], folder: Path, config_dir: Path | None
+def _next_jobs(
+    plan: Plan, tune: Tuning, trials: Mapping[str, Trials], folder: Path, config_dir: Path | None
 ) -> list[tuple[str, Job]]:
     """The next runs of all models, with their values."""
     due: list[tuple[str, Job]] = []
@@ -77,24 +80,24 @@ def _due(
                 return False
             return True
 
-        for value in trials[variant.label].due(is_possible):
-            what = f"{tune.key.rpartition('.')[2]}={value}"
+        for value in trials[variant.label].next_values(is_possible):
+            name = f"{tune.key.rpartition('.')[2]}={value}"
             job = Job(
                 variant.label,
                 plan.seeds[0] + _TUNE_SEED,
-                folder / "tune" / variant.slug / what,
+                folder / "tune" / variant.slug / name,
                 words(value),
                 config_dir,
-                what=f"{tune.key}={value}",
+                trial=f"{tune.key}={value}",
                 divergence_is_final=True,
-                # more than the first ones nobody promised
-                promised=0.0 if trials[variant.label].reached else variant.promised,
+                # trials beyond the initial values are not in the plan's estimate
+                estimated_seconds=0.0 if trials[variant.label].validated else variant.known_seconds,
             )
             due.append((value, job))
     return due
 
 
-def _chosen(variant: Variant, tune: Tune, found: Trials | None) -> Variant:
+def _chosen(variant: Variant, tune: Tuning, found: Trials | None) -> Variant:
     """The variant with the value that its search chose."""
     if found is None:
         return variant

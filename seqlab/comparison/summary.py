@@ -10,7 +10,7 @@ from statistics import fmean
 from seqlab.comparison.design import Sample
 from seqlab.comparison.intervals import Interval
 from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.reading import Run
+from seqlab.comparison.reading import CompletedRun
 from seqlab.comparison.statistics import Analysis, Difference, analyse, tested
 from seqlab.comparison.times import Times
 from seqlab.comparison.verdict import verdict
@@ -27,7 +27,7 @@ class Row:
     first met. pareto_optimal: nothing else is both better on test and quicker to train."""
 
     variant: Variant
-    runs: tuple[Run, ...]
+    runs: tuple[CompletedRun, ...]
     failed: Mapping[int, str]
     test: Mapping[int, float]
     mean: float | None
@@ -80,7 +80,7 @@ class Summary:
 
 def summarise(
     plan: Plan,
-    runs: Sequence[Run],
+    runs: Sequence[CompletedRun],
     failed: Mapping[tuple[str, int], str],
     baselines: Sequence[Baseline],
     command: str,
@@ -107,7 +107,7 @@ def summarise(
     )
 
 
-def _samples(plan: Plan, runs: Sequence[Run], primary: str) -> dict[str, Sample]:
+def _samples(plan: Plan, runs: Sequence[CompletedRun], primary: str) -> dict[str, Sample]:
     """What each model's runs came to on test, in the plan's order; without those that came to no number."""
     found: dict[str, Sample] = {}
     for variant in plan.variants:
@@ -120,7 +120,7 @@ def _samples(plan: Plan, runs: Sequence[Run], primary: str) -> dict[str, Sample]
 
 def _row(
     variant: Variant,
-    runs: Sequence[Run],
+    runs: Sequence[CompletedRun],
     failed: Mapping[tuple[str, int], str],
     primary: str,
     target: float | None,
@@ -164,7 +164,7 @@ def shared_target(bests: Sequence[float], metric: Metric) -> float | None:
     return None if metric.worst_possible is not None and round(target, 4) == metric.worst_possible else target
 
 
-def _seconds_to(run: Run, target: float | None, metric: Metric) -> float | None:
+def _seconds_to(run: CompletedRun, target: float | None, metric: Metric) -> float | None:
     """Training seconds at the first validation that is as good as the target."""
     if target is None:
         return None

@@ -1,101 +1,114 @@
-"""What the runs of a comparison took beside what their plan promised, and why, as far as that is known."""
+"""What the runs of a comparison took beside their plan's estimate, and why, as far as that is known."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.comparison.jobs import Job
+from seqlab.comparison.job import Job
 from seqlab.comparison.plan import Plan
-from seqlab.comparison.reading import Run
+from seqlab.comparison.reading import CompletedRun
 from seqlab.drawing.numbers import clock
 
-_AGREE = 0.25  # the share of what was promised by which both may differ without a word
+_TOLERANCE = 0.25  # of the estimate: a smaller difference needs no explanation
 _BUSY = 1.2  # load for each core
 
 
 @dataclass(frozen=True)
-class Taken:
-    """One process of a run: what the plan promised for the whole run (0: nothing), what the process took, whether it
-    went on with what another had begun, and the machine's load average meanwhile, if that is known."""
+class ProcessTime:
+    """What one process of a run took. estimated: seconds of the whole run by the plan, 0 where they were unknown.
+    resumed: whether it went on with what another process had begun. load: the machine's load average meanwhile."""
 
     run: str
-    promised: float
+    estimated: float
     seconds: float
     resumed: bool
     load: float | None
 
+    @classmethod
+    def from_json(cls, line: Mapping[str, Any]) -> ProcessTime:
+        """From a line of times.jsonl."""
+        return cls(line["run"], line["promised"], line["seconds"], line["resumed"], line["load"])
+
+    def as_json(self) -> dict[str, Any]:
+        """A line of times.jsonl, whose keys have always been these."""
+        values = {"run": self.run, "promised": self.estimated, "seconds": self.seconds}
+        return {**values, "resumed": self.resumed, "load": self.load}
+
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of all runs, from the start of each process to its end, and why promise and truth are not alike."""
+    """Seconds of all runs, from the start of each process to its end. reasons: why they differ, where they do by more
+    than a quarter."""
 
-    promised: float
-    taken: float
-    why: tuple[str, ...]
+    estimated: float
+    actual: float
+    reasons: tuple[str, ...]
 
     def text(self) -> str:
-        """The same for people."""
-        promised = f"promised {clock(self.promised)}, " if self.promised else ""
-        return f"runs: {promised}took {clock(self.taken)}{': ' if self.why else ''}{'; '.join(self.why)}"
+        """A sentence for a reader."""
+        estimated = f"estimated {clock(self.estimated)}, " if self.estimated else ""
+        reasons = f": {'; '.join(self.reasons)}" if self.reasons else ""
+        return f"runs: {estimated}took {clock(self.actual)}{reasons}"
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, for summary.json."""
-        return {"promised_seconds": self.promised, "taken_seconds": self.taken, "why": list(self.why)}
+        """Plain values, for summary.json, whose keys have always been these."""
+        return {"promised_seconds": self.estimated, "taken_seconds": self.actual, "why": list(self.reasons)}
 
 
-def keep(job: Job, folder: Path) -> None:
-    """Write down what a process that has ended took: a line of its own, which a kill of the next one leaves alone."""
+def record_time(job: Job, folder: Path) -> None:
+    """Append what a process that has ended took to times.jsonl in the comparison's folder."""
     name = job.folder.relative_to(folder).as_posix()
-    taken = Taken(name, job.promised, job.seconds, job.resumed, job.load)
+    taken = ProcessTime(name, job.estimated_seconds, job.seconds, job.resumed, job.load)
     with (folder / "times.jsonl").open("a", encoding="utf-8") as file:
-        file.write(f"\n{json.dumps(asdict(taken))}\n")  # the last line may have been cut off
+        file.write(f"\n{json.dumps(taken.as_json())}\n")  # a kill may have cut off the last line
 
 
-def read_taken(folder: Path) -> list[Taken]:
-    """Every process that was written down."""
+def read_times(folder: Path) -> list[ProcessTime]:
+    """Every process in times.jsonl."""
     try:
         lines = (folder / "times.jsonl").read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return []
-    found: list[Taken] = []
+    found: list[ProcessTime] = []
     for line in lines:
-        with suppress(ValueError, TypeError):  # an empty one, or cut off by a kill
-            found.append(Taken(**json.loads(line)))
+        with suppress(ValueError, TypeError, KeyError):  # an empty line, or one that a kill cut off
+            found.append(ProcessTime.from_json(json.loads(line)))
     return found
 
 
-def times_of(plan: Plan, runs: Sequence[Run], taken: Sequence[Taken], folder: Path) -> Times | None:
-    """Promise and truth of all runs that somebody timed; None where there is none."""
+def compare_times(plan: Plan, runs: Sequence[CompletedRun], taken: Sequence[ProcessTime], folder: Path) -> Times | None:
+    """Estimate and truth of all runs whose processes were timed; None where there is none."""
     if not taken:
         return None
-    by_run = {entry.run: entry.promised for entry in taken}  # a run that was resumed was promised once
-    promised, seconds = sum(by_run.values()), sum(entry.seconds for entry in taken)
-    if promised and abs(seconds - promised) <= _AGREE * promised:
-        return Times(promised, seconds, ())
+    by_run = {entry.run: entry.estimated for entry in taken}  # of a run that was resumed once
+    estimated, seconds = sum(by_run.values()), sum(entry.seconds for entry in taken)
+    if estimated and abs(seconds - estimated) <= _TOLERANCE * estimated:
+        return Times(estimated, seconds, ())
     places = {
         Path(run.folder).relative_to(folder).as_posix(): run for run in runs if folder in Path(run.folder).parents
     }
     timed = [run for place, run in places.items() if place in by_run]
-    longer = seconds > promised
-    why = _longer(plan, taken) if longer else _shorter(plan, timed, taken)
-    where = _where(plan, timed, taken, places)
-    return Times(promised, seconds, (*where, *(why or ["nothing that is known explains it"])))
+    reasons = _longer(plan, taken) if seconds > estimated else _shorter(plan, timed, taken)
+    parts = _by_part(plan, timed, taken, places)
+    return Times(estimated, seconds, (*parts, *(reasons or ["no cause is known"])))
 
 
-def _where(plan: Plan, timed: Sequence[Run], taken: Sequence[Taken], places: dict[str, Run]) -> list[str]:
-    """Which part of the compared runs it was."""
+def _by_part(
+    plan: Plan, timed: Sequence[CompletedRun], taken: Sequence[ProcessTime], places: Mapping[str, CompletedRun]
+) -> list[str]:
+    """How the compared runs divide into steps and the rest, beside the estimate."""
     variants = {variant.label: variant for variant in plan.variants}
     steps = sum(float(run.result["seconds"]) for run in timed)
     whole = sum(entry.seconds for entry in taken if entry.run in places)
     planned = [variants[run.label] for run in timed]
     expected = sum((v.max_steps or 0) * v.probe.step_seconds for v in planned if v.probe is not None)
-    rest = sum(v.seconds for v in planned) - expected
+    rest = sum(v.estimated_seconds for v in planned) - expected
     if not expected:
         return []
     return [
@@ -104,41 +117,41 @@ def _where(plan: Plan, timed: Sequence[Run], taken: Sequence[Taken], places: dic
     ]
 
 
-def _longer(plan: Plan, taken: Sequence[Taken]) -> list[str]:
-    why: list[str] = []
+def _longer(plan: Plan, taken: Sequence[ProcessTime]) -> list[str]:
+    reasons: list[str] = []
     cores = os.cpu_count() or 1
     loads = [(entry.load, entry.seconds) for entry in taken if entry.load is not None]
     load = sum(a * s for a, s in loads) / max(1e-9, sum(s for _, s in loads))
     if load > _BUSY * cores:
-        why.append(f"the machine was busy while they ran (load average {load:.1f} on {cores} cores)")
-    unplanned = [entry for entry in taken if not entry.promised]
-    trials = [entry for entry in unplanned if entry.run.startswith("tune/")]
+        reasons.append(f"the machine was busy while they ran (load average {load:.1f} on {cores} cores)")
+    unknown = [entry for entry in taken if not entry.estimated]
+    trials = [entry for entry in unknown if entry.run.startswith("tune/")]
     if trials:
         count = len({entry.run for entry in trials})
         spent = clock(sum(entry.seconds for entry in trials))
-        why.append(f"the search tried {count} more value{'s' * (count > 1)} ({spent})")
-    if len(unplanned) > len(trials):
-        why.append("of some models neither steps nor their number were known beforehand")
+        reasons.append(f"the search tried {count} more value{'s' * (count > 1)} ({spent})")
+    if len(unknown) > len(trials):
+        reasons.append("for some models the number of steps, or the time of one, was not known beforehand")
     if (resumed := len({entry.run for entry in taken if entry.resumed})) > 0:
-        why.append(f"{_runs(resumed)} stopped and resumed, and each start costs again")
+        reasons.append(f"{_runs(resumed)} stopped and resumed, and each start costs again")
     if any("device.compile=always" in variant.overrides for variant in plan.variants):
-        why.append("models were compiled, which is not in the promise")
-    return why
+        reasons.append("models were compiled, which is not in the estimate")
+    return reasons
 
 
-def _shorter(plan: Plan, timed: Sequence[Run], taken: Sequence[Taken]) -> list[str]:
-    why: list[str] = []
+def _shorter(plan: Plan, timed: Sequence[CompletedRun], taken: Sequence[ProcessTime]) -> list[str]:
+    reasons: list[str] = []
     if plan.busy:
-        why.append(f"the machine was busy while steps were measured ({plan.busy} other threads)")
+        reasons.append(f"the machine was busy while steps were measured ({plan.busy} other threads)")
     steps = {variant.label: variant.max_steps or 0 for variant in plan.variants}
     if (early := sum(int(run.result["steps"]) < steps[run.label] for run in timed)) > 0:
-        why.append(f"{_runs(early)} over before the last step (patience, seconds or epochs)")
+        reasons.append(f"{_runs(early)} over before the last step (patience, seconds or epochs)")
     begun = {entry.run for entry in taken if not entry.resumed}
     if (partly := len({entry.run for entry in taken} - begun)) > 0:
-        why.append(f"{_runs(partly)} resumed, and what was done before was not timed")
+        reasons.append(f"{_runs(partly)} resumed, and what was done before was not timed")
     if any("device.compile=always" in variant.overrides for variant in plan.variants):
-        why.append("steps were measured before models were compiled")
-    return why
+        reasons.append("steps were measured before models were compiled")
+    return reasons
 
 
 def _runs(count: int) -> str:

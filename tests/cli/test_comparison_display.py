@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from seqlab.cli.comparison_display import Watch, show_summary
+from seqlab.cli.comparison_display import LiveTable, show_summary
 from seqlab.cli.display import fitted
-from seqlab.comparison.jobs import Job
+from seqlab.comparison.job import Job
+from seqlab.comparison.options import Tuning
 from seqlab.comparison.plan import Plan
-from seqlab.comparison.request import Tune
 from seqlab.comparison.wording import tuned_line
 from tests.comparison.test_report import example_plan, example_summary
 
@@ -55,8 +55,8 @@ def _jobs(plan: Plan) -> list[Job]:
 def test_the_live_table_has_a_row_a_model_and_a_dot_a_seed() -> None:
     plan = example_plan()
     console = _console(80, terminal=True)
-    with Watch(console, _jobs(plan), plan, "", quiet=False) as watch:
-        watch.look()
+    with LiveTable(console, _jobs(plan), plan, "", quiet=False) as table:
+        table.update()
     text = _said(console)
     assert "●◐○" in text
     assert "✗○○" in text
@@ -69,16 +69,16 @@ def test_the_live_table_has_a_row_a_model_and_a_dot_a_seed() -> None:
 def test_without_a_terminal_each_run_that_ends_is_one_line_said_once() -> None:
     plan = example_plan()
     console = _console(200)
-    with Watch(console, _jobs(plan), plan, "", quiet=False) as watch:
-        watch.look()
-        watch.look()
+    with LiveTable(console, _jobs(plan), plan, "", quiet=False) as table:
+        table.update()
+        table.update()
     lines = _said(console).splitlines()
     assert len(lines) == 2
     assert "last validation bits_per_character 2.0000 (0:09); 2 of 6 runs" in lines[0]
     assert "failed: out of memory" in lines[1]
     silent = _console(80)
-    with Watch(silent, _jobs(plan), plan, "", quiet=True) as watch:
-        watch.look()
+    with LiveTable(silent, _jobs(plan), plan, "", quiet=True) as table:
+        table.update()
     assert _said(silent) == ""
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_better_than_a_baseline_is_said_in_the_terminal() -> None:
 def test_a_search_says_what_it_chose_from_and_what_failed() -> None:
     from dataclasses import replace
 
-    tune = Tune("optim.learning_rate", 3, ())
+    tune = Tuning("optim.learning_rate", 3, ())
     tried: dict[str, dict[str, float | None]] = {
         "a": {"0.1": None, "0.01": 2.0, "0.001": 3.0},
         "b": {"0.1": 1.0, "0.01": 2.0},

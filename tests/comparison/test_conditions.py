@@ -12,10 +12,10 @@ from seqlab.comparison.conditions import (
     condition,
     differing,
     differing_cells,
-    fewer_seeds,
+    unequal_seeds,
     unequal_text,
 )
-from seqlab.comparison.request import read_budget
+from seqlab.comparison.options import read_budget
 from seqlab.comparison.summary import Summary, shared_target
 from seqlab.core.metric import Metric
 from tests.comparison.test_report import example_summary, published
@@ -94,12 +94,12 @@ def test_as_many_steps_on_other_amounts_of_text_are_named_with_the_remedy(tmp_pa
 
 def test_models_with_fewer_seeds_are_named_with_what_verdicts_rest_on(tmp_path: Path) -> None:
     summary = _summary(tmp_path, ("lstm", "char_lm"), ("lstm", "char_lm"))
-    assert fewer_seeds(summary) is None
+    assert unequal_seeds(summary) is None
     first, second = summary.rows
     first, second = replace(first, test={0: 1.0, 1: 1.1, 2: 1.2}), replace(second, test={0: 1.0, 2: 1.1})
     fewer = replace(summary, rows=(first, second))
     expected = "the models have other numbers of seeds (one 3, other 2): verdicts rest on 2 of each"
-    assert (fewer_seeds(fewer) or "").startswith(expected)
+    assert (unequal_seeds(fewer) or "").startswith(expected)
     for text in published(fewer, tmp_path, 200)[:2]:
         assert expected in text
 

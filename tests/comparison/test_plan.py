@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -15,11 +16,13 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from seqlab.comparison.drafting import draft
+from seqlab.comparison.compare import plan_only
+from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, Variant, folder_of, read_plan, write_plan
-from seqlab.comparison.planning import complete
-from seqlab.comparison.probe import Probe, busy_others
+from seqlab.comparison.probe import Probe, competing_threads
 from seqlab.comparison.request import read_request
+from seqlab.comparison.resolve_plan import resolve_plan
+from seqlab.comparison.times import read_times
 from seqlab.config.run import load_run_config
 from seqlab.errors import CheckpointError, ConfigError, SeqlabError
 from seqlab.runs.setup import build_network
@@ -45,8 +48,8 @@ def _with_shared(words: tuple[str, ...], options: dict[str, str | int]) -> list[
 
 def _plan(*words: str, **options: str | int) -> Plan:
     request = read_request(_with_shared(words, options), **options)  # type: ignore[arg-type]
-    drafted, configs = draft(request, None)
-    return complete(drafted, request, configs, None)
+    parsed, configs = parse_plan(request, None)
+    return resolve_plan(parsed, request, configs, None)
 
 
 def test_the_paired_design_differs_in_the_model_alone() -> None:
@@ -228,11 +231,11 @@ def test_runs_on_one_file_under_two_names_are_compared_and_on_two_files_refused(
     for name, where in (("near", "a.txt"), ("far", str(tmp_path / "a.txt")), ("other", "b.txt")):
         config = load_run_config([*rest, f"task.corpus={where}", "runs_dir=runs"])
         train(config, name=name)
-    plan, _ = draft(read_request(["near", "far"]), None)
+    plan, _ = parse_plan(read_request(["near", "far"]), None)
     (note,) = (note for note in plan.notes if "task.corpus" in note)
     assert note.endswith("the same data, metric and splits, by what the runs recorded")
     with pytest.raises(ConfigError, match="not be judged on the same data"):
-        draft(read_request(["near", "other"]), None)
+        parse_plan(read_request(["near", "other"]), None)
 
 
 def test_a_plan_is_the_same_after_reading(tmp_path: Path) -> None:
@@ -257,7 +260,7 @@ def test_runs_without_their_plan_are_no_comparison(tmp_path: Path) -> None:
 
 def test_more_seeds_are_the_same_comparison_and_other_settings_are_not(tmp_path: Path) -> None:
     def digest(*words: str, **options: str | int) -> str:
-        return draft(read_request(_with_shared(words, options), **options), None)[0].digest  # type: ignore[arg-type]
+        return parse_plan(read_request(_with_shared(words, options), **options), None)[0].digest  # type: ignore[arg-type]
 
     base = digest("rnn", "gru", seeds=3)
     assert base == digest("rnn", "gru", seeds=5)
@@ -283,16 +286,16 @@ def test_a_runs_name_is_its_folder_before_anything_is_made(trained_runs: Path, m
     """`last` would be another run as soon as the comparison has made one, and a restart another comparison."""
     monkeypatch.chdir(trained_runs)
 
-    def drafted(run: str, start: str) -> Plan:
-        return draft(read_request(_with_shared((run, f"x: gru init_from={start}"), {})), None)[0]
+    def parsed(run: str, start: str) -> Plan:
+        return parse_plan(read_request(_with_shared((run, f"x: gru init_from={start}"), {})), None)[0]
 
-    by_name = drafted("best:char_lm", "char_lm/gru/a")
-    assert by_name == drafted("runs/char_lm/gru/a", "best:char_lm")
+    by_name = parsed("best:char_lm", "char_lm/gru/a")
+    assert by_name == parsed("runs/char_lm/gru/a", "best:char_lm")
     started, existing = by_name.variants
     assert "init_from=runs/char_lm/gru/a" in started.overrides
     assert existing.existing == {0: "runs/char_lm/gru/a"}
     with pytest.raises(CheckpointError, match="init_from=char_lm/gru/b: there is no run called") as error:
-        drafted("best:char_lm", "char_lm/gru/b")
+        parsed("best:char_lm", "char_lm/gru/b")
     assert error.value.hint == "did you mean char_lm/gru/a?"
 
 
@@ -300,19 +303,52 @@ def test_the_time_is_that_of_steps_validations_and_starts() -> None:
     (variant,) = _plan("rnn").variants
     probe = Probe("cpu", "fp32", 0.5, 100.0, 1e6, 2.0, None, None)
     timed = replace(variant, probe=probe, max_steps=10, validations=3)
-    assert timed.seconds == pytest.approx(10 * 0.5 + 5 * 2.0 + 6.0)
+    assert timed.estimated_seconds == pytest.approx(10 * 0.5 + 5 * 2.0 + 6.0)
 
 
 def test_a_busy_machine_is_noticed() -> None:
     spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
         for _ in range(100):
-            if busy_others() > 0:
+            if competing_threads() > 0:
                 break
             time.sleep(0.1)
-        assert busy_others() > 0
+        assert competing_threads() > 0
         assert any("machine was busy" in note for note in _plan("rnn").notes)
     finally:
         for process in spinning:
             process.kill()
             process.wait()
+
+
+def test_a_stored_plan_of_an_earlier_version_is_found_and_more_seeds_are_added(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan.json that seqlab wrote before its packages were put in order: nothing is measured or searched again."""
+    fixtures = Path(__file__).parent.parent / "fixtures"
+    shutil.copytree(fixtures / "comparison-1", tmp_path / "runs" / "compare" / "old")
+    shutil.copy(fixtures / "corpus.txt", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = ["rnn", "small: gru model.layers=1", "task=char_lm", "task.corpus=corpus.txt", "task.window=12"]
+    words += ["task.batch_size=6", "model.dropout=0.0", "optim.warmup_steps=2", "device=cpu", "device.threads=1"]
+    request = read_request(
+        [*words, "device.precision=fp32"], seeds=2, match="body=20k", budget="6steps", tune="lr=0.003,0.01"
+    )
+    file = Path("runs/compare/old/plan.json")
+    written = json.loads(file.read_text(encoding="utf-8"))
+    # the digest is that of every setting; settings that are new since then are not what is looked at here
+    file.write_text(json.dumps(written | {"digest": parse_plan(request, None)[0].digest}), encoding="utf-8")
+    plan = plan_only(request, None, "old")
+    assert plan.seeds == (0, 1)
+    found = plan.as_json()
+    assert {key: found[key] for key in ("primary", "tuned", "tune_ended", "data", "budget", "match", "notes")} == {
+        key: tuple(written[key]) if key == "notes" else written[key]
+        for key in ("primary", "tuned", "tune_ended", "data", "budget", "match", "notes")
+    }
+    for variant, before in zip(plan.variants, written["variants"], strict=True):
+        assert list(variant.overrides) == before["overrides"]
+        assert load_run_config(variant.command(1)).trainer.max_steps == before["max_steps"] == 6
+        assert variant.probe == Probe(**before["probe"])
+    times = read_times(file.parent)
+    assert [time.run for time in times if not time.run.startswith("tune/")] == ["rnn/seed-0", "small/seed-0"]
+    assert all(time.estimated > 0 for time in times)

@@ -14,7 +14,7 @@ from seqlab.cli.comparison_display import show_summary
 from seqlab.comparison.compare import write_report
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.probe import Probe
-from seqlab.comparison.reading import Point, Run
+from seqlab.comparison.reading import CompletedRun, ValidationPoint
 from seqlab.comparison.sizes import Sizes
 from seqlab.comparison.summary import Summary, summarise
 from seqlab.core.baseline import Baseline
@@ -40,13 +40,15 @@ def example_summary() -> Summary:
     for place, variant in enumerate(plan.variants):
         for seed in plan.seeds:
             values = [4 - 0.5 * i - 0.3 * place + 0.01 * seed * (1 + place) for i in range(4)]
-            curve = tuple(Point(100 * (i + 1), 200_000 * (i + 1), 5.0 * (i + 1), v) for i, v in enumerate(values))
+            curve = tuple(
+                ValidationPoint(100 * (i + 1), 200_000 * (i + 1), 5.0 * (i + 1), v) for i, v in enumerate(values)
+            )
             result = {
                 "model": "rnn", "primary": "bits_per_character", "metrics": metrics, "validation": {},
                 "test": {"bits_per_character": values[-1]}, "seconds": 20.0 + place, "tokens_per_second": 4e4,
                 "peak_memory_bytes": 2**28, "parameters": 110_100, "steps": 400, "tokens": 800_000, "best_step": 400,
             }  # fmt: skip
-            runs.append(Run(variant.label, seed, f"runs/x/{seed}", result, curve, f"once {EVIL} a sample"))
+            runs.append(CompletedRun(variant.label, seed, f"runs/x/{seed}", result, curve, f"once {EVIL} a sample"))
     naive = Baseline("5-gram", "counting", {"bits_per_character": Metric(2.9, "bits/char", higher_is_better=False)})
     xz = Baseline("xz", "growing", {"bits_per_character": Metric(1.0, "bits/char", higher_is_better=False)})
     failed = {("rnn", 3): "out of memory <now>"}

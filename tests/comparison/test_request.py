@@ -7,19 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.comparison.drafting import draft
-from seqlab.comparison.request import (
-    Asked,
-    Budget,
-    Match,
-    Tune,
-    read_budget,
-    read_count,
-    read_match,
-    read_request,
-    read_tune,
-    slug,
-)
+from seqlab.comparison.options import Budget, Match, Tuning, read_budget, read_count, read_match, read_tuning
+from seqlab.comparison.parse_plan import parse_plan
+from seqlab.comparison.plan import slug
+from seqlab.comparison.request import ModelSpec, read_request
 from seqlab.config.overrides import merged
 from seqlab.errors import CheckpointError, ConfigError
 
@@ -29,13 +20,13 @@ def test_each_kind_of_word_is_what_the_help_says() -> None:
         ["lstm", "lstm model.layers=2", "deep: gru model.layers=4", "runs/char_lm/lstm/A", "trainer.clip_norm=0.5",
          "task.corpus=texts/a.txt"],
     )  # fmt: skip
-    assert [(a.label, a.model, a.overrides) for a in request.asked] == [
+    assert [(a.label, a.model, a.overrides) for a in request.models] == [
         ("lstm", "lstm", ()),
         ("lstm layers=2", "lstm", ("model.layers=2",)),
         ("deep", "gru", ("model.layers=4",)),
     ]
     assert request.runs == (Path("runs/char_lm/lstm/A"),)
-    assert request.shared == ("trainer.clip_norm=0.5", "task.corpus=texts/a.txt")
+    assert request.overrides == ("trainer.clip_norm=0.5", "task.corpus=texts/a.txt")
 
 
 def test_a_variants_own_overrides_beat_the_shared_ones() -> None:
@@ -60,9 +51,9 @@ def test_budgets(text: str, budget: Budget) -> None:
 def test_counts_sizes_and_searches() -> None:
     assert [read_count(t, "") for t in ("500k", "1.5M", "2e6", "300000")] == [500_000, 1_500_000, 2_000_000, 300_000]
     assert read_match("body=500k") == Match("body", 500_000)
-    assert read_tune("lr=5") == Tune("optim.learning_rate", 5, ())
-    assert read_tune("lr=0.003,0.001") == Tune("optim.learning_rate", 2, (0.001, 0.003))
-    assert read_tune("optim.weight_decay=3").key == "optim.weight_decay"
+    assert read_tuning("lr=5") == Tuning("optim.learning_rate", 5, ())
+    assert read_tuning("lr=0.003,0.001") == Tuning("optim.learning_rate", 2, (0.001, 0.003))
+    assert read_tuning("optim.weight_decay=3").key == "optim.weight_decay"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +113,7 @@ def test_a_folder_of_a_run_is_one_whatever_it_is_called(tmp_path: Path) -> None:
     (run / "config.yaml").touch()
     request = read_request([str(run), "task.corpus=my texts/a b.txt", "rnn"])
     assert request.runs == (run,)
-    assert request.shared == ("task.corpus=my texts/a b.txt",)
+    assert request.overrides == ("task.corpus=my texts/a b.txt",)
 
 
 @pytest.fixture
@@ -141,10 +132,10 @@ def named_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_word_may_be_a_runs_name_and_a_models_name_stands_before_it() -> None:
     words = ["v_deep", "lstm", "gru", "./gru", "last", "best:char_lm", "rnn/v_deep", "twice"]
     request = read_request(words)
-    assert [asked.label for asked in request.asked] == ["lstm", "gru"]
+    assert [spec.label for spec in request.models] == ["lstm", "gru"]
     assert [str(run) for run in request.runs] == ["v_deep", "gru", "last", "best:char_lm", "rnn/v_deep", "twice"]
     with pytest.raises(CheckpointError, match="2 runs are called twice"):
-        draft(read_request(["lstm", "twice"]), None)
+        parse_plan(read_request(["lstm", "twice"]), None)
     with pytest.raises(ConfigError, match="there is no model called 'v_deep'"):
         read_request(["lstm", "v_deep", "runs_dir=elsewhere"])
 
@@ -179,4 +170,4 @@ def test_a_model_of_ones_own_is_a_word_too(named_runs: Path) -> None:
     (named_runs / "model").mkdir()
     (named_runs / "model" / "v_deep.yaml").touch()
     request = read_request(["v_deep"], config_dir=named_runs)
-    assert (request.asked, request.runs) == ((Asked("v_deep", "v_deep", ()),), ())
+    assert (request.models, request.runs) == ((ModelSpec("v_deep", "v_deep", ()),), ())

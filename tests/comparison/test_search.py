@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.comparison.drafting import draft
-from seqlab.comparison.jobs import Job
+from seqlab.comparison.job import Job
+from seqlab.comparison.options import Tuning
+from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, read_plan, write_plan
-from seqlab.comparison.request import Tune, read_request
+from seqlab.comparison.request import read_request
 from seqlab.comparison.search import search
 from seqlab.comparison.trials import Trials
 from seqlab.comparison.wording import tuned_line
@@ -34,7 +35,7 @@ Loss = Callable[[float], float | None]
 def _trials(tune: str, *overrides: str) -> Trials:
     name, _, rest = tune.partition("=")
     values = tuple(map(float, rest.split(","))) if "," in rest else ()
-    return Trials(Tune(name, len(values) or int(rest), values), _config(*overrides), "rnn")
+    return Trials(Tuning(name, len(values) or int(rest), values), _config(*overrides), "rnn")
 
 
 @functools.cache
@@ -44,12 +45,12 @@ def _config(*overrides: str) -> RunConfig:
 
 def _run(trials: Trials, loss: Loss, possible: Callable[[str], bool] = lambda _: True) -> list[str]:
     """Everything that is tried, in its order."""
-    while due := trials.due(possible):
+    while due := trials.next_values(possible):
         for value in due:
             found = loss(float(value))
             metric = None if found is None else Metric(found, "nats", higher_is_better=False)
-            trials.reached[value] = None if metric is None else Criterion((metric,))
-    return list(trials.reached)
+            trials.validated[value] = None if metric is None else Criterion((metric,))
+    return list(trials.validated)
 
 
 def _bowl(best: float) -> Loss:
@@ -59,7 +60,7 @@ def _bowl(best: float) -> Loss:
 def test_the_own_value_is_in_the_middle_and_a_best_inside_is_the_end() -> None:
     trials = _trials("optim.learning_rate=5", "optim.learning_rate=0.004")
     assert _run(trials, _bowl(0.0041)) == ["0.001", "0.002", "0.004", "0.008", "0.016"]
-    assert (trials.best, trials.ended, trials.at_edge) == ("0.004", "best inside", False)
+    assert (trials.best, trials.stop_reason, trials.at_edge) == ("0.004", "best inside", False)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_a_best_at_an_edge_is_followed_in_its_direction_one_at_a_time(
     trials = _trials("optim.learning_rate=3", "optim.learning_rate=0.004")
     assert _run(trials, _bowl(best)) == ["0.002", "0.004", "0.008", *more]
     assert trials.best == chosen
-    assert trials.ended == f"went on at the edge with {', '.join(more)}; best inside"
+    assert trials.stop_reason == f"went on at the edge with {', '.join(more)}; best inside"
     assert not trials.at_edge
 
 
@@ -80,7 +81,7 @@ def test_the_bound_is_said() -> None:
     trials = _trials("optim.learning_rate=3", "optim.learning_rate=0.004")
     assert len(_run(trials, lambda value: -value)) == 6
     assert trials.best == "0.064"
-    assert trials.ended.endswith("bound of 3 more reached: best at the edge, read with care")
+    assert trials.stop_reason.endswith("bound of 3 more reached: best at the edge, read with care")
     assert trials.at_edge
 
 
@@ -90,7 +91,7 @@ def test_nobody_goes_beyond_what_diverged() -> None:
     assert (trials.best, trials.at_edge) == ("0.008", False)
     first = _trials("optim.learning_rate=3", "optim.learning_rate=0.004")
     assert _run(first, lambda value: None if value > 0.005 else -value) == ["0.002", "0.004", "0.008"]
-    assert (first.best, first.ended) == ("0.004", "best inside")
+    assert (first.best, first.stop_reason) == ("0.004", "best inside")
     none = _trials("optim.learning_rate=3", "optim.learning_rate=0.004")
     assert len(_run(none, lambda _: None)) == 3
     assert none.best is None
@@ -99,7 +100,7 @@ def test_nobody_goes_beyond_what_diverged() -> None:
 def test_given_values_are_not_extended_and_an_edge_is_noted() -> None:
     trials = _trials("optim.learning_rate=0.001,0.002,0.004")
     assert len(_run(trials, _bowl(0.1))) == 3
-    assert trials.ended == "best at the edge of the given values, read with care"
+    assert trials.stop_reason == "best at the edge of the given values, read with care"
     inside = _trials("optim.learning_rate=0.001,0.002,0.004")
     _run(inside, _bowl(0.002))
     assert not inside.at_edge
@@ -110,10 +111,10 @@ def test_a_setting_that_counts_or_ends_somewhere() -> None:
     assert _run(counted, lambda value: -value) == ["1", "2", "4", "8", "16"]
     low = _trials("optim.warmup_steps=3", "optim.warmup_steps=2")
     assert _run(low, lambda value: value) == ["1", "2", "4"]
-    assert low.ended == "best at the edge, and optim.warmup_steps cannot be 1: read with care"
+    assert low.stop_reason == "best at the edge, and optim.warmup_steps cannot be 1: read with care"
     share = _trials("model.dropout=3", "model.dropout=0.3")
     assert _run(share, lambda value: -value, lambda value: float(value) < 1) == ["0.15", "0.3", "0.6"]
-    assert share.ended == "best at the edge, and model.dropout cannot be 1.2: read with care"
+    assert share.stop_reason == "best at the edge, and model.dropout cannot be 1.2: read with care"
 
 
 @given(st.integers(2, 6), st.floats(-12, 12), st.one_of(st.none(), st.floats(-12, 12)))
@@ -143,7 +144,7 @@ def test_it_ends_within_its_bound_and_says_the_truth(count: int, best: float, cl
 
 
 def _drafted(*words: str, tune: str) -> tuple[Plan, dict[str, RunConfig]]:
-    plan, configs = draft(read_request([*words, *WORDS, "optim.learning_rate=0.004"], tune=tune), None)
+    plan, configs = parse_plan(read_request([*words, *WORDS, "optim.learning_rate=0.004"], tune=tune), None)
     return replace(plan, primary="loss"), configs
 
 
@@ -155,10 +156,10 @@ def _maker(loss: Loss, made: list[str], stop_after: int | None = None) -> Callab
             if not job.has_ended():
                 if stop_after is not None and len(made) == stop_after:
                     raise Interrupted("stopped", "", 130)
-                made.append(f"{job.label} {job.what}")
-                found = loss(float(job.what.partition("=")[2]))
+                made.append(f"{job.label} {job.trial}")
+                found = loss(float(job.trial.partition("=")[2]))
                 job.folder.mkdir(parents=True)
-                (job.folder / "overrides.txt").write_text("".join(f"{word}\n" for word in job.words()))
+                (job.folder / "overrides.txt").write_text("".join(f"{word}\n" for word in job.all_overrides()))
                 if found is None:
                     job.status, job.code = "failed", NumericError.exit_code
                     (job.folder / "config.yaml").touch()

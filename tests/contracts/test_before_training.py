@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqlab.comparison.jobs import Job
+from seqlab.comparison.job import Job
 from seqlab.contracts.check import check_before_training
 from seqlab.core.model import Role
 from seqlab.errors import ConfigError

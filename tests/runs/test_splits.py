@@ -13,9 +13,9 @@ from seqlab import load
 from seqlab.cli.display import Terminal
 from seqlab.cli.evaluation import show_evaluation
 from seqlab.cli.report import show_plan, show_result
-from seqlab.comparison.drafting import draft
-from seqlab.comparison.planning import complete
+from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.request import read_request
+from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.config.run import load_run_config
 from seqlab.core.example import example_reader, example_source
 from seqlab.runs.train import train
@@ -60,6 +60,6 @@ def test_a_corpus_without_a_test_split_says_test_is_validation(
     assert load("made").evaluate().as_json()["test_is_validation"] is same
 
     request = read_request(["rnn", *words[1:]], seeds=1)
-    drafted, configs = draft(request, None)
-    plan = complete(drafted, request, configs, None)
+    parsed, configs = parse_plan(request, None)
+    plan = resolve_plan(parsed, request, configs, None)
     assert any("test = validation" in note for note in plan.notes) is same

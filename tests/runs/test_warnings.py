@@ -11,9 +11,9 @@ from rich.console import Console
 
 from seqlab.cli.display import Terminal
 from seqlab.cli.report import show_plan, show_result
-from seqlab.comparison.drafting import draft
-from seqlab.comparison.planning import complete
+from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.request import read_request
+from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.config.run import load_run_config
 from seqlab.runs.train import train
 from tests.conftest import tiny_overrides
@@ -75,5 +75,5 @@ def test_a_warning_is_part_of_a_plan(config_dir: Path, as_json: bool) -> None:
 
 def test_a_comparison_notes_a_warning_once(config_dir: Path) -> None:
     request = read_request(["rnn", "gru", *_words()[1:]], seeds=1)
-    plan, configs = draft(request, config_dir)
-    assert complete(plan, request, configs, config_dir).notes.count(SAID) == 1
+    plan, configs = parse_plan(request, config_dir)
+    assert resolve_plan(plan, request, configs, config_dir).notes.count(SAID) == 1

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from seqlab.cli.display import Terminal
 from seqlab.cli.report import show_plan
-from seqlab.comparison.drafting import draft
-from seqlab.comparison.planning import complete
+from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.request import read_request
+from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
 from seqlab.runs.resume import resume
@@ -178,8 +178,8 @@ def test_surprises_are_said_at_the_start_of_a_run_and_in_plans(
     show_plan(config, planned, as_json=False)
     assert [line for line in _said(planned) if "of trainer.max_epochs=3" in line]
     request = read_request(["rnn", *_words(long_text)[1:]], seeds=1)
-    drafted, configs = draft(request, None)
-    notes = complete(drafted, request, configs, None).notes
+    parsed, configs = parse_plan(request, None)
+    notes = resolve_plan(parsed, request, configs, None).notes
     assert sum("of trainer.max_epochs=3" in note for note in notes) == 1
     assert sum("rnn: a validation takes about" in note for note in notes) == 1
 
@@ -253,8 +253,8 @@ def test_a_cut_run_is_told_what_its_budget_buys_and_what_is_fair() -> None:
 
     def noted(*models: str) -> tuple[str, ...]:
         request = read_request([*words, *models], seeds=1, budget="2000tokens")
-        plan, configs = draft(request, None)
-        return complete(plan, request, configs, None).notes
+        plan, configs = parse_plan(request, None)
+        return resolve_plan(plan, request, configs, None).notes
 
     assert f"cut: {note}" in noted("rnn", f"cut: rnn {bptt}")
     assert not [text for text in noted(bptt, "rnn", "wide: rnn model.width=20") if note in text]  # all are cut alike

@@ -1,4 +1,4 @@
-"""From a request to a plan with nothing built or measured: settings checked, and that it is one comparison."""
+"""From a request to a plan in which nothing is built or measured yet."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from seqlab.comparison.existing import existing_runs, without_seed
-from seqlab.comparison.plan import FORMAT, Plan, Variant
-from seqlab.comparison.request import Asked, Request, Tune
-from seqlab.comparison.trials import first_values
+from seqlab.comparison.options import Tuning
+from seqlab.comparison.plan import FORMAT, OTHER_ORDER, Plan, Variant, new_variant
+from seqlab.comparison.request import ModelSpec, Request
+from seqlab.comparison.trials import initial_values
 from seqlab.config.overrides import key_of, merged, spelled
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.errors import ConfigError
@@ -21,28 +22,32 @@ from seqlab.runs.ranking import group_of
 _LIMITS = ("trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds")
 
 
-def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, RunConfig]]:
-    """The plan with nothing built or measured yet, and the config of each variant by label. Checks that it is one
-    comparison: every setting exists, and all are judged on the same data."""
-    _check_words(request)
-    # what belongs to a run and not to its model: each run is given its own
-    shared = tuple(word for word in request.shared if key_of(word) not in ("seed", "runs_dir"))
+def parse_plan(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, RunConfig]]:
+    """The plan without sizes, measurements and budgets, and each variant's config by label.
+
+    Raises ConfigError for a setting that does not exist, and for models that would not be judged on the same data.
+    """
+    _check_overrides(request)
+    # seed and runs_dir belong to a single run and are added to each
+    shared = tuple(override for override in request.overrides if key_of(override) not in ("seed", "runs_dir"))
     configs: dict[str, RunConfig] = {}
     variants: list[Variant] = []
     base_seed = 0
-    for asked in request.asked:
-        overrides = (f"model={asked.model}", *merged(shared, asked.overrides))
-        config = _load(overrides, asked, config_dir)
-        if start := pinned_start(config.init_from, request.runs_dir):  # before there are newer runs than `last`
+    own_seed = tuple(override for override in request.overrides if key_of(override) == "seed")
+    for spec in request.models:
+        overrides = (f"model={spec.model}", *merged(shared, spec.overrides))
+        config = _load(overrides, spec, config_dir)
+        # `last` would be another run as soon as this comparison has made one
+        if start := pinned_start(config.init_from, request.runs_dir):
             overrides = merged(overrides, start)
-            config = _load(overrides, asked, config_dir)
-        configs[asked.label] = config
-        base_seed = _load((*overrides, *(w for w in request.shared if key_of(w) == "seed")), asked, config_dir).seed
-        variants.append(undecided(asked.label, configs[asked.label], overrides, {}))
+            config = _load(overrides, spec, config_dir)
+        configs[spec.label] = config
+        base_seed = _load((*overrides, *own_seed), spec, config_dir).seed
+        variants.append(new_variant(spec.label, configs[spec.label], overrides, {}))
     runs = tuple(named_run(str(run), request.runs_dir) for run in request.runs)
     for label, config, folders in existing_runs(runs, set(configs), config_dir):
         configs[label] = config
-        variants.append(undecided(label, config, (), folders))
+        variants.append(new_variant(label, config, (), folders))
     if request.tune is not None:
         _check_trials(request.tune, variants, configs, config_dir)
     if len({variant.slug for variant in variants}) < len(variants):
@@ -50,8 +55,8 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
             "two labels make the same folder name: " + ", ".join(v.label for v in variants),
             'give one a name of its own: "name: lstm model.layers=2"',
         )
-    notes = _notes(configs, variants, request)
-    # other code of the user's own is another comparison
+    notes = _differing_settings(configs, variants, request)
+    # with other code of the user's own it is another comparison
     code = [code_sha256(config.tree, config_dir) for config in configs.values()]
     digest = hashlib.sha256(
         json.dumps(
@@ -82,66 +87,57 @@ def draft(request: Request, config_dir: Path | None) -> tuple[Plan, dict[str, Ru
     return plan, configs
 
 
-def undecided(label: str, config: RunConfig, overrides: tuple[str, ...], existing: dict[int, str]) -> Variant:
-    """A variant of which nothing is measured."""
-    steps = config.trainer.max_steps
-    validations = max(1, -(-(steps or 1) // config.trainer.eval_every_steps))
-    return Variant(label, config.names["model"], overrides, None, steps, validations, None, existing)
-
-
-def _load(overrides: tuple[str, ...], asked: Asked, config_dir: Path | None) -> RunConfig:
+def _load(overrides: tuple[str, ...], spec: ModelSpec, config_dir: Path | None) -> RunConfig:
     try:
         return load_run_config(list(overrides), config_dir)
     except ConfigError as error:
-        if asked.overrides or not error.what.startswith("there is no model"):
-            raise ConfigError(f"{asked.label}: {error.what}", error.hint, error.allowed) from error
+        if spec.overrides or not error.what.startswith("there is no model"):
+            raise ConfigError(f"{spec.label}: {error.what}", error.hint, error.allowed) from error
         hint = error.hint.replace("model=", "")
         raise ConfigError(error.what, hint, error.allowed.replace("model:", "models:")) from error
 
 
 def _seeds(request: Request, base: int, variants: list[Variant]) -> tuple[int, ...]:
-    """Those of the runs that exist, so that what is made anew pairs with them, filled up to as many as asked for."""
-    found = set[int]().union(*(variant.existing for variant in variants))
+    """Those of existing runs, so that new runs have the same ones, filled up to the number wanted."""
+    seeds = set[int]().union(*(variant.existing for variant in variants))
     seed = base
-    while request.asked and len(found) < request.seeds:
-        found.add(seed)
+    while request.models and len(seeds) < request.seeds:
+        seeds.add(seed)
         seed += 1
-    return tuple(sorted(found))
+    return tuple(sorted(seeds))
 
 
-def _check_words(request: Request) -> None:
-    """Words that contradict an option, or that nothing would come of."""
-    words = [*request.shared, *(o for asked in request.asked for o in asked.overrides)]
-    if request.budget is not None:
-        for word in words:
-            if key_of(word) in _LIMITS:
-                raise ConfigError(
-                    f"'{word}' and --budget {request.budget.text} both say when to stop", "keep one of them"
-                )
-    if request.tune is not None:
-        for asked in request.asked:
-            for word in asked.overrides:
-                if key_of(word) == request.tune.key:
-                    raise ConfigError(f"'{word}' of {asked.label} is what --tune searches", "keep one of them")
+def _check_overrides(request: Request) -> None:
+    """Refuse overrides that contradict an option, and those without effect."""
+    for override in (*request.overrides, *(o for spec in request.models for o in spec.overrides)):
+        if request.budget is not None and key_of(override) in _LIMITS:
+            what = f"'{override}' and --budget {request.budget.text} both say when to stop"
+            raise ConfigError(what, "keep one of them")
+    for spec in request.models:
+        for override in spec.overrides:
+            if request.tune is not None and key_of(override) == request.tune.key:
+                raise ConfigError(f"'{override}' of {spec.label} is what --tune searches", "keep one of them")
     options = {"--budget": request.budget, "--match": request.match, "--tune": request.tune}
     idle = [option for option, value in options.items() if value is not None]
-    idle += [word for word in request.shared if key_of(word) != "runs_dir"]
-    if not request.asked and idle:
+    idle += [override for override in request.overrides if key_of(override) != "runs_dir"]
+    if not request.models and idle:
         raise ConfigError(
             f"these runs exist already: {idle[0]} has no effect", "leave it out, or name a model to train"
         )
 
 
-def _check_trials(tune: Tune, variants: list[Variant], configs: dict[str, RunConfig], config_dir: Path | None) -> None:
-    """Every trial of a search must be a config, before any of them is made."""
-    for variant in variants:
-        for value in first_values(tune, configs[variant.label], variant.label) if not variant.existing else ():
-            asked = Asked(variant.label, variant.model, variant.overrides)
-            _load(merged(variant.overrides, (f"{tune.key}={value}",)), asked, config_dir)
+def _check_trials(
+    tune: Tuning, variants: list[Variant], configs: dict[str, RunConfig], config_dir: Path | None
+) -> None:
+    """Every trial of a search must be a valid config before the first of them runs."""
+    for variant in (variant for variant in variants if not variant.existing):
+        spec = ModelSpec(variant.label, variant.model, variant.overrides)
+        for value in initial_values(tune, configs[variant.label], variant.label):
+            _load(merged(variant.overrides, (f"{tune.key}={value}",)), spec, config_dir)
 
 
-def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Request) -> list[str]:
-    """Refuse models that are not judged on the same data; tell of other settings of task and trainer that differ."""
+def _differing_settings(configs: dict[str, RunConfig], variants: list[Variant], request: Request) -> list[str]:
+    """Notes on settings of task, trainer and device that differ; refuses models not judged on the same data."""
     (first, reference), *rest = configs.items()
     notes: list[str] = []
     groups = {v.label: {group_of(read_run_files(Path(run))) for run in v.existing.values()} for v in variants}
@@ -161,8 +157,8 @@ def _notes(configs: dict[str, RunConfig], variants: list[Variant], request: Requ
             for key in (key for key in ours if ours[key] != theirs[key]):
                 what = f"{group}.{key} is {spelled(ours[key])} for {first} and {spelled(theirs[key])} for {label}"
                 if key in may_differ:
-                    notes.append(what + (": not the same order of data" if group == "task" else ""))
-                elif judged_alike:  # the same files under other names
+                    notes.append(what + (f": {OTHER_ORDER}" if group == "task" else ""))
+                elif judged_alike:  # the same files under different names
                     notes.append(f"{what}: the same data, metric and splits, by what the runs recorded")
                 else:
                     raise ConfigError(f"{what}: they would not be judged on the same data", "give all the same")

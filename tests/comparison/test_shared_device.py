@@ -5,22 +5,23 @@ from __future__ import annotations
 import pytest
 import torch
 
-from seqlab.comparison.drafting import draft, undecided
-from seqlab.comparison.plan import Plan, Variant
-from seqlab.comparison.planning import complete
+from seqlab.comparison.candidate import Candidate
+from seqlab.comparison.parse_plan import parse_plan
+from seqlab.comparison.plan import Plan, new_variant
 from seqlab.comparison.request import read_request
-from seqlab.comparison.same_device import common_compilation
+from seqlab.comparison.resolve_plan import resolve_plan
+from seqlab.comparison.shared_device import compiled_alike
 from seqlab.config.overrides import key_of
 from seqlab.config.run import load_run_config
-from tests.conftest import tiny_overrides
+from tests.conftest import tiny_config, tiny_overrides, tiny_task
 
 SHARED = [o for o in tiny_overrides("rnn", "char_lm", "device=cpu") if not o.startswith("model=")]
 
 
 def _plan(*words: str) -> Plan:
     request = read_request([*words, *SHARED])
-    drafted, configs = draft(request, None)
-    return complete(drafted, request, configs, None)
+    parsed, configs = parse_plan(request, None)
+    return resolve_plan(parsed, request, configs, None)
 
 
 def _chosen(plan: Plan, key: str) -> list[str]:
@@ -65,6 +66,8 @@ def test_threads_are_chosen_once() -> None:
 def test_all_are_compiled_or_none(found: str, left: str) -> None:
     config = load_run_config(["model=lstm", "device.compile=auto"])
     words = {"a": "device.compile=always", "n": "device.compile=never"}
-    variants: list[Variant] = [undecided(f"m{i}", config, (words[letter],), {}) for i, letter in enumerate(found)]
-    got = common_compilation(variants, {variant.label: config for variant in variants})
-    assert [variant.overrides for variant in got] == [(words[letter],) for letter in left]
+    variants = [new_variant(f"m{i}", config, (), {}) for i in range(len(found))]
+    task = tiny_task(tiny_config("lstm", "char_lm"))
+    candidates = [Candidate(variant, config, task, 0.0, None) for variant in variants]
+    got = compiled_alike(candidates, {f"m{i}": letter == "a" for i, letter in enumerate(found)})
+    assert [candidate.variant.overrides for candidate in got] == [(words[letter],) for letter in left]

@@ -1,0 +1,88 @@
+"""A variant while its plan is being resolved: with its config and its task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from seqlab.comparison.plan import Plan, Variant
+from seqlab.config.overrides import merged
+from seqlab.config.run import RunConfig, load_run_config
+from seqlab.core.task import Task
+from seqlab.errors import DataError, SeqlabError
+from seqlab.runs.environment import read_environment
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A variant on its way into the plan. task_seconds: what reading its corpus took."""
+
+    variant: Variant
+    config: RunConfig
+    task: Task[Any]
+    task_seconds: float
+    config_dir: Path | None
+
+    @property
+    def label(self) -> str:
+        """The variant's name in tables."""
+        return self.variant.label
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the comparison trains it; otherwise its runs existed before, and nothing about them can change."""
+        return not self.variant.existing
+
+    def with_overrides(self, *overrides: str) -> Candidate:
+        """The candidate with these overrides as well; they replace those of the same keys."""
+        words = merged(self.variant.overrides, overrides)
+        config = load_run_config(list(words), self.config_dir)
+        return replace(self, variant=self.variant.with_overrides(words, config), config=config)
+
+
+@contextmanager
+def named(variant: Variant) -> Iterator[None]:
+    """Errors inside carry the variant's label. Those about a run that existed before are dropped: all that is missing
+    then is what would have been measured."""
+    try:
+        yield
+    except SeqlabError as error:
+        if not variant.existing:
+            raise type(error)(f"{variant.label}: {error.what}", error.hint, error.allowed) from error
+
+
+def build_candidates(plan: Plan, configs: Mapping[str, RunConfig], config_dir: Path | None) -> list[Candidate]:
+    """The variants with their tasks, each task built once. Without existing runs whose task cannot be built.
+
+    Raises DataError where not all were or would be trained on the same text.
+    """
+    built: dict[Any, tuple[Task[Any], float]] = {}
+    found: list[Candidate] = []
+    for variant in plan.variants:
+        config = configs[variant.label]
+        with named(variant):
+            if config.task not in built:
+                started = time.perf_counter()
+                built[config.task] = (config.task.build(), time.perf_counter() - started)
+            found.append(Candidate(variant, config, *built[config.task], config_dir))
+    _check_same_text(plan, {task.data_sha256 for task, _ in built.values()})
+    return found
+
+
+def _check_same_text(plan: Plan, digests: set[str]) -> None:
+    """digests: of the texts that would be read now."""
+    for variant in plan.variants:
+        for folder in variant.existing.values():
+            if (found := read_environment(Path(folder)).get("data_sha256")) is not None:
+                digests.add(found)
+                if len(digests) > 1:
+                    raise DataError(
+                        f"{folder} was not trained on the same text as the others",
+                        "has the corpus changed? python_docs differs by Python version, cldr by Babel's",
+                    )
+    if len(digests) > 1:
+        raise DataError("the models would not be trained on the same text", "give all the same corpus")

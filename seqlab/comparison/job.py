@@ -1,0 +1,129 @@
+"""One run of a comparison: the command that makes it, and what its folder says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from seqlab.checkpoints.files import STATE
+from seqlab.checkpoints.retention import checkpoints_in
+from seqlab.core.files import read_json
+from seqlab.errors import CheckpointError, NumericError
+from seqlab.runs.folder import read_overrides, read_result
+
+Status = Literal["waiting", "running", "done", "failed"]
+
+
+@dataclass
+class Job:
+    """One run to be made in `folder`, and how far it is.
+
+    trial: the setting that tells it from other runs of its label, such as optim.learning_rate=0.01 in a search; ''
+    where the seed does. divergence_is_final: that it diverged is a result, and it is not made again. estimated_seconds:
+    of the whole run by the plan, 0 where that is unknown. resumed: the last process went on with what was there. load:
+    the machine's mean load average meanwhile. seconds: since it was started. code: its exit code. lines: what it has
+    logged so far.
+    """
+
+    label: str
+    seed: int
+    folder: Path
+    overrides: tuple[str, ...]
+    config_dir: Path | None
+    status: Status = "waiting"
+    reason: str = ""
+    code: int = 0
+    trial: str = ""
+    divergence_is_final: bool = False
+    estimated_seconds: float = 0.0
+    resumed: bool = False
+    load: float | None = None
+    seconds: float = 0.0
+    step: int = 0
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    _read: int = 0
+    _file: int = 0
+
+    @property
+    def name(self) -> str:
+        """What it is called where runs are listed."""
+        return f"{self.label}, {self.trial or f'seed {self.seed}'}"
+
+    def command(self, *, resumed: bool) -> list[str]:
+        """The `seqlab train` that makes the run, or the `seqlab resume` that goes on with it."""
+        where = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
+        what = (
+            ["resume", str(self.folder)] if resumed else ["train", *self.all_overrides(), "--folder", str(self.folder)]
+        )
+        # -P: a file in the user's folder that has the name of a Python module must not be imported in its place.
+        # --checked: planning has checked the model once for all its runs
+        return [sys.executable, "-P", "-m", "seqlab", *what, "--quiet", "--checked", *where]
+
+    def all_overrides(self) -> list[str]:
+        """Its overrides with its seed."""
+        return [*self.overrides, f"seed={self.seed}"]
+
+    def is_complete(self) -> bool:
+        """Whether its result is there. Raises CheckpointError if it is that of other settings."""
+        if read_result(self.folder) is None:
+            return False
+        self._check_same()
+        return True
+
+    def is_started(self) -> bool:
+        """Whether a run of these settings has been started. Raises CheckpointError if it is one of other settings."""
+        if not (self.folder / "config.yaml").is_file():
+            return False
+        self._check_same()
+        return True
+
+    def is_resumable(self) -> bool:
+        """Whether a run of these settings was stopped half-way and can go on. One that diverged starts again: going on
+        past the batch at which it ended would make another run of it."""
+        return self.is_started() and not self._diverged()
+
+    def has_ended(self) -> bool:
+        """Whether there is nothing left to do: its result is there, or it has diverged and that is final. Sets status,
+        code and reason accordingly."""
+        if self.is_complete():
+            self.status = "done"
+        elif self.divergence_is_final and self.is_started() and self._diverged():
+            self.status, self.code, self.reason = "failed", NumericError.exit_code, "training diverged"
+        return self.status in ("done", "failed")
+
+    def _diverged(self) -> bool:
+        """Whether its last step ended it, because a loss or gradient was not finite."""
+        try:
+            there = checkpoints_in(self.folder / "checkpoints")
+            return bool(there and read_json(there[-1] / STATE)["progress"].get("failed"))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return False  # whether it can be read is for the run to say
+
+    def _check_same(self) -> None:
+        if read_overrides(self.folder) != self.all_overrides():
+            raise CheckpointError(
+                f"{self.folder} was made with other settings", "choose another --name, or move that folder away"
+            )
+
+    def forget_log(self) -> None:
+        """Drop what was read of its log, before it is started again."""
+        self._file, self._read, self.lines, self.step = 0, 0, [], 0
+
+    def read_log(self) -> None:
+        """Read the lines that it has logged since the last call."""
+        try:
+            with (self.folder / "metrics.jsonl").open("rb") as file:
+                facts = os.fstat(file.fileno())
+                if facts.st_ino != self._file or facts.st_size < self._read:  # a run that goes on cuts its log back
+                    self._file, self._read, self.lines = facts.st_ino, 0, []
+                file.seek(self._read)
+                complete, newline, _ = file.read().rpartition(b"\n")
+        except OSError:
+            return
+        self._read += len(complete) + len(newline)
+        self.lines += [json.loads(line) for line in complete.splitlines()]
+        self.step = self.lines[-1]["step"] if self.lines else 0

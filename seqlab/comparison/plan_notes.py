@@ -1,0 +1,79 @@
+"""What a reader of a plan should know beforehand, in sentences; each of all models at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from seqlab.comparison.candidate import Candidate, named
+from seqlab.comparison.options import Budget
+from seqlab.comparison.plan import OTHER_ORDER
+from seqlab.runs.result import task_warnings
+from seqlab.runs.setup import budgets, new_network
+from seqlab.training.budgets import cut_note, slow_validation
+from seqlab.training.context import shortened
+
+
+def busy_note(others: int) -> list[str]:
+    """Where other threads ran while steps are measured. others: how many."""
+    if others == 0:
+        return []
+    return [
+        f"the machine was busy while steps were measured (other threads running: {others}): times, and a budget in "
+        "seconds, are those of a busy machine"
+    ]
+
+
+def warnings(candidates: Sequence[Candidate]) -> list[str]:
+    """What tasks warn of their data, each sentence once."""
+    return list(dict.fromkeys(warning for candidate in candidates for warning in task_warnings(candidate.task)))
+
+
+def training_notes(candidates: Sequence[Candidate], budget: Budget | None) -> list[str]:
+    """What in the budgets and contexts of training may surprise, and of which models it is said."""
+    cuts_differ = len({candidate.config.trainer.bptt_steps for candidate in candidates}) > 1
+    by_remark: dict[str, list[str]] = {}
+    for candidate in candidates:
+        config, task = candidate.config, candidate.task
+        with named(candidate.variant):
+            with torch.device("meta"):
+                network = new_network(config, task)
+            remarks = list(shortened(network, task))
+            if budget is None and candidate.is_trained:  # what the config says is then all that ends a run
+                remarks += budgets(config, task, network)
+            elif cuts_differ:
+                remarks += filter(None, [cut_note(config.trainer, task.longest())])
+            for remark in remarks:
+                by_remark.setdefault(remark, []).append(candidate.label)
+    return [f"{', '.join(labels)}: {remark}" for remark, labels in by_remark.items()]
+
+
+def order_note(candidates: Sequence[Candidate]) -> list[str]:
+    """Where training does not read the text in the same order for all: which models read it how."""
+    by_order: dict[str, list[str]] = {}
+    for candidate in candidates:
+        with named(candidate.variant):
+            with torch.device("meta"):
+                order = candidate.task.training_order(new_network(candidate.config, candidate.task))
+            by_order.setdefault(order, []).append(candidate.label)
+    if len(by_order) < 2:
+        return []
+    read = "; ".join(f"{', '.join(labels)}: {order}" for order, labels in by_order.items())
+    return [f"training reads the same text, as many positions a step, but {OTHER_ORDER} ({read})"]
+
+
+def slow_validation_note(candidates: Sequence[Candidate]) -> list[str]:
+    """The first model whose validations take longer than its training, and the remedy."""
+    for candidate in candidates:
+        variant = candidate.variant
+        if not candidate.is_trained or variant.probe is None or variant.max_steps is None:
+            continue
+        every = max(1, round(variant.max_steps / variant.validations))
+        trainer = replace(candidate.config.trainer, max_steps=variant.max_steps, eval_every_steps=every)
+        between = every * variant.probe.step_seconds
+        shorter = candidate.task.shorter_validation
+        if (said := slow_validation(variant.probe.validation_seconds, between, trainer, shorter)) is not None:
+            return [f"{variant.label}: {said}"]
+    return []
