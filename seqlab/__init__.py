@@ -29,7 +29,7 @@ from seqlab.errors import SeqlabError as SeqlabError
 
 if TYPE_CHECKING:
     from seqlab.comparison.compare import Comparison as Comparison
-    from seqlab.comparison.reporter import Reporter as ComparisonReporter
+    from seqlab.comparison.reporter import ComparisonReporter
     from seqlab.runs.reporter import Reporter
     from seqlab.runs.run import Run as Run
 else:
@@ -139,6 +139,6 @@ def compare(
     own = None if config_dir is None else expanded(config_dir)
     request = read_request(words, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=own)
     options = {"seeds": seeds, "match": match, "budget": budget, "tune": tune, "config-dir": own, "name": name}
-    command = comparison.shown_command(words, options)
+    command = comparison.command_line(words, options)
     told = reporter_of(verbose, reporter)
     return comparison.compare(request, told, config_dir=own, name=name, command=command)

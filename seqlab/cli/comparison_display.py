@@ -89,8 +89,7 @@ class LiveTable:
             self._reported.add(index)
             if self._live is None and not self.quiet and job.seconds:
                 outcome = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
-                run = f"{job.label}, {job.trial or f'seed {job.seed}'}"
-                line = f"{run}: {outcome} ({clock(job.seconds)}); {self._progress()}"
+                line = f"{job.name}: {outcome} ({clock(job.seconds)}); {self._progress()}"
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _progress(self) -> str:
