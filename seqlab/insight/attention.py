@@ -1,6 +1,6 @@
-"""Where attention looks: the weights of each head, over the tokens.
+"""Attention weights of each head, over the tokens.
 
-T positions that look, S positions that are looked at, N heads.
+T query positions, S key positions, N heads.
 """
 
 from __future__ import annotations
@@ -30,17 +30,20 @@ if TYPE_CHECKING:
 _TOKENS = 48
 
 _ABOUT = (
-    "Each row is a position that looks, each column one that it may look at; the brighter, the more of its weight is "
-    "there, and a row's weights add up to 1. {what} The number over a head says how far it spreads on average: the "
-    "effective number of positions, 2 to the power of the entropy in bits; 1 is a finger that points, {most} would be "
-    "looking at everything."
+    "Each row is a query position, each column a key position; the brighter a cell, the higher the weight, and the "
+    "weights of a row sum to 1. {what} The number above a head is its effective number of positions, averaged over "
+    "queries: 2 to the power of the entropy in bits. It is 1 where all weight is on one position, and {most} where "
+    "every position has the same weight. Colour is on a square-root scale, so that low weights can be seen."
 )
-_ACROSS = "Rows are what is written, columns the source: in a translation a bright diagonal is an alignment."
+_ACROSS = (
+    "Queries are the tokens of the output, keys those of the source: in a translation a bright diagonal is an "
+    "alignment."
+)
 _CAUSAL = (
-    "Nothing is above the diagonal: what comes later must not be seen. A stripe beside it is a head that looks back "
-    "by a fixed step."
+    "Attention is causal: the weights above the diagonal are 0. A stripe parallel to the diagonal is a head that "
+    "attends a fixed number of positions back."
 )
-_BOTH = "Every position sees the whole text, before and after."
+_BOTH = "Every position attends to the whole text, before and after."
 
 
 def maps(network: Network[Any], example: Example[Any]) -> dict[str, tuple[Attention, Floats]]:
@@ -56,14 +59,14 @@ def maps(network: Network[Any], example: Example[Any]) -> dict[str, tuple[Attent
 
 
 def spread(weight_NTS: Floats) -> Floats:
-    """For each head the effective number of positions that it looks at, averaged over what looks: 2^entropy."""
+    """(N,) effective number of positions that each head attends to: 2^entropy, averaged over queries."""
     bits_NT = -(weight_NTS * np.log2(np.maximum(weight_NTS, 1e-30))).sum(-1)
     return np.asarray((2**bits_NT).mean(-1))
 
 
 def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
-    """Each attention while the network reads a text, or one that the task chooses: what looks across first, then in the
-    order of layers; none where nothing looks."""
+    """A picture of each attention while the network reads a text, or one that the task chooses: attention to another
+    sequence first, then in the order of layers; none where the network has no attention."""
     if text is None:
         text = example_source(task).example_text(min(_TOKENS, context_of(network) or task.longest()))
     example = example_reader(task).example(network, text)
@@ -87,13 +90,16 @@ def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
 def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[Any]) -> Picture:
     causal = module.causal
     spread_N, whole = spread(weight_NTS), weight_NTS.shape[1:]
-    sees = example.tokens if module.across else example.read_by(name, whole[1])
-    looks = example.answers if module.across else sees
-    if (len(looks), len(sees)) != whole:
-        raise ConfigError(f"{name} looks from {whole[0]} positions at {whole[1]}, and the texts have other lengths")
-    looks, sees = looks[:_TOKENS], sees[:_TOKENS]
-    weight_NTS = weight_NTS[:, : len(looks), : len(sees)]
-    rows, columns = ([plain(shown(token)) for token in tokens] for tokens in (looks, sees))
+    keys = example.tokens if module.across else example.read_by(name, whole[1])
+    queries = example.answers if module.across else keys
+    if (len(queries), len(keys)) != whole:
+        raise ConfigError(
+            f"{name} has weights for {whole[0]} by {whole[1]} positions, and the texts have {len(queries)} and "
+            f"{len(keys)}"
+        )
+    queries, keys = queries[:_TOKENS], keys[:_TOKENS]
+    weight_NTS = weight_NTS[:, : len(queries), : len(keys)]
+    rows, columns = ([plain(shown(token)) for token in tokens] for tokens in (queries, keys))
     heads = len(weight_NTS)
     across = 1 if heads == 1 else 2
     down = math.ceil(heads / across)
@@ -107,7 +113,6 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[
             if head >= heads:
                 panel.set_axis_off()
                 continue
-            # the square root, so that what is faint can be seen
             scale = PowerNorm(0.5, 0, float(weight_NTS[head].max()))
             image = panel.imshow(weight_NTS[head], cmap="cividis", norm=scale, aspect="auto", interpolation="nearest")
             panel.set_xticks(range(len(columns)), columns, fontsize=6)
@@ -115,18 +120,18 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[
             if any(len(token) > 1 for token in columns):
                 panel.tick_params(axis="x", labelrotation=90)
             panel.grid(visible=False)
-            panel.set_title(f"head {head + 1}: {spread_N[head]:.1f} positions", fontsize=9)
+            panel.set_title(f"head {head + 1}: {spread_N[head]:.1f} effective positions", fontsize=9)
             figure.colorbar(image, ax=panel, pad=0.01, label="weight")
-        figure.supxlabel("looked at", fontsize=10)
-        figure.supylabel("what is written next" if module.across else "looks", fontsize=10)
+        figure.supxlabel("keys: tokens of the source" if module.across else "keys", fontsize=10)
+        figure.supylabel("queries: next token of the output" if module.across else "queries", fontsize=10)
 
     what = _ACROSS if module.across else _CAUSAL if causal else _BOTH
     table = Table(
-        "how far each head spreads", ("head", "effective positions"),
+        "effective number of positions", ("head", "positions"),
         tuple((f"{head + 1}", float(value)) for head, value in enumerate(spread_N)),
     )  # fmt: skip
-    data = {"module": name, "rows": list(looks), "columns": list(sees), "weights": np.round(weight_NTS, 4).tolist()}
-    title = f"Where it looks: {_place(name)}"
+    data = {"module": name, "rows": list(queries), "columns": list(keys), "weights": np.round(weight_NTS, 4).tolist()}
+    title = f"Attention weights: {_place(name)}"
     about = _ABOUT.format(what=what, most=whole[1])
     if whole != weight_NTS.shape[1:]:
         about += f" The first {len(rows)} of {whole[0]} rows and {len(columns)} of {whole[1]} columns are drawn."

@@ -1,4 +1,4 @@
-"""What the network takes for similar: its token vectors in two dimensions, and in TensorBoard's projector."""
+"""Token embeddings in two dimensions, and in TensorBoard's projector."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _DRAWN, _PROJECTED = 150, 2000  # the most frequent tokens: more cannot be told apart, or would fill a disk
 
 _ABOUT = (
-    "Each token's vector, projected onto the two directions in which the vectors differ most (principal components, "
-    "Pearson 1901); the axes say which part of all variance they hold, and with little of it near points need not be "
-    "near at all. Tokens that stand in like places get like vectors: look for digits, capitals, brackets. The most "
-    "frequent {count} are drawn. TensorBoard's projector shows {projected} of them, in three dimensions and with "
-    "their nearest neighbours."
+    "Each token's embedding, projected onto the two directions of highest variance (principal components, Pearson "
+    "1901). The axes give their share of the variance; where it is low, points that are near each other here need not "
+    "be near in the full space. Tokens that occur in similar contexts get similar embeddings: look for digits, "
+    "capitals, brackets. The most frequent {count} are drawn. TensorBoard's projector shows {projected} of them, in "
+    "three dimensions and with their nearest neighbours."
 )
 _KINDS = ("lower-case letter", "capital", "digit", "bracket or quote", "other mark", "blank", "word")
 
@@ -91,7 +91,7 @@ def embedding(task: Task[Any], network: Network[Any]) -> list[Picture]:
 
 def _picture(vectors: Vectors) -> Picture:
     tokens = vectors.tokens[:_DRAWN]
-    check_finite(vectors.vector_VD, f"the token vectors of {vectors.name}")
+    check_finite(vectors.vector_VD, f"the token embeddings of {vectors.name}")
     place_V2, share_2 = principal_components(vectors.vector_VD[: len(tokens)], 2)
     kinds = [kind_of(token) for token in tokens]
 
@@ -105,14 +105,16 @@ def _picture(vectors: Vectors) -> Picture:
             for row in rows:
                 where = tuple(place_V2[row])
                 axes.annotate(plain(shown(tokens[row])), where, (3, 2), textcoords="offset points", fontsize=7.5)
-        axes.set(xlabel=f"first component ({share_2[0]:.0%} of variance)", ylabel=f"second ({share_2[1]:.0%})")
+        axes.set(
+            xlabel=f"first component ({share_2[0]:.0%} of variance)", ylabel=f"second component ({share_2[1]:.0%})"
+        )
         if len(set(kinds)) > 1:
             figure.legend(loc="outside lower center", ncols=4, fontsize=8)
 
     about = _ABOUT.format(count=f"{len(tokens):,}", projected=f"{min(_PROJECTED, len(vectors.tokens)):,}")
     data = {"tokens": list(tokens), "coordinates": place_V2.tolist(), "variance": share_2.tolist()}
     name = vectors.name.replace(".", "-")
-    return Picture(f"embedding-{name}", f"Token vectors: {vectors.name}", about, draw, 7.6, 6.4, data)
+    return Picture(f"embedding-{name}", f"Token embeddings: {vectors.name}", about, draw, 7.6, 6.4, data)
 
 
 def write_projector(found: Mapping[str, Iterable[Vectors]], folder: Path) -> None:

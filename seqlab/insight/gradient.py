@@ -1,4 +1,4 @@
-"""The vanishing gradient in a picture: how far back the loss reaches, and the gradient's norm in training.
+"""The vanishing gradient in a picture: its norm by lag, and its norm during training.
 
 K lags k = 1, 2, ...
 """
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 _POSITIONS = 256
 
 _ABOUT = (
-    "The loss at position t, differentiated by what the network held k positions earlier: how much would a small "
-    "change back then change the loss now? Lines are medians over positions of the validation split, bands hold the "
-    "middle half of them, and each curve is divided by its maximum. A straight line downwards is a gradient that "
-    "vanishes exponentially: below the dotted line (1 %) training hears next to nothing of what stood there.{wrt} On "
-    "the right: the norm of the gradient in training before clipping, its highest value in each log interval in pale, "
-    "and the norm to which longer ones were cut, dashed, through those runs that were clipped."
+    "Left: how much the loss at position t depends on what the network held k positions earlier, as the norm of the "
+    "gradient. Lines are medians over positions of the validation split, bands the middle half of them, and each curve "
+    "is divided by its maximum. A straight line downwards is a gradient that vanishes exponentially: below the dotted "
+    "line (1 %) training learns next to nothing from what is so far back.{wrt} Right: the norm of the gradient during "
+    "training, before clipping; pale is its highest value in each log interval, dashed the norm to which it was "
+    "clipped, where it was."
 )
 
 
 def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
-    """The view of one run, or of several over each other. Gradients that are zero or not finite cannot stand on its
-    logarithmic scale: what can is drawn, and the rest is said."""
+    """The view of one run, or of several over each other. Gradients that are zero or not finite are not drawn on
+    its logarithmic scale; the description names them."""
     check_same_data(runs)
     reaches, windows = [], []
     for run in runs:
         longest = run.task.longest()
         window = longest_context(run.task, 2 * min(longest, context_of(run.network) or longest)) // 2
         if window < 2:
-            raise ConfigError("its window is a single token: nothing reaches back")
+            raise ConfigError("its window is a single token: there is no lag to measure")
         batches = list(context_source(run.task).contexts("validation", 2 * window, 2 * window, _POSITIONS))
         reaches.append(measure(run.network, batches, window))
         windows.append(window)
@@ -63,16 +63,18 @@ def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
         figure.legend(loc="outside lower center", ncols=2)
 
     about = _ABOUT.format(wrt=_carriers(runs, reaches)) + _degenerate(runs, curves)
-    return [Picture("gradient", "How far back the loss reaches", about, draw, 9.6, 4.4, {"runs": data})]
+    return [Picture("gradient", "Gradient through time", about, draw, 9.6, 4.4, {"runs": data})]
 
 
 def _carriers(runs: Sequence[InspectedRun], reaches: Sequence[Reach]) -> str:
     without = [s.label for s, reach in zip(runs, reaches, strict=True) if reach.state_NK is None]
-    return f" {', '.join(without)} carries no state: its inputs stand for it." if without else ""
+    return (
+        f" {', '.join(without)} carries no state; its gradient is that with respect to the inputs." if without else ""
+    )
 
 
 def _degenerate(runs: Sequence[InspectedRun], curves: Sequence[Curve]) -> str:
-    """What no logarithmic scale can show, in words."""
+    """A sentence on each run whose gradient is zero or not finite somewhere."""
     said = ""
     for run, curve in zip(runs, curves, strict=True):
         if curve.nonfinite_from is not None:
@@ -80,7 +82,7 @@ def _degenerate(runs: Sequence[InspectedRun], curves: Sequence[Curve]) -> str:
         elif curve.zero_from is not None:
             said += (
                 f" {run.label}: the gradient is exactly 0 from lag {curve.zero_from} on, as where every unit is "
-                "saturated: nothing can be learned from what stood there."
+                "saturated: nothing can be learned from what is so far back."
             )
     return said
 
@@ -110,7 +112,7 @@ def _plain_values(run: InspectedRun, reach: Reach, window: int) -> dict[str, Any
 def _draw_curve(axes: Axes, label: str, curve: Curve, index: int) -> None:
     colour, style = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)]
     if curve.top == 0:
-        axes.plot([], [], style, color=colour, linewidth=1.8, label=label)  # it is told of all the same
+        axes.plot([], [], style, color=colour, linewidth=1.8, label=label)  # the legend names it all the same
         return
     lag_K, under = np.arange(1, len(curve.median_K) + 1), lag_under(curve.median_K)
     low_K, median_K, high_K = (
@@ -129,7 +131,7 @@ def _finish_curves(axes: Axes, curves: Sequence[Curve]) -> None:
     log_scale(axes, [SMALL, 1.0, *(max(1e-8, share) for share in shares)])
     axes.set_ylim(top=3)  # for the bands, which pass the maximum of the medians
     axes.set(
-        xlabel="k: positions back",
+        xlabel="lag k, positions",
         ylabel=r"$\Vert\,\partial L_t / \partial h_{t-k}\,\Vert$  /  its maximum",
-        title="gradient of the loss at t",
+        title="gradient of the loss at t, by lag",
     )

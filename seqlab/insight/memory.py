@@ -1,4 +1,4 @@
-"""How long the memory of a language model is: its loss when it may see the last k tokens alone."""
+"""How much context a language model uses: its loss when it reads only the last k tokens."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TARGETS = 1024
-_FLOOR = 1e-3  # below it curves do no more than tremble
-_NEAR = 0.01  # of the best: what more context would still bring is not worth the name
+_FLOOR = 1e-3  # smaller differences are noise
+_NEAR = 0.01  # of the best value: as good as it
 
 _ABOUT = (
-    "The loss at the same {targets} positions of the validation split when the network may read only the k tokens "
-    "before each, starting from its initial state. Where the curve stops falling, more context brings nothing: the "
-    "marked k is the least one that comes within 1 % of the curve's best. Bands are 95 % bootstrap intervals over "
-    "positions; they say how sure a level is, and much more than the differences along a curve, which are between the "
-    "same positions and stand on the right. The vertical line is the window of training. A model that carries a state "
-    "is asked beyond it; one that does not was never taught positions beyond it, and is asked up to there."
+    "The primary metric at the same {targets} positions of the validation split when the network reads only the k "
+    "tokens before each, from its initial state. Where the curve is flat, more context does not help: the marked k is "
+    "the smallest k whose value is within 1 % of the best. Right: the difference from the best value (smaller ones are "
+    "drawn at {floor:g}). Bands are 95 % bootstrap intervals over positions; they show the uncertainty of a level, "
+    "which is much larger than that of differences along a curve, since these are between the same positions. The "
+    "vertical line is the training window. A model that carries a state is also measured beyond it; one that does not "
+    "was never trained on positions beyond it, and is measured up to it."
 )
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The primary metric with `context` tokens to be seen."""
+    """The primary metric with `context` tokens of context."""
 
     context: int
     metric: Metric
@@ -66,8 +67,11 @@ def _best(losses: Sequence[Loss]) -> float:
 def _describe(losses: Sequence[Loss]) -> str:
     """What the legend says of a curve."""
     missing = sum(not math.isfinite(loss.metric.value) for loss in losses)
-    enough = "its loss is not finite" if missing == len(losses) else f"{effective(losses)} are enough"
-    return enough + (f", not finite at {missing} of {len(losses)} lengths" if 0 < missing < len(losses) else "")
+    if missing == len(losses):
+        return "its loss is not finite"
+    return f"within 1 % of its best from k = {effective(losses)}" + (
+        f", not finite at {missing} of {len(losses)} lengths" if 0 < missing < len(losses) else ""
+    )
 
 
 def _finite(value: float) -> float:
@@ -117,7 +121,7 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
             left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
             left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
             best = _best(losses)
-            missed = [abs(one - best) or math.nan for one in value]  # what misses nothing has no place on a log scale
+            missed = [max(abs(one - best), _FLOOR) for one in value]  # a nan stays one
             gaps += missed
             right.plot(context, missed, style, color=colour, linewidth=1.8)
             if enough is not None:
@@ -129,12 +133,12 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
                 axes.axvline(window, color=SOFT, linewidth=1.2, linestyle=(0, (4, 2)))
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:g}")
-            axes.set_xlabel("k: tokens that it may see")
+            axes.set_xlabel("k: tokens of context")
         unit = measured[0][0].metric.unit
-        left.set(ylabel=f"validation {unit}", title="what it reaches")
-        right.set(ylabel=unit, title="what it misses of its best")
-        log_scale(right, [max(gap, _FLOOR) for gap in gaps if gap > 0])
+        left.set(ylabel=f"validation {unit}", title="by length of context")
+        right.set(ylabel=unit, title="difference from the best")
+        log_scale(right, gaps)
         figure.legend(loc="outside lower center", ncols=2)
 
-    about = _ABOUT.format(targets=f"{_TARGETS:,}")
-    return [Picture("memory", "How long its memory is", about, draw, 9.6, 4.4, {"runs": data})]
+    about = _ABOUT.format(targets=f"{_TARGETS:,}", floor=_FLOOR)
+    return [Picture("memory", "Loss by length of context", about, draw, 9.6, 4.4, {"runs": data})]

@@ -65,4 +65,4 @@ def draw_norms(axes: Axes, histories: Sequence[NormHistory]) -> None:
         )  # fmt: skip
     norms = [norm for history in histories for _, *both in history.lines for norm in both]
     log_scale(axes, (*norms, *(history.clip for _, history in clipped if history.clip is not None)))
-    axes.set(xlabel="optimizer step", ylabel="gradient norm", title="norm in training")
+    axes.set(xlabel="optimizer step", ylabel="gradient norm", title="gradient norm during training")

@@ -141,9 +141,9 @@ class Curve:
     def describe(self) -> str:
         """How far it reaches, in words."""
         if self.nonfinite_from is not None:
-            return "not finite" + (f" from {self.nonfinite_from} on" if self.nonfinite_from > 1 else "")
+            return "not finite" + (f" from lag {self.nonfinite_from}" if self.nonfinite_from > 1 else "")
         if self.zero_from == 1:
-            return "exactly 0 at every k"
+            return "exactly 0 at every lag"
         under = lag_under(self.median_K)
-        said = f"under 1 % at {under}" if under is not None else f"over 1 % up to {len(self.median_K)}"
-        return said + (f", exactly 0 from {self.zero_from} on" if self.zero_from is not None else "")
+        said = f"below 1 % from lag {under}" if under is not None else f"above 1 % up to lag {len(self.median_K)}"
+        return said + (f", exactly 0 from lag {self.zero_from}" if self.zero_from is not None else "")

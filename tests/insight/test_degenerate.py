@@ -75,7 +75,7 @@ def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, s
 def test_a_loss_that_is_no_number_is_said_beside_a_healthy_one(char_run: Run) -> None:
     (picture,) = memory([filled(char_run, math.nan), inspected("healthy", char_run)])
     assert "filled: its loss is not finite" in picture.svg
-    assert "are enough" in picture.svg
+    assert "within 1 % of its best" in picture.svg
     assert picture.data["runs"][0]["effective_context"] is None
 
 
@@ -83,12 +83,12 @@ def test_a_curve_says_from_where_on_it_is_zero_or_not_finite() -> None:
     norm_NK = np.array([[4.0, 1.0, 0.02, 0.0, 0.0]] * 3)
     curve = Curve.of(norm_NK)
     assert (curve.zero_from, curve.nonfinite_from, curve.top) == (4, None, 4.0)
-    assert curve.describe() == "under 1 % at 3, exactly 0 from 4 on"
-    assert Curve.of(np.zeros((3, 2))).describe() == "exactly 0 at every k"
+    assert curve.describe() == "below 1 % from lag 3, exactly 0 from lag 4"
+    assert Curve.of(np.zeros((3, 2))).describe() == "exactly 0 at every lag"
     between = Curve.of(np.array([[1.0, 0.0, 0.5]] * 3))  # a zero in passing is no end
-    assert (between.zero_from, between.describe()) == (None, "under 1 % at 2")
+    assert (between.zero_from, between.describe()) == (None, "below 1 % from lag 2")
     grown = Curve.of(np.array([[1.0, 2.0, math.inf]] * 3))
-    assert (grown.top, grown.describe()) == (2.0, "not finite from 3 on")
+    assert (grown.top, grown.describe()) == (2.0, "not finite from lag 3")
     assert Curve.of(np.full((3, 2), math.nan)).describe() == "not finite"
 
 

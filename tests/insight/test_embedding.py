@@ -1,4 +1,4 @@
-"""Token vectors: which row is which token, and how they are projected."""
+"""Token embeddings: which row is which token, and how they are projected."""
 
 from __future__ import annotations
 
