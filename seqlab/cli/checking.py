@@ -30,21 +30,23 @@ def check(
     console, failed, rows = terminal(), 0, []
     names = f"{config.names['model']} on {config.names['task']}"
     for found in check_everything(config.task.build(), config.model, f"model={config.names['model']}"):
-        rows.append({**asdict(found), "kept": None if found.unseen else not found.why})
-        failed += bool(found.why)
+        rows.append({**asdict(found), "passed": None if found.unchecked else not found.failure})
+        failed += bool(found.failure)
         if as_json:
             continue
-        mark = ("failed", "red") if found.why else ("unchecked", "yellow") if found.unseen else ("passed", "green")
-        console.print(Text.assemble(mark, f"  {found.of}: {found.promise}"), soft_wrap=True)
-        for line in filter(None, (found.why, found.hint, found.unseen)):
+        mark = ("failed", "red") if found.failure else ("passed", "green")
+        if found.unchecked:
+            mark = ("unchecked", "yellow")
+        console.print(Text.assemble(mark, f"  {found.part}: {found.contract}"), soft_wrap=True)
+        for line in filter(None, (found.failure, found.hint, found.unchecked)):
             console.print(f"        {printable(line)}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps({"model": config.names["model"], "task": config.names["task"], "checks": rows}, indent=2))
     else:
-        unseen = sum(row["kept"] is None for row in rows)
+        unchecked = sum(row["passed"] is None for row in rows)
         verdict = f"{failed} of {len(rows)} failed" if failed else f"all {len(rows)} passed"
-        if unseen:
-            verdict = f"{failed} of {len(rows)} failed, {unseen} could not be checked"
+        if unchecked:
+            verdict = f"{failed} of {len(rows)} failed, {unchecked} could not be checked"
         console.print(f"{names}: {verdict}", highlight=False, markup=False)
     if failed:
         raise typer.Exit(2)

@@ -1,1 +1,1 @@
-"""What every model and every task promises, checked before training and by `seqlab check`."""
+"""The contracts that every model and task must meet, checked before training and by `seqlab check`."""

@@ -1,4 +1,4 @@
-"""The sequence models that a task makes for itself, each with the role that it asked for.
+"""The sequence models that a task builds, each with its role, and the conditions under which they are checked.
 
 Shape letters: R rows, T time, S source time, D width.
 """
@@ -20,13 +20,13 @@ from seqlab.core.state import State
 from seqlab.core.task import Task
 from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
 
-_SOURCE_STEPS = 5  # of the memory that a cross decoder is given
+_SOURCE_STEPS = 5  # positions of the memory that a cross decoder reads
 
 
 @dataclass(frozen=True)
 class Built:
-    """A sequence model under examination. `name` is what the user called it; `steps` the most positions that it is
-    read at once; `width` is D."""
+    """A sequence model to check. `name`: as the user chose it; `steps`: the largest number of positions that it reads
+    at once; `width`: D."""
 
     name: str
     model: SequenceModel
@@ -35,11 +35,11 @@ class Built:
     steps: int
 
     def inputs(self, rows: int, steps: int) -> Tensor:
-        """x_RTD of unit variance, as embeddings are."""
+        """Random x_RTD with unit variance, like embeddings."""
         return torch.randn(rows, steps, self.width)
 
     def memory(self, rows: int) -> Memory | None:
-        """A source for a cross decoder, each row of another length; None for the other roles."""
+        """A random source for a cross decoder, with rows of different lengths; None for the other roles."""
         if self.role is not Role.CROSS_DECODER:
             return None
         length_R1 = 1 + torch.arange(rows)[:, None] % _SOURCE_STEPS
@@ -47,12 +47,12 @@ class Built:
         return Memory(values_RSD, torch.arange(_SOURCE_STEPS) < length_R1, torch.randn(rows, self.width))
 
     def about(self) -> str:
-        """How messages name it."""
+        """Its name in messages: "model=lstm as a decoder"."""
         return f"{self.name} as {'an' if self.role is Role.ENCODER else 'a'} {self.role.value.replace('_', ' ')}"
 
 
 def build(task: Task[Any], model: ModelConfig, name: str) -> tuple[Network[Any], tuple[Built, ...]]:
-    """The task's network, and every sequence model that it made of these settings."""
+    """The task's network, and every sequence model that the task built from `model` for it."""
     found: list[tuple[SequenceModel, Role, int]] = []
 
     def build_and_note(self: ModelConfig, role: Role) -> SequenceModel:
@@ -60,7 +60,7 @@ def build(task: Task[Any], model: ModelConfig, name: str) -> tuple[Network[Any],
         found.append((made, role, self.width))
         return made
 
-    # a subclass and not a wrapper: the task may look at the settings, copy them, or make others of them
+    # a subclass and not a wrapper: the task may read the settings, copy them, or derive others from them
     kind: Any = type(type(model))
     noting = kind(type(model).__name__, (type(model),), {"__slots__": (), "build": build_and_note})
     settings = copy.copy(model)
@@ -76,7 +76,7 @@ def build(task: Task[Any], model: ModelConfig, name: str) -> tuple[Network[Any],
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """The global generators stand afterwards where they stood, and start from the same place each time."""
+    """Seed the global random generators for the checks, and restore them afterwards."""
     before = random_states("cpu")
     seed_global_generators(0, "contracts")
     try:
@@ -87,8 +87,8 @@ def undisturbed() -> Iterator[None]:
 
 @contextmanager
 def shaken(module: nn.Module, scale: float, sign: int) -> Iterator[None]:
-    """With noise on every weight, then as before: what starts at zero, a gate say, would hide what it gates. sign: of
-    the noise, for what opens in one direction only."""
+    """Add noise to every weight, and restore the weights afterwards: a gate that is initialised to zero would hide what
+    it gates. sign: of the noise, since a gate may open in one direction only."""
     weights = [p for p in module.parameters() if p.is_floating_point() or p.is_complex()]
     before = [p.detach().clone() for p in weights]
     generator = torch.Generator().manual_seed(0)
@@ -113,7 +113,7 @@ def read(
     valid_RT: Tensor | None = None,
     memory: Memory | None = None,
 ) -> tuple[Tensor, State]:
-    """(y_RTD, state after it) from the generators' same place each time, so that dropout drops the same."""
+    """(y_RTD, the state after it), with the generators seeded equally each time, so that dropout masks are the same."""
     seed_global_generators(0, "contracts, a call")
     state = built.model.initial_state(len(x_RTD)) if state is None else state
     y_RTD, after = built.model(x_RTD, state, valid_BT=valid_RT, memory=memory)

@@ -1,9 +1,10 @@
-"""No output depends on a later input: the first promise of whatever predicts what comes next.
+"""Causality: no output depends on a later input, the first contract of any model that predicts the next token.
 
-Two tests, in training and in evaluation. Where gradients flow: that of the outputs up to a position, weighted at
-random so that nothing cancels, is exactly 0 at every input after it. Where they do not (rounding, argmax, detach):
-other inputs after a position leave the outputs up to it as they were. Each row of one batch is cut at a position of
-its own, and the last row is no part of what is looked at: what reaches it has passed from row to row.
+Two tests, each in training and in evaluation mode. (1) The gradient of the outputs up to a position, with random
+weights so that nothing cancels, must be exactly 0 at every later input. (2) Changing the inputs after a position must
+not change the outputs up to it; this also finds leaks through operations without a gradient (rounding, argmax, detach).
+Each row of the batch is cut at a position of its own. The outputs of the last row are not used: if it influences
+another row, the model mixes rows.
 
 Shape letters: R rows, T time, D width.
 """
@@ -22,16 +23,16 @@ from seqlab.core.model import Memory, Role
 from seqlab.errors import ConfigError
 from seqlab.training.seeds import seed_global_generators
 
-_POSITIONS = 256  # of a batch in the quick round, where that is enough for five rows: some milliseconds of work
-_SCALES = (0.1, 0.01, 0.0)  # of the noise on weights; less where a model is no longer finite with it
-_ROUNDING = 1e-5  # of the largest: a convolution by FFT rounds the past otherwise when the future changes
+_POSITIONS = 256  # positions per batch in the quick check, if enough for five rows: a few milliseconds of work
+_SCALES = (0.1, 0.01, 0.0)  # of the noise on weights; smaller if the model is not finite with it
+_ROUNDING = 1e-5  # relative to the largest value: in an FFT convolution, the future changes how the past is rounded
 
 
 def check_causality(built: Built, *, every_position: bool = False) -> None:
     """Raise ConfigError, with the positions, if an output depends on a later input or on another row.
 
-    In the quick round some positions are cut at, which finds a leak by any number of positions, a norm over time, a
-    second direction, and blocks that see themselves whole; `every_position` cuts at each.
+    The quick check cuts at a few positions, which finds a leak from any number of positions ahead, a normalisation over
+    time, a backward direction, and blocks with attention to all of their positions. `every_position` cuts at each.
     """
     if built.role is Role.ENCODER or built.steps < 2:
         return
@@ -46,9 +47,9 @@ def check_causality(built: Built, *, every_position: bool = False) -> None:
 
 
 def _cuts(steps: int, *, every_position: bool) -> Iterator[Tensor]:
-    """cut_R: the last position that each row is looked at; -1 for the last row."""
+    """cut_R: for each row, the last position whose output is checked; -1 for the last row."""
     rows = max(5, min(8, _POSITIONS // steps)) - 1
-    # the first position alone is in no block of two or more; the rest is drawn
+    # position 0 finds blocks of two or more positions; the others are drawn
     drawn = torch.randperm(steps - 1, generator=torch.Generator().manual_seed(0))
     order = [0, steps - 2, *drawn.tolist()]
     chosen = list(dict.fromkeys(order))
@@ -69,7 +70,8 @@ def _check(built: Built, cut_R: Tensor, sign: int) -> None:
 
 
 def _check_gradient(built: Built, x_RTD: Tensor, memory: Memory | None, cut_R: Tensor) -> bool:
-    """Whether all numbers were finite, so that zeros mean something."""
+    """Raise ConfigError if a gradient reaches a later input. Returns False if numbers are not finite, so that zeros
+    would prove nothing."""
     after_RT = torch.arange(built.steps) > cut_R[:, None]
     size_RT = _gradient(built, x_RTD, memory, ~after_RT)
     largest = float(size_RT[after_RT].max())
@@ -85,8 +87,8 @@ def _check_gradient(built: Built, x_RTD: Tensor, memory: Memory | None, cut_R: T
 
 
 def _gradient(built: Built, x_RTD: Tensor, memory: Memory | None, outputs_RT: Tensor) -> Tensor:
-    """size_RT: how much each input matters for the outputs at these positions, weighted at random; nan where one is
-    not finite."""
+    """size_RT: the largest absolute gradient at each input of the randomly weighted outputs at these positions; NaN if
+    an output is not finite."""
     x_RTD = x_RTD.detach().requires_grad_()
     y_RTD, _ = read(built, x_RTD, memory=memory)
     if not bool(y_RTD.isfinite().all()):
@@ -100,7 +102,7 @@ def _gradient(built: Built, x_RTD: Tensor, memory: Memory | None, outputs_RT: Te
 
 
 def _rounds(built: Built, x_RTD: Tensor, memory: Memory | None, after_RT: Tensor) -> bool:
-    """Whether what reaches the past is no more than an error of rounding: in double precision nothing is left of it."""
+    """Whether the dependence is only a rounding error: in double precision it vanishes."""
     wide = None if memory is None else Memory(memory[0].double(), memory[1], memory[2].double())
     try:
         built.model.double()
@@ -114,11 +116,12 @@ def _rounds(built: Built, x_RTD: Tensor, memory: Memory | None, after_RT: Tensor
 
 @torch.no_grad()
 def _check_values(built: Built, x_RTD: Tensor, other_RTD: Tensor, memory: Memory | None, cut_R: Tensor) -> None:
-    """Other inputs later on, or in the last row, change nothing before; nor does a call change the next one."""
+    """Raise ConfigError if changed later inputs, or a changed last row, change earlier outputs, or if a call changes
+    the outputs of the next one."""
     buffers = [buffer.clone() for buffer in built.model.buffers()]
 
     def outputs(inputs_RT: Tensor) -> Tensor:
-        """With other inputs at these positions."""
+        """y_RTD with changed inputs at these positions."""
         y_RTD, _ = read(built, torch.where(inputs_RT[..., None], other_RTD, x_RTD), memory=memory)
         for buffer, value in zip(built.model.buffers(), buffers, strict=True):
             if built.model.training:  # running means are for evaluation
@@ -134,16 +137,16 @@ def _check_values(built: Built, x_RTD: Tensor, other_RTD: Tensor, memory: Memory
 
     if bool(_differ(y_RTD, again_RTD, least).any()):
         raise ConfigError(
-            f"{built.about()} remembers outside its state: the same inputs, read again after others, give other outputs"
-            f"{_mode(built)}",
-            "what is carried from call to call belongs into the State that forward returns and is given back",
+            f"{built.about()} has memory outside its state: the same inputs, read again after others, give other "
+            f"outputs{_mode(built)}",
+            "put everything that is carried from call to call into the State that forward returns",
         )
     if bool(_differ(y_RTD, changed_RTD, least)[~after_RT].any()):
         raise _refusal(built, locate(depends, cut_R, built.steps))
 
 
 def _differ(a_RTD: Tensor, b_RTD: Tensor, least: float) -> Tensor:
-    """found_RT: where two outputs are not the same."""
+    """found_RT: where two outputs differ by more than `least`."""
     return ((a_RTD - b_RTD).abs() > least).any(-1)
 
 
@@ -154,12 +157,12 @@ def _mode(built: Built) -> str:
 def _refusal(built: Built, leak: Leak) -> ConfigError:
     if leak.across:
         return ConfigError(
-            f"{built.about()} mixes the rows of a batch: the output of one at position {leak.position} depends on the "
-            f"input of another at position {leak.source}{_mode(built)}",
-            "compute each row by itself: a row is another text, and no norm or mean goes over rows",
+            f"{built.about()} mixes the rows of a batch: the output of one row at position {leak.position} depends on "
+            f"the input of another row at position {leak.source}{_mode(built)}",
+            "compute each row by itself, since each is another text: no norm or mean over rows",
         )
     return ConfigError(
         f"{built.about()} sees the future: its output at position {leak.position} depends on the input at position "
         f"{leak.source}{_mode(built)}",
-        "let position t read positions up to t only: no mean, norm, padding or direction that reaches further",
+        "position t may depend on positions up to t only: no mean, norm, padding or direction beyond it",
     )

@@ -1,4 +1,4 @@
-"""Every promise by name: the quick round before training, and all of them for `seqlab check`."""
+"""Runs the contract checks: the quick ones before training, all of them for `seqlab check`."""
 
 from __future__ import annotations
 
@@ -24,60 +24,61 @@ _log = logging.getLogger("seqlab")
 
 
 @dataclass(frozen=True)
-class Found:
-    """How one promise was kept. why: what broke it, and hint the remedy; both empty where it is kept. unseen: what of
-    it could not be looked into."""
+class CheckResult:
+    """The result of checking one contract. part: the part of the model or task that must meet it. failure: how it is
+    violated, and hint the remedy; both empty if it is met. unchecked: what could not be checked."""
 
-    of: str
-    promise: str
-    why: str = ""
+    part: str
+    contract: str
+    failure: str = ""
     hint: str = ""
-    unseen: str = ""
+    unchecked: str = ""
 
 
 def check_before_training(task: Task[Any], model: ModelConfig, name: str) -> None:
-    """Raise ConfigError, with the remedy, where a promise is broken. `name`: of the model, as the user chose it.
+    """Raise ConfigError, with the remedy, if a contract is violated. `name`: of the model, as the user chose it.
 
-    On a network of its own, on the CPU in fp32: what is trained afterwards, its weights and every generator, is as if
-    nothing had been looked at.
+    The checks use a network of their own, on the CPU in fp32, and restore all random generators: the training that
+    follows is not affected.
     """
     with undisturbed():
         network, models = build(task, model, name)
-        for _, _, check in _promises(task, network, models, name, thorough=False):
-            if unseen := check():
-                _log.warning("%s: %s", name, unseen)
+        for _, _, check in _checks(task, network, models, name, thorough=False):
+            if unchecked := check():
+                _log.warning("%s: %s", name, unchecked)
 
 
-def check_everything(task: Task[Any], model: ModelConfig, name: str) -> Iterator[Found]:
-    """Every promise, also those that take longer, one after the other."""
+def check_everything(task: Task[Any], model: ModelConfig, name: str) -> Iterator[CheckResult]:
+    """The result of every check, including the slow ones, as they are made."""
     with undisturbed():
         network, models = build(task, model, name)
-        for of, promise, check in _promises(task, network, models, name, thorough=True):
+        for part, contract, check in _checks(task, network, models, name, thorough=True):
             try:
-                unseen = check()
+                unchecked = check()
             except SeqlabError as error:
-                yield Found(of, promise, error.what, error.hint)
-            except Exception as error:  # of the user's own code: the next promise may be kept
-                yield Found(of, promise, f"{type(error).__name__}: {error}", "this is raised by the model or the task")
+                yield CheckResult(part, contract, error.what, error.hint)
+            except Exception as error:  # raised by the user's own code: the next check may pass
+                what = f"{type(error).__name__}: {error}"
+                yield CheckResult(part, contract, what, "this is raised by the model or the task")
             else:
-                yield Found(of, promise, unseen=unseen or "")
+                yield CheckResult(part, contract, unchecked=unchecked or "")
 
 
-def _promises(
+def _checks(
     task: Task[Any], network: Network[Any], models: tuple[Built, ...], name: str, *, thorough: bool
 ) -> Iterator[tuple[str, str, Callable[[], str | None]]]:
-    """(whose it is, the promise, what raises where it is broken and returns what it could not look into)."""
+    """(the part, its contract, a function that raises if it is violated and returns what it could not check)."""
     network.eval()
     for built in models:
-        of = built.role.value.replace("_", " ")
-        yield of, "keeps shapes, is finite, has a state by rows", partial(check_shapes, built)
+        part = built.role.value.replace("_", " ")
+        yield part, "keeps shapes, is finite, has a state with one row per batch row", partial(check_shapes, built)
         causal = partial(check_causality, built, every_position=thorough)
-        yield of, "no output depends on a later input, on another row, or on an earlier call", causal
-        yield of, "read in windows it is what it is whole", partial(check_windows, built)
-        yield of, "padding changes nothing", partial(check_padding, built)
-        yield of, "a row by itself is what it is beside others", partial(check_rows, built)
+        yield part, "no output depends on a later input, on another row, or on an earlier call", causal
+        yield part, "reading in windows equals reading the whole sequence", partial(check_windows, built)
+        yield part, "padding changes nothing", partial(check_padding, built)
+        yield part, "a row alone gives the same outputs as in a batch", partial(check_rows, built)
         if thorough:
-            yield of, "single steps are the whole", partial(check_single_steps, built)
+            yield part, "single steps equal the whole sequence", partial(check_single_steps, built)
     yield "network", "no prediction depends on its own target", partial(check_targets, task, network, name)
     yield "network", "a batch gives a finite loss and finite gradients", partial(check_batch, task, network, name)
     yield "meter", "computes its primary metric", partial(check_meter, task, network, name)
@@ -86,7 +87,7 @@ def _promises(
 
 
 def _check_learning(task: Task[Any], network: Network[Any], name: str) -> None:
-    """Some steps of Adam on one small batch make its loss smaller."""
+    """Raise ConfigError unless some steps of Adam on one small batch reduce its loss."""
     network.train()
     batch = first_rows(next(iter(task.training_batches(network, 0))))
     optimizer = torch.optim.Adam(network.parameters(), lr=0.003)
@@ -99,6 +100,6 @@ def _check_learning(task: Task[Any], network: Network[Any], name: str) -> None:
         losses.append(float(loss.detach()))
     if not min(losses[-5:]) < losses[0]:
         raise ConfigError(
-            f"{name}: after {_LEARNING_STEPS} steps on one batch its loss is {losses[-1]:.4g}, and was {losses[0]:.4g}",
+            f"{name}: {_LEARNING_STEPS} steps on one batch change its loss from {losses[0]:.4g} to {losses[-1]:.4g}",
             "do gradients reach its weights?",
         )

@@ -1,4 +1,4 @@
-"""Between which positions a leak is: which output depends on which input.
+"""Locating a leak: which output depends on which input.
 
 Shape letters: R rows, T time.
 """
@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 Depends: TypeAlias = Callable[[Tensor, Tensor], bool]
-"""Whether any output at (R, T) True positions depends on any input at others, also (R, T)."""
+"""depends(outputs_RT, inputs_RT): whether any output where the first mask is True depends on any input where the second
+is."""
 
 
 class Leak(NamedTuple):
-    """The output at `position` depends on the input at `source`; across: of another row."""
+    """The output at `position` depends on the input at `source`, of the same row or (`across`) of another one."""
 
     position: int
     source: int
@@ -24,8 +25,8 @@ class Leak(NamedTuple):
 
 
 def locate(depends: Depends, cut_R: Tensor, steps: int) -> Leak:
-    """The leak that `depends` knows of, where each row was cut at a position of its own: a later one of the same row,
-    or else one of another row."""
+    """The positions of a leak, given that each row was cut at a position of its own: from a later input of the same row
+    or, if there is none, from another row."""
     return next(
         (leak for row, cut in enumerate(cut_R.tolist()) if (leak := _within(depends, len(cut_R), steps, row, cut))),
         None,
@@ -42,7 +43,7 @@ def _within(depends: Depends, rows: int, steps: int, row: int, cut: int) -> Leak
     if cut < 0 or not depends(at(0, cut), later_RT):
         return None
     position = _last(0, cut, lambda first: depends(at(first, cut), later_RT))
-    # of the inputs that this position knows, the nearest
+    # the nearest input on which this position depends
     beyond = _last(0, steps - 2 - cut, lambda count: depends(at(position, position), at(cut + 1, steps - 1 - count)))
     return Leak(position, steps - 1 - beyond, across=False)
 
@@ -57,8 +58,8 @@ def _across(depends: Depends, rows: int, steps: int) -> Leak:
 
 
 def _last(low: int, high: int, holds: Callable[[int], bool]) -> int:
-    """The largest number from `low` to `high` for which it holds, given that it holds for `low`, and for whatever is
-    less than one for which it holds."""
+    """The largest number from `low` to `high` for which `holds` is true, by bisection: it must be true for `low`, and
+    for all numbers below one for which it is true."""
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if holds(middle) else (low, middle - 1)

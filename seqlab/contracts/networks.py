@@ -1,4 +1,4 @@
-"""What a task's network and meter keep, tried on a real batch.
+"""The contracts of a task's network and meter, checked on a real batch.
 
 Shape letters: B rows, T time, V vocabulary or classes.
 """
@@ -23,16 +23,17 @@ from seqlab.errors import ConfigError, SeqlabError
 from seqlab.training.seeds import seed_global_generators
 
 _ROWS = 4
-_SMALLEST = 1e-5  # of the largest score: more is no rounding
+_SMALLEST = 1e-5  # relative to the largest score: a larger difference is not rounding
 
 
 def first_rows(batch: Batch, rows: int = _ROWS) -> Batch:
-    """The same batch with fewer rows; its counts stay those of all."""
+    """The first rows of a batch; its counts stay those of the whole batch."""
     return _changed(batch, {name: value[:rows] for name, value in _rowwise(batch)})
 
 
 def check_batch(task: Task[Any], network: Network[Any], name: str) -> None:
-    """A training batch forward and backward: a loss of one finite number, finite gradients, a state by rows."""
+    """Raise ConfigError unless a training batch gives a finite scalar loss, finite gradients and a state with one row
+    per batch row."""
     network.train()
     batch = first_rows(next(iter(task.training_batches(network, 0))))
     seed_global_generators(0, "contracts, a call")
@@ -41,7 +42,7 @@ def check_batch(task: Task[Any], network: Network[Any], name: str) -> None:
     if loss.dim() != 0 or not bool(loss.isfinite()):
         shown = f"a tensor of shape {tuple(loss.shape)}" if loss.dim() else f"{float(loss.detach()):g}"
         raise ConfigError(
-            f"{name}: the first batch has a loss of {shown}", "loss_sum is one finite number, summed over the targets"
+            f"{name}: the loss of the first batch is {shown}", "loss_sum is a finite scalar, summed over the targets"
         )
     for tensor in tensors(output.state):
         if tensor.dim() == 0 or len(tensor) != batch.size:
@@ -53,18 +54,19 @@ def check_batch(task: Task[Any], network: Network[Any], name: str) -> None:
     for part, parameter in network.named_parameters():
         if parameter.grad is not None and not bool(parameter.grad.isfinite().all()):
             raise ConfigError(
-                f"{name}: the first batch gives {part} a gradient that is not finite",
-                "look at what is divided by, and at logarithms and roots of what may be 0",
+                f"{name}: the first batch gives {part} a non-finite gradient",
+                "check divisions, and logarithms and roots of values that may be 0",
             )
     network.zero_grad()
 
 
 @torch.no_grad()
 def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
-    """No prediction depends on the target that it is scored against, nor on later ones; nor on other rows.
+    """Raise ConfigError if a prediction depends on its own target, on a later target, or on other rows.
 
-    Targets are the field of the batch whose cross entropy the loss is, or, under any other loss, one that changes the
-    loss and no prediction. Returns what could not be looked into: where no field is either, only whether rows meet."""
+    The targets are recognised by the loss: the field of the batch whose cross entropy it is or, with another loss, a
+    field that changes the loss but no prediction. Returns what could not be checked: if no field is recognised, only
+    the independence of rows is."""
     batch = first_rows(next(iter(task.batches("validation", 0))))
     with shaken(network, 0.1, 1):
         network.eval()
@@ -90,7 +92,7 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
                     raise ConfigError(
                         f"{name}: the prediction at position {position} depends on the target at position {cut} or "
                         f"later{where}",
-                        "what is predicted at a position may be read after it only",
+                        "the network may read a target only after the position at which it is predicted",
                     )
             if train or len(before) < 2 or len(before) != batch.size:
                 continue
@@ -99,18 +101,18 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
             after = _outputs(network, other).logits
             if bool(((after - before).abs() > least)[:-1].any()):
                 raise ConfigError(
-                    f"{name}: the scores of a row depend on what the other rows of its batch are{where}",
+                    f"{name}: the predictions for a row depend on the other rows of the batch{where}",
                     "compute each row by itself",
                 )
-    unknown = (
-        "which field of a batch holds the targets could not be told: whether predictions depend on them was not seen"
+    unchecked = (
+        "the field of the batch that holds the targets was not recognised: a dependence on them would not be found"
     )
-    return "" if scored else unknown
+    return "" if scored else unchecked
 
 
 @torch.no_grad()
 def check_meter(task: Task[Any], network: Network[Any], name: str) -> None:
-    """The metric that chooses the best weights is among those that the meter computes."""
+    """Raise ConfigError unless the meter computes its primary metric, which chooses the best weights."""
     network.eval()
     batch = next(iter(task.batches("validation", 0)))
     try:
@@ -118,14 +120,14 @@ def check_meter(task: Task[Any], network: Network[Any], name: str) -> None:
         metrics = meter.compute()
     except SeqlabError:
         raise
-    except Exception:  # a meter of somebody's own may want the batch that it knows
+    except Exception:  # a user's meter may need a whole batch
         meter = _metered(task, network, batch)
         metrics = meter.compute()
     if meter.primary not in metrics:
         raise ConfigError(
-            f"{name}: its meter's primary metric, {meter.primary}, is none of those that it computes: "
+            f"{name}: the meter's primary metric, {meter.primary}, is not among those that it computes: "
             f"{', '.join(metrics)}",
-            "name as primary one of the metrics that compute() returns",
+            "set primary to one of the metrics that compute() returns",
         )
 
 
@@ -142,7 +144,7 @@ def _outputs(network: Network[Any], batch: Batch) -> StepOutput:
 
 
 def _rowwise(batch: Batch) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a batch that have its rows."""
+    """The fields of a batch that are tensors with one row per batch row."""
     for field in fields(batch):
         value = getattr(batch, field.name)
         if isinstance(value, Tensor) and value.dim() and len(value) == batch.size:
@@ -154,7 +156,7 @@ def _changed(batch: Batch, values: dict[str, Any]) -> Batch:
 
 
 def _is_scored(value: Tensor, logits: Tensor, loss: float) -> bool:
-    """Whether the loss is the cross entropy of these scores with these targets, padding (0, or out of range) aside."""
+    """Whether the loss is the cross entropy of these logits with these targets, without padding (0 or out of range)."""
     if value.dtype != torch.long or value.shape != logits.shape[:-1]:
         return False
     classes = logits.shape[-1]
@@ -167,7 +169,7 @@ def _is_scored(value: Tensor, logits: Tensor, loss: float) -> bool:
 
 
 def _is_target(network: Network[Any], batch: Batch, field: str, first: StepOutput) -> bool:
-    """Whether other values there give another loss for the same predictions."""
+    """Whether changing this field changes the loss but not the predictions."""
     value: Tensor = getattr(batch, field)
     if value.shape not in (first.logits.shape, first.logits.shape[:-1]) or value.dtype == torch.bool:
         return False
@@ -178,13 +180,13 @@ def _is_target(network: Network[Any], batch: Batch, field: str, first: StepOutpu
 
 
 def _other(value: Tensor, classes: int) -> Tensor:
-    """Other targets: other classes, but for what is padding (negative), or other figures."""
+    """Changed targets: other classes, except where padded (negative), or other numbers."""
     return value + 1 if value.is_floating_point() else torch.where(value >= 0, (value + 1) % classes, value)
 
 
 def _other_targets(batch: Batch, scored: list[tuple[str, Tensor]], logits: Tensor) -> Iterator[tuple[int, Batch]]:
-    """(position, the batch with other targets from there on). What the network reads of them, one position later, is
-    changed with them."""
+    """(position, the batch with changed targets from there on). Inputs that are the targets shifted by one position are
+    changed accordingly."""
     for field, value in scored:
         if logits.dim() == 2:
             yield 0, _changed(batch, {field: _other(value, logits.shape[-1])})
@@ -204,7 +206,7 @@ def _other_targets(batch: Batch, scored: list[tuple[str, Tensor]], logits: Tenso
 
 
 def _others(values: Tensor, at_T: Tensor, most: int) -> Tensor:
-    """Other values at these positions: other tokens up to `most`, padding (0) as it was, or other figures."""
+    """The values with others at these positions: other tokens up to `most`, keeping padding (0), or other numbers."""
     at_T = at_T.view(-1, *[1] * (values.dim() - 2))
     if values.is_floating_point():
         return torch.where(at_T, values + 1, values)

@@ -1,5 +1,5 @@
-"""What every sequence model keeps beside causality: shapes, a state by rows, windows that add up to the whole, rows and
-padding without influence.
+"""The contracts of sequence models besides causality: shapes, states, reading in windows, independence of padding and
+of other rows, single steps.
 
 Shape letters: R rows, T time, D width.
 """
@@ -20,20 +20,21 @@ _ROWS, _STEPS, _PADDING = 3, 24, 4
 
 @torch.no_grad()
 def check_shapes(built: Built) -> None:
-    """(R, T, D) in and out, finite; a state whose tensors have a row for each row, nested as the initial one."""
+    """Raise ConfigError unless outputs are finite with the shape of the inputs, (R, T, D), and the state has one row
+    per batch row and the nesting of the initial state."""
     x_RTD, memory = _inputs(built)
     before = built.model.initial_state(_ROWS)
     y_RTD, after = read(built, x_RTD, before, memory=memory)
     if y_RTD.shape != x_RTD.shape:
         raise ConfigError(
-            f"{built.about()} makes {tuple(y_RTD.shape)} of {tuple(x_RTD.shape)}",
+            f"{built.about()} maps {tuple(x_RTD.shape)} to {tuple(y_RTD.shape)}",
             "forward maps (rows, positions, width) to the same shape",
         )
     if not bool(y_RTD.isfinite().all()):
         position = int((~y_RTD.isfinite()).any(-1).any(0).nonzero()[0])
         raise ConfigError(
             f"{built.about()}: its output at position {position} is not finite before any training",
-            "look at how its weights are initialised, and at what it divides by",
+            "check how its weights are initialised, and its divisions",
         )
     for state, which in ((before, "initial_state"), (after, "the state that forward returns")):
         for tensor in tensors(state):
@@ -46,13 +47,13 @@ def check_shapes(built: Built) -> None:
         raise ConfigError(
             f"{built.about()}: the state that forward returns is nested as {_nesting(after)}, initial_state as "
             f"{_nesting(before)}",
-            "return a State that is nested as the one given, since it is given back",
+            "return a State with the nesting of the one given: it is the input of the next call",
         )
 
 
 @torch.no_grad()
 def check_windows(built: Built) -> None:
-    """Read in pieces with the state handed on, a sequence gives what it gives when it is read whole."""
+    """Raise ConfigError unless a sequence read in windows, with the state carried, gives the outputs of the whole."""
     x_RTD, memory = _inputs(built)
     steps = x_RTD.shape[1]
     state = built.model.initial_state(_ROWS, capacity=steps)
@@ -65,14 +66,14 @@ def check_windows(built: Built) -> None:
         parts.append(y_RTD)
     _same(
         torch.cat(parts, 1), whole_RTD, torch.ones(whole_RTD.shape[:2], dtype=torch.bool),
-        f"{built.about()}: read in windows of 1, 5 and more positions it differs from the whole",
-        "carry in the State all that a later position needs, and count positions from there on",
+        f"{built.about()}: reading in windows of 1, 5 and more positions differs from reading the whole sequence",
+        "carry in the State everything that later positions need, including their number",
     )  # fmt: skip
 
 
 @torch.no_grad()
 def check_padding(built: Built) -> None:
-    """What stands at padding, and how much of it, changes no output at a valid position."""
+    """Raise ConfigError if the values or the amount of padding change an output at a valid position."""
     x_RTD, memory = _inputs(built)
     steps = x_RTD.shape[1] - _PADDING
     if steps < 1:
@@ -80,11 +81,11 @@ def check_padding(built: Built) -> None:
     length_R1 = torch.tensor([steps, max(1, steps // 2), 1])[:, None]
     valid_RT = torch.arange(x_RTD.shape[1]) < length_R1
     other_RTD = torch.where(valid_RT[..., None], x_RTD, 10 * torch.randn_like(x_RTD))
-    if memory is not None:  # and the same of a source
+    if memory is not None:  # also at the padding of the source
         shown_RS1 = memory.valid_BS[..., None]
         noise_RSD = torch.where(shown_RS1, memory.values_BSD, 10 * torch.randn_like(memory.values_BSD))
-    what = f"{built.about()}: what stands at padding changes its output"
-    remedy = "use valid_BT (and memory.valid_BS): no mean, norm or attention counts padding"
+    what = f"{built.about()}: padding changes its output"
+    remedy = "use valid_BT (and memory.valid_BS): exclude padding from means, norms and attention"
     short_RT = valid_RT[:, :steps]
     y_RTD, _ = read(built, x_RTD[:, :steps], valid_RT=short_RT, memory=memory)
     padded = memory if memory is None else Memory(noise_RSD, memory.valid_BS, memory.final_BD)
@@ -100,9 +101,9 @@ def check_padding(built: Built) -> None:
 
 @torch.no_grad()
 def check_rows(built: Built) -> None:
-    """A row by itself gives what it gives beside others; also rows of a state that were selected."""
+    """Raise ConfigError unless a row alone gives the same outputs as in a batch, also with a state selected by row."""
     x_RTD, memory = _inputs(built)
-    what, remedy = f"{built.about()}: a row by itself differs from the same row beside others", "compute rows apart"
+    what, remedy = f"{built.about()}: a row alone differs from the same row in a batch", "compute each row by itself"
     row = torch.tensor([1])
     y_RTD, _ = read(built, x_RTD, memory=memory)
     alone = None if memory is None else Memory(*(part[row] for part in memory))
@@ -120,7 +121,7 @@ def check_rows(built: Built) -> None:
 
 @torch.no_grad()
 def check_single_steps(built: Built) -> None:
-    """What is stepped through position by position is what forward computes at once."""
+    """Raise ConfigError unless stepping position by position gives the outputs that forward computes at once."""
     x_RTD, memory = _inputs(built)
     state = built.model.initial_state(_ROWS, capacity=x_RTD.shape[1])
     if built.role is Role.ENCODER or state == ():
@@ -131,7 +132,7 @@ def check_single_steps(built: Built) -> None:
         y_RD, state = step(x_RD, state, memory)
         outputs.append(y_RD)
     everywhere = torch.ones(whole_RTD.shape[:2], dtype=torch.bool)
-    what = f"{built.about()}: single steps, as in writing, differ from the whole"
+    what = f"{built.about()}: single steps, as in generation, differ from the whole sequence"
     _same(torch.stack(outputs, 1), whole_RTD, everywhere, what, "let `step` compute what `forward` computes")
 
 
@@ -141,12 +142,12 @@ def _inputs(built: Built) -> tuple[Tensor, Memory | None]:
 
 
 def _nesting(state: State) -> str:
-    """How a state is nested: "(tensor, (tensor, tensor))"."""
+    """The nesting of a state as text: "(tensor, (tensor, tensor))"."""
     return "tensor" if isinstance(state, Tensor) else f"({', '.join(map(_nesting, state))})"
 
 
 def _same(a_RTD: Tensor, b_RTD: Tensor, where_RT: Tensor, what: str, remedy: str) -> None:
-    """Raise ConfigError, with the first position, unless the two are equal but for rounding."""
+    """Raise ConfigError, with the first position, unless the two are equal up to rounding."""
     least = 1e-3 * b_RTD.abs() + 1e-4 * b_RTD.abs().max()
     differ_RT = ~((a_RTD - b_RTD).abs() <= least).all(-1) & where_RT
     if bool(differ_RT.any()):

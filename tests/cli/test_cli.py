@@ -240,7 +240,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
         (["train", "device.precision=fp16", "device=cpu"], 2, ["needs a GPU", "bf16"]),
         (["train", "--name", "../x"], 2, ["a name begins with a letter or digit", "try --name x"]),
         (["train", "--name", "last"], 2, ["--name last: this word is reserved", "try --name last-run"]),
-        (["train", "--name", "gradient"], 2, ["--name gradient: to inspect this word is a view"]),
+        (["train", "--name", "gradient"], 2, ["--name gradient: this word is the name of a view"]),
         (["train", "runs_dir=/proc/nowhere"], 6, ["cannot make a folder", "runs_dir="]),
         (["train", "trainer.bptt_steps=999"], 2, ["longer than a batch", "task.window=999"]),
         (["train", "model=transformer", "model.context=9"], 2, ["model.context=9 is too short", "model.context=64"]),

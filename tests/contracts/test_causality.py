@@ -68,7 +68,7 @@ def test_by_any_number_of_positions_that_a_window_has(steps: int, share: float) 
 
 @pytest.mark.parametrize("name", ["Remembers", "RemembersInTraining", "RemembersInABuffer"])
 def test_what_is_remembered_outside_the_state_is_caught(name: str) -> None:
-    assert "remembers outside its state" in _refused(_built(name))
+    assert "has memory outside its state" in _refused(_built(name))
 
 
 def test_rows_that_see_each_other_are_caught() -> None:

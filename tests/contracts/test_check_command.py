@@ -35,8 +35,8 @@ def test_what_keeps_its_promises_passes(model: str, folder: Path, capsys: Captur
     code, out, said = in_process(capsys, monkeypatch, *words)
     assert (code, said) == (0, "")
     checks = json.loads(out)["checks"]
-    assert all(check["kept"] and not check["why"] for check in checks)
-    assert {check["of"] for check in checks} == {"encoder", "cross decoder", "network", "meter"}
+    assert all(check["passed"] and not check["failure"] for check in checks)
+    assert {check["part"] for check in checks} == {"encoder", "cross decoder", "network", "meter"}
 
 
 def test_a_model_that_fails_by_an_error_of_its_own_is_shown(folder: Path, capsys: Capture, monkeypatch: Patch) -> None:

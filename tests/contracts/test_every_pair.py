@@ -45,8 +45,8 @@ def test_what_is_asked_of_everybody_is_kept(model: str, task: str) -> None:
     """The same as `seqlab check`, and more of it than before a training."""
     config = tiny_config(model, task)
     found = list(check_everything(tiny_task(config), config.model, f"model={model}"))
-    assert [broken for broken in found if broken.why] == []
-    assert {kept.of for kept in found} >= {"network", "meter"}
+    assert [broken for broken in found if broken.failure] == []
+    assert {result.part for result in found} >= {"network", "meter"}
 
 
 @pytest.mark.parametrize(("model", "task"), PAIRS)

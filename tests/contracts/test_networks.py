@@ -88,7 +88,7 @@ def test_what_cannot_be_looked_into_is_said() -> None:
     config = tiny_config("rnn", "char_lm")
     made = tiny_task(config)
     with undisturbed():
-        assert "could not be told" in check_targets(made, Scaled(tiny_network(config), "targets_BT", 0), "model=x")
+        assert "was not recognised" in check_targets(made, Scaled(tiny_network(config), "targets_BT", 0), "model=x")
         assert check_targets(made, Scaled(tiny_network(config), "inputs_BT", 0), "model=x") == ""
 
 
@@ -137,7 +137,7 @@ def test_rows_of_a_network_stay_apart(task: str) -> None:
     network = tiny_network(config)
 
     network.register_forward_hook(lambda _, __, output: replace(output, logits=output.logits + output.logits.mean(0)))
-    with undisturbed(), pytest.raises(ConfigError, match="scores of a row depend on"):
+    with undisturbed(), pytest.raises(ConfigError, match="predictions for a row depend on"):
         check_targets(tiny_task(config), network, "model=mixing")
 
 
@@ -145,11 +145,14 @@ def test_a_meter_without_its_primary_metric_is_caught(monkeypatch: pytest.Monkey
     config = tiny_config("rnn", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
     monkeypatch.setattr(type(task.meter("validation")), "primary", "nothing")
-    with pytest.raises(ConfigError, match="nothing, is none of those that it computes"):
+    with pytest.raises(ConfigError, match="nothing, is not among those that it computes"):
         check_meter(task, network, "model=rnn")
 
 
-@pytest.mark.parametrize(("weight", "what"), [(float("nan"), "a loss of nan"), (float("inf"), "a loss of")])
+@pytest.mark.parametrize(
+    ("weight", "what"),
+    [(float("nan"), "loss of the first batch is nan"), (float("inf"), "loss of the first batch is")],
+)
 def test_a_first_batch_that_is_not_finite_is_caught(weight: float, what: str) -> None:
     config = tiny_config("rnn", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
