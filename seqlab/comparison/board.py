@@ -1,4 +1,4 @@
-"""TensorBoard's part: a layout that lays the models' curves over each other."""
+"""TensorBoard's layout that overlays the models' curves."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 
 def write_layout(folder: Path, primary: str) -> None:
-    """An event file in the comparison's folder whose Custom Scalars tab shows one chart a quantity, all runs in
-    it. An older one of ours is replaced."""
+    """Write an event file to the comparison's folder whose Custom Scalars tab has one chart for each quantity with all
+    runs in it; it replaces an older one. primary: the metric whose validations are shown."""
     for old in folder.glob("events.out.tfevents.*"):
         old.unlink()
     writer = SummaryWriter(str(folder))

@@ -1,4 +1,4 @@
-"""Under which conditions a verdict holds: what differs between the models, how long they trained, what they read."""
+"""The conditions under which a verdict holds: what differs between models, how long they trained, what they read."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def _settings(row: Row) -> dict[str, Any]:
 
 
 def differing(summary: Summary) -> dict[str, dict[str, Any]]:
-    """Every setting of model, optimizer, task and trainer, and the run whose weights it started from, that is not the
-    same for all: its value by model, where that has such a setting. Parameters come first."""
+    """Every setting of model, optimizer, task and trainer, and init_from, that is not the same for all models: its
+    value by label, for the models that have it. The number of parameters comes first."""
     settings = {row.label: found for row in summary.rows if (found := _settings(row))}
     sizes = {row.label: row.runs[0].result["parameters"] for row in summary.rows if row.runs}
     table: dict[str, dict[str, Any]] = {"parameters": sizes} if len(set(sizes.values())) > 1 else {}
@@ -54,7 +54,7 @@ def differing(summary: Summary) -> dict[str, dict[str, Any]]:
 
 
 def differing_cells(summary: Summary) -> tuple[list[str], list[list[str]]]:
-    """The same as a table for people: (headings, a row for each setting)."""
+    """The same as a table: (headings, a row of cells for each setting)."""
     labels = [row.label for row in summary.rows if row.runs]
     rows = [
         [key, *(_shown(values[label]) if label in values else MISSING for label in labels)]
@@ -70,7 +70,7 @@ def _shown(value: Any) -> str:
 
 
 def condition(summary: Summary) -> str:
-    """What a verdict holds for, in a few words: length of training and sizes."""
+    """Length of training and how sizes were chosen, in a few words."""
     steps = [int(run.result["steps"]) for row in summary.rows for run in row.runs]
     low, high = min(steps, default=0), max(steps, default=0)
     plan = summary.plan
@@ -82,17 +82,17 @@ def condition(summary: Summary) -> str:
 
 
 def unequal_text(summary: Summary) -> str | None:
-    """Where a step of one model reads more text than a step of another, unless a budget of tokens makes up for it: who
-    read how much, and the remedy."""
+    """Which model read how many tokens, and the remedy, where a step of one reads more text than a step of another and
+    no budget of tokens makes up for it; otherwise None."""
     steps = {row.label: fmean(run.result["steps"] for run in row.runs) for row in summary.rows if row.runs}
     read = {row.label: fmean(run.result["tokens"] for run in row.runs) for row in summary.rows if row.runs}
     if _alike(read.values()) or _alike(read[label] / steps[label] for label in read):
         return None
     amounts = ", ".join(f"{label} {compact(tokens)}" for label, tokens in read.items())
-    what = "as many steps" if len(set(steps.values())) == 1 else "other numbers of steps"
+    what = "equal steps" if len(set(steps.values())) == 1 else "different numbers of steps"
     return (
-        f"{what}, and not as much text in each (tokens read: {amounts}): "
-        f"--budget {compact(min(read.values()))}tokens gives each the same"
+        f"{what}, but not the same amount of text in each (tokens read: {amounts}): "
+        f"--budget {compact(min(read.values()))}tokens gives all the same"
     )
 
 
@@ -102,25 +102,25 @@ def _alike(amounts: Iterable[float]) -> bool:
 
 
 def unequal_seeds(summary: Summary) -> str | None:
-    """Where models have other numbers of seeds: how many a verdict rests on, and the remedy."""
+    """How many seeds verdicts rest on, and the remedy, where models have different numbers of them; otherwise None."""
     counts = {row.label: len(row.test) for row in summary.rows if len(row.test) > 1}
     if len(set(counts.values())) < 2:
         return None
     have = ", ".join(f"{label} {count}" for label, count in counts.items())
     return (
-        f"the models have other numbers of seeds ({have}): verdicts rest on {min(counts.values())} of each, those that "
-        "all have first; make what is missing to use them all"
+        f"the models have different numbers of seeds ({have}): verdicts rest on {min(counts.values())} of each, first "
+        "on those that all have; make the missing runs to use them all"
     )
 
 
 def cautions(summary: Summary) -> list[tuple[str, str]]:
-    """(in two words, in a sentence): what a reader of the verdicts should know."""
+    """(tag, sentence) of each thing that a reader of the verdicts should know."""
     found = {"unequal text": unequal_text(summary), "unequal seeds": unequal_seeds(summary)}
     return [(tag, text) for tag, text in found.items() if text is not None]
 
 
 def conditions_json(summary: Summary) -> dict[str, Any]:
-    """Plain values of all of this, for summary.json."""
+    """Plain values of the conditions, for summary.json."""
     return {
         "condition": condition(summary),
         "unequal_text": unequal_text(summary),
@@ -130,7 +130,7 @@ def conditions_json(summary: Summary) -> dict[str, Any]:
 
 
 def about_curves(summary: Summary) -> str:
-    """What losses contain, where they are drawn or overlaid."""
+    """What the losses in curves contain: precision, dropout, label smoothing."""
     found = {str(run.result.get("precision")) for row in summary.rows for run in row.runs}
     smoothed = {
         row.label: value

@@ -1,4 +1,4 @@
-"""Runs that exist already, as rows of a comparison."""
+"""Existing runs as rows of a comparison."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from seqlab.runs.folder import read_result
 
 
 def existing_runs(
-    runs: tuple[Path, ...], taken: set[str], config_dir: Path | None
+    runs: tuple[Path, ...], used_labels: set[str], config_dir: Path | None
 ) -> list[tuple[str, RunConfig, dict[int, str]]]:
-    """(label, config, folders by seed): runs that differ in nothing but the seed are one row. Raises ConfigError for
-    a run without a result."""
+    """(label, config, folders by seed) of each row: runs that differ in nothing but the seed are one. used_labels: of
+    other rows. Raises ConfigError for a run without a result, and for two with the same config and seed."""
     rows: dict[str, tuple[RunConfig, dict[int, str]]] = {}
     for folder in runs:
         if read_result(folder) is None:
             raise ConfigError(f"{folder} has no result: it was stopped or failed", "compare runs that are complete")
         check_code(folder, config_dir)
         config = read_run_config(folder / "config.yaml", config_dir)
-        # seeds of two codes are no row, nor are those of a code and of one that nobody wrote down
+        # runs of different code are not one row, nor are runs of recorded and of unrecorded code
         row = rows.setdefault(f"{without_seed(config.yaml)}{recorded_code(folder) or ''}", (config, {}))[1]
         if config.seed in row:
             raise ConfigError(f"{folder} and {row[config.seed]} are runs of one config with one seed", "leave one out")
         row[config.seed] = str(folder)
     found: list[tuple[str, RunConfig, dict[int, str]]] = []
-    labels = set(taken)
+    labels = set(used_labels)
     models = [config.names["model"] for config, _ in rows.values()]
     for config, folders in rows.values():
         model = config.names["model"]

@@ -1,4 +1,4 @@
-"""The pictures of a comparison: curves with bands over seeds, and the test figures with their seeds."""
+"""The pictures of a comparison: validation curves with bands over seeds, and test figures with their intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curve:
-    """A model's validations over its seeds: x and y are means at each step, low and high the band of all seeds."""
+    """A model's validations: x and y are means over seeds at each validated step, low and high their range."""
 
     x: tuple[float, ...]
     y: tuple[float, ...]
@@ -34,7 +34,7 @@ AXES: dict[str, tuple[str, str]] = {
 
 
 def curve(row: Row, axis: str) -> Curve | None:
-    """The curve of one model; None where the axis is not known or no step was validated in all seeds."""
+    """The curve of one model; None where FLOPs were not measured or no step was validated in all seeds."""
     flops = row.variant.probe.flops_per_token if row.variant.probe is not None else None
     if axis == "flop" and flops is None:
         return None

@@ -13,7 +13,7 @@ from seqlab.core.files import finite, write_json
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
-    """Plain values: what summary.json and --json hold."""
+    """The summary as plain values: the contents of summary.json and the output of --json."""
     rows = []
     for row in summary.rows:
         variant = row.variant
@@ -75,7 +75,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def write_files(summary: Summary, folder: Path) -> None:
-    """summary.json, and summary.csv with one line a run."""
+    """Write summary.json, and summary.csv with one line for each run."""
     write_json(folder / "summary.json", as_json(summary))
     runs = [run for row in summary.rows for run in row.runs]
     tests = list(dict.fromkeys(name for run in runs for name in run.result["test"]))

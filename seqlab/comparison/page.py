@@ -1,4 +1,4 @@
-"""report.html: one file that holds everything, to be read without network, in light and dark, or printed."""
+"""report.html: one file that holds everything and needs no network, in light and dark, printable."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from seqlab.drawing.picture import Picture
 from seqlab.runs.environment import read_environment
 
 
-def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path:
-    """Render the report from a summary and its pictures."""
+def write_page(summary: Summary, pictures: dict[str, Picture], folder: Path) -> Path:
+    """Write report.html from a summary and its pictures by name; returns its path."""
     from markupsafe import Markup
 
-    # our own drawing: whatever text a user put into it matplotlib has escaped
-    drawn = {name: {"svg": Markup(picture.svg), "about": picture.about} for name, picture in made.items()}
+    # safe as markup: matplotlib has escaped whatever text of a user stands in it
+    drawn = {name: {"svg": Markup(picture.svg), "about": picture.about} for name, picture in pictures.items()}
     labels = [row.label for row in summary.rows]
     text = render(
         "report.html.j2",
@@ -73,7 +73,7 @@ def write_page(summary: Summary, made: dict[str, Picture], folder: Path) -> Path
 
 
 def train_command(plan: Plan, variant: Variant, seed: int) -> str:
-    """What makes one of the runs alone."""
+    """The command that makes one of the runs by itself."""
     where = [] if plan.config_dir is None else ["--config-dir", plan.config_dir]
     return shlex.join(["seqlab", "train", *variant.command(seed), *where])
 

@@ -35,12 +35,11 @@ _VALIDATION_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Probe:
-    """Costs of one variant. step_seconds: of an optimizer step, compilation and warm-up left out.
-    flops_per_token: of training, forward and backward. validation_seconds: of one in training, estimated from its first
-    batches; final_seconds: of the two whole splits at the end. start_seconds: of a run's process before and after all
-    this, the corpus included. state_bytes: what a sequence needs to be kept while it
-    is written, and generated_per_second: tokens written one after another at batch 1; both None where a task writes
-    nothing."""
+    """Costs of one variant. step_seconds: of an optimizer step, without compilation and warm-up. tokens_per_step:
+    positions read, without padding. flops_per_token: of training, forward and backward. validation_seconds: of one
+    validation during training, estimated from its first batches; final_seconds: of evaluating both held-out splits at
+    the end. start_seconds: of the rest of a run's process, including reading the corpus. state_bytes: of one sequence
+    while it is generated; generated_per_second: tokens at batch 1; both None for a task that generates nothing."""
 
     device: str
     precision: str
@@ -50,13 +49,13 @@ class Probe:
     validation_seconds: float
     state_bytes: int | None
     generated_per_second: float | None
-    final_seconds: float | None = None  # plans of before do not have it
+    final_seconds: float | None = None  # not in plans of earlier versions
     start_seconds: float | None = None
 
 
 @cache
 def start_up_seconds() -> float:
-    """How long it takes until a process of a run has everything imported."""
+    """Seconds until the process of a run has imported everything; measured once."""
     started = time.perf_counter()
     # an optimizer imports torch._dynamo
     subprocess.run([sys.executable, "-P", "-c", "import seqlab.runs.train, torch._dynamo"], check=False)
@@ -64,20 +63,23 @@ def start_up_seconds() -> float:
 
 
 def competing_threads() -> int:
-    """How many other threads want a processor right now (Linux; elsewhere 0): the least of some looks."""
-    looks: list[int] = []
+    """How many other threads are running or ready to run (Linux; elsewhere 0): the least of five samples."""
+    samples: list[int] = []
     for _ in range(5):
         try:
             running = Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0]
         except (OSError, IndexError):
             return 0
-        looks.append(int(running) - 1)  # we are running as well
+        samples.append(int(running) - 1)  # without this one
         time.sleep(0.05)
-    return min(looks)
+    return min(samples)
 
 
 def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
-    """Measure. The steps made here are forgotten; the run itself starts afresh."""
+    """Measure a model on a network of its own: the run itself starts from initial weights.
+
+    Raises NumericError where a step is not finite, ResourceError where memory does not suffice.
+    """
     network = build_network(config, task, device)
     trainer: Trainer[Any] = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)
     network.train()
@@ -114,7 +116,7 @@ def _step_seconds(trainer: Trainer[Any]) -> float:
 
 @torch.inference_mode()
 def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple[int | None, float | None]:
-    """(bytes of state of one sequence, tokens written a second)."""
+    """(bytes of state of one sequence, tokens generated per second at batch 1)."""
     if not isinstance(network, GeneratingNetwork):
         return None, None
     network.eval()

@@ -1,4 +1,4 @@
-"""The runs of a comparison as they stand on the disk, and whether they can stand beside each other."""
+"""The runs of a comparison as they are on disk, and whether they can be compared."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CompletedRun:
 
 
 def read_run(label: str, seed: int, folder: Path) -> CompletedRun | None:
-    """A run's files; None if it has no result."""
+    """Read a run's files; None if it has no result. Raises CheckpointError where its log cannot be read."""
     result = read_result(folder)
     if result is None:
         return None
@@ -60,8 +60,9 @@ def read_run(label: str, seed: int, folder: Path) -> CompletedRun | None:
 
 
 def read_runs(plan: Plan, folder: Path, code: Mapping[str, Mapping[str, str]]) -> list[CompletedRun]:
-    """Every run that has a result. code: the user's own, by label, as it was when it was checked. Raises DataError or
-    CheckpointError where the runs were not made with the same text, or those of a model not with the same code."""
+    """Read every run of the plan that has a result. code: hashes of the user's own code by label, as it was when the
+    models were checked. Raises DataError where runs were not trained on the same text, CheckpointError where runs of a
+    model were not made with the same code."""
     runs: list[CompletedRun] = []
     for variant in plan.variants:
         for seed in plan.seeds:
@@ -91,8 +92,8 @@ def _check_same_data(runs: list[CompletedRun]) -> None:
 
 
 def _check_same_code(runs: list[CompletedRun], checked: Mapping[str, Mapping[str, str]]) -> None:
-    """Seeds of two codes are no row, nor are runs of a code that nobody has checked: code of the user's own may have
-    been changed while its runs were made."""
+    """Runs of different code are not one row, nor are runs of unchecked code: a user's own code may have been changed
+    while the runs were made."""
     seen: dict[str, tuple[str, Mapping[str, str]]] = {}
     for run in runs:
         own = recorded_code(Path(run.folder)) or {}
@@ -109,7 +110,7 @@ def _check_same_code(runs: list[CompletedRun], checked: Mapping[str, Mapping[str
 
 
 def machine_notes(runs: list[CompletedRun]) -> list[str]:
-    """Where runs were not made alike, so that their times cannot be compared."""
+    """Notes where devices or precisions differ between runs, so that their times cannot be compared."""
     notes: list[str] = []
     for key in ("device", "precision"):
         found = sorted({str(run.result.get(key)) for run in runs})

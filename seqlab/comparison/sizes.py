@@ -1,4 +1,4 @@
-"""How large a network is, part by part, and the settings that bring a family to a wanted size."""
+"""The number of parameters of a network by part, and the settings with which a family reaches a given number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WIDEST = 1 << 16
 
 @dataclass(frozen=True)
 class Sizes:
-    """Trainable numbers of a network, by the parts that it names itself (Network.parts)."""
+    """Trainable parameters of a network, by the parts that it names itself (Network.parts)."""
 
     embedding: int
     body: int
@@ -35,7 +35,7 @@ class Sizes:
 
 
 def sizes(network: Network[Any]) -> Sizes:
-    """Count a network's parts, each weight once. Raises ConfigError where it names a weight of its own in none."""
+    """Count the parameters of a network's parts, each once. Raises ConfigError where one is in no part."""
     parts, counted = network.parts(), set[int]()
 
     def count(part: tuple[nn.Module | nn.Parameter, ...]) -> int:
@@ -54,14 +54,14 @@ def sizes(network: Network[Any]) -> Sizes:
 
 
 def sizes_of(task: Task[Any], model: ModelConfig) -> Sizes:
-    """The same for a network that is not made: on torch's meta device, where no numbers are stored."""
+    """The same of a network on torch's meta device, which stores no numbers."""
     with torch.device("meta"):
         return sizes(task.build_network(model))
 
 
 def match_size(task: Task[Any], model: ModelConfig, part: Part, target: int) -> ModelConfig:
-    """The settings closest to `target` parameters in `part`, found over widths (and what the family's
-    at_width offers beside). Raises ConfigError, with the nearest sizes, if none is within 2 %."""
+    """The settings closest to `target` parameters in `part`, found by bisection over widths (and among what the
+    family's at_width offers at each). Raises ConfigError, with the nearest sizes, if none is within 2 %."""
 
     def count(candidate: ModelConfig) -> int:
         return int(getattr(sizes_of(task, candidate), part))
@@ -115,7 +115,7 @@ def _at_width(model: ModelConfig, width: int) -> list[ModelConfig]:
 
 
 def changes(before: ModelConfig, after: ModelConfig) -> Iterator[str]:
-    """What differs, as overrides."""
+    """The settings of `after` that differ from `before`, as overrides."""
     for field in fields(before):
         value = getattr(after, field.name)
         if value != getattr(before, field.name):

@@ -1,5 +1,5 @@
-"""What the runs of a comparison came to: one row a model, the pairs, the baselines. Read from the runs' files alone, so
-that it can be made again at any time."""
+"""The results of a comparison: a row for each model, the pairs, the baselines. Made from the runs' files alone, so that
+it can be made again at any time."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from seqlab.comparison.verdict import verdict
 from seqlab.core.baseline import Baseline
 from seqlab.core.metric import Metric
 
-_TIME_NOISE = 0.05
+_TIME_NOISE = 0.05  # of training time
 
 
 @dataclass(frozen=True)
 class Row:
-    """One model over its seeds. test: the primary metric by seed; figures: each metric's mean over seeds. interval: of
-    the mean, 95 %, over what the verdicts are over. seconds_to_target: mean training time until the shared target was
-    first met. pareto_optimal: nothing else is both better on test and quicker to train."""
+    """One model over its seeds. failed: reasons by seed. test: the primary metric by seed, and mean and interval (95 %)
+    of it; figures: each metric's mean over seeds. training_seconds, tokens_per_second: means over seeds.
+    peak_memory_bytes: the most of any run. seconds_to_target: mean training time until the shared target was first met.
+    pareto_optimal: no other model is both better on test and quicker to train."""
 
     variant: Variant
     runs: tuple[CompletedRun, ...]
@@ -47,8 +48,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary:
-    """Everything the report says. target: the worst of the runs' best validations, which every run has met. times: None
-    where no run was made here."""
+    """Everything that the report says. rows: the best model first. verdicts: a sentence for each of pairs. metric:
+    unit, direction and range of the primary metric. target: the worst of the runs' best validations, which every run
+    has reached. times: None where no run was made here."""
 
     plan: Plan
     rows: tuple[Row, ...]
@@ -75,7 +77,7 @@ class Summary:
     @property
     def unit(self) -> str:
         """The primary metric's unit, or its name where it has none."""
-        return self.metric.unit or self.primary.replace("_", " ")
+        return _unit(self.metric, self.primary)
 
 
 def summarise(
@@ -85,12 +87,12 @@ def summarise(
     baselines: Sequence[Baseline],
     command: str,
 ) -> Summary | None:
-    """Put the runs together, best model first; None if there is none."""
+    """Summarise complete runs; None if there are none. failed: reasons by label and seed. command: for the report."""
     if not runs:
         return None
     primary = str(runs[0].result["primary"])
     kind = runs[0].result["metrics"][primary]
-    # runs of before do not know the range
+    # results of earlier versions lack the range
     metric = Metric(0.0, kind["unit"], kind["higher_is_better"], kind.get("lowest"), kind.get("highest"))
     bests = [metric.best(point.value for point in run.curve) for run in runs if run.curve]
     target = shared_target(bests, metric)
@@ -100,15 +102,18 @@ def summarise(
     rows.sort(key=lambda row: (row.mean is None, metric.gain(0.0, row.mean or 0.0)))
     order = {row.label: place for place, row in enumerate(rows)}
     pairs = sorted(analysis.pairs, key=lambda pair: (order[pair.first], order[pair.second]))
-    unit = metric.unit or primary.replace("_", " ")
-    verdicts = tuple(verdict(pair, unit, tested(pairs)) for pair in pairs)
+    verdicts = tuple(verdict(pair, _unit(metric, primary), tested(pairs)) for pair in pairs)
     return Summary(
         plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command, analysis
     )
 
 
+def _unit(metric: Metric, primary: str) -> str:
+    return metric.unit or primary.replace("_", " ")
+
+
 def _samples(plan: Plan, runs: Sequence[CompletedRun], primary: str) -> dict[str, Sample]:
-    """What each model's runs came to on test, in the plan's order; without those that came to no number."""
+    """Each model's figures on test, in the plan's order; without runs whose figure is not finite."""
     found: dict[str, Sample] = {}
     for variant in plan.variants:
         known = [run for run in runs if run.label == variant.label and run.result["test"][primary] is not None]
@@ -156,8 +161,8 @@ def _row(
 
 
 def shared_target(bests: Sequence[float], metric: Metric) -> float | None:
-    """The worst of the runs' best validations; None where that is the worst that the metric can be (as it is shown,
-    to four places): everybody is there without training."""
+    """The worst of the runs' best validations; None where that is the worst possible value (to the four places shown),
+    which every model has before training."""
     if not bests:
         return None
     target = metric.worst(bests)
@@ -165,7 +170,7 @@ def shared_target(bests: Sequence[float], metric: Metric) -> float | None:
 
 
 def _seconds_to(run: CompletedRun, target: float | None, metric: Metric) -> float | None:
-    """Training seconds at the first validation that is as good as the target."""
+    """Training seconds until the first validation that is as good as the target."""
     if target is None:
         return None
     return next((point.seconds for point in run.curve if metric.gain(point.value, target) >= 0), None)

@@ -1,4 +1,4 @@
-"""What a plan and its findings say, cell by cell: for the terminal and for the report."""
+"""A plan and its findings in words and table cells, for the terminal and the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from seqlab.drawing.numbers import clock, compact, described, number
 
 
 def size(count: float | None) -> str:
-    """A count in three figures, or a dash."""
+    """A count to three significant figures, or a dash."""
     return "–" if count is None else compact(count)
 
 
@@ -20,27 +20,27 @@ def data_line(plan: Plan) -> str:
 
 
 def tuned_line(plan: Plan, label: str) -> str:
-    """What the search chose for one model, what failed, and why no more was tried."""
+    """What the search of one model chose and tried, what failed, and why it stopped."""
     tried = plan.tuned[label]
-    known = {value: reached for value, reached in tried.items() if reached is not None}
+    known = {value: validated for value, validated in tried.items() if validated is not None}
     key = plan.tune.key if plan.tune is not None else ""
     overrides = next(variant.overrides for variant in plan.variants if variant.label == label)
     best = next(word.partition("=")[2] for word in overrides if key_of(word) == key)
     ranked = sorted(tried, key=float)
     shown = ", ".join(value if value in known else f"{value} (failed)" for value in ranked)
-    # plans of before do not say why they ended
+    # plans of earlier versions lack the reason
     edge = "at the edge of what was tried, a wider search may find better" if best in (ranked[0], ranked[-1]) else ""
     ended = plan.tune_ended.get(label, edge)
     return f"{label}: {key}={best} validated best of {shown}{f'; {ended}' if ended else ''}"
 
 
 def direction(metric: Metric) -> str:
-    """Which way the metric gets better."""
+    """Which direction of the metric is better, in words."""
     return f"{'higher' if metric.higher_is_better else 'lower'} is better"
 
 
 def target_text(summary: Summary) -> str:
-    """What the shared target is."""
+    """What the column `target` measures."""
     return (
         f"target: minutes of training until validation reached {number(summary.target)} {summary.unit}, "
         "the worst of the runs' best"
@@ -53,7 +53,7 @@ def interval_text(row: Row) -> str:
 
 
 def cost_cells(row: Row) -> list[str]:
-    """What COST_HEADINGS names."""
+    """The costs of one model, in the order of COST_HEADINGS."""
     probe, sizes = row.variant.probe, row.variant.sizes
     every = sizes.params if sizes else row.runs[0].result["parameters"] if row.runs else None
     return [

@@ -87,7 +87,9 @@ def test_as_many_steps_on_other_amounts_of_text_are_named_with_the_remedy(tmp_pa
     (tmp_path / "d").mkdir()
     shorter = unequal_text(_summary(tmp_path / "d", words, words, tokens=(800_000, 50_000), steps=(400, 399)))
     assert shorter is not None
-    assert shorter.startswith("other numbers of steps, and not as much text in each (tokens read: one 800k, other 50k)")
+    assert shorter.startswith(
+        "different numbers of steps, but not the same amount of text in each (tokens read: one 800k, other 50k)"
+    )
     (tmp_path / "e").mkdir()  # a budget of tokens
     assert unequal_text(_summary(tmp_path / "e", words, words, tokens=(25_000, 25_010), steps=(400, 13))) is None
 
@@ -98,7 +100,7 @@ def test_models_with_fewer_seeds_are_named_with_what_verdicts_rest_on(tmp_path: 
     first, second = summary.rows
     first, second = replace(first, test={0: 1.0, 1: 1.1, 2: 1.2}), replace(second, test={0: 1.0, 2: 1.1})
     fewer = replace(summary, rows=(first, second))
-    expected = "the models have other numbers of seeds (one 3, other 2): verdicts rest on 2 of each"
+    expected = "the models have different numbers of seeds (one 3, other 2): verdicts rest on 2 of each"
     assert (unequal_seeds(fewer) or "").startswith(expected)
     for text in published(fewer, tmp_path, 200)[:2]:
         assert expected in text
