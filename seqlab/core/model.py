@@ -32,6 +32,13 @@ class Memory(NamedTuple):
     final_BD: Tensor  # the whole source as one fixed vector
 
 
+def required(memory: Memory | None) -> Memory:
+    """What a CROSS_DECODER cannot do without; raises ValueError where it is not given."""
+    if memory is None:
+        raise ValueError("a cross decoder needs the memory of its source")
+    return memory
+
+
 class Step(Protocol):
     """One position of every row: (y_BD, the state after it), given x_BD, or index_B into a table of inputs."""
 

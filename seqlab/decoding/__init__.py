@@ -1,1 +1,1 @@
-"""How networks write: sampling and greedy search (beam search has its room here)."""
+"""How networks write: sampling, greedy search and beam search, for every family."""

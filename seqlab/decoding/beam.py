@@ -43,13 +43,13 @@ def beam_search(
         token_BK = first_B[:, None].expand(rows, beams)
         for _ in range(length):
             logits_NV, state = step(token_BK.flatten(), state)
-            log_share_BKV = logits_NV.float().log_softmax(-1).view(rows, beams, -1)
+            log_probability_BKV = logits_NV.float().log_softmax(-1).view(rows, beams, -1)
             # what has ended goes on with padding alone, at no cost
-            log_share_BKV = log_share_BKV.masked_fill(done_BK[..., None], float("-inf"))
-            log_share_BKV[..., alphabet.pad] = torch.where(done_BK, 0.0, log_share_BKV[..., alphabet.pad])
-            kinds = log_share_BKV.shape[-1]
-            score_BK, place_BK = (score_BK[..., None] + log_share_BKV).flatten(1).topk(beams)
-            parent_BK, token_BK = place_BK // kinds, place_BK % kinds
+            log_probability_BKV = log_probability_BKV.masked_fill(done_BK[..., None], float("-inf"))
+            log_probability_BKV[..., alphabet.pad] = torch.where(done_BK, 0.0, log_probability_BKV[..., alphabet.pad])
+            vocabulary = log_probability_BKV.shape[-1]
+            score_BK, place_BK = (score_BK[..., None] + log_probability_BKV).flatten(1).topk(beams)
+            parent_BK, token_BK = place_BK // vocabulary, place_BK % vocabulary
             done_BK, length_BK = done_BK.gather(1, parent_BK), length_BK.gather(1, parent_BK)
             length_BK = length_BK + (~done_BK)
             done_BK = done_BK | (token_BK == alphabet.end)

@@ -37,27 +37,27 @@ class Sampling:
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError(f"top-p of {self.top_p:g} is no probability", "give it more than 0 and at most 1")
 
-    def shares(self, logits_BV: Tensor, undrawn: tuple[int, ...] = ()) -> Tensor:
-        """share_BV: the probability with which each token is drawn; 0 for those that never are."""
+    def probabilities(self, logits_BV: Tensor, undrawn: tuple[int, ...] = ()) -> Tensor:
+        """probability_BV, with which each token is drawn; 0 for those that are never drawn."""
         # one call for both: where one token is drawn, each call counts
         floor_V = _floor(logits_BV.shape[-1], undrawn)
         if self.temperature == 0:
-            share_BV = (floor_V + logits_BV).softmax(-1)
-            best_B1 = share_BV.argmax(-1, keepdim=True)
-            only_BV = torch.zeros_like(share_BV).scatter(-1, best_B1, share_BV.gather(-1, best_B1))
+            probability_BV = (floor_V + logits_BV).softmax(-1)
+            best_B1 = probability_BV.argmax(-1, keepdim=True)
+            only_BV = torch.zeros_like(probability_BV).scatter(-1, best_B1, probability_BV.gather(-1, best_B1))
             return only_BV / only_BV.sum(-1, keepdim=True)  # what is not finite stays so, and is seen
-        share_BV = torch.add(floor_V, logits_BV, alpha=1 / self.temperature).softmax(-1)
-        if self.top_k is not None and self.top_k < share_BV.shape[-1]:
-            least_B1 = share_BV.topk(self.top_k).values[:, -1:]
-            share_BV = share_BV.masked_fill(share_BV < least_B1, 0.0)
-            share_BV = share_BV / share_BV.sum(-1, keepdim=True)
+        probability_BV = torch.add(floor_V, logits_BV, alpha=1 / self.temperature).softmax(-1)
+        if self.top_k is not None and self.top_k < probability_BV.shape[-1]:
+            least_B1 = probability_BV.topk(self.top_k).values[:, -1:]
+            probability_BV = probability_BV.masked_fill(probability_BV < least_B1, 0.0)
+            probability_BV = probability_BV / probability_BV.sum(-1, keepdim=True)
         if self.top_p is not None:
-            sorted_BV, order_BV = share_BV.sort(descending=True, stable=True)
+            sorted_BV, order_BV = probability_BV.sort(descending=True, stable=True)
             # the token with which the sum reaches top_p is still in
             out_BV = sorted_BV.cumsum(-1) - sorted_BV >= self.top_p
-            share_BV = torch.zeros_like(share_BV).scatter(-1, order_BV, sorted_BV.masked_fill(out_BV, 0.0))
-            share_BV = share_BV / share_BV.sum(-1, keepdim=True)
-        return share_BV
+            probability_BV = torch.zeros_like(probability_BV).scatter(-1, order_BV, sorted_BV.masked_fill(out_BV, 0.0))
+            probability_BV = probability_BV / probability_BV.sum(-1, keepdim=True)
+        return probability_BV
 
 
 @cache
@@ -75,7 +75,7 @@ def stream(
     batch: BatchT,
     first_B: Tensor,
     length: int,
-    how: Sampling,
+    sampling: Sampling,
     generator: torch.Generator,
 ) -> Iterator[Tensor]:
     """`length` times the next token_B after `first_B`, each as soon as it is drawn.
@@ -88,19 +88,19 @@ def stream(
         step, state = network.start(batch, length)
         for _ in range(length):
             logits_BV, state = step(token_B, state)
-            share_BV = how.shares(logits_BV.float().cpu(), undrawn)
-            # no share is above 1: a sum that is finite has only finite parts
-            if not math.isfinite(share_BV.sum().item()):
+            probability_BV = sampling.probabilities(logits_BV.float().cpu(), undrawn)
+            # no probability is above 1: a sum that is finite has only finite parts
+            if not math.isfinite(probability_BV.sum().item()):
                 what = "the network's scores are not finite: it cannot write"
                 raise NumericError(what, "its weights may have diverged")
-            token_B = draw(share_BV, generator).to(first_B.device)
+            token_B = draw(probability_BV, generator).to(first_B.device)
             yield token_B
 
 
-def draw(share_BV: Tensor, generator: torch.Generator) -> Tensor:
-    """token_B, each with the probability of its share, by a race: a token's time is exponential with its share as the
-    rate, and the first one wins. So does torch.multinomial, whose checks of the shares take longer than that."""
-    return (share_BV / torch.empty_like(share_BV).exponential_(generator=generator)).argmax(-1)
+def draw(probability_BV: Tensor, generator: torch.Generator) -> Tensor:
+    """token_B, each drawn with its probability, by a race: a token's time is exponential with its probability as the
+    rate, and the first one wins. So does torch.multinomial, whose checks of its argument take longer than that."""
+    return (probability_BV / torch.empty_like(probability_BV).exponential_(generator=generator)).argmax(-1)
 
 
 @torch.inference_mode()

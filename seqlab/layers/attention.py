@@ -69,31 +69,31 @@ class SelfAttention(Attention):
         self.output = nn.Linear(width, width)
 
     def forward(
-        self, x_BTD: Tensor, cache: State, start: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
+        self, x_BTD: Tensor, cache: State, offset: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
     ) -> Tensor:
-        """x_BTD stands at positions `start` and on. `cache`, if not (), is (key_BNCK, value_BNCK) with the
-        first `start` positions filled; the new ones are written into it. Where attention is causal,
+        """x_BTD stands at positions `offset` and on. `cache`, if not (), is (key_BNCK, value_BNCK) with the
+        first `offset` positions filled; the new ones are written into it. Where attention is causal,
         padding at the right needs no mask: nothing before it looks that far."""
         query_BNTK, key_BNSK, value_BNSK = self._project(x_BTD, rotation_TK)
-        steps, end = x_BTD.shape[1], start + x_BTD.shape[1]
+        steps, end = x_BTD.shape[1], offset + x_BTD.shape[1]
         if cache != ():
             keys_BNCK, values_BNCK = cache
             assert isinstance(keys_BNCK, Tensor)
             assert isinstance(values_BNCK, Tensor)
-            keys_BNCK[:, :, start:end] = key_BNSK
-            values_BNCK[:, :, start:end] = value_BNSK
+            keys_BNCK[:, :, offset:end] = key_BNSK
+            values_BNCK[:, :, offset:end] = value_BNSK
             key_BNSK, value_BNSK = keys_BNCK[:, :, :end], values_BNCK[:, :, :end]
         mask = None
         if not self.causal and valid_BT is not None:
             mask = valid_BT[:, None, None, :]
-        elif self.causal and start > 0 and steps > 1:
-            mask = x_BTD.new_ones(steps, end, dtype=torch.bool).tril(start)
+        elif self.causal and offset > 0 and steps > 1:
+            mask = x_BTD.new_ones(steps, end, dtype=torch.bool).tril(offset)
         y_BNTK = _attend(
             query_BNTK,
             key_BNSK,
             value_BNSK,
             mask,
-            causal=self.causal and start == 0 and steps > 1,
+            causal=self.causal and offset == 0 and steps > 1,
             dropout=self.dropout if self.training else 0.0,
         )
         y_BTD: Tensor = self.output(_join_heads(y_BNTK))
@@ -109,9 +109,9 @@ class SelfAttention(Attention):
         return query_BNTK, key_BNSK, value_BNSK
 
     def weights(
-        self, x_BTD: Tensor, cache: State, start: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
+        self, x_BTD: Tensor, cache: State, offset: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
     ) -> Tensor:
-        if cache != () or start:
+        if cache != () or offset:
             raise ValueError("weights are those of a sequence that is read at once")
         query_BNTK, key_BNSK, _ = self._project(x_BTD, rotation_TK)
         visible = None
@@ -134,7 +134,7 @@ class CrossAttention(Attention):
         self.key_value = nn.Linear(width, 2 * width)
         self.output = nn.Linear(width, width)
 
-    def read(self, memory: Memory) -> tuple[Tensor, Tensor]:
+    def keys_values(self, memory: Memory) -> tuple[Tensor, Tensor]:
         """The source's (key_BNSK, value_BNSK): made once a source, however many steps look at it."""
         key_BSD, value_BSD = self.key_value(memory.values_BSD).chunk(2, -1)
         return _split_heads(key_BSD, self.heads), _split_heads(value_BSD, self.heads)

@@ -77,8 +77,8 @@ class RecurrentStack(SequenceModel):
 
         def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
             after: list[State] = []
-            for read, norm, before in zip(steps, norms, state, strict=True):
-                x_B, left = read(x_B, before, memory)
+            for layer_step, norm, before in zip(steps, norms, state, strict=True):
+                x_B, left = layer_step(x_B, before, memory)
                 after.append(left)
                 if norm is not None:
                     x_B = norm(x_B)

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seqlab.core.model import Memory, Role, SequenceModel, Step, last_valid
+from seqlab.core.model import Memory, Role, SequenceModel, Step, last_valid, required
 from seqlab.core.state import State
 from seqlab.layers.attention import AdditiveAttention, DotAttention
 
@@ -25,13 +25,13 @@ def fill_role(
     unless `attention` is none, looks at all of the source.
     """
     if role is Role.ENCODER:
-        return TwoDirections(make_causal(), make_causal(), width)
+        return Bidirectional(make_causal(), make_causal(), width)
     if role is Role.CROSS_DECODER:
-        return SourceReading(make_causal(), width, attention)
+        return ConditionedDecoder(make_causal(), width, attention)
     return make_causal()
 
 
-class TwoDirections(SequenceModel):
+class Bidirectional(SequenceModel):
     """One causal model from left to right, one from right to left, their outputs projected back to D."""
 
     def __init__(self, ahead: SequenceModel, back: SequenceModel, width: int) -> None:
@@ -77,8 +77,8 @@ def _mirror(x_BTD: Tensor, valid_BT: Tensor | None) -> Tensor:
     return torch.where(at_T < length_B1, length_B1 - 1 - at_T, at_T)[..., None].expand_as(x_BTD)
 
 
-class SourceReading(SequenceModel):
-    """A causal model that knows a source: its fixed vector at every step (Cho 2014) and, after the
+class ConditionedDecoder(SequenceModel):
+    """A causal model conditioned on a source: its fixed vector at every step (Cho 2014) and, after the
     recurrent kernel, what attention finds in it. After, not before, so that the fused kernel stays whole."""
 
     def __init__(self, causal: SequenceModel, width: int, attention: Literal["none", "additive", "dot"]) -> None:
@@ -94,7 +94,7 @@ class SourceReading(SequenceModel):
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> tuple[Tensor, State]:
-        memory = _required(memory)
+        memory = required(memory)
         y_BTD, state = self.causal(x_BTD + self.condition(memory.final_BD)[:, None], state, valid_BT=valid_BT)
         return (y_BTD if self.attend is None else self.attend(y_BTD, memory)), state
 
@@ -102,24 +102,18 @@ class SourceReading(SequenceModel):
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> dict[str, Tensor]:
         """Those of the causal model."""
-        x_BTD = x_BTD + self.condition(_required(memory).final_BD)[:, None]
+        x_BTD = x_BTD + self.condition(required(memory).final_BD)[:, None]
         return self.causal.signals(x_BTD, state, valid_BT=valid_BT)
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
         """With the causal model stepped in its own way, without a table: inputs differ from row to row, since the
         source's vector is added to them."""
-        read = self.causal.start()
+        causal_step = self.causal.start()
 
         def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
-            memory = _required(memory)
+            memory = required(memory)
             x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
-            y_BD, state = read(x_BD + self.condition(memory.final_BD), state)
+            y_BD, state = causal_step(x_BD + self.condition(memory.final_BD), state)
             return (y_BD if self.attend is None else self.attend(y_BD[:, None], memory)[:, 0]), state
 
         return step
-
-
-def _required(memory: Memory | None) -> Memory:
-    if memory is None:
-        raise ValueError("a cross decoder needs the memory of its source")
-    return memory

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, required
 from seqlab.core.state import State
 from seqlab.errors import ConfigError
 from seqlab.layers.attention import CrossAttention, SelfAttention
@@ -86,20 +86,19 @@ class Block(nn.Module):
         self,
         x_BTD: Tensor,
         cache: State,
-        start: int,
+        offset: int,
         rotation_TK: Tensor | None,
         valid_BT: Tensor | None,
         memory: Memory | None,
     ) -> tuple[Tensor, State]:
         """(y_BTD, cache). A cache is (own keys and values, source's keys and values)."""
         own, source = cache if cache != () else ((), ())
-        x_BTD = x_BTD + self.dropout(self.attention(self.norm(x_BTD), own, start, rotation_TK, valid_BT))
+        x_BTD = x_BTD + self.dropout(self.attention(self.norm(x_BTD), own, offset, rotation_TK, valid_BT))
         if self.cross is not None and self.cross_norm is not None:
-            if memory is None:
-                raise ValueError("a cross decoder needs the memory of its source")
-            read = self.cross.read(memory) if source == () else source
-            x_BTD = x_BTD + self.dropout(self.cross(self.cross_norm(x_BTD), read, memory.valid_BS))
-            source = read if cache != () else ()
+            memory = required(memory)
+            keys_values = self.cross.keys_values(memory) if source == () else source
+            x_BTD = x_BTD + self.dropout(self.cross(self.cross_norm(x_BTD), keys_values, memory.valid_BS))
+            source = keys_values if cache != () else ()
         x_BTD = x_BTD + self.dropout(self.feed_forward(self.feed_forward_norm(x_BTD)))
         return x_BTD, (own, source) if cache != () else ()
 
@@ -164,9 +163,9 @@ class Transformer(SequenceModel):
         return self._continue(x_BTD, state, memory)
 
     def _blocks(
-        self, x_BTD: Tensor, caches: State, start: int, valid_BT: Tensor | None, memory: Memory | None
+        self, x_BTD: Tensor, caches: State, offset: int, valid_BT: Tensor | None, memory: Memory | None
     ) -> tuple[Tensor, State]:
-        at = slice(start, start + x_BTD.shape[1])
+        at = slice(offset, offset + x_BTD.shape[1])
         if self.positions is not None:
             x_BTD = x_BTD + self.positions.table()[at]
         if isinstance(self.sinusoid_TD, Tensor):
@@ -174,7 +173,7 @@ class Transformer(SequenceModel):
         rotation_TK = self.rotation_TK[at] if isinstance(self.rotation_TK, Tensor) else None
         after: list[State] = []
         for block, cache in zip(self.blocks, caches, strict=True):
-            x_BTD, cache = block(x_BTD, cache, start, rotation_TK, valid_BT, memory)
+            x_BTD, cache = block(x_BTD, cache, offset, rotation_TK, valid_BT, memory)
             after.append(cache)
         return self.norm(x_BTD), tuple(after)
 
@@ -183,17 +182,17 @@ class Transformer(SequenceModel):
         filled_B, inputs_BCD, caches = state
         assert isinstance(filled_B, Tensor)
         assert isinstance(inputs_BCD, Tensor)
-        capacity, start = inputs_BCD.shape[1], int(filled_B[0])
+        capacity, filled = inputs_BCD.shape[1], int(filled_B[0])
         outputs: list[Tensor] = []
         while x_BTD.shape[1]:
-            if start == capacity:
-                start = capacity // 2
-                if start:
-                    inputs_BCD[:, :start] = inputs_BCD[:, capacity - start :].clone()
-                    _, caches = self._blocks(inputs_BCD[:, :start], caches, 0, None, memory)
-            piece_BTD, x_BTD = x_BTD[:, : capacity - start], x_BTD[:, capacity - start :]
-            inputs_BCD[:, start : start + piece_BTD.shape[1]] = piece_BTD
-            y_BTD, caches = self._blocks(piece_BTD, caches, start, None, memory)
+            if filled == capacity:
+                filled = capacity // 2
+                if filled:
+                    inputs_BCD[:, :filled] = inputs_BCD[:, capacity - filled :].clone()
+                    _, caches = self._blocks(inputs_BCD[:, :filled], caches, 0, None, memory)
+            piece_BTD, x_BTD = x_BTD[:, : capacity - filled], x_BTD[:, capacity - filled :]
+            inputs_BCD[:, filled : filled + piece_BTD.shape[1]] = piece_BTD
+            y_BTD, caches = self._blocks(piece_BTD, caches, filled, None, memory)
             outputs.append(y_BTD)
-            start += piece_BTD.shape[1]
-        return torch.cat(outputs, 1), (torch.full_like(filled_B, start), inputs_BCD, caches)
+            filled += piece_BTD.shape[1]
+        return torch.cat(outputs, 1), (torch.full_like(filled_B, filled), inputs_BCD, caches)

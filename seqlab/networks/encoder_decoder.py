@@ -15,7 +15,7 @@ from seqlab.core.model import Memory, ModelConfig, Role, context_of
 from seqlab.core.network import GeneratingNetwork, Parts, StepOutput, TokenStep
 from seqlab.core.state import State
 from seqlab.data.batches import TargetBatchT
-from seqlab.data.vocabulary import ALPHABET, PAD, START
+from seqlab.data.vocabulary import ALPHABET
 from seqlab.layers.embedding import TokenEmbedding, token_head
 
 
@@ -61,7 +61,7 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
         return self.decoder.initial_state(rows, capacity=context_of(self.decoder) or 0) if cached else ()
 
     def forward(self, batch: TargetBatchT, state: State) -> StepOutput:
-        before_BT = F.pad(batch.target_BT[:, :-1], (1, 0), value=START)
+        before_BT = F.pad(batch.target_BT[:, :-1], (1, 0), value=self.alphabet.start)
         x_BTD = self.dropout(self.embed_target(before_BT))
         before = self.decoder.initial_state(batch.size) if state == () else state
         hidden_BTD, after = self.decoder(x_BTD, before, memory=self.read(batch))
@@ -69,7 +69,7 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
         loss = F.cross_entropy(
             logits_BTV.flatten(0, 1).float(),
             batch.target_BT.flatten(),
-            ignore_index=PAD,
+            ignore_index=self.alphabet.pad,
             reduction="sum",
             # smoothed targets regularise training (Szegedy 2016); an evaluation reports the plain loss
             label_smoothing=self.label_smoothing if self.training else 0.0,
@@ -78,12 +78,12 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
 
     def start(self, batch: TargetBatchT, capacity: int) -> tuple[TokenStep, State]:
         # no table of inputs: a vocabulary of words may be longer than all that is written
-        read = self.decoder.start()
+        decode = self.decoder.start()
 
         def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
             memory, before = state
             assert isinstance(memory, tuple)
-            hidden_BD, after = read(self.embed_target(token_B), before, Memory(*memory))
+            hidden_BD, after = decode(self.embed_target(token_B), before, Memory(*memory))
             return self.head(hidden_BD), (memory, after)
 
         before = self.decoder.initial_state(batch.size, capacity=capacity)

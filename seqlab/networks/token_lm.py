@@ -63,12 +63,12 @@ class TokenLM(GeneratingNetwork[TokenBatch]):
         state = self.decoder.initial_state(batch.size, capacity=min(prompt + capacity, self._positions()))
         if prompt:
             _, state = self.decoder(self.embed(batch.inputs_BT), state)
-        read = self.decoder.start(self.embed.table())
+        decode = self.decoder.start(self.embed.table())
         # a copy that lies turned in memory: a single row is multiplied faster with it
         W_DV, b_V = self.head.weight.T.contiguous(), self.head.bias
 
         def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
-            hidden_BD, state = read(token_B, state)
+            hidden_BD, state = decode(token_B, state)
             return torch.addmm(b_V, hidden_BD, W_DV), state
 
         return step, state

@@ -17,7 +17,7 @@ from seqlab.decoding.sampling import Sampling, draw, greedy, stream
 from seqlab.errors import ConfigError, NumericError
 
 V = 7
-SHARES = torch.tensor([0.02, 0.02, 0.02, 0.04, 0.1, 0.3, 0.5])
+PROBABILITIES = torch.tensor([0.02, 0.02, 0.02, 0.04, 0.1, 0.3, 0.5])
 PAD, END = 2, 3
 UNDRAWN = (0, 1, END, 5)
 
@@ -40,7 +40,7 @@ class Known(GeneratingNetwork[TokenBatch]):
 
     def step(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
         assert isinstance(state, Tensor)
-        logits_BV = SHARES.log().repeat(len(token_B), 1)
+        logits_BV = PROBABILITIES.log().repeat(len(token_B), 1)
         logits_BV[state == torch.arange(len(token_B)) + 1, END] = 9.0
         return logits_BV, state + 1
 
@@ -62,7 +62,7 @@ def test_tokens_are_drawn_from_the_tempered_distribution(temperature: float) -> 
     first_B = torch.zeros(20_000, dtype=torch.long)
     drawn = sample(Known(), _batch(20_000), first_B, 1, Sampling(temperature=temperature), generator)
     frequencies = torch.bincount(drawn.flatten(), minlength=V) / drawn.numel()
-    expected = (SHARES.log() / temperature).softmax(0)
+    expected = (PROBABILITIES.log() / temperature).softmax(0)
     torch.testing.assert_close(frequencies, expected, rtol=0, atol=0.012)
 
 
@@ -70,23 +70,23 @@ def test_tokens_are_drawn_from_the_tempered_distribution(temperature: float) -> 
 def test_a_temperature_of_0_takes_the_likeliest_of_what_may_be_drawn(rest: dict[str, float]) -> None:
     logits_BV = torch.randn(50, 12, generator=torch.Generator().manual_seed(2))
     logits_BV[:, 1] = 9.0  # the likeliest, which must not be drawn
-    share_BV = Sampling(temperature=0, **rest).shares(logits_BV, UNDRAWN)  # type: ignore[arg-type]
-    assert torch.equal(share_BV.sum(-1), torch.ones(50))
+    probability_BV = Sampling(temperature=0, **rest).probabilities(logits_BV, UNDRAWN)  # type: ignore[arg-type]
+    assert torch.equal(probability_BV.sum(-1), torch.ones(50))
     allowed_V = torch.tensor([token for token in range(12) if token not in UNDRAWN])
-    assert torch.equal(share_BV.argmax(-1), allowed_V[logits_BV[:, allowed_V].argmax(-1)])
-    assert set(share_BV.unique().tolist()) == {0.0, 1.0}
+    assert torch.equal(probability_BV.argmax(-1), allowed_V[logits_BV[:, allowed_V].argmax(-1)])
+    assert set(probability_BV.unique().tolist()) == {0.0, 1.0}
     for seed in range(3):
-        assert torch.equal(draw(share_BV, torch.Generator().manual_seed(seed)), share_BV.argmax(-1))
-    assert bool(Sampling(temperature=0).shares(torch.full((1, 4), float("nan"))).isnan().all())
+        assert torch.equal(draw(probability_BV, torch.Generator().manual_seed(seed)), probability_BV.argmax(-1))
+    assert bool(Sampling(temperature=0).probabilities(torch.full((1, 4), float("nan"))).isnan().all())
 
 
 @pytest.mark.parametrize("rows", [1, 300])
 def test_a_draw_is_that_of_multinomial(rows: int) -> None:
-    share_BV = Sampling(top_k=5).shares(torch.randn(rows, 40, generator=torch.Generator().manual_seed(1)))
+    probability_BV = Sampling(top_k=5).probabilities(torch.randn(rows, 40, generator=torch.Generator().manual_seed(1)))
     mine, theirs = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
     for _ in range(50):
-        expected_B = torch.multinomial(share_BV, 1, generator=theirs)[:, 0]
-        assert torch.equal(draw(share_BV, mine), expected_B)
+        expected_B = torch.multinomial(probability_BV, 1, generator=theirs)[:, 0]
+        assert torch.equal(draw(probability_BV, mine), expected_B)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
@@ -124,8 +124,8 @@ SCORES = st.lists(st.floats(-8, 8, width=32), min_size=5, max_size=12)
 @given(SCORES, st.integers(1, 14), st.floats(0.2, 3.0))
 def test_top_k_keeps_the_likeliest_in_proportion(scores: list[float], k: int, temperature: float) -> None:
     logits_BV = torch.tensor([scores])
-    plain_V = Sampling(temperature=temperature).shares(logits_BV)[0]
-    kept_V = Sampling(temperature=temperature, top_k=k).shares(logits_BV)[0]
+    plain_V = Sampling(temperature=temperature).probabilities(logits_BV)[0]
+    kept_V = Sampling(temperature=temperature, top_k=k).probabilities(logits_BV)[0]
     in_V = kept_V > 0
     assert int(in_V.sum()) >= min(k, len(scores))  # what is as likely as the last one is in as well
     assert float(plain_V[~in_V].max() if bool((~in_V).any()) else 0.0) <= float(plain_V[in_V].min())
@@ -135,8 +135,8 @@ def test_top_k_keeps_the_likeliest_in_proportion(scores: list[float], k: int, te
 @given(SCORES, st.floats(0.01, 1.0))
 def test_top_p_keeps_the_fewest_that_reach_it(scores: list[float], p: float) -> None:
     logits_BV = torch.tensor([scores])
-    plain_V = Sampling().shares(logits_BV)[0]
-    kept_V = Sampling(top_p=p).shares(logits_BV)[0]
+    plain_V = Sampling().probabilities(logits_BV)[0]
+    kept_V = Sampling(top_p=p).probabilities(logits_BV)[0]
     in_V = kept_V > 0
     assert float(plain_V[in_V].sum()) >= p - 1e-5
     assert float(plain_V[in_V].sum() - plain_V[in_V].min()) < p + 1e-5

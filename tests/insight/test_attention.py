@@ -45,7 +45,7 @@ def test_weights_times_values_are_what_looking_across_says() -> None:
     x_BTD, source_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
     memory = Memory(source_BSD, torch.arange(S) < torch.tensor([[S], [4]]), source_BSD[:, 0])
     cross = CrossAttention(D, N, 0.0)
-    read = cross.read(memory)
+    read = cross.keys_values(memory)
     weight_BNTS = cross.weights(x_BTD, read, memory.valid_BS)
     torch.testing.assert_close(cross(x_BTD, read, memory.valid_BS), cross.output(_join(weight_BNTS @ read[1])))
     for module in (DotAttention(D), AdditiveAttention(D)):

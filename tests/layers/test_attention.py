@@ -18,7 +18,7 @@ from seqlab.layers.attention import (
 )
 from seqlab.layers.embedding import TokenEmbedding, token_head
 from seqlab.layers.positions import rotate, rotations, sinusoids
-from seqlab.layers.roles import TwoDirections, fill_role
+from seqlab.layers.roles import Bidirectional, fill_role
 from tests.conftest import tiny_config
 
 B, T, S, D, N = 2, 5, 7, 16, 4
@@ -44,7 +44,7 @@ def test_cross_attention_is_the_formula() -> None:
     torch.manual_seed(0)
     attention, x_BTD, source_BSD = CrossAttention(D, N, 0.0), torch.randn(B, T, D), torch.randn(B, S, D)
     valid_BS = torch.arange(S) < torch.tensor([[S], [2]])
-    read = attention.read(Memory(source_BSD, valid_BS, source_BSD[:, 0]))
+    read = attention.keys_values(Memory(source_BSD, valid_BS, source_BSD[:, 0]))
     expected_BNTK = attention_formula(_heads(attention.query(x_BTD)), *read, visible=valid_BS[:, None, None, :])
     y_BTD = attention(x_BTD, read, valid_BS)
     torch.testing.assert_close(y_BTD, attention.output(expected_BNTK.transpose(1, 2).reshape(B, T, D)))
@@ -134,9 +134,9 @@ def test_two_directions_mirror_each_other() -> None:
     """Read backwards by swapped halves, a sequence gives the same vectors in reverse."""
     torch.manual_seed(0)
     encoder = tiny_config("gru", "char_lm").model.build(Role.ENCODER)
-    assert isinstance(encoder, TwoDirections)
+    assert isinstance(encoder, Bidirectional)
     swapped = fill_role(lambda: tiny_config("gru", "char_lm").model.build(Role.DECODER), Role.ENCODER, D)
-    assert isinstance(swapped, TwoDirections)
+    assert isinstance(swapped, Bidirectional)
     swapped.ahead, swapped.back = encoder.back, encoder.ahead
     assert isinstance(swapped.merge, nn.Linear)
     with torch.no_grad():
