@@ -6,6 +6,7 @@ from functools import partial
 
 from benchmarks.harness import Facts, Pace, Report, interleave, parser, speed_ratio
 from benchmarks.ours import seqlab as train
+from benchmarks.runs import MODELS
 from seqlab.training import device
 
 
@@ -21,7 +22,7 @@ def main() -> None:
     columns = ("task", "model", "kept ms", "glibc default ms", "ratio", "kept peak MB", "glibc default peak MB")
     report = Report("allocator", columns, options)
     for task in ("char_lm", "translation"):
-        for model in ("rnn", "lstm", "gru", "transformer"):
+        for model in MODELS:
             if options.only not in f"{task} {model}":
                 continue
             overrides = (f"model={model}", f"task={task}", "device=cpu")

@@ -6,6 +6,8 @@ from functools import partial
 
 from benchmarks.harness import Facts, Pace, Report, interleave, parser, speed_ratio
 from benchmarks.ours import make_trainer
+from benchmarks.runs import MODELS
+from seqlab.config.sources import group_files
 
 
 def evaluate(pace: Pace, facts: Facts, overrides: tuple[str, ...]) -> None:
@@ -26,8 +28,8 @@ def main() -> None:
     options = made.parse_args()
     columns = ("task", "model", "precision", "fp32 s", "seconds", "ratio", "difference in loss")
     report = Report("evaluation", columns, options)
-    for task in ("char_lm", "sentiment", "translation"):
-        for model in ("rnn", "lstm", "gru", "transformer"):
+    for task in group_files("task", None):
+        for model in MODELS:
             if options.only not in f"{task} {model}":
                 continue
             shared = (f"task={task}", f"model={model}")

@@ -13,6 +13,7 @@ import tempfile
 from typing import Any
 
 from benchmarks.harness import Report, parser
+from benchmarks.runs import MODELS
 
 
 def train(*overrides: str) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def main() -> None:
     made.add_argument("overrides", nargs="*", help="for all runs, e.g. trainer.max_steps=300")
     options = made.parse_args()
     report = Report("precision", ("model", "precision", "fp32 loss", "loss", "difference", "each seed"), options)
-    for model in ("rnn", "lstm", "gru", "transformer"):
+    for model in MODELS:
         if options.only not in model:
             continue
         losses: dict[str, list[float]] = {"fp32": [], options.precision: []}

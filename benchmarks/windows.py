@@ -10,8 +10,8 @@ from functools import partial
 
 from benchmarks.harness import Contender, Report, gigaflops, interleave, matrix_product, parser
 from benchmarks.ours import seqlab
+from benchmarks.runs import MODELS
 
-_MODELS = ("rnn", "lstm", "gru", "transformer")
 _CHARACTERS = 4096
 _WINDOWS = (64, 128, 256, 512, 1024, 2048)
 
@@ -32,7 +32,7 @@ def main() -> None:
                     *((f"model.context={window}",) if model == "transformer" else ()),
                 ),
             )
-            for model in _MODELS
+            for model in MODELS
             if options.only in model
         }  # fmt: skip
         found = interleave(

@@ -57,6 +57,16 @@ def _settings(model: str, task: str) -> frozenset[str]:
     return frozenset(settings([f"model={model}", f"task={task}"]))
 
 
+def has_setting(key: str, model: str = MODELS[0], task: str = TASKS[0]) -> bool:
+    """Whether a model, or a task, has this dotted setting."""
+    return key in _settings(model, task)
+
+
+def causal_overrides(task: str) -> list[str]:
+    """Overrides with which a task that also reads backwards does not; none where there is no such choice."""
+    return ["task.bidirectional=false"] if has_setting("task.bidirectional", task=task) else []
+
+
 def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
     return load_run_config(tiny_overrides(model, task, *overrides))
 

@@ -92,7 +92,7 @@ def _is_one_error(said: str) -> bool:
 def _bad_settings() -> Iterator[Case]:
     """Every setting of every model and task with a value of the wrong kind, and every number out of its range."""
     seen: set[str] = set()
-    for model, task in zip((*world.MODELS, "lstm", "gru"), (*world.TASKS, *world.TASKS), strict=True):
+    for model, task in zip((*world.MODELS, *world.MODELS[:2]), cycle(world.TASKS), strict=False):
         found = settings([f"model={model}", f"task={task}"])
         for key, value in found.items():
             kind = (key, type(value).__name__)

@@ -31,7 +31,6 @@ from seqlab.runs.resume import resume
 from seqlab.runs.train import train
 
 MODELS = tuple(group_files("model", None))
-TASKS = ("char_lm", "sentiment", "translation")
 PRECISIONS = ("fp32", "bf16")
 _SHARED = (
     "model.width=8", "model.layers=1", "model.dropout=0.2", "device=cpu", "device.threads=1", "trainer.max_steps=24",
@@ -45,6 +44,7 @@ _OF_TASK = {
     "sentiment": ("task.corpus=labelled.csv", "task.batch_size=4", "task.word_dropout=0.2", "task.max_length=20"),
     "translation": ("task.corpus=pairs.tsv", "task.batch_size=4", "task.max_length=30"),
 }
+TASKS = tuple(_OF_TASK)
 _WORDS = "the a quick slow brown red fox dog hen cat jumps runs sleeps over under near lazy old tree hill".split()
 
 

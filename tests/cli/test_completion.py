@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.cli.completion import candidates
+from tests.conftest import MODELS
 
 
 def _words(word: str, *earlier: str, config_dir: Path | None = None) -> list[str]:
@@ -18,8 +19,8 @@ def _words(word: str, *earlier: str, config_dir: Path | None = None) -> list[str
 
 
 def test_groups_options_and_keys() -> None:
-    assert _words("mod") == ["model=gru", "model=lstm", "model=rnn", "model=transformer"]
-    assert _words("model=") == ["model=gru", "model=lstm", "model=rnn", "model=transformer"]
+    assert _words("mod") == [f"model={model}" for model in MODELS]
+    assert _words("model=") == [f"model={model}" for model in MODELS]
     assert _words("model=l") == ["model=lstm"]
     assert {"model=", "task=", "optim=", "device="} <= set(_words(""))
     assert _words("trainer.clip_") == ["trainer.clip_norm=", "trainer.clip_value="]

@@ -52,7 +52,7 @@ MISTAKES = {
     ("bpe",): ("there are no subword tokenizers (BPE)", "task.unit=", ""),
     ("~trainer",): ("would remove a setting", "", ""),
     ("~model",): ("would remove a setting", "choose one: model=NAME", ""),
-    ("model=lsmt",): ("no model called 'lsmt'", "did you mean model=lstm?", "gru, lstm, rnn, transformer"),
+    ("model=lsmt",): ("no model called 'lsmt'", "did you mean model=lstm?", ", ".join(MODELS)),
     ("modle=lstm",): ("modle", "did you mean model=lstm?", ""),
     ("experiment=nope",): ("no experiment called 'nope'", "", "experiment: "),
     ("lstm",): ("cannot read the override 'lstm'", "did you mean model=lstm?", "write key=value"),

@@ -61,7 +61,7 @@ model:
 """
 
 
-VIEWS = {
+VIEWS = {  # of the tasks that ship
     "char_lm": {"gradient", "memory", "states", "embedding"},
     "sentiment": {"states", "embedding", "confusion", "errors"},
     "translation": {"states", "attention", "bottleneck", "embedding"},
@@ -89,7 +89,8 @@ def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: 
     words = [command[0], "-m", "seqlab", "inspect", result["folder"], "--config-dir", str(folder), "--json"]
     inspected = subprocess.run(words, check=True, capture_output=True, text=True, cwd="/")
     drawn = json.loads(inspected.stdout)["pictures"]
-    assert {name.partition("-")[0] for name in drawn} == VIEWS[task]
+    views = {name.partition("-")[0] for name in drawn}
+    assert views == VIEWS.get(task, views) != set()
     assert "Warning" not in inspected.stderr
 
 

@@ -15,7 +15,7 @@ from seqlab.runs.setup import build_network, prepare
 from seqlab.training.device import Device
 from seqlab.training.seeds import random_states
 from tests.commands import Capture, Patch, in_process, run
-from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
+from tests.conftest import MODELS, TASKS, causal_overrides, tiny_config, tiny_overrides, tiny_task
 from tests.contracts import zoo
 from tests.contracts.test_causality import FUTURE
 
@@ -102,10 +102,10 @@ def test_a_run_that_was_trained_before_anybody_looked_is_not_compared(
     assert "model=zoo as a decoder sees the future" in said
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "char_lm"])
+@pytest.mark.parametrize("task", TASKS)
 def test_every_task_is_protected(task: str) -> None:
     """Where a task uses a model causally: as the decoder of a translation, or for texts that are read once."""
-    config = tiny_config("rnn", task, *(["task.bidirectional=false"] if task == "sentiment" else []))
+    config = tiny_config("rnn", task, *causal_overrides(task))
     leak = zoo.ZooConfig(width=16, dropout=0.0, tie_embeddings=True, kind="Centred")
     with pytest.raises(ConfigError, match="sees the future"):
         check_before_training(tiny_task(config), leak, "model=leak")
