@@ -9,10 +9,13 @@ import shlex
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from typing import Any
 
 from benchmarks.runs import MODELS
 from benchmarks.tables import markdown, parts, save
+from seqlab.comparison.statistics import Difference, tested
+from seqlab.comparison.verdict import verdict
 from seqlab.config.overrides import spelled
 from seqlab.config.sources import group_files
 from seqlab.drawing.numbers import compact, number
@@ -64,11 +67,19 @@ def table(found: dict[str, Any]) -> str:
         f"`{found['shown']}`: {found['minutes']:.1f} minutes (load before: {found['load']:.1f})",
         markdown(headings, [*map(_cells, summary["rows"]), *baselines]),
         f"Shared target: validation {name} {number(summary['target'])}. Verdicts, {summary['condition']}:",
-        "\n".join(f"- {pair['verdict']}" for pair in summary["pairs"]),
+        "\n".join(f"- {text}" for text in _verdicts(summary)),
         "\n".join(f"- note: {note}" for note in summary["notes"]),
         markdown(("setting", *labels), settings),
     )
     return "\n\n".join(filter(None, sections))
+
+
+def _verdicts(summary: dict[str, Any]) -> list[str]:
+    """The sentences that `seqlab compare` makes of these figures now."""
+    known = {field.name for field in fields(Difference)}
+    pairs = [Difference(**{key: value for key, value in pair.items() if key in known}) for pair in summary["pairs"]]
+    unit = summary["metric"]["unit"] or summary["metric"]["name"].replace("_", " ")
+    return [verdict(pair, unit, tested(pairs)) for pair in pairs]
 
 
 def _plain(value: Any) -> str:
