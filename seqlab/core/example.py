@@ -18,30 +18,31 @@ ReadT = TypeVar("ReadT", bound=Batch, covariant=True)
 class Example(Generic[BatchT]):
     """One text as a network reads it, for pictures.
 
-    batch: one row. tokens: what stands at each of its positions, as a person would write it. written: for a network
-    with a decoder, what that reads, and `answers`, what it then says, position by position. decoder: the dotted name of
-    the part of the network that reads `written`; every other part reads `tokens`. left_out: tokens at the text's end
-    that the network does not read, because it was not trained to read so many at once.
+    batch: one row. tokens: those at each of its positions, as a person would write them. decoder_tokens: those that the
+    decoder reads, in a network that has one; predicted: what it then predicts, position by position. decoder: the
+    dotted name of the part of the network that reads `decoder_tokens`; every other part reads `tokens`. truncated: how
+    many tokens at the end of the text are not read, because the network was not trained to read so many at once.
     """
 
     batch: BatchT
     tokens: tuple[str, ...]
-    written: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
+    decoder_tokens: tuple[str, ...] = ()
+    predicted: tuple[str, ...] = ()
     decoder: str = "decoder"
-    left_out: int = 0
+    truncated: int = 0
 
-    def read_by(self, module: str, positions: int) -> tuple[str, ...]:
-        """The labels of what a module of the network, by its dotted name, reads. Raises ConfigError where it reads
-        another number of positions."""
-        decodes = bool(self.written) and f"{module}.".startswith(f"{self.decoder}.")
-        labels = self.written if decodes else self.tokens
-        if len(labels) != positions:
+    def tokens_of(self, module: str, positions: int) -> tuple[str, ...]:
+        """The tokens that a module of the network, by its dotted name, reads. Raises ConfigError where it reads another
+        number of positions."""
+        decodes = bool(self.decoder_tokens) and f"{module}.".startswith(f"{self.decoder}.")
+        tokens = self.decoder_tokens if decodes else self.tokens
+        if len(tokens) != positions:
             raise ConfigError(
-                f"{module} reads {positions} positions, and the text has {len(labels)}: what stands where is not known",
-                "let the task's method example name the part that reads what is written: Example(decoder=NAME)",
+                f"{module} reads {positions} positions, and the text has {len(tokens)}: which token is where is not "
+                "known",
+                "let the task's method example name the part that reads decoder_tokens: Example(decoder=NAME)",
             )
-        return labels
+        return tokens
 
 
 @runtime_checkable

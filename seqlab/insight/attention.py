@@ -90,8 +90,8 @@ def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
 def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[Any]) -> Picture:
     causal = module.causal
     spread_N, whole = spread(weight_NTS), weight_NTS.shape[1:]
-    keys = example.tokens if module.across else example.read_by(name, whole[1])
-    queries = example.answers if module.across else keys
+    keys = example.tokens if module.across else example.tokens_of(name, whole[1])
+    queries = example.predicted if module.across else keys
     if (len(queries), len(keys)) != whole:
         raise ConfigError(
             f"{name} has weights for {whole[0]} by {whole[1]} positions, and the texts have {len(queries)} and "

@@ -72,7 +72,7 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, search: 
         text = example_source(task).example_text(min(_SHOWN_TOKENS, limit or _SHOWN_TOKENS))
     example = example_reader(task).example(network, text)
     seen = signals_of(network, example)
-    read = example.read_by(seen.module, len(seen.hidden_TH))
+    read = example.tokens_of(seen.module, len(seen.hidden_TH))
     # a model of limited context was never trained to read as much at once as the search needs
     found, searched = _search(task, network) if search and limit is None else ([], 0)
     drawn = _drawn(seen, read[:_SHOWN_TOKENS], found)
@@ -127,7 +127,7 @@ def _search(task: Task[Any], network: Network[Any]) -> tuple[list[Follower], int
     if len(example.tokens) < _ENOUGH_TOKENS:
         return [], 0
     seen = signals_of(network, example)
-    read = example.read_by(seen.module, len(seen.hidden_TH))
+    read = example.tokens_of(seen.module, len(seen.hidden_TH))
     return followers(seen.hidden_TH, features(read)), len(read)
 
 

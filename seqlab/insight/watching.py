@@ -96,9 +96,9 @@ def check_finite(values: Floats, what: str) -> None:
 
 def truncation(example: Example[Any]) -> str:
     """A sentence on what of the text the network did not read, or ''."""
-    if not example.left_out:
+    if not example.truncated:
         return ""
-    return f" The last {example.left_out:,} tokens of the text are not read: the model never had so many in training."
+    return f" The last {example.truncated:,} tokens of the text are not read: the model never had so many in training."
 
 
 def shown(token: str) -> str:

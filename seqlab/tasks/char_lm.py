@@ -267,7 +267,7 @@ class CharLM(Restorable, Task[TokenBatch]):
             raise DataError("there is nothing to look at", "give a text of one character or more")
         text = self.clean(text)
         whole, text = text, text[: context_of(network)]
-        return Example(one_row(self.characters.encode(text)), tuple(text), left_out=len(whole) - len(text))
+        return Example(one_row(self.characters.encode(text)), tuple(text), truncated=len(whole) - len(text))
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[TokenBatch]:
         what = f"task.corpus={self.config.corpus}: its {split} split"

@@ -290,7 +290,7 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         if not tokens:
             raise DataError("there is nothing to look at", "give a text of one word or more")
         read = tokens[: min(self.config.max_length, context_of(network) or len(tokens))]
-        return Example(self._batch([text]), tuple(read), left_out=len(tokens) - len(read))
+        return Example(self._batch([text]), tuple(read), truncated=len(tokens) - len(read))
 
     def _encode(self, tokens: list[str]) -> list[int]:
         """The ids of a text's tokens, cut; one without any still needs one position."""

@@ -359,7 +359,7 @@ class Translation(Restorable, Task[PairBatch]):
         )
         answers = tuple(self.targets.tokens[token] for token in target_BT[0].tolist())
         written = (SPECIALS[START], *answers[:-1])
-        return Example(batch, tuple(tokens), written, answers, left_out=len(whole) - len(tokens))
+        return Example(batch, tuple(tokens), written, answers, truncated=len(whole) - len(tokens))
 
     def translate(
         self, network: Network[PairBatch], texts: list[str], beams: int = 1, length_penalty: float = 0.0

@@ -72,19 +72,19 @@ def test_a_translation_is_looked_at_from_what_is_written(model: str) -> None:
     first = pictures[0]
     example = example_reader(task).example(network, "3 May")
     assert first.data["columns"] == list("3 May")
-    assert first.data["rows"] == list(example.answers)
-    assert example.answers[-1] == "<end>"
-    assert example.written[0] == "<start>"
-    assert len(example.written) == len(example.answers)
+    assert first.data["rows"] == list(example.predicted)
+    assert example.predicted[-1] == "<end>"
+    assert example.decoder_tokens[0] == "<start>"
+    assert len(example.decoder_tokens) == len(example.predicted)
     if model == "gru":
         assert len(pictures) == 1
         return
     by_module = {picture.data["module"]: picture.data for picture in pictures}
     assert by_module["encoder.blocks.0.attention"]["rows"] == list("3 May")
-    assert by_module["decoder.blocks.1.attention"]["columns"] == list(example.written)
+    assert by_module["decoder.blocks.1.attention"]["columns"] == list(example.decoder_tokens)
     # with the map itself: as many heads, rows and columns
     shape = np.array(by_module["decoder.blocks.0.cross"]["weights"]).shape
-    assert shape == (config.tree["model"]["heads"], len(example.answers), 5)
+    assert shape == (config.tree["model"]["heads"], len(example.predicted), 5)
 
 
 def test_maps_are_those_of_a_batch_that_is_read_as_in_training() -> None:

@@ -43,7 +43,7 @@ def test_each_row_stands_for_the_token_that_is_looked_up_in_it(task_name: str) -
         table.register_forward_pre_hook(lambda _, given, name=name: note(name, given[0]))
     with evaluating(network), torch.no_grad():
         network(example.batch, network.initial_state(1))
-    assert set(looked_up.values()) == {example.tokens, example.written} - {()}
+    assert set(looked_up.values()) == {example.tokens, example.decoder_tokens} - {()}
     found = {vectors.name: vectors for vectors in vectors_of(task, network)}
     assert found.keys() == tokens_of.keys()
     for name, vectors in found.items():

@@ -145,7 +145,7 @@ def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
     task, plain = tiny_task(config), tiny_network(config)
     assert isinstance(plain, TranslationNetwork)
     network, example = _Backwards(plain), example_reader(task).example(plain, "3 May")
-    assert len(example.written) != len(example.tokens)
+    assert len(example.decoder_tokens) != len(example.tokens)
 
     class Own(type(task)):  # type: ignore[misc]
         def __init__(self, found: Example[Any]) -> None:
@@ -155,9 +155,9 @@ def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
             return self.found
 
     drawn = states(Own(replace(example, decoder="writes")), network, "3 May", search=False)
-    assert drawn.data["tokens"] == list(example.written)
-    assert len(drawn.data["hidden"]) == len(example.written)
-    with pytest.raises(ConfigError, match=rf"reads {len(example.written)} positions, and the text has 5"):
+    assert drawn.data["tokens"] == list(example.decoder_tokens)
+    assert len(drawn.data["hidden"]) == len(example.decoder_tokens)
+    with pytest.raises(ConfigError, match=rf"reads {len(example.decoder_tokens)} positions, and the text has 5"):
         states(Own(example), network, "3 May", search=False)
     # ours: the encoder comes first, and reads the source
     assert states(task, plain, "3 May", search=False).data["tokens"] == list("3 May")

@@ -140,7 +140,7 @@ def test_a_text_longer_than_any_of_training_is_read_as_far_as_they_went(
     predictor(task).predict(network, "very " * 50, GenerationConfig())
     example = example_reader(task).example(network, "very " * 50)
     assert spy.asked == spy.trained
-    assert (len(example.tokens), example.left_out) == (4, 46)
+    assert (len(example.tokens), example.truncated) == (4, 46)
 
 
 def test_a_recurrent_model_reads_such_a_text_whole(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_sources_and_translations_go_no_further_than_those_of_training(spy: Spy,
     for beams in (1, 3):
         predictor(task).predict(network, "n 123456789012345", GenerationConfig(beams=beams))
     example = example_reader(task).example(network, "n 123456789012345")
-    assert (example.tokens, example.left_out) == (tuple("n 123"), 12)
+    assert (example.tokens, example.truncated) == (tuple("n 123"), 12)
     assert spy.asked == {False: 5, True: 8}
 
 
