@@ -15,13 +15,13 @@ from torch import Tensor
 from seqlab.core.batch import Batch
 
 UNSCORED = -100
-"""The target that cross_entropy ignores: it is read but not scored."""
+"""The target value that cross_entropy ignores: a position that is read but not scored."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenBatch(Batch):
-    """Tokens and those that follow them; targets of UNSCORED are not scored. starts_B: where in its split each row's
-    first target stands, so that what is found for a token can be told by its place in the text."""
+    """Tokens and the tokens that follow them; targets of UNSCORED are not scored. starts_B: the position of each row's
+    first target in its split, so that results can be reported by position in the text."""
 
     inputs_BT: Tensor
     targets_BT: Tensor
@@ -47,13 +47,13 @@ class TokenBatch(Batch):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledBatch(Batch):
-    """Texts as ids of tokens. A row's label is scored in the window in which the row ends."""
+    """Texts as token ids, with a label each. A row is scored in the window in which its text ends."""
 
     tokens_BT: Tensor
     valid_BT: Tensor
     labels_B: Tensor
-    ends_B: Tensor  # bool: the row's last token stands in this window
-    items_B: Tensor  # each row's place in its split, where its text stands
+    ends_B: Tensor  # bool: the row's last token is in this window
+    items_B: Tensor  # each row's index in its split
 
     @classmethod
     def of(cls, tokens_BT: Tensor, valid_BT: Tensor, labels_B: Tensor, items_B: Tensor) -> Self:
@@ -86,11 +86,11 @@ class LabelledBatch(Batch):
 
 @dataclass(frozen=True, kw_only=True)
 class TargetBatch(Batch):
-    """What an encoder-decoder is to write; what it reads stands in a subclass. Each target row ends in END, padding is
+    """The targets of an encoder-decoder; a subclass adds the source. Each target row ends with END and is padded with
     PAD."""
 
     target_BT: Tensor
-    items_B: Tensor  # each row's place in its split, where its text stands
+    items_B: Tensor  # each row's index in its split
 
 
 TargetBatchT = TypeVar("TargetBatchT", bound=TargetBatch)
@@ -98,20 +98,20 @@ TargetBatchT = TypeVar("TargetBatchT", bound=TargetBatch)
 
 @dataclass(frozen=True, kw_only=True)
 class PairBatch(TargetBatch):
-    """Sources and what is to be written for them."""
+    """Source and target sequences."""
 
     source_BS: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesBatch(Batch):
-    """Measurements and those to be predicted at each position. A series that is longer than a batch goes on in the
-    next one, in the same row."""
+    """Input features and the values to predict at each position. A series that is longer than a batch continues in the
+    same row of the next one."""
 
     inputs_BTF: Tensor
     targets_BTK: Tensor
     scored_BT: Tensor  # bool: the targets of this position count
-    items_B: Tensor  # which series of its split each row is
+    items_B: Tensor  # the index of each row's series in its split
 
     @classmethod
     def of(

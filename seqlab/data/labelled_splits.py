@@ -1,4 +1,4 @@
-"""Labelled texts into three splits with as much of each label, and what was found on the way."""
+"""Splitting labelled texts, stratified by label, with notes about the data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = tuple[str, str]
 
 @dataclass(frozen=True)
 class LabelledSplits:
-    """The rows of each split. counts: of each label's rows in the corpus. contradictory: texts with several labels."""
+    """The rows of each split. counts: rows of the corpus by label. contradictory: texts with several labels."""
 
     parts: dict[Split, list[Row]]
     counts: Mapping[str, int]
@@ -29,24 +29,24 @@ class LabelledSplits:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """In the order of their ids."""
+        """The labels in the order of their ids."""
         return tuple(sorted(self.counts))
 
     def describe(self) -> dict[str, int | str]:
-        """For Task.describe."""
+        """Facts about repeated and contradictory texts, for Task.describe."""
         several = {"texts with more than one label": self.contradictory} if self.contradictory else {}
         return {**self.repeats.describe(), **several}
 
     def described_labels(self) -> str:
-        """Each label with its rows, for Task.describe."""
+        """Each label with its number of rows, for Task.describe."""
         return label_counts(self.counts)
 
     def warnings(self) -> Iterator[str]:
-        """For Task.warnings."""
+        """Warnings about the labels and repeated texts."""
         yield from label_warnings(self.counts)
         yield from self.repeats.warnings()
         if self.contradictory:
-            yield f"{self.contradictory:,} texts stand with more than one label: no model can be right each time"
+            yield f"{self.contradictory:,} texts occur with more than one label: no model can get all of them right"
 
 
 def split_labelled(
@@ -60,9 +60,10 @@ def split_labelled(
     label_column: str,
     held_out: Mapping[Split, str],
 ) -> LabelledSplits:
-    """Splits of a corpus, stratified by label, and of files `given` for validation and test, which are taken as they
-    are. With `deduplicate` training texts that stand in validation or test too are left out. corpus, label_column,
-    held_out: the settings that named them, for messages. Raises DataError where labels or rows do not suffice."""
+    """The splits of a corpus, stratified by label; `given` are the rows of validation and test files, which are used
+    unchanged. With `deduplicate`, training texts that also occur in validation or test are dropped. corpus,
+    label_column, held_out: the settings that named them, for messages. Raises DataError if there are too few labels or
+    rows."""
     counts = Counter(label for _, label in rows)
     check_labels(counts, corpus, label_column)
     for split, part in given.items():
@@ -90,7 +91,7 @@ def split_labelled(
 
 
 def _without_repeats(parts: Mapping[Split, list[Row]], deduplicate: bool, corpus: str) -> tuple[list[Row], Repeats]:
-    """(the training rows to keep, what of them stands in the other splits). Raises DataError where none is left."""
+    """(the training rows to keep, the counts of repeated rows). Raises DataError if no row is left."""
     validation, test = ([text for text, _ in parts[split]] for split in HELD_OUT)
     held = {same_text_key(text) for text in (*validation, *test)}
     repeated = [same_text_key(text) in held for text, _ in parts["train"]]
@@ -99,8 +100,8 @@ def _without_repeats(parts: Mapping[Split, list[Row]], deduplicate: bool, corpus
         return parts["train"], Repeats("texts", 0, count, of, *between)
     if count == of:
         raise DataError(
-            f"task.corpus={corpus}: each of the {of:,} training texts stands in validation or test too",
-            "give each text once, or take them as they are with task.deduplicate=false",
+            f"task.corpus={corpus}: all {of:,} training texts also occur in validation or test",
+            "give each text once, or keep them with task.deduplicate=false",
         )
     kept = [row for row, again in zip(parts["train"], repeated, strict=True) if not again]
     return kept, Repeats("texts", count, 0, of, *between)

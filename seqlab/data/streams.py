@@ -1,4 +1,4 @@
-"""Running text as batches: parallel streams that go on from batch to batch, or windows in random order.
+"""Running text as batches: parallel streams that continue from batch to batch, or windows in random order.
 
 Shape letters: N tokens of a split, R rows, B rows of a batch, T time.
 """
@@ -15,19 +15,20 @@ from torch.nn import functional as F
 from seqlab.data.batches import UNSCORED, TokenBatch
 from seqlab.errors import DataError
 
-_CONTEXT_TOKENS = 32_768  # of one batch of contexts: some tens of megabytes of activations
+_CONTEXT_TOKENS = 32_768  # in a batch of contexts: some tens of megabytes of activations
 
 
 def training_streams(ids_N: Tensor, streams: int, window: int, seed: int) -> Iterator[TokenBatch]:
-    """One pass over the text from a start drawn by `seed`, cut into as many streams as have a window each: every token
-    a target once, and each batch goes on where the last one ended."""
+    """One pass over the text from a random start (`seed`), in at most `streams` parallel streams: every token is a
+    target once, and each batch continues where the last one ended. A text shorter than streams x window has fewer
+    streams."""
     streams = min(streams, len(ids_N) // window)
     rows = _rows(ids_N, torch.Generator().manual_seed(seed), streams, math.ceil(len(ids_N) / streams))
     return _in_windows(*rows, window)
 
 
 def random_windows(ids_N: Tensor, batch_size: int, window: int, seed: int) -> Iterator[TokenBatch]:
-    """Every token a target once, in windows whose borders and order are drawn by `seed`."""
+    """One pass over the text in windows with random borders and order (`seed`): every token is a target once."""
     generator = torch.Generator().manual_seed(seed)
     inputs_RT, targets_RT = _rows(ids_N, generator, math.ceil(len(ids_N) / window), window)
     counts_R = (targets_RT != UNSCORED).sum(1)
@@ -39,8 +40,8 @@ def random_windows(ids_N: Tensor, batch_size: int, window: int, seed: int) -> It
 
 
 def evaluation_streams(ids_N: Tensor, streams: int, lead: int) -> Iterator[TokenBatch]:
-    """The text in order, in streams that start evenly spread; each but the first warms up on the `lead` tokens before
-    its own. Batches hold half of that, so that a cache of `lead` positions is never empty."""
+    """The text in order, in evenly spread streams; each but the first warms up on the `lead` tokens before its own.
+    Batches have half that many positions, so that a cache of `lead` positions is never empty."""
     inputs_N, targets_N = ids_N[:-1], ids_N[1:]
     streams = max(1, min(streams, len(inputs_N) // (2 * lead)))
     stride = math.ceil((len(inputs_N) - lead) / streams)
@@ -52,7 +53,7 @@ def evaluation_streams(ids_N: Tensor, streams: int, lead: int) -> Iterator[Token
 
 
 def up_to(most: int | None, batches: Iterator[TokenBatch]) -> Iterator[TokenBatch]:
-    """The first batches, as many as have `most` targets at most; None: all."""
+    """The first batches, with at most `most` targets in all; None: all batches."""
     scored = 0
     for batch in batches:
         scored += batch.target_count
@@ -62,20 +63,19 @@ def up_to(most: int | None, batches: Iterator[TokenBatch]) -> Iterator[TokenBatc
 
 
 def one_row(ids_T: list[int]) -> TokenBatch:
-    """A text that is read whole, whose last token has no target: nobody knows what follows it."""
+    """A batch with one whole text; its last token has no target."""
     ids_BT = torch.tensor([ids_T])
     targets_BT = F.pad(ids_BT[:, 1:], (0, 1), value=UNSCORED)
     return TokenBatch(inputs_BT=ids_BT, targets_BT=targets_BT, target_count=len(ids_T) - 1, positions=len(ids_T))
 
 
 def contexts(ids_N: Tensor, steps: int, longest: int, count: int, what: str) -> Iterator[TokenBatch]:
-    """Rows of `steps` tokens with one target, the token after the last: about `count` targets, spread over the text,
-    the same ones for every `steps` up to `longest`. Raises DataError for a text, which `what` names, without so many
-    tokens."""
+    """Rows of `steps` tokens with one target, the token after them: about `count` targets spread over the text, the
+    same for every `steps` up to `longest`. Raises DataError, which names the text by `what`, if it is too short."""
     if len(ids_N) <= longest:
-        raise DataError(f"{what} of {len(ids_N)} characters holds no stretch of {longest}")
+        raise DataError(f"{what} has {len(ids_N)} characters, too few for a context of {longest}")
     chosen_R = torch.linspace(longest, len(ids_N) - 1, min(count, len(ids_N) - longest)).long()
-    # as many tokens in each batch, whatever the length of its rows
+    # equally many tokens in each batch, whatever the length of its rows
     for target_B in chosen_R.split(max(1, _CONTEXT_TOKENS // steps)):
         inputs_BT = ids_N[target_B[:, None] - steps + torch.arange(steps)]
         targets_BT = torch.full_like(inputs_BT, UNSCORED)

@@ -144,7 +144,9 @@ def test_rows_of_a_network_stay_apart(task: str) -> None:
 def test_a_meter_without_its_primary_metric_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny_config("rnn", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
-    monkeypatch.setattr(type(task.meter("validation")), "primary", "nothing")
+    meter = task.meter("validation")
+    monkeypatch.setattr(meter, "primary", "nothing")
+    monkeypatch.setattr(task, "meter", lambda _: meter)
     with pytest.raises(ConfigError, match="nothing, is not among those that it computes"):
         check_meter(task, network, "model=rnn")
 

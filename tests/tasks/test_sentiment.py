@@ -217,13 +217,13 @@ def test_texts_of_both_validation_and_test_are_counted_and_said(tmp_path: Path) 
 def test_a_text_with_two_labels_is_counted_and_said(tmp_path: Path) -> None:
     task = _task(str(_repeated(tmp_path / "own.csv", copies=2, labels="no yes both")))
     assert task.describe()["texts with more than one label"] == 60
-    assert any("60 texts stand with more than one label" in text for text in task.warnings())
+    assert any("60 texts occur with more than one label" in text for text in task.warnings())
 
 
 def test_a_corpus_that_is_nothing_but_repeats_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("text,label\n" + "a good film,yes\na bad film,no\n" * 30)
-    with pytest.raises(DataError, match="each of the 48 training texts stands in validation or test too"):
+    with pytest.raises(DataError, match="all 48 training texts also occur in validation or test"):
         _task(str(path))
     assert len(_task(str(path), "task.deduplicate=false").texts["train"]) == 48
 
