@@ -15,8 +15,7 @@ from benchmarks.tables import markdown, parts, save
 from seqlab.baselines.n_gram import best_n_gram, xz_bits
 from seqlab.config.run import load_run_config
 from seqlab.config.sources import group_files
-from seqlab.core.baseline import BaselineSource
-from seqlab.core.offers import offers
+from seqlab.core.baseline import baselines_of
 from seqlab.core.task import Task
 from seqlab.drawing.numbers import number
 from seqlab.tasks.char_lm import CharLM
@@ -35,7 +34,7 @@ def main() -> None:
 
 def rows(task: Task[Any]) -> Iterator[dict[str, Any]]:
     """Each baseline with its figures, by metric."""
-    for baseline in task.baselines() if offers(task, BaselineSource) else ():
+    for baseline in baselines_of(task):
         figures = {name: metric.value for name, metric in baseline.metrics.items()}
         yield {"name": baseline.name, "about": baseline.about, "test": figures}
     if isinstance(task, CharLM):

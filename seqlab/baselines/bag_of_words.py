@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
+LabelT = TypeVar("LabelT")
 Labels = Sequence[int]
 Rows = Sequence[Sequence[int]]
 _INVERSE_PENALTIES = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 
 
-def majority(train: Labels, test: Sequence[object]) -> list[int]:
+def majority(train: Sequence[LabelT], test: Sequence[object]) -> list[LabelT]:
     """The most frequent label of training as the prediction for every text of `test`."""
     return [Counter(train).most_common(1)[0][0]] * len(test)
 

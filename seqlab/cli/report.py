@@ -95,9 +95,10 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
         console,
     )
     console.print()
-    _print(f"what {result.model} makes of it:", console)
-    console.print(Padding(Text(printable_lines(result.sample)), (0, 0, 0, 2)))
-    console.print()
+    if result.sample:
+        _print(f"what {result.model} makes of it:", console)
+        console.print(Padding(Text(printable_lines(result.sample)), (0, 0, 0, 2)))
+        console.print()
     _print(f"see it:   {shlex.join(['seqlab', 'board', str(_board_folder(result))])}", console)
     own = ["--config-dir", str(config_dir)] if config_dir is not None else []
     _print(f"see why:  {shlex.join(['seqlab', 'inspect', str(result.folder), *own])}", console)

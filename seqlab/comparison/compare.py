@@ -25,10 +25,9 @@ from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
 from seqlab.comparison.times import compare_times, read_times, record_time
 from seqlab.config.run import RunConfig
-from seqlab.core.baseline import Baseline, BaselineSource
+from seqlab.core.baseline import Baseline, baselines_of
 from seqlab.core.files import write_json
 from seqlab.core.metric import Metric
-from seqlab.core.offers import offers
 from seqlab.errors import ConfigError, DataError, Interrupted, SeqlabError
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
@@ -229,7 +228,7 @@ def _baselines(first: RunConfig, folder: Path, reporter: ComparisonReporter) -> 
     """The task's naive baselines, computed and written to baselines.json."""
     try:
         task = first.task.build()
-        found = list(task.baselines()) if offers(task, BaselineSource) else []
+        found = list(baselines_of(task))
     except Exception as error:  # a corpus that is gone, or too large for one: the comparison is complete without
         reporter.say(f"no baselines: {error.what if isinstance(error, SeqlabError) else error}")
         return []

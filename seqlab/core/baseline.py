@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from seqlab.core.batch import Split
 from seqlab.core.metric import Metric
+from seqlab.core.offers import offers
 
 
 @dataclass(frozen=True)
@@ -34,3 +35,11 @@ class ChanceLevel(Protocol):
     def chance(self, split: Split) -> Baseline:
         """What is reached on a split without learning, as a classifier does that always gives the most frequent label,
         or a language model for which every token is as likely. A run that is no better is warned of."""
+
+
+def baselines_of(task: object) -> Iterator[Baseline]:
+    """What simple methods reach on the test split, or at least chance; nothing where the task offers neither."""
+    if offers(task, BaselineSource):
+        yield from task.baselines()
+    elif offers(task, ChanceLevel):
+        yield task.chance("test")

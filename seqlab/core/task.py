@@ -10,6 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Any, ClassVar, Generic
 
 import torch
@@ -70,11 +71,13 @@ class Task(ABC, Generic[BatchT]):
         return digest.hexdigest()
 
     def vocabulary(self) -> Iterable[str]:
-        """Every token and label in the order of ids: what a network's weights are about. None by default."""
-        return ()
+        """Every token and label in the order of ids: what a network's weights are about. By default the rows of its
+        embeddings, one table after the other."""
+        return chain.from_iterable(self.embedding_tokens().values())
 
     def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
-        """What each row of the network's embeddings stands for, by the names that Network.embeddings gives them."""
+        """What each row of the network's embeddings stands for, by the names that Network.embeddings gives them; by
+        default that of none is known."""
         return {}
 
     def stored_vocabulary(self) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seqlab.core.batch import Batch
+from seqlab.data.vocabulary import PAD
 
 UNSCORED = -100
 """The target value that cross_entropy ignores: a position that is read but not scored."""
@@ -87,10 +88,17 @@ class LabelledBatch(Batch):
 @dataclass(frozen=True, kw_only=True)
 class TargetBatch(Batch):
     """The targets of an encoder-decoder; a subclass adds the source. Each target row ends with END and is padded with
-    PAD."""
+    PAD. target_count, positions: counted in the targets where they are not given."""
 
+    target_count: int = -1
+    positions: int = -1
     target_BT: Tensor
     items_B: Tensor  # each row's index in its split
+
+    def __post_init__(self) -> None:
+        for name in ("target_count", "positions"):
+            if getattr(self, name) < 0:
+                object.__setattr__(self, name, int((self.target_BT != PAD).sum()))
 
 
 TargetBatchT = TypeVar("TargetBatchT", bound=TargetBatch)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from seqlab.core.batch import Split
 from seqlab.data.vocabulary import PAD
 
 Item = TypeVar("Item")
@@ -37,6 +38,13 @@ class Rows:
         # beyond the end of a row any id will do: it is masked
         at_BT = (self.start_R[rows_B, None] + at_T).clamp(max=len(self.ids_N) - 1)
         return self.ids_N[at_BT].masked_fill(~valid_BT, PAD), valid_BT
+
+
+def in_batches(count: int, batch_size: int, seed: int | None) -> Iterator[Tensor]:
+    """items_B: the indices of `count` items in batches, each once, shuffled by the seed, or in order without one."""
+    generator = torch.Generator().manual_seed(seed or 0)
+    order_N = torch.arange(count) if seed is None else torch.randperm(count, generator=generator)
+    yield from order_N.split(batch_size)
 
 
 def bucketed(
@@ -98,7 +106,7 @@ def python_draws(seed: str) -> np.random.RandomState:
     return generator
 
 
-def split_items(items: Sequence[Item], shares: tuple[float, float, float], seed: int) -> dict[str, list[Item]]:
+def split_items(items: Sequence[Item], shares: tuple[float, float, float], seed: int) -> dict[Split, list[Item]]:
     """Train, validation and test parts with these shares, after one shuffle with `seed`."""
     order = list(items)
     random.Random(seed).shuffle(order)

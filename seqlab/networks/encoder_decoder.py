@@ -6,16 +6,17 @@ Shape letters: B batch, T target time, D width, V target vocabulary.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seqlab.core.example import Example
 from seqlab.core.model import Memory, ModelConfig, Role, context_of
 from seqlab.core.network import GeneratingNetwork, Parts, StepOutput, TokenStep
 from seqlab.core.state import State
 from seqlab.data.batches import TargetBatchT
-from seqlab.data.vocabulary import ALPHABET
+from seqlab.data.vocabulary import ALPHABET, Vocabulary
 from seqlab.layers.embedding import TokenEmbedding, token_head
 
 
@@ -52,8 +53,11 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
         """What the encoder makes of a batch's sources."""
 
     def parts(self) -> Parts:
+        """What a subclass has beside these is of the body, as the encoder is."""
         sources = () if self.embed_source is None else (self.embed_source,)
-        return Parts((*sources, self.embed_target), (self.encoder, self.decoder), (self.head,))
+        embedding, body, head = (*sources, self.embed_target), (self.encoder, self.decoder), (self.head,)
+        named = {id(p) for module in (*embedding, *body, *head) for p in module.parameters()}
+        return Parts(embedding, (*body, *(p for p in self.parameters() if id(p) not in named)), head)
 
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
         """Nothing in training: every batch brings its own source. Cached, the decoder's: a target that is longer than
@@ -88,3 +92,13 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
 
         before = self.decoder.initial_state(batch.size, capacity=capacity)
         return step, (tuple(self.read(batch)), before)
+
+
+def written_example(
+    batch: TargetBatchT, tokens: Sequence[str], targets: Vocabulary, *, truncated: int = 0
+) -> Example[TargetBatchT]:
+    """A batch of one row as an example: the tokens that the encoder reads, and the target as the decoder reads and
+    predicts it."""
+    predicted = tuple(targets.tokens[token] for token in batch.target_BT[0].tolist())
+    read = (targets.tokens[ALPHABET.start], *predicted[:-1])
+    return Example(batch, tuple(tokens), read, predicted, truncated=truncated)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
-from torch import Tensor, nn
+from torch import Tensor
 
 from seqlab.baselines.neighbours import nearest
 from seqlab.core.baseline import Baseline
@@ -37,8 +37,6 @@ from seqlab.data.splits import SPLITS, SplitCorpora
 from seqlab.data.vocabulary import (
     END,
     PAD,
-    SPECIALS,
-    START,
     UnknownTokens,
     Vocabulary,
     VocabularySize,
@@ -46,16 +44,17 @@ from seqlab.data.vocabulary import (
     unknown_warnings,
 )
 from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized, too_long
-from seqlab.decoding.search import best_sequence
+from seqlab.decoding.search import best_sequence, best_texts
 from seqlab.errors import DataError
 from seqlab.layers.embedding import TokenEmbedding
 from seqlab.metrics.generation import GenerationMeter
 from seqlab.metrics.likelihood import loss_and_perplexity
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
-from seqlab.networks.encoder_decoder import EncoderDecoder
+from seqlab.networks.encoder_decoder import EncoderDecoder, written_example
 
 _log = logging.getLogger("seqlab")
 CORPORA = ("cldr",)
+_GREEDY = GenerationConfig()
 _HELD_SHARE = 0.05  # of the corpus, for validation and for test
 
 
@@ -323,7 +322,7 @@ class Translation(Restorable, Task[PairBatch]):
         )
 
     def predict(self, network: Network[PairBatch], text: str, generation: GenerationConfig) -> Prediction:
-        (translation,) = self.translate(network, [text], generation.beams, generation.length_penalty)
+        (translation,) = self.translate(network, [text], generation)
         return Prediction(translation, {"translation": translation})
 
     def unknown(self, text: str) -> tuple[str, ...]:
@@ -346,53 +345,38 @@ class Translation(Restorable, Task[PairBatch]):
         if not whole:
             raise DataError("there is nothing to look at", "give a text to translate")
         tokens = whole[: min(self.config.max_length - 1, context_of(network.encoder) or len(whole))]
-        source_BS = torch.tensor([self.sources.encode(tokens)])
-        (written,) = self.write(network, self._sources([text], network)).tolist()
-        said = written[: written.index(END)] if END in written else written
-        target_BT = torch.tensor([[*said, END]])[:, : context_of(network.decoder)]
+        sources = self._sources([text])
+        (written,) = best_sequence(network, sources, self._most(sources)).tolist()
+        ended = [*written[: written.index(END)], END] if END in written else [*written, END]
         batch = PairBatch(
-            source_BS=source_BS,
-            target_BT=target_BT,
+            source_BS=torch.tensor([self.sources.encode(tokens)]),
+            target_BT=torch.tensor([ended])[:, : context_of(network.decoder)],
             items_B=torch.zeros(1, dtype=torch.long),
-            target_count=target_BT.shape[1],
-            positions=source_BS.shape[1] + target_BT.shape[1],
         )
-        answers = tuple(self.targets.tokens[token] for token in target_BT[0].tolist())
-        written = (SPECIALS[START], *answers[:-1])
-        return Example(batch, tuple(tokens), written, answers, truncated=len(whole) - len(tokens))
+        return written_example(batch, tokens, self.targets, truncated=len(whole) - len(tokens))
 
     def translate(
-        self, network: Network[PairBatch], texts: list[str], beams: int = 1, length_penalty: float = 0.0
+        self, network: Network[PairBatch], texts: list[str], generation: GenerationConfig = _GREEDY
     ) -> list[str]:
         """The network's translations: greedy, or the best of some beams."""
-        return self.decode(network, self._sources(texts, network), beams, length_penalty)
+        return self.decode(network, self._sources(texts), generation)
 
-    def _sources(self, texts: list[str], network: nn.Module) -> PairBatch:
+    def _sources(self, texts: list[str]) -> PairBatch:
         """Texts that nobody has translated yet."""
-        sources = [self.sources.encode(self.tokenize(text))[: self.config.max_length - 1] or [END] for text in texts]
-        source_BS = pad(sources).to(next(network.parameters()).device)
-        return PairBatch(
-            source_BS=source_BS,
-            target_BT=source_BS[:, :0],
-            items_B=source_BS[:, 0],
-            target_count=0,
-            positions=0,
-        )
+        longest = self.config.max_length - 1
+        source_BS = pad([self.sources.encode(self.tokenize(text))[:longest] or [END] for text in texts])
+        return PairBatch(source_BS=source_BS, target_BT=source_BS[:, :0], items_B=source_BS[:, 0])
 
     def decode(
-        self, network: Network[PairBatch], batch: PairBatch, beams: int = 1, length_penalty: float = 0.0
+        self, network: Network[PairBatch], batch: PairBatch, generation: GenerationConfig = _GREEDY
     ) -> list[str]:
         """Translations of a batch's sources, as text."""
-        written_BT = self.write(network, batch, beams, length_penalty)
-        joint = "" if self.config.unit == "char" else " "
-        return [joint.join(self.targets.decode(row)) for row in written_BT.tolist()]
+        separator = "" if self.config.unit == "char" else " "
+        return best_texts(self.targets, self._most(batch), network, batch, generation, separator=separator)
 
-    def write(
-        self, network: Network[PairBatch], batch: PairBatch, beams: int = 1, length_penalty: float = 0.0
-    ) -> Tensor:
-        """(B, T) tokens of the translations, each row up to its END."""
-        longest = min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
-        return best_sequence(network, batch, longest, beams, length_penalty)
+    def _most(self, batch: PairBatch) -> int:
+        """How many tokens a translation has at most."""
+        return min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
 
 
 class TranslationNetwork(EncoderDecoder[PairBatch]):
