@@ -1,1 +1,1 @@
-"""What a training must remember, in files that are whole or not there."""
+"""Checkpoints: everything that training needs to go on, in files that are whole or absent."""

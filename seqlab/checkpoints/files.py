@@ -1,8 +1,8 @@
-"""One checkpoint: tensors as safetensors, everything else as JSON, and a manifest of both. No pickle anywhere.
+"""The files of one checkpoint: tensors as safetensors, everything else as JSON, and a manifest of both. No pickle.
 
 A checkpoint is a folder with tensors.safetensors, state.json and MANIFEST.json (size and sha256 of the other two). It
-appears whole or not at all: it is written under another name, flushed to the disk, and renamed. Neither torch nor
-safetensors notices a flipped bit in a weight; the manifest does.
+appears whole or not at all: it is written under another name, flushed to the disk and renamed. Neither torch nor
+safetensors notices a flipped bit in a weight; the hash does.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from torch import Tensor
 from seqlab.core.files import flush, parse_json, read_plain
 from seqlab.errors import CheckpointError
 
-FORMAT = 3  # 2 knew one metric of the best validation; no release wrote a 1
+FORMAT = 3  # format 2 kept only one metric of the best validation
 _OLDEST_FORMAT = 2
 MANIFEST, TENSORS, STATE = "MANIFEST.json", "tensors.safetensors", "state.json"
 _MOST_MANIFEST_BYTES, _MOST_STATE_BYTES = 10_000, 64_000_000
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint whose files are not what was written. Another one may be whole."""
+    """The files of a checkpoint are not what was written. Another checkpoint may be undamaged."""
 
 
 def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> int:
-    """Write a checkpoint of `FORMAT`; one that stands there already is replaced whole. Returns its size in bytes.
+    """Write a checkpoint of `FORMAT`, replacing one that exists already. Returns its size in bytes.
 
-    Raises OSError where the disk does not take it; nothing of it stays then.
+    Raises OSError where it cannot be written, and then leaves nothing behind.
     """
     contents = {
         TENSORS: safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}),
@@ -52,7 +52,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping
             _write(temporary / name, data)
         flush(temporary)
         if folder.exists():
-            folder.rename(displaced)  # sweep() brings it back if a kill leaves nothing in its place
+            folder.rename(displaced)  # sweep() restores it if the process is killed here
         temporary.rename(folder)
         flush(folder.parent)
     except BaseException:
@@ -65,7 +65,7 @@ def write_checkpoint(folder: Path, tensors: Mapping[str, Tensor], state: Mapping
 
 
 def sweep(parent: Path) -> None:
-    """Put right what a killed process left among the checkpoints of `parent`. Only for who has the run's lock."""
+    """Clean up what a killed process left among the checkpoints of `parent`. The caller must hold the run's lock."""
     for old in parent.glob(".old-*"):
         place = parent / old.name.removeprefix(".old-")
         if place.exists():
@@ -77,19 +77,19 @@ def sweep(parent: Path) -> None:
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(tensors, state) of a checkpoint, after its sizes and hashes were found right.
+    """(tensors, state) of a checkpoint whose sizes and hashes are right.
 
     Raises DamagedError if they are not, CheckpointError if there is none or a newer seqlab wrote it.
     """
     if folder.exists() and not folder.is_dir():
-        raise _damaged(folder, "it is no folder")
+        raise _damaged(folder, "it is not a folder")
     if not folder.is_dir():
         raise CheckpointError(f"there is no checkpoint at {folder}", "is this the folder of a run?")
     if not (folder / MANIFEST).is_file():
         raise _damaged(folder, f"{MANIFEST} is missing")
     raw = _read(folder, MANIFEST, _MOST_MANIFEST_BYTES)
     facts = _decode(folder, MANIFEST, raw)
-    # there is one way to write it: a flipped bit in a space would otherwise go unnoticed
+    # the same facts are always written the same way: without this a flipped bit in a space would go unnoticed
     if not _is_manifest(facts) or _encode(facts) != raw:
         raise _damaged(folder, f"{MANIFEST} is not as it was written")
     contents: dict[str, bytes] = {}
@@ -106,7 +106,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def _checked_format(folder: Path, state: Any) -> dict[str, Any]:
     found = state.get("format") if isinstance(state, dict) else None
     if type(found) is not int or found < _OLDEST_FORMAT:
-        raise _damaged(folder, f"{STATE} names no format that there is")
+        raise _damaged(folder, f"{STATE} names no known format")
     if found > FORMAT:
         raise CheckpointError(
             f"the checkpoint at {folder} was written by a newer seqlab (format {found}; this one reads up to {FORMAT})",
@@ -144,7 +144,7 @@ def _decode(folder: Path, name: str, data: bytes) -> Any:
     try:
         return parse_json(data)
     except ValueError as error:
-        raise _damaged(folder, f"{name} is no JSON: {str(error)[:120]}") from error
+        raise _damaged(folder, f"{name} is not JSON: {str(error)[:120]}") from error
 
 
 def _read(folder: Path, name: str, most: int) -> bytes:
@@ -157,7 +157,7 @@ def _read(folder: Path, name: str, most: int) -> bytes:
 
 
 def _memory() -> int:
-    """The bytes that this machine has: no file of more is read, whatever it says of itself."""
+    """The bytes of memory of this machine: no larger file is read, whatever the manifest says."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
@@ -165,7 +165,7 @@ def _memory() -> int:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Unbuffered, so that a full disk is noticed here."""
+    """Write unbuffered, so that a full disk is noticed here, and flush."""
     with path.open("wb", buffering=0) as file:
         left = memoryview(data)
         while left:

@@ -1,20 +1,17 @@
-"""The state of a network, nested tuples of tensors, in a file and back."""
+"""The state of a network, nested tuples of tensors, as named tensors for a file, and back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from seqlab.core.state import State
 
-if TYPE_CHECKING:
-    pass
-
 
 def flatten_state(state: State) -> tuple[dict[str, Tensor], Any]:
-    """A state as numbered tensors and its nesting, e.g. [["0", "1"]], for a file."""
+    """(numbered tensors, the nesting of their numbers), e.g. [["0", "1"]]."""
     tensors: dict[str, Tensor] = {}
 
     def visit(part: State) -> Any:
@@ -35,7 +32,8 @@ def unflatten_state(tensors: Mapping[str, Tensor], shape: Any) -> State:
 
 
 def resembles(state: State, initial: State) -> bool:
-    """Nested alike, and of the same sizes but for rows, and where a network starts with nothing and grows."""
+    """Whether a state can follow from `initial`: the same nesting, dimensions and sizes, apart from rows and from
+    dimensions that start with size 0 and grow."""
     if isinstance(state, Tensor) and isinstance(initial, Tensor):
         sizes = zip(state.shape[1:], initial.shape[1:], strict=False)
         alike = state.ndim == initial.ndim and state.is_floating_point() == initial.is_floating_point()

@@ -1,4 +1,4 @@
-"""The checkpoints of one run: which stay, which to go on from, which is the best."""
+"""The checkpoints of one run: which are kept, and which one to resume from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
-    """Where the checkpoint of a step stands."""
+    """The folder of the checkpoint of a step."""
     return folder / f"step-{step:08d}"
 
 
@@ -24,7 +24,7 @@ def step_of(checkpoint: Path) -> int:
     """The inverse of checkpoint_path. Raises CheckpointError for a folder with another name."""
     digits = checkpoint.name.removeprefix("step-")
     if not (digits.isascii() and digits.isdigit() and checkpoint.name.startswith("step-")):
-        raise CheckpointError(f"{checkpoint} is no checkpoint", "its name should be like step-00000120")
+        raise CheckpointError(f"{checkpoint} is not a checkpoint", "its name should be like step-00000120")
     return int(digits)
 
 
@@ -35,7 +35,7 @@ def checkpoints_in(folder: Path) -> list[Path]:
 
 
 def remove_others(folder: Path, *, last: int, best_steps: Iterable[int]) -> None:
-    """Remove all but the `last` newest checkpoints and the best ones that each of them remembers."""
+    """Remove all but the `last` newest checkpoints and the best one that each of them names."""
     keep = {*checkpoints_in(folder)[-last:], *(checkpoint_path(folder, step) for step in best_steps)}
     for checkpoint in checkpoints_in(folder):
         if checkpoint not in keep:
@@ -43,9 +43,9 @@ def remove_others(folder: Path, *, last: int, best_steps: Iterable[int]) -> None
 
 
 def newest_whole(folder: Path, load: Callable[[Path], T]) -> tuple[Path, T] | None:
-    """The newest checkpoint that `load` finds undamaged, and what it made of it; None where there is none at all.
+    """(the newest checkpoint that `load` finds undamaged, what it returned); None where there is no checkpoint.
 
-    Warns for each damaged one that it passes over. Raises CheckpointError if all of them are damaged.
+    Logs a warning for each damaged one. Raises CheckpointError if all of them are damaged.
     """
     found = checkpoints_in(folder)
     for checkpoint in reversed(found):
@@ -63,8 +63,8 @@ def newest_whole(folder: Path, load: Callable[[Path], T]) -> tuple[Path, T] | No
 
 
 def set_aside(folder: Path, step: int) -> list[Path]:
-    """Rename the checkpoints of later steps to aside-*: a run that goes on from `step` will make its own, and
-    must neither count nor discard by them."""
+    """Rename the checkpoints of later steps to aside-*, and return them: a run that resumes from `step` writes its own,
+    and must not treat these as its own."""
     moved = []
     for checkpoint in reversed(checkpoints_in(folder)):  # a kill half-way must not leave the newest without its best
         if step_of(checkpoint) > step:

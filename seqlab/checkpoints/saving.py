@@ -1,4 +1,4 @@
-"""A trainer's checkpoint written and read."""
+"""Write and read the checkpoints of a trainer."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _STATE = ("tensors", "progress", "interval", "optimizer", "scaler", "carried", "
 
 
 def save_checkpoint(trainer: Trainer[Any], folder: Path) -> None:
-    """Write the checkpoint of the trainer's current step, and remove those that are not kept.
+    """Write the checkpoint of the trainer's current step, and remove those that are no longer kept.
 
-    Raises ResourceError, with what it needs, where the disk does not take it.
+    Raises ResourceError, with the space that is needed, where it cannot be written.
     """
     tensors, state = capture(trainer)
     step = trainer.progress.step
@@ -42,12 +42,12 @@ def save_checkpoint(trainer: Trainer[Any], folder: Path) -> None:
 
 
 def load_checkpoint(checkpoint: Path) -> Parts:
-    """A checkpoint's parts, those of an older format brought up to this one. Raises CheckpointError."""
+    """The parts of a checkpoint; an older format is converted. Raises CheckpointError."""
     tensors, state = read_checkpoint(checkpoint)
     try:
         parts = tensors, state
         if state["format"] == 2 and (best := state["progress"]["best"]) is not None:
-            # one metric was known of it: what a later one also has decides between equals
+            # later checkpoints have further metrics, which decide between equals
             state["progress"]["best"] = {"metrics": [best]}
         missing = [name for name in _STATE if name not in state]
         if missing:

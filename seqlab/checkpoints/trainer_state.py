@@ -1,6 +1,6 @@
-"""What a trainer must remember so that stopping and going on changes nothing, as tensors and JSON.
+"""The state of a trainer as tensors and JSON: all that a resumed run needs to end in the same bits.
 
-Not among it: the order of the data, which follows from the seed and the epoch, and the learning rate, which follows
+The order of the data is not part of it, since it follows from seed and epoch, nor is the learning rate, which follows
 from the step.
 """
 
@@ -60,9 +60,9 @@ def capture(trainer: Trainer[Any]) -> Parts:
 
 
 def restore(trainer: Trainer[Any], parts: Parts, source: str) -> None:
-    """Put a trainer where it was when `parts` was captured. `source` names it in messages.
+    """Restore the trainer to the state in `parts`. source: the checkpoint's name in messages.
 
-    Everything is checked before anything is touched. Raises CheckpointError if it does not fit.
+    Everything is checked before anything is changed. Raises CheckpointError if it does not fit.
     """
     tensors, state = parts
     try:
@@ -99,7 +99,7 @@ def _checked(
     scaler, own_scaler = state["scaler"], own["scaler"]
     need(not scaler or not own_scaler or scaler.keys() == own_scaler.keys(), "the scaler's state")
     device = trainer.device.torch_device
-    # copies: where a tensor lies in a file is not where torch would put it, and kernels round by alignment
+    # copies: tensors from a file are aligned differently, and some kernels round by alignment
     on_device = {name: tensor.clone().to(device) for name, tensor in parts["carried"].items()}
     carried = None if state["carried"] is None else unflatten_state(on_device, state["carried"])
     if carried is not None:
@@ -128,7 +128,7 @@ def _checked(
 def _param_groups(
     own: list[dict[str, Any]], saved: list[dict[str, Any]], need: Callable[[bool, str], None]
 ) -> list[dict[str, Any]]:
-    """The saved groups with tuples where JSON made lists; a setting that only this torch has keeps its value."""
+    """The saved groups, with tuples where JSON has lists; a setting that this torch added keeps its value."""
     need([group["params"] for group in own] == [group["params"] for group in saved], "the optimizer's parameters")
 
     def kind(value: Any) -> Any:
@@ -141,7 +141,7 @@ def _param_groups(
         return tuple(theirs) if isinstance(mine, tuple) else theirs
 
     return [
-        # which kernel is used is for this device to say
+        # the device of this run decides which kernel is used
         {name: mine if name in _KERNELS else value(name, mine, theirs.get(name, mine)) for name, mine in group.items()}
         for group, theirs in zip(own, saved, strict=True)
     ]
@@ -153,8 +153,8 @@ def _slots(
     loose: Mapping[str, Mapping[str, Any]],
     need: Callable[[bool, str], None],
 ) -> dict[int, dict[str, Any]]:
-    """The optimizer's slots by parameter. A fused kernel trusts their shapes, so each parameter must have just those
-    that a step of this optimizer gives it, or none."""
+    """The optimizer's slots by parameter. A fused kernel trusts their shapes, so each parameter must have exactly those
+    that a step of this optimizer creates, or none."""
     slots: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in loose.items()}
     for name, tensor in tensors.items():
         index, _, slot = name.partition(".")
@@ -172,7 +172,7 @@ def _slots(
 
 
 def _slots_after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str, Any]]:
-    """What slots look like, from a step of a copy on copies of the parameters."""
+    """The slots that a step creates, from a copy of the optimizer with copies of the parameters."""
     twin = copy.deepcopy(optimizer)
     for group in twin.param_groups:
         for parameter in group["params"]:
@@ -183,7 +183,7 @@ def _slots_after_a_step(optimizer: torch.optim.Optimizer) -> dict[int, dict[str,
 
 
 def as_dataclass(kind: type[T], values: Any) -> T:
-    """A dataclass from just its fields. Raises TypeError or ValidationError (a ValueError)."""
+    """A dataclass from a mapping of exactly its fields. Raises TypeError or ValidationError (a ValueError)."""
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     if not isinstance(values, dict) or values.keys() != set(names):
         raise TypeError(f"{kind.__name__.strip('_').lower()} should have {', '.join(names)}")

@@ -1,4 +1,4 @@
-"""The numbers of a network by name: into a checkpoint and back."""
+"""The weights of a network by name, checked before they are loaded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqlab.errors import CheckpointError
 
 
 def network_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """The state of a network by name, a tied weight once."""
+    """The weights and buffers of a network by name; a tied weight appears once."""
     every = [name for name, _ in network.named_parameters(remove_duplicate=False)]
     once = {name for name, _ in network.named_parameters()}
     again = {name for name in every if name not in once}
@@ -19,7 +19,7 @@ def network_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 
 def check_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Raise CheckpointError, naming what does not fit, unless `tensors` are the weights of such a network."""
+    """Raise CheckpointError, naming what does not fit, unless `tensors` fit the network."""
     own = network_tensors(network)
     if own.keys() != tensors.keys():
         different = ", ".join(sorted(own.keys() ^ tensors.keys())[:3])
@@ -33,7 +33,7 @@ def check_weights(network: nn.Module, tensors: Mapping[str, Tensor], source: str
 
 
 def load_network(network: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
-    """Copy weights into a network of the same shapes. Raises CheckpointError naming what does not fit."""
+    """Copy weights into a network. Raises CheckpointError, naming what does not fit, before anything is changed."""
     check_weights(network, tensors, source)
     with torch.no_grad():
         for name, tensor in network_tensors(network).items():

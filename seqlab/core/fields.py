@@ -1,4 +1,4 @@
-"""Types of settings, with their ranges."""
+"""Types of settings with their ranges, for pydantic."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def read_plain(path: Path, most: int) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
-            raise ValueError(f"{path.name} is no plain file")
+            raise ValueError(f"{path.name} is not a regular file")
         if facts.st_size > most:
             raise ValueError(f"{path.name} has {facts.st_size:,} bytes and should have {most:,} at most")
         return file.read()

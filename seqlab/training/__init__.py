@@ -1,1 +1,1 @@
-"""The trainer and what stands around it."""
+"""The training loop and its parts."""

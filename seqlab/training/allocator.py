@@ -1,4 +1,4 @@
-"""Keeping memory between steps."""
+"""Keep freed memory between steps."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import ctypes
 import os
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
-# bytes: what is larger still comes from the system, and goes back to it
+# bytes: larger blocks still come from the system and are returned to it
 _MOST = 2**30
-_MOST_OF_OLD = 2**25  # all that older ones take
+_MOST_OF_OLD = 2**25  # the largest value that older versions accept
 
 
 def keep_memory() -> None:
-    """Let glibc keep what tensors give back, for the whole process and once and for all; does nothing elsewhere.
+    """Make glibc keep freed memory for the rest of this process. Does nothing with another C library.
 
-    By itself it returns large blocks to the system at the end of each step and asks for them again in the next, and
-    the system clears every page anew: up to a third of a step of an LSTM on a CPU. GPUs have torch's own cache.
+    By default glibc returns large blocks to the system after each step and requests them again in the next, and the
+    system clears every page anew: up to a third of an LSTM's step on a CPU. On GPUs torch has a cache of its own.
     """
     try:
         if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):

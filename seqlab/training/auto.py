@@ -1,7 +1,7 @@
-"""What `auto` comes to for threads and compilation, from steps of the run itself, and why, in words.
+"""How `auto` chooses threads and compilation: by timing steps of the run itself.
 
-Nothing here changes what is computed, but both change how sums are rounded; so the choice is written down with the run,
-which is resumed with it.
+Neither changes what is computed, but both change how sums are rounded. So the choice is stored with the run, and a
+resumed run keeps it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
 T = TypeVar("T")
-# of compiling a small network on a CPU, measured by `python -m benchmarks compiling` (docs/performance.md)
+# to compile a small network on a CPU with an empty and a filled cache: `python -m benchmarks compiling`
 _COLD_SECONDS, _WARM_SECONDS = 25.0, 2.5
-_MOST_SHARE = 0.02  # of the training time that a trial may take
+_MOST_SHARE = 0.02  # of the planned training time: a trial may take no more
 _COMPILED = ("cpu", "cuda")
 _ROUNDS, _ROUND_SECONDS = 3, 0.25
-_WORTH = 0.95  # more threads, or compilation, are taken if a step then takes less than this share of its time
+_WORTH = 0.95  # more threads, or compilation, must bring a step below this share of its time
 
 
 def needs_steps(config: DeviceConfig) -> bool:
@@ -61,7 +61,7 @@ def decide_by_steps(
 
 
 def _choose_threads(trainer: Trainer[Any]) -> str:
-    """Set the threads that are best. Returns how many and why."""
+    """Set the number of threads with the fastest step. Returns the number and the timings, in words."""
     most = torch.get_num_threads()
     counts = sorted({1, max(1, most // 2), most})
 
@@ -81,7 +81,7 @@ def _choose_threads(trainer: Trainer[Any]) -> str:
 
 
 def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tuple[bool, str]:
-    """(whether to compile, why). Where training is long enough it is tried."""
+    """(whether to compile, the reason). It is tried only where training is long enough to pay for it."""
     device = trainer.device
     if any(isinstance(module, nn.RNNBase) for module in trainer.network.modules()):
         return False, "a recurrent kernel is fused already and is slower compiled"
@@ -115,7 +115,7 @@ def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tu
 
 
 def _in_turns(measured: Mapping[T, Callable[[], float]]) -> dict[T, float]:
-    """The median of each, measured in turns: a machine that is busy for a moment is so for all of them."""
+    """The median of each, measured in alternation: a machine that is busy for a moment is busy for all of them."""
     taken: dict[T, list[float]] = {name: [] for name in measured}
     for turn in range(_ROUNDS):
         for name in list(measured)[:: 1 if turn % 2 else -1]:
@@ -124,7 +124,7 @@ def _in_turns(measured: Mapping[T, Callable[[], float]]) -> dict[T, float]:
 
 
 def planned_seconds(trainer: Trainer[Any], step_seconds: float) -> float:
-    """How long the run will train, by the first of its budgets that is used up."""
+    """The seconds of training until the first of the run's budgets is used up."""
     limit, seconds = trainer.config, math.inf
     if limit.max_seconds is not None:
         seconds = min(seconds, limit.max_seconds)
@@ -138,8 +138,8 @@ def planned_seconds(trainer: Trainer[Any], step_seconds: float) -> float:
 
 
 def marker(trainer: Trainer[Any]) -> Path | None:
-    """A file beside the compiler's cache that says that these steps were compiled before, by this torch; None where
-    the cache has no place that is known."""
+    """A file beside the compiler's cache that exists once this torch has compiled these steps; None where the place of
+    the cache is unknown."""
     try:
         default = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}"
     except (KeyError, OSError, ImportError):  # a user without a name, as in some containers
@@ -155,7 +155,7 @@ def marker(trainer: Trainer[Any]) -> Path | None:
 
 
 def note_compiled(trainer: Trainer[Any]) -> None:
-    """Leave the marker of a run that was compiled; without it the next one only believes that it costs more."""
+    """Leave the marker of a compiled run. Without it the next run only overestimates the cost."""
     if trainer.device.compile and (place := marker(trainer)) is not None:
         with suppress(OSError):
             place.touch()
@@ -168,7 +168,7 @@ def _shapes(window: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
 
 
 def first_steps(trainer: Trainer[Any]) -> Iterator[list[Any]]:
-    """The windows of the run's steps, from its first one on."""
+    """The groups of windows of the run's steps, from the first step on."""
     trainer.progress, trainer.update.state = Progress(), None
     return trainer.windows.groups(trainer.progress)
 
@@ -176,8 +176,8 @@ def first_steps(trainer: Trainer[Any]) -> Iterator[list[Any]]:
 def timed_steps(
     trainer: Trainer[Any], *, least: int, most: int, seconds: float
 ) -> Iterator[tuple[float, NumericError | None]]:
-    """Make the run's first steps until they took so many seconds. For each: how long it took, and the error by which
-    it would have ended the run."""
+    """Train the run's first steps, `least` to `most` of them, until `seconds` are over. Yields the seconds of each, and
+    the error by which it would have ended the run."""
     taken = 0.0
     for done, group in enumerate(islice(first_steps(trainer), most), start=1):
         trainer.device.synchronise()
@@ -192,5 +192,5 @@ def timed_steps(
 
 
 def _step_seconds(trainer: Trainer[Any]) -> float:
-    """The mean of some steps: batches may differ in length. One that is not finite is for the run to find."""
+    """The mean over some steps, since batches may differ in length. A non-finite step is left for the run to report."""
     return statistics.fmean(step for step, _ in timed_steps(trainer, least=1, most=40, seconds=_ROUND_SECONDS))

@@ -1,4 +1,4 @@
-"""What in the budgets of a run may surprise: said once, before it is paid for."""
+"""Notes on budgets that may not do what was meant, given before the time is spent."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from seqlab.training.optim import OptimConfig
     from seqlab.training.trainer import Trainer
 
-_NOTICED_SECONDS = 10.0  # of validation in a whole run; less is nobody's concern
+_NOTICED_SECONDS = 10.0  # of validation in a whole run; less is not worth a note
 _MEASURED_SECONDS = 0.3
 
 
 def budget_notes(config: TrainerConfig, optim: OptimConfig, steps_in: Callable[[int], int]) -> list[str]:
-    """Where one budget ends training before another one is used up, or may do so before the learning rate has decayed.
-    steps_in: how many steps so many epochs are."""
+    """A note where one budget ends training before another is used up, or before the learning rate has decayed.
+    steps_in: the number of optimizer steps in a number of epochs."""
     notes: list[str] = []
     ends = config.max_steps or math.inf
     if config.max_epochs is not None:
@@ -67,8 +67,8 @@ def budget_notes(config: TrainerConfig, optim: OptimConfig, steps_in: Callable[[
 def slow_validation(
     takes: float, between: float, config: TrainerConfig, shorter: Callable[[float], str | None]
 ) -> str | None:
-    """A word where a validation of `takes` seconds is longer than the `between` seconds of training between two of
-    them, and they add up. shorter: the override that leaves a share of a validation (Task.shorter_validation)."""
+    """A note where a validation of `takes` seconds is longer than the `between` seconds of training between two, and
+    all of them together are noticeable. shorter: the override that keeps a share of the validation split."""
     every, steps = config.eval_every_steps, config.max_steps
     due = max(1, steps // every) if steps is not None else 2
     if takes <= between or takes * due < _NOTICED_SECONDS:
@@ -87,8 +87,8 @@ def slow_validation(
 
 
 def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
-    """Of an evaluation with the network as it is, from batches of validation that fit into `at_most` seconds, but two
-    at least. The first counts only where there is no other: a GPU loads its kernels in it."""
+    """Seconds of evaluation per position, timed on validation batches for `at_most` seconds, but on two at least. The
+    first counts only where there is no other: a GPU loads its kernels in it."""
     task, device = trainer.task, trainer.device
     seen, taken = 0, 0.0
 
@@ -110,9 +110,9 @@ def seconds_per_position(trainer: Trainer[Any], at_most: float) -> float:
 
 
 class ValidationWatch:
-    """An Observer that times a part of a validation at the second log line, and says once if a whole one will be longer
-    than the training between two. The first line holds what happens once, such as compilation and loading kernels; it
-    has to do where a validation comes before the second."""
+    """An Observer that times part of a validation at the second log line, and notes once if a whole one will take
+    longer than the training between two. The first line's steps include compilation and loading kernels, so it is used
+    only where a validation comes before the second."""
 
     def __init__(self, trainer: Trainer[Any], say: Callable[[str], None]) -> None:
         self.trainer, self.say, self.lines, self.looked = trainer, say, 0, False
@@ -136,15 +136,15 @@ class ValidationWatch:
             self.say(said)
 
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
-        """Now it is known."""
+        """Nothing to do: its time is known now."""
 
     def saving(self, progress: Progress) -> None:
-        """Nothing to keep."""
+        """Nothing to store."""
 
 
 def cut_note(trainer: TrainerConfig, longest: int) -> str | None:
-    """What truncated backpropagation does to a budget, in words; None where it cuts nothing, or where as many windows
-    are accumulated. longest: positions of the longest batch."""
+    """A note on what truncated backpropagation does to a budget; None where nothing is truncated, or where as many
+    windows are accumulated. longest: positions of the longest batch."""
     windows = 1 if trainer.bptt_steps is None else -(-longest // trainer.bptt_steps)
     if windows == 1 or trainer.accumulate % windows == 0:
         return None

@@ -35,10 +35,10 @@ class TrainerConfig:
 
     @property
     def intervals(self) -> tuple[int, int, int]:
-        """In how many steps it is logged, validated and saved once."""
+        """Steps between two log lines, two validations and two checkpoints."""
         return self.log_every_steps, self.eval_every_steps, self.save_every_steps
 
     @property
     def clips(self) -> bool:
-        """Whether gradients are cut in any way."""
+        """Whether gradients are clipped, by value or by norm."""
         return self.clip_norm is not None or self.clip_value is not None

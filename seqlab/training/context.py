@@ -1,5 +1,5 @@
-"""How far training reaches. A model is never evaluated, looked at or asked to write at positions that it could not have
-been trained on: what it says there is not what it has learned."""
+"""How many positions training reaches. A model is never evaluated, inspected or asked to write at positions that it
+could not have been trained on: its output there is not what it has learned."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from seqlab.errors import ConfigError
 
 
 def _limited(network: nn.Module) -> Iterator[tuple[str, SequenceModel, int]]:
-    """(dotted name, model, context) of each sequence model that has one."""
+    """(dotted name, model, context) of each sequence model with a limited context."""
     for name, module in network.named_modules():
         if isinstance(module, SequenceModel) and module.context is not None:
             yield name, module, module.context
 
 
 def reached(task: Task[Any], part: str, bptt_steps: int | None) -> int:
-    """The most positions that training gives at once to the sequence model of this dotted name."""
+    """The most positions that the sequence model of this dotted name reads at once in training."""
     positions = task.trained_positions(part)
     return positions if bptt_steps is None else min(positions, bptt_steps)
 
@@ -44,9 +44,9 @@ def check_context(network: Network[Any], task: Task[Any], bptt_steps: int | None
 
 
 def shortened(network: Network[Any], task: Task[Any]) -> Iterator[str]:
-    """What a user should know before training: which sequences are longer than what a narrowed model reads at once."""
-    told = dict.fromkeys(context for _, _, context in _limited(network) if context < task.longest())
-    for context in told:
+    """A note for each sequence model that reads fewer positions at once than the longest sequence has."""
+    contexts = dict.fromkeys(context for _, _, context in _limited(network) if context < task.longest())
+    for context in contexts:
         yield (
             f"training reaches {context} positions at once and sequences have up to {task.longest()}: evaluation, "
             f"samples and pictures look no further than {context}"

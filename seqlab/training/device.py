@@ -1,4 +1,4 @@
-"""Which device, in which precision, with how many threads."""
+"""Device, precision and threads: the settings, and what they come to on this machine."""
 
 from __future__ import annotations
 
@@ -28,8 +28,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class DeviceConfig:
     """Settings of `device=...`.
 
-    compile, threads: `auto` measures some steps first (see auto.py). threads: of the CPU; null leaves them as torch
-    takes them.
+    compile, threads: `auto` times some steps first (auto.py). threads: CPU threads; null leaves torch's own choice.
     """
 
     type: Literal["auto", "cpu", "cuda", "mps"]
@@ -40,7 +39,7 @@ class DeviceConfig:
 
 @dataclass(frozen=True)
 class Device:
-    """What a DeviceConfig came to on this machine; `auto` for compile is False until steps were measured."""
+    """What a DeviceConfig comes to on this machine. compile: False for `auto` until steps were timed."""
 
     torch_device: torch.device
     precision: Precision
@@ -52,39 +51,39 @@ class Device:
         return self.torch_device.type
 
     def autocast(self) -> AbstractContextManager[object]:
-        """Matrix products in the chosen precision; everything that needs it stays in fp32."""
+        """The context in which matrix products run in the chosen precision, and what needs fp32 stays in fp32."""
         if self.precision == "fp32":
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
         return torch.autocast(self.name, dtype)
 
     def scaler(self) -> torch.amp.GradScaler:
-        """Scales losses so that fp16 gradients do not vanish (Micikevicius 2018); does nothing otherwise."""
+        """Scales the loss so that fp16 gradients do not underflow (Micikevicius 2018); disabled in other precisions."""
         return torch.amp.GradScaler(self.name, enabled=self.precision == "fp16")
 
     def synchronise(self) -> None:
-        """Wait until the device has done all it was given, so that a clock can be read."""
+        """Wait until the device has finished its work, so that it can be timed."""
         if self.name == "cuda":
             torch.cuda.synchronize()
         elif self.name == "mps":
             torch.mps.synchronize()
 
     def peak_memory_bytes(self) -> int:
-        """The most memory that tensors (CUDA) or this process (elsewhere) took so far."""
+        """The peak memory so far: of tensors on CUDA, of this process elsewhere."""
         if self.name == "cuda":
             return torch.cuda.max_memory_allocated()
         return _peak_of_process()
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch or Python says that memory, of a GPU or of the machine, does not suffice."""
+    """Whether the error says that memory ran out, of a GPU or of the machine."""
     # the CPU's allocator raises a plain RuntimeError
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
 
 
 @contextmanager
 def out_of_memory_in(step: int, batch: Batch) -> Iterator[None]:
-    """What takes more memory than there is as an error that a user can mend. step, batch: what is being made."""
+    """Turn running out of memory into a ResourceError with a remedy. step, batch: what is being computed."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -100,7 +99,7 @@ def out_of_memory_in(step: int, batch: Batch) -> Iterator[None]:
 
 def _peak_of_process() -> int:
     try:
-        # of this program alone: getrusage starts a child with what its parent had taken
+        # of this program alone: getrusage starts a child process with its parent's peak
         lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
@@ -114,9 +113,10 @@ def _peak_of_process() -> int:
 
 
 def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
-    """Choose, check and prepare the device. Raises ConfigError for one that this machine lacks."""
+    """Choose the device and its precision, and prepare this process for it. Raises ConfigError for a device or a
+    precision that this machine lacks."""
     keep_memory()
-    # fp32 is what it says for every family: torch lets cuDNN, here recurrent kernels alone, round to ten bits instead
+    # fp32 means fp32 for every family: by default torch lets cuDNN's recurrent kernels round to TF32, ten bits
     torch.backends.cudnn.allow_tf32 = False
     if isinstance(config.threads, int):
         torch.set_num_threads(config.threads)
@@ -126,7 +126,7 @@ def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
     if deterministic != torch.are_deterministic_algorithms_enabled():
-        torch.use_deterministic_algorithms(deterministic)  # even to say no costs a second: it imports the compiler
+        torch.use_deterministic_algorithms(deterministic)  # even turning it off takes a second: it imports the compiler
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     chosen = next(name for name in ("cuda", "mps", "cpu") if available[name]) if config.type == "auto" else config.type
     if not available[chosen]:
@@ -152,19 +152,19 @@ def _precision(config: DeviceConfig, chosen: str) -> Precision:
 
 
 def has_amx() -> bool:
-    """Whether this CPU multiplies bf16 matrices in tiles, twice as fast as fp32 ones and more."""
+    """Whether this CPU multiplies bf16 matrices in tiles, at least twice as fast as fp32."""
     return bool(torch.cpu._is_amx_tile_supported())
 
 
 def without_slow_parts(device: Device, config: DeviceConfig, network: nn.Module) -> Device:
-    """`device` with fp32 in place of a bf16 that `auto` chose on a CPU, where the network has kernels that have no
-    bf16 form there: torch's nn.GRU and nn.RNN."""
+    """`device`, with fp32 where `auto` chose bf16 on a CPU and the network has kernels without a fast bf16 form there:
+    torch's nn.GRU and nn.RNN."""
     slow = any(isinstance(module, nn.GRU | nn.RNN) for module in network.modules())
     automatic = config.precision == "auto" and device.name == "cpu"
     return replace(device, precision="fp32") if automatic and slow else device
 
 
 def cpp_compiler() -> str | None:
-    """The C++ compiler that torch.compile would find for a CPU."""
+    """The C++ compiler that torch.compile would use on a CPU; None where there is none."""
     named = os.environ.get("CXX")
     return next((found for name in (named, "g++", "clang++", "c++") if name and (found := shutil.which(name))), None)

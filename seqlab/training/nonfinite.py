@@ -1,4 +1,4 @@
-"""What becomes of a step whose loss or gradient is not finite: counted, told of, and in the end no more of them."""
+"""Handling of steps whose loss or gradient is not finite: they are skipped, counted, and end the run when too many."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ _SMALLEST_SCALE = 1.0  # below it gradients overflow fp16 by themselves
 
 
 class Guard:
-    """Keeps what is not finite out of weights and state.
+    """Keeps non-finite values out of weights and state.
 
-    deferred: a GPU works on its own, and asking it whether a norm is finite would make the host wait for it at each
-    step. It is told instead to move nothing by itself, and asked later (Outcomes).
+    deferred: a GPU runs asynchronously, and asking whether a norm is finite would make the host wait in each step. Its
+    optimizer kernel skips such a step by itself instead, and the host reads the norm later (Outcomes).
     """
 
     def __init__(self, network: Network[Any], optimizer: torch.optim.Optimizer, *, deferred: bool) -> None:
         self.network, self.optimizer, self.deferred = network, optimizer, deferred
 
     def judge(self, norm: Tensor, state: State | None, rows: int) -> tuple[float | None, State | None]:
-        """(the norm as far as the host knows it: nan where it has not asked, None where no step is to be made; the
-        state to go on with). norm: (), of loss and gradient together. rows: of the last window."""
+        """(the norm as the host knows it: nan if it has not been read, None if the step is to be skipped; the state to
+        go on with). norm: (), not finite where loss or gradient is not. rows: of the last window."""
         assert state is not None
         if self.deferred:
             initial = self.network.initial_state(rows)
             self.deferred = same_shapes(state, initial)  # a state that grows cannot be chosen on the device
         if self.deferred:
             finite = norm.isfinite()
-            # the kernel moves nothing where this is 1
+            # the kernel changes nothing where this is 1
             self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
             return math.nan, where(finite, state, initial)
         known = float(norm)
-        # a state may hold what is not finite as well
+        # the state may hold non-finite values as well
         return (known, state) if math.isfinite(known) else (None, None)
 
 
@@ -57,13 +57,13 @@ def count_nonfinite(
     scale: float | None,
     remedy: str,
 ) -> NumericError | None:
-    """Count a step that moved no weight. Returns the error that ends the run, if this step is enough; otherwise the
-    first in a row is warned of. remedy: what to set then, in words. scale: of the loss in fp16, which overflows now and
-    then by design; None elsewhere."""
+    """Count a skipped step. Returns the error that ends the run where this is one too many; otherwise the first in a
+    row is logged as a warning. remedy: what to set, in words. scale: of the loss in fp16, which overflows now and then
+    by design; None in other precisions."""
     progress.nonfinite_steps += 1
     progress.nonfinite_in_a_row += 1
     where = f"at step {outcome.step} (epoch {outcome.epoch + 1}, batch {outcome.windows})"
-    what = _enough(progress.nonfinite_in_a_row, where, policy, limit, scale)
+    what = _end_reason(progress.nonfinite_in_a_row, where, policy, limit, scale)
     progress.failed = what is not None
     if what is not None:
         return NumericError(what, f"it moved no weight; try {remedy}")
@@ -73,15 +73,17 @@ def count_nonfinite(
 
 
 def remedies(learning_rate: float, *, clipped: bool, precision: str) -> str:
-    """What may keep a training from diverging, of what is not so already."""
+    """The settings that may stop training from diverging, of those that are not set so already."""
     found = [] if clipped else ["trainer.clip_norm=1 (nothing is clipped now)"]
     found.append(f"optim.learning_rate={learning_rate / 10:g}")
     found += [] if precision == "fp32" else ["device.precision=fp32"]
     return " or ".join(found)
 
 
-def _enough(in_a_row: int, where: str, policy: Literal["skip", "stop"], limit: int, scale: float | None) -> str | None:
-    """Why this step is one too many, or None."""
+def _end_reason(
+    in_a_row: int, where: str, policy: Literal["skip", "stop"], limit: int, scale: float | None
+) -> str | None:
+    """Why the run ends with this step; None where it goes on."""
     if scale is not None and scale < _SMALLEST_SCALE:
         return f"the loss scale collapsed to {scale:g} {where}: fp16 does not hold the gradient"
     if in_a_row >= limit:

@@ -18,9 +18,9 @@ from seqlab.errors import ConfigError
 class OptimConfig(ABC):
     """Base of every optimizer's settings.
 
-    schedule: what follows warm-up: constant, linear, cosine (Loshchilov & Hutter 2017) or inverse_sqrt
-    (Vaswani 2017). final_share: of the learning rate, where linear and cosine end. horizon_steps: where
-    they end; null stands for trainer.max_steps.
+    schedule: after warm-up: constant, linear, cosine (Loshchilov & Hutter 2017) or inverse_sqrt (Vaswani 2017).
+    final_share: the share of the learning rate at which linear and cosine end. horizon_steps: the step at which they
+    end; null stands for trainer.max_steps.
     """
 
     learning_rate: Positive
@@ -32,11 +32,11 @@ class OptimConfig(ABC):
 
     @abstractmethod
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        """A torch optimizer over these parameter groups, which carry their own weight decay."""
+        """A torch optimizer over parameter groups, each with its own weight decay."""
 
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
-        """The optimizer of a network: weight decay on the matrices of its layers, not on biases, norms
-        and embeddings, whose size does not overfit and whose shrinking only slows learning."""
+        """The optimizer of a network: weight decay on the matrices of its layers, not on biases, norms and embeddings:
+        decaying those slows learning and regularises little."""
         embedded = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
@@ -51,7 +51,7 @@ class OptimConfig(ABC):
         return self.schedule in ("linear", "cosine")
 
     def horizon(self, max_steps: int | None) -> int | None:
-        """The step at which the schedule ends. Raises ConfigError where it needs one and has none."""
+        """The step at which the schedule ends. Raises ConfigError where the schedule needs one and none is set."""
         horizon = self.horizon_steps or max_steps
         if horizon is None and self.decays:
             raise ConfigError(
@@ -61,7 +61,7 @@ class OptimConfig(ABC):
         return horizon
 
     def learning_rate_at(self, step: int, horizon: int | None) -> float:
-        """The learning rate of optimizer step `step`, counted from 0. Depends on nothing else."""
+        """The learning rate of optimizer step `step`, counted from 0: a pure function of the step."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / self.warmup_steps
         if self.schedule == "inverse_sqrt":
@@ -107,8 +107,8 @@ class RMSpropConfig(OptimConfig):
 
 
 def skips_on_device(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a step does nothing where the optimizer's `found_inf` is 1, a tensor that the host need not have read.
-    (Fused SGD does so too, but its first step would leave momentum unset.)"""
+    """Whether a step changes nothing where the optimizer's `found_inf`, a tensor on the device, is 1. (Fused SGD does
+    so too, but a first step skipped that way would leave its momentum unset.)"""
     return type(optimizer) is torch.optim.AdamW and all(group["fused"] for group in optimizer.param_groups)
 
 

@@ -1,4 +1,4 @@
-"""What steps came to: a GPU, which works on its own, is asked for several at once."""
+"""Outcomes of steps, read from the device later: a GPU runs asynchronously, and several are read at once."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from seqlab.training.progress import Interval, Progress
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step came to, not yet read from the device: summed nats and the gradient's norm before clipping, which
-    is not finite where the loss is not. epoch, windows: where in the data it was."""
+    """One step's loss sum and gradient norm, not yet read from the device. norm: before clipping, and not finite where
+    the loss is not. epoch, windows: its position in the data. seconds: until the host went on."""
 
     step: int
     epoch: int
@@ -28,21 +28,21 @@ class Outcome:
     targets: int
     tokens: int
     seconds: float
-    nats: Tensor
+    loss_sum: Tensor
     norm: Tensor
 
 
 def _read(outcomes: list[Outcome]) -> list[tuple[float, float]]:
-    """(nats, norm) of each, in one look at the device, which waits until it has made them."""
+    """(loss sum, norm) of each, in one transfer, which waits until the device has computed them."""
     if len(outcomes) == 1:
-        return [(float(outcomes[0].nats), float(outcomes[0].norm))]
-    pairs: list[list[float]] = torch.stack([torch.stack((o.nats, o.norm)) for o in outcomes]).tolist()
-    return [(nats, norm) for nats, norm in pairs]
+        return [(float(outcomes[0].loss_sum), float(outcomes[0].norm))]
+    pairs: list[list[float]] = torch.stack([torch.stack((o.loss_sum, o.norm)) for o in outcomes]).tolist()
+    return [(loss_sum, norm) for loss_sum, norm in pairs]
 
 
 class Outcomes:
-    """Takes what each step came to, and counts it once the device has been asked. interval: sums since the last log
-    line. scaler: of the loss in fp16. remedy: what may keep this training from diverging, in words."""
+    """Takes the outcome of each step and counts it when it is read. interval: sums since the last log line. scaler: of
+    the loss in fp16. remedy: what may stop this training from diverging, in words."""
 
     def __init__(self, config: TrainerConfig, scaler: torch.amp.GradScaler, remedy: str) -> None:
         self.config, self.scaler, self.remedy = config, scaler, remedy
@@ -50,8 +50,8 @@ class Outcomes:
         self.waiting: list[Outcome] = []
         self.since = 0.0
 
-    def take(self, progress: Progress, group: Sequence[Batch], came_to: tuple[Tensor, Tensor], started: float) -> None:
-        """Keep a step until `read`. came_to: summed nats and the gradient's norm. started: by time.perf_counter()."""
+    def take(self, progress: Progress, group: Sequence[Batch], result: tuple[Tensor, Tensor], started: float) -> None:
+        """Keep a step until `read`. result: loss sum and gradient norm. started: by time.perf_counter()."""
         progress.step += 1
         seconds = time.perf_counter() - started
         targets, tokens = targets_in(group), positions_in(group)
@@ -59,26 +59,26 @@ class Outcomes:
         if not self.waiting:
             self.since = started
         where = (progress.step, progress.epoch, progress.windows)
-        self.waiting.append(Outcome(*where, targets, tokens, seconds, *came_to))
+        self.waiting.append(Outcome(*where, targets, tokens, seconds, *result))
 
     def read(self, progress: Progress) -> NumericError | None:
-        """Ask for what is waiting and count it. Returns the error that is to end the run, if one is."""
+        """Read the outcomes that are waiting and count them. Returns the error that ends the run, if there is one."""
         waiting, self.waiting = self.waiting, []
         if not waiting:
             return None
         values = _read(waiting)
-        # a GPU goes on while the host is elsewhere: what counts is the time from the first of these steps to this look
+        # a GPU works on while the host does something else: what counts is the time from the first step to now
         waited = time.perf_counter() - self.since - sum(outcome.seconds for outcome in waiting)
         interval, ended = self.interval, None
         progress.seconds, interval.seconds = progress.seconds + waited, interval.seconds + waited
-        for outcome, (nats, norm) in zip(waiting, values, strict=True):
+        for outcome, (loss_sum, norm) in zip(waiting, values, strict=True):
             if math.isfinite(norm):
                 if ended is None:
                     progress.nonfinite_in_a_row, progress.failed = 0, False
-                interval.nats, interval.targets = interval.nats + nats, interval.targets + outcome.targets
+                interval.nats, interval.targets = interval.nats + loss_sum, interval.targets + outcome.targets
                 interval.tokens, interval.seconds = interval.tokens + outcome.tokens, interval.seconds + outcome.seconds
                 interval.gradient_norms.append(norm)
-            else:  # counted as such, and kept out of the means
+            else:  # kept out of the means
                 error = count_nonfinite(
                     progress,
                     outcome,
@@ -91,7 +91,7 @@ class Outcomes:
         return ended
 
     def scalars(self, progress: Progress, learning_rate: float) -> dict[str, float]:
-        """What a log line says of the steps since the last one, by tag; the next interval begins."""
+        """The scalars of a log line over the steps since the last one, by tag; the next interval begins."""
         interval, self.interval = self.interval, Interval()
         return interval.scalars(progress, learning_rate, self.loss_scale)
 

@@ -1,4 +1,4 @@
-"""How far a training has come, and who is told of it."""
+"""How far training has come, and the observers that are told."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 class Progress:
     """How far training has come. The position in the data is (epoch, windows of it already read).
 
-    best, best_step: the validation whose weights are kept. evaluations_since_best: how many in a row were not better
-    than all before them; one that is only as good is kept, as the newer, and counts. evaluated_step: of the last
-    validation. A signal puts off a validation that is due; the run makes it first when it goes on. failed: the last
-    step ended the run, because its loss or gradient was not finite.
+    best, best_step: the validation whose weights are kept. evaluations_since_best: validations in a row that were not
+    better than all before; an equally good one replaces the best, being newer, and counts all the same. evaluated_step:
+    of the last validation. A signal postpones a validation that is due; the resumed run begins with it. failed: the
+    last step ended the run, because its loss or gradient was not finite.
     """
 
     step: int = 0
@@ -36,11 +36,11 @@ class Progress:
     failed: bool = False
 
     def due(self, every_steps: int) -> bool:
-        """Whether this step has its turn; nothing is due before the first one."""
+        """Whether something that happens every so many steps is due now; nothing is before the first step."""
         return self.step > 0 and self.step % every_steps == 0
 
     def used_up(self, limit: TrainerConfig) -> bool:
-        """Whether steps, seconds or patience have come to their end; epochs end with the data."""
+        """Whether the steps, the seconds or the patience are used up; epochs end with the data."""
         return (
             (limit.max_steps is not None and self.step >= limit.max_steps)
             or (limit.max_seconds is not None and self.seconds >= limit.max_seconds)
@@ -48,7 +48,7 @@ class Progress:
         )
 
     def take(self, criterion: Criterion) -> bool:
-        """Count a validation of this step. Whether its weights are those to keep."""
+        """Count a validation of this step. Returns whether its weights are the ones to keep."""
         self.evaluated_step = self.step
         self.evaluations_since_best = 0 if criterion.better_than(self.best) else self.evaluations_since_best + 1
         if not criterion.replaces(self.best):
@@ -58,21 +58,22 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Somebody who watches: the log files, the display."""
+    """Is told what happens in training: log files, the display."""
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
-        """A few training steps are done; scalars by tag, e.g. train/loss."""
+        """A log line is due. scalars: over the steps since the last one, by tag, e.g. train/loss."""
 
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
-        """A validation is done."""
+        """A validation is done. better: its weights are the best so far, and are kept."""
 
     def saving(self, progress: Progress) -> None:
-        """A checkpoint is about to be written: what was said so far must outlive a kill."""
+        """A checkpoint is about to be written: what was logged so far must survive a kill."""
 
 
 @dataclass
 class Interval:
-    """Sums since the last log line; a checkpoint keeps them, so that the next line is what it would have been."""
+    """Sums since the last log line, kept in checkpoints so that a resumed run logs the same next line. nats: the summed
+    loss."""
 
     nats: float = 0.0
     targets: int = 0
@@ -81,7 +82,7 @@ class Interval:
     gradient_norms: list[float] = field(default_factory=list)
 
     def scalars(self, progress: Progress, learning_rate: float, loss_scale: float | None) -> dict[str, float]:
-        """What a log line says, by tag. loss_scale: in fp16."""
+        """The scalars of a log line, by tag. loss_scale: in fp16, else None."""
         norms = self.gradient_norms
         found = {
             "train/loss": self.nats / self.targets,

@@ -1,4 +1,4 @@
-"""What a run leaves behind for tools: TensorBoard events and metrics.jsonl, one file each."""
+"""The logs of a run: TensorBoard events and metrics.jsonl."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _log = logging.getLogger("seqlab")
 
 
 def _wait_for_later_name(folder: Path) -> None:
-    """TensorBoard reads files in the order of their names: second, host, process. Within one second a higher process
-    number can sort before a lower one."""
+    """Wait until a new event file sorts last. TensorBoard reads files by name: second, host, process number. Within one
+    second a higher process number can sort before a lower one."""
     newest = max((path.name for path in folder.glob("events.out.tfevents.*")), default="")
     mine = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}."
     if newest >= mine:
@@ -36,8 +36,8 @@ def _wait_for_later_name(folder: Path) -> None:
 
 
 def write_image(writer: SummaryWriter, tag: str, png: bytes, step: int) -> None:
-    """A PNG file as one of TensorBoard's images."""
-    width, height = struct.unpack(">II", png[16:24])  # where a PNG says how large it is
+    """Add a PNG file to TensorBoard's images."""
+    width, height = struct.unpack(">II", png[16:24])  # where a PNG holds its size
     image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
     writer._get_file_writer().add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), step)
 
@@ -45,13 +45,13 @@ def write_image(writer: SummaryWriter, tag: str, png: bytes, step: int) -> None:
 class Recorder:
     """An Observer that writes every scalar to both; use it in a `with` statement.
 
-    A run that goes on from `resumed` leaves the curve unbroken: TensorBoard drops what earlier files say of later
-    steps. A disk that takes no more is warned of once, and training goes on.
+    A run resumed at `resumed` continues its curves: TensorBoard drops the later steps of earlier files. A full disk is
+    warned of once, and training goes on.
     """
 
     def __init__(self, folder: Path, *, resumed: Progress | None = None) -> None:
         self._lines = (folder / "metrics.jsonl").open("a", encoding="utf-8")
-        # what was said of the step itself stays, unless the run starts again from nothing
+        # events of the step itself stay, unless the run starts again from the beginning
         purge = None if resumed is None else resumed.step + 1 if resumed.step else 0
         _wait_for_later_name(folder)
         self._board = SummaryWriter(str(folder), flush_secs=30, purge_step=purge)
@@ -71,7 +71,7 @@ class Recorder:
             self._lines.close()
 
     def _heed(self, failure: threading.ExceptHookArgs) -> None:
-        """TensorBoard writes in a thread of its own; what it could not write is raised again by the next call."""
+        """Pass on exceptions of threads, except an OSError of TensorBoard's writer: its next call raises it again."""
         if not isinstance(failure.exc_value, OSError):
             self._hook(failure)
 
@@ -85,8 +85,8 @@ class Recorder:
                 _log.warning("cannot write %s: %s; training goes on without", what, error.strerror or error)
 
     def describe(self, config_yaml: str, settings: Mapping[str, bool | int | float | str], final: list[str]) -> None:
-        """The config as text, and HParams whose metrics are the scalar tags `final`, in this same run
-        (SummaryWriter.add_hparams would make a second, phantom run)."""
+        """Write the config as text, and HParams with the scalar tags `final` as metrics, into this same run
+        (SummaryWriter.add_hparams would create a second one)."""
         with self._warned("TensorBoard's events"):
             self._board.add_text("config", f"```yaml\n{config_yaml}\n```", 0)
             writer = self._board._get_file_writer()
@@ -97,14 +97,14 @@ class Recorder:
     def finish(
         self, progress: Progress, validation: Mapping[str, float], test: Mapping[str, float], sample: str
     ) -> None:
-        """What the weights that were kept reach, the sample, and the HParams session's end. TensorBoard, where runs are
-        laid beside each other to choose among them, gets the validation; test figures go to metrics.jsonl alone."""
+        """Write the metrics of the kept weights, the sample, and the end of the HParams session. TensorBoard, where
+        runs are compared to choose among them, gets validation metrics only; test metrics go to metrics.jsonl."""
         best = {f"val_best/{name}": value for name, value in validation.items()}
         self.show(progress.step, scalars=best, texts={"sample": sample})
         self._line(progress, {f"test/{name}": value for name, value in test.items()})
         with self._warned("TensorBoard's events"):
             self._board._get_file_writer().add_summary(hparams({}, {})[2])
-        self._settle()  # the result, once it is written, says that all of this is there
+        self._sync()  # result.json promises that all of this is there
 
     def show(
         self,
@@ -115,7 +115,7 @@ class Recorder:
         images: Mapping[str, bytes] | None = None,
         histograms: Mapping[str, Any] | None = None,
     ) -> None:
-        """To TensorBoard alone: scalars, texts, PNG files, and arrays whose values are counted, by tag."""
+        """Write to TensorBoard alone, by tag: scalars, texts, PNG files, and arrays as histograms."""
         with self._warned("TensorBoard's events"):
             for tag, value in (scalars or {}).items():
                 self._board.add_scalar(tag, value, step)
@@ -133,16 +133,16 @@ class Recorder:
         self._scalars(progress, {f"val/{name}": metric.value for name, metric in metrics.items()})
         figures = ", ".join(f"{name} {metric.value:.5g}" for name, metric in metrics.items())
         _log.info("step %d: validation %s%s", progress.step, figures, " (best)" if better else "")
-        # a killed process keeps its curve up to the last validation
+        # a killed process keeps its curves up to the last validation
         with self._warned("TensorBoard's events"):
             self._board.flush()
 
     def saving(self, progress: Progress) -> None:
-        # what goes on from the checkpoint will not say again what came before it
-        self._settle()
+        # a run that resumes from the checkpoint does not log again what came before it
+        self._sync()
 
-    def _settle(self) -> None:
-        """Bring to the disk what was said so far."""
+    def _sync(self) -> None:
+        """Flush everything that was logged so far to the disk."""
         with self._warned("TensorBoard's events"):
             self._board.flush()
             for path in self._folder.glob("events.out.tfevents.*"):

@@ -1,5 +1,4 @@
-"""What a reader should know of a result that its figures do not say: no better than chance, or not trained to its
-end."""
+"""Remarks on a result that its metrics alone do not tell: no better than chance, or not trained to convergence."""
 
 from __future__ import annotations
 
@@ -12,13 +11,12 @@ from seqlab.core.baseline import Baseline
 from seqlab.core.files import read_plain
 from seqlab.core.metric import Metric
 
-_STILL = 0.1  # of its value that a curve would still gain, going on as it went last, over as many steps as it had
+_STILL = 0.1  # of a metric's value, gained by as many steps again at the last slope: still improving
 _MOST_BYTES = 2**30  # of a log
 
 
 def worse_than_chance(metrics: Mapping[str, Metric], primary: str, chance: Baseline | None, remedy: str) -> str | None:
-    """A sentence where the primary metric, or the loss where chance has no such thing, is no better than what needs no
-    learning."""
+    """A remark where the primary metric, or the loss where chance lacks that metric, is no better than chance."""
     name = next((name for name in (primary, "loss") if chance is not None and name in chance.metrics), None)
     if chance is None or name is None or metrics[name].better_than(chance.metrics[name]):
         return None
@@ -30,7 +28,7 @@ def worse_than_chance(metrics: Mapping[str, Metric], primary: str, chance: Basel
 
 
 def still_improving(curve: Sequence[tuple[int, float]], metric: Metric, name: str) -> str | None:
-    """A sentence where the last (step, value) of the curve is the best and the slope that leads to it is steep: as many
+    """A remark where the last (step, value) of the curve is the best and the slope that leads to it is steep: as many
     steps again would gain more than a tenth of the value. metric: direction and unit of the values."""
     if len(curve) < 3:
         return None
@@ -48,7 +46,7 @@ def still_improving(curve: Sequence[tuple[int, float]], metric: Metric, name: st
 
 
 def validations(folder: Path, name: str) -> list[tuple[int, float]]:
-    """(step, value) of each validation of a run that was a number, from its metrics.jsonl."""
+    """(step, value) of each validation of a run, from its metrics.jsonl; those that were not finite are left out."""
 
     def found(lines: Iterable[str]) -> Iterator[tuple[int, float]]:
         for line in lines:
@@ -58,5 +56,5 @@ def validations(folder: Path, name: str) -> list[tuple[int, float]]:
 
     try:
         return list(found(read_plain(folder / "metrics.jsonl", _MOST_BYTES).decode("utf-8").splitlines()))
-    except (OSError, ValueError):  # a disk that took no more, or a device in the log's place, which has no end
+    except (OSError, ValueError):  # cut off by a full disk, or no plain file
         return []

@@ -1,4 +1,4 @@
-"""Everything random derives from one seed through named streams, so that adding one does not shift another."""
+"""Random streams: everything random derives from one seed through named streams, so that a new one shifts no other."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ def stream_seed(seed: int, name: str, index: int = 0) -> int:
 
 
 def seed_global_generators(seed: int, name: str) -> None:
-    """Start torch's global generator, which belongs to dropout, and those of Python and NumPy, which a model of the
-    user's own may draw from, by the stream `name`."""
+    """Seed the global generators by the stream `name`: torch's, which dropout uses, and those of Python and NumPy,
+    which a user's own model may use."""
     torch.manual_seed(stream_seed(seed, name))
     random.seed(stream_seed(seed, f"{name}, python"))
     np.random.seed(stream_seed(seed, f"{name}, numpy") % 2**32)
 
 
 def random_states(device: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Where the global generators stand: of torch, of Python, of NumPy, and of the device if it has its own."""
+    """The states of the global generators of torch, Python, NumPy and the device, if it has its own: (tensors, plain
+    values)."""
     _, words, gauss = random.getstate()
     legacy: dict[str, Any] = np.random.get_state(legacy=False)
     tensors = {
@@ -47,7 +48,7 @@ def random_states(device: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def set_random_states(device: str, tensors: Mapping[str, Tensor], rest: Mapping[str, Any]) -> None:
-    """The inverse of random_states; a generator of another device is left alone."""
+    """The inverse of random_states; the state of another device's generator is ignored."""
     torch.set_rng_state(tensors["torch"])
     random.setstate((3, tuple(tensors["python"].tolist()), rest["python_gauss"]))
     gauss = rest["numpy_gauss"]

@@ -1,7 +1,4 @@
-"""The training loop: steps with their logs, validations and checkpoints, until a budget is used up.
-
-It knows no model and no task by name. What a step is stands in update.py.
-"""
+"""The training loop: steps, logs, validations and checkpoints. The step itself is in update.py."""
 
 from __future__ import annotations
 
@@ -30,8 +27,8 @@ from seqlab.training.windows import Windows
 
 
 class Trainer(Generic[BatchT]):
-    """Trains `network` on `task`; call fit(). Checkpoints go to `folder` (None: nowhere) and carry `origin`, what the
-    run is made from."""
+    """Trains `network` on `task` by fit(). Checkpoints go to `folder` (None: nowhere) with `origin`, what the run was
+    made from."""
 
     def __init__(
         self,
@@ -54,9 +51,9 @@ class Trainer(Generic[BatchT]):
         self.update = Update(network, optim.build(network), device, config)
         self.outcomes = Outcomes(config, self.update.scaler, self.remedy)
         self.progress = Progress()
-        self.saved_step: int | None = None  # None as well where something happened since in that step
+        self.saved_step: int | None = None  # None also after a log line or validation since then
         self.saved_seconds = 0.0
-        self.best_steps: dict[int, int] = {}  # what each of the last two checkpoints remembers as best
+        self.best_steps: dict[int, int] = {}  # the best step known to each of the last two checkpoints
         self.stop_signal: int | None = None
         self.fitting = False
 
@@ -69,11 +66,11 @@ class Trainer(Generic[BatchT]):
         self.fitting = True
         try:
             self.network.train()
-            if self.validate_if_due():  # a signal may have put it off
+            if self.validate_if_due():  # a signal may have postponed it
                 self.save()
             self.saved_seconds = self.progress.seconds
             for group in self.windows.groups(self.progress, self.finished):
-                failed = self.step(group)
+                failed = self.step(group)  # forward, backward, clip, update
                 if self.progress.due(self.config.log_every_steps):
                     self.log()
                 better = failed is None and self.validate_if_due()
@@ -88,11 +85,11 @@ class Trainer(Generic[BatchT]):
             self.fitting = False
 
     def step(self, group: list[BatchT]) -> NumericError | None:
-        """One update. Returns the error that ends the run once it is saved: this step's, or an earlier one's."""
+        """One update. Returns the error that ends the run, of this step or an earlier one; the caller saves first."""
         progress, started = self.progress, time.perf_counter()
         with out_of_memory_in(progress.step + 1, group[-1]):
-            came_to = self.update(group, self.optim.learning_rate_at(progress.step, self.horizon))
-        self.outcomes.take(progress, group, came_to, started)
+            result = self.update(group, self.optim.learning_rate_at(progress.step, self.horizon))
+        self.outcomes.take(progress, group, result, started)
         now = not self.update.guard.deferred or any(map(progress.due, self.config.intervals)) or self.finished()
         return self.outcomes.read(progress) if now else None
 
@@ -101,7 +98,7 @@ class Trainer(Generic[BatchT]):
         return self.stop_signal is not None or self.progress.used_up(self.config)
 
     def log(self) -> None:
-        """Tell the observers of the steps since the last time, if there were any."""
+        """Tell the observers about the steps since the last log line, if there were any."""
         if self.outcomes.interval.targets:
             scalars = self.outcomes.scalars(self.progress, self.update.optimizer.param_groups[0]["lr"])
             for observer in self.observers:
@@ -109,12 +106,12 @@ class Trainer(Generic[BatchT]):
             self.saved_step = None
 
     def validate_if_due(self) -> bool:
-        """Validate where this step asks for it and has not had it. Whether these are the weights to keep."""
-        asked = self.progress.due(self.config.eval_every_steps)
-        return asked and self.progress.evaluated_step != self.progress.step and self.validate()
+        """Validate where that is due and not done yet. Returns whether these are the weights to keep."""
+        due = self.progress.due(self.config.eval_every_steps)
+        return due and self.progress.evaluated_step != self.progress.step and self.validate()
 
     def validate(self) -> bool:
-        """Whether these are the weights to keep. A signal puts it off."""
+        """Validate. Returns whether these are the weights to keep. A signal postpones it."""
         meter = validate(self.network, self.task, self.device, lambda: self.fitting and self.stop_signal is not None)
         if meter is None:
             return False
@@ -126,11 +123,11 @@ class Trainer(Generic[BatchT]):
         return kept
 
     def evaluate(self, split: Split) -> Meter[BatchT]:
-        """The whole split, in order, with a state of its own; training goes on as if it had not been."""
+        """Evaluate on the whole split, in order and with a state of its own, without an effect on training."""
         return evaluate(self.network, self.task.batches(split, 0), self.task.meter(split), self.device)
 
     def save(self) -> None:
-        """Write a checkpoint of this step, after what was logged of it."""
+        """Write a checkpoint of this step, once its logs are on the disk."""
         self.saved_seconds = self.progress.seconds
         if self.folder is not None:
             for observer in self.observers:
@@ -139,7 +136,7 @@ class Trainer(Generic[BatchT]):
             self.saved_step = self.progress.step
 
     def _end(self) -> None:
-        """After the last step, or a signal: whatever was not logged, validated or saved."""
+        """After the last step or a signal: log, validate and save what has not been yet."""
         if (failed := self.outcomes.read(self.progress)) is not None:
             self.save()
             raise failed

@@ -22,7 +22,7 @@ from seqlab.training.optim import skips_on_device
 
 
 class Update(Generic[BatchT]):
-    """Call it with the windows of a step. state: what the last one left; None: nothing to carry on from."""
+    """Call it with the windows of a step. state: as the last window left it; None before the first."""
 
     def __init__(
         self,
@@ -41,26 +41,26 @@ class Update(Generic[BatchT]):
         self.state: State | None = None
 
     def __call__(self, windows: list[BatchT], learning_rate: float) -> tuple[Tensor, Tensor]:
-        """One step from the mean loss over all targets of the windows: (summed nats, gradient norm before clipping), on
-        the device. The norm is not finite, and no weight has moved, where the loss or the gradient is not."""
+        """One step on the mean loss over all targets of the windows. Returns (loss sum, gradient norm before clipping),
+        () each, on the device. Where loss or gradient is not finite, the norm is not either and no weight has moved."""
         self._begin(learning_rate)
         targets = targets_in(windows)
-        nats = torch.zeros((), device=self.device.torch_device)
+        loss_sum = torch.zeros((), device=self.device.torch_device)
         for window in windows:
             output = self._read(window)
             if window.scored:
                 self.scaler.scale(output.loss_sum / targets).backward()
-                nats = nats + output.loss_sum.detach()
+                loss_sum = loss_sum + output.loss_sum.detach()
             self.state = output.state
         self.scaler.unscale_(self.optimizer)
         total_norm = self._gradient_norm()
-        norm = total_norm + 0.0 * nats  # one number for both: 0 times what is not finite is nan
+        norm = total_norm + 0.0 * loss_sum  # one number for both: 0 times a non-finite number is nan
         known, self.state = self.guard.judge(norm, self.state, windows[-1].size)
         if known is not None:
             self._clip(total_norm, known)
             self.scaler.step(self.optimizer)
         self.scaler.update()
-        return nats, norm
+        return loss_sum, norm
 
     def _begin(self, learning_rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -80,8 +80,7 @@ class Update(Generic[BatchT]):
         return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
 
     def _clip(self, total_norm: Tensor, known: float) -> None:
-        """known: the norm before clipping, nan where the host has not asked for it; cutting entries never makes it
-        longer."""
+        """known: the norm before clipping, nan where the host has not read it. Clipping by value never increases it."""
         value, norm = self.config.clip_value, self.config.clip_norm
         if value is not None:
             nn.utils.clip_grad_value_(self.parameters, value)

@@ -1,4 +1,4 @@
-"""What a network reaches on batches: the loop of every evaluation, and a validation in the middle of training."""
+"""The loop of every evaluation, and a validation in the middle of training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqlab.training.seeds import random_states, set_random_states
 def evaluate(
     network: Network[BatchT], batches: Iterable[BatchT], meter: Meter[BatchT], device: Device
 ) -> Meter[BatchT]:
-    """`meter`, having taken in what the network says of the batches, in their order and with a state of their own."""
+    """Run the network over batches, in order and with a state of their own, and return `meter`, updated with each."""
     state: State = ()
     with evaluating(network), torch.inference_mode():
         for window in batches:
@@ -32,13 +32,13 @@ def evaluate(
 
 
 class _PutOffError(Exception):
-    """A signal came during a validation, which may take minutes: the resumed run makes it."""
+    """A signal came during a validation, which may take minutes: it is left to the resumed run."""
 
 
 def validate(
     network: Network[BatchT], task: Task[BatchT], device: Device, stopped: Callable[[], bool]
 ) -> Meter[BatchT] | None:
-    """The task's validation, after which training goes on as if it had not been; None where it was stopped."""
+    """Validate without an effect on training; None where it was stopped. stopped: is asked before each batch."""
 
     def batches() -> Iterator[BatchT]:
         for batch in task.validation_batches():

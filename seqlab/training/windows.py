@@ -1,4 +1,4 @@
-"""What training reads, cut into the windows of truncated backpropagation."""
+"""The training data, cut into the windows of truncated backpropagation through time."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from seqlab.training.seeds import stream_seed
 def epoch_windows(
     task: Task[BatchT], network: Network[BatchT], data_seed: int, bptt_steps: int | None
 ) -> Iterator[BatchT]:
-    """The windows of one pass over the training split, whose order `data_seed` draws."""
+    """The windows of one epoch, in the order that `data_seed` draws."""
     batches = task.training_batches(network, data_seed)
     return batches if bptt_steps is None else (window for batch in batches for window in batch.windows(bptt_steps))
 
 
 def steps_in(epochs: int, task: Task[BatchT], network: Network[BatchT], bptt_steps: int | None, accumulate: int) -> int:
-    """How many optimizer steps so many epochs are. Reads one of them; with batches of a fixed number of tokens the
-    others may differ by a few."""
+    """The number of optimizer steps in so many epochs. Reads one epoch; where batches are filled by tokens, others may
+    differ by a few."""
     windows = sum(window.scored for window in epoch_windows(task, network, 0, bptt_steps))
     return -(-epochs * windows // accumulate)
 
 
 class Windows(Generic[BatchT]):
-    """The windows that a run trains on, in groups of one optimizer step."""
+    """The windows that a run trains on, grouped by optimizer step."""
 
     def __init__(self, task: Task[BatchT], network: Network[BatchT], config: TrainerConfig, seed: int) -> None:
         if config.bptt_steps is not None:
@@ -38,8 +38,8 @@ class Windows(Generic[BatchT]):
         self.task, self.network, self.config, self.seed = task, network, config, seed
 
     def groups(self, progress: Progress, finished: Callable[[], bool] = lambda: False) -> Iterator[list[BatchT]]:
-        """From where progress stands until it is finished or the epochs are over: as many windows with targets as
-        `accumulate` says, and those without targets that come before them."""
+        """The windows of each step, from where `progress` stands until `finished` or the last epoch: `accumulate`
+        windows with targets, and those without that come before them."""
         group: list[BatchT] = []
         for window in () if finished() else self._from(progress):
             group.append(window)
@@ -52,7 +52,7 @@ class Windows(Generic[BatchT]):
             yield group
 
     def _from(self, progress: Progress) -> Iterator[BatchT]:
-        """Epoch after epoch. The position moves when a window is asked for, so that it counts those handed out."""
+        """The windows of all epochs. `progress` moves when a window is taken, so that it counts those handed out."""
         while self.config.max_epochs is None or progress.epoch < self.config.max_epochs:
             seed = stream_seed(self.seed, "data order", progress.epoch)
             windows = epoch_windows(self.task, self.network, seed, self.config.bptt_steps)

@@ -29,7 +29,7 @@ def test_only_checkpoints_count_in_the_order_of_their_steps(tmp_path: Path) -> N
     for name in ("step-", "step-x", "step-１", "aside-step-00000001", ".tmp-1"):
         (tmp_path / name).mkdir()
     assert [step_of(path) for path in checkpoints_in(tmp_path)] == [9, 10, 123456789]
-    with pytest.raises(CheckpointError, match="is no checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
         step_of(tmp_path / "latest")
 
 
