@@ -126,28 +126,28 @@ def test_it_writes_where_the_variable_says_unless_told_otherwise(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(VARIABLE, "elsewhere")  # it need not be there yet
-    assert in_process(capsys, monkeypatch, "new", "model", "mine")[0] == 0
-    assert in_process(capsys, monkeypatch, "new", "model", "mine", "--in", "here")[0] == 0
-    assert sorted(path.as_posix() for path in Path().rglob("mine.yaml")) == [
-        "elsewhere/model/mine.yaml",
-        "here/model/mine.yaml",
+    assert in_process(capsys, monkeypatch, "new", "model", "begun")[0] == 0
+    assert in_process(capsys, monkeypatch, "new", "model", "begun", "--in", "here")[0] == 0
+    assert sorted(path.as_posix() for path in Path().rglob("begun.yaml")) == [
+        "elsewhere/model/begun.yaml",
+        "here/model/begun.yaml",
     ]
 
 
 def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     monkeypatch.chdir(tmp_path)
-    for place in ("my_configs/mine.py", "my_configs/test_mine.py"):
+    for place in ("my_configs/begun.py", "my_configs/test_begun.py"):
         Path("my_configs").mkdir(exist_ok=True)
         Path(place).write_text("own\n")
-        code, out, err = in_process(capsys, monkeypatch, "new", "model", "mine")
+        code, out, err = in_process(capsys, monkeypatch, "new", "model", "begun")
         assert (code, out) == (2, "")
         assert f"{place} is there already" in err
         assert [path.read_text() for path in Path("my_configs").rglob("*")] == ["own\n"]
         Path(place).unlink()
-    assert in_process(capsys, monkeypatch, "new", "model", "mine")[0] == 0
+    assert in_process(capsys, monkeypatch, "new", "model", "begun")[0] == 0
     before = {path: path.read_bytes() for path in Path().rglob("*.*")}
-    assert in_process(capsys, monkeypatch, "new", "model", "mine")[0] == 2
-    assert in_process(capsys, monkeypatch, "new", "task", "mine")[0] == 2  # it would be the same module
+    assert in_process(capsys, monkeypatch, "new", "model", "begun")[0] == 2
+    assert in_process(capsys, monkeypatch, "new", "task", "begun")[0] == 2  # it would be the same module
     assert {path: path.read_bytes() for path in Path().rglob("*.*")} == before
 
 
@@ -193,6 +193,6 @@ def test_a_folder_beside_that_is_called_so_does_no_harm(tmp_path: Path, capsys: 
     """Python would take a folder in the current one for a package."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    Path("mine").mkdir()
-    assert in_process(capsys, monkeypatch, "new", "model", "mine")[0] == 0
-    assert load_run_config(["model=mine"], Path("my_configs")).names["model"] == "mine"
+    Path("begun").mkdir()
+    assert in_process(capsys, monkeypatch, "new", "model", "begun")[0] == 0
+    assert load_run_config(["model=begun"], Path("my_configs")).names["model"] == "begun"
