@@ -167,7 +167,7 @@ def compare(
 
 
 def _check_text(plan: Plan, first: RunConfig) -> None:
-    """Refuse to add runs that would read another text than the plan was made with."""
+    """Refuse to add runs that would read a different text from the plan's."""
     if plan.data_sha256 and first.task.build().data_sha256 != plan.data_sha256:
         raise DataError(
             "the corpus is no longer the one that this comparison was begun with",

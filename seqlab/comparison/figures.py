@@ -105,7 +105,7 @@ def _draw_results(axes: Axes, summary: Summary) -> None:
 
 def figures(summary: Summary) -> dict[str, Picture]:
     """Every picture by its name."""
-    made = [
+    pictures = [
         Picture(
             f"curves-by-{axis}",
             f"Validation {title}",
@@ -116,7 +116,7 @@ def figures(summary: Summary) -> dict[str, Picture]:
         if any(curve(row, axis) for row in summary.rows)
     ]
     naive = " Vertical lines are what is reached without a network." if summary.baselines else ""
-    made.append(
+    pictures.append(
         Picture(
             "results",
             "Results",
@@ -126,4 +126,4 @@ def figures(summary: Summary) -> dict[str, Picture]:
             height=1.4 + 0.5 * max(2, len(summary.rows)),
         )
     )
-    return {picture.name: picture for picture in made}
+    return {picture.name: picture for picture in pictures}

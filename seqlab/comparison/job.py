@@ -98,8 +98,8 @@ class Job:
     def _diverged(self) -> bool:
         """Whether its last step ended it, because a loss or gradient was not finite."""
         try:
-            there = checkpoints_in(self.folder / "checkpoints")
-            return bool(there and read_json(there[-1] / STATE)["progress"].get("failed"))
+            kept = checkpoints_in(self.folder / "checkpoints")
+            return bool(kept and read_json(kept[-1] / STATE)["progress"].get("failed"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return False  # whether it can be read is for the run to say
 

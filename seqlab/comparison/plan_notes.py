@@ -32,7 +32,7 @@ def warnings(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def training_notes(candidates: Sequence[Candidate], budget: Budget | None) -> list[str]:
-    """What in the budgets and contexts of training may surprise, and of which models it is said."""
+    """What may surprise in the budgets and contexts of training, with the models that it concerns."""
     cuts_differ = len({candidate.config.trainer.bptt_steps for candidate in candidates}) > 1
     by_remark: dict[str, list[str]] = {}
     for candidate in candidates:
@@ -74,6 +74,6 @@ def slow_validation_note(candidates: Sequence[Candidate]) -> list[str]:
         trainer = replace(candidate.config.trainer, max_steps=variant.max_steps, eval_every_steps=every)
         between = every * variant.probe.step_seconds
         shorter = candidate.task.shorter_validation
-        if (said := slow_validation(variant.probe.validation_seconds, between, trainer, shorter)) is not None:
-            return [f"{variant.label}: {said}"]
+        if (note := slow_validation(variant.probe.validation_seconds, between, trainer, shorter)) is not None:
+            return [f"{variant.label}: {note}"]
     return []

@@ -98,7 +98,7 @@ def _check_same_code(runs: list[CompletedRun], checked: Mapping[str, Mapping[str
     for run in runs:
         own = recorded_code(Path(run.folder)) or {}
         first, code = seen.setdefault(run.label, (run.folder, own))
-        # a run may know of more: what was imported under a name that was made only then
+        # a run may have recorded more: what was imported under a name that existed only then
         changed = any(own.get(place) != digest for place, digest in checked.get(run.label, {}).items())
         if changed:
             first = "what this comparison was started with"

@@ -39,8 +39,8 @@ _OVERHEAD_SECONDS = 1.0  # of a run beside process, corpus, steps and evaluation
 def resolve_plan(plan: Plan, request: Request, configs: dict[str, RunConfig], config_dir: Path | None) -> Plan:
     """The plan with everything that takes a model to decide. configs: of the variants, by label.
 
-    Raises ConfigError for what no model can be made of, DataError for models that would not read the same text, and
-    whatever a model raises before its training.
+    Raises ConfigError for settings of which no model can be built, DataError for models that would not read the same
+    text, and whatever else a model raises before its training.
     """
     threads, busy = torch.get_num_threads(), competing_threads() if plan.to_train else 0
     candidates = build_candidates(plan, configs, config_dir)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -49,6 +51,15 @@ def test_every_run_is_a_run_and_every_file_is_there(made: tuple[Path, dict[str, 
     assert sorted((row["label"], row["seed"]) for row in rows) == [
         ("rnn", "0"), ("rnn", "1"), ("wide", "0"), ("wide", "1"),
     ]  # fmt: skip
+
+
+def test_the_commands_in_the_report_are_those_that_made_the_runs(made: tuple[Path, dict[str, Any], str]) -> None:
+    folder, _, _ = made
+    page = html.unescape((folder / "report.html").read_text(encoding="utf-8"))
+    stored = [path.read_text(encoding="utf-8").splitlines() for path in folder.rglob("overrides.txt")]
+    assert len(stored) == 4
+    for overrides in stored:
+        assert shlex.join(["seqlab", "train", *overrides]) in page
 
 
 def test_figures_are_those_of_the_runs(made: tuple[Path, dict[str, Any], str]) -> None:

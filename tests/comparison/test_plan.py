@@ -158,8 +158,9 @@ def test_a_budget_of_seconds_or_operations_is_worth_more_steps_to_the_cheaper() 
 
 
 def test_a_budget_below_one_step_is_refused() -> None:
-    with pytest.raises(ConfigError, match="less than one step"):
+    with pytest.raises(ConfigError, match="less than one step") as error:
         _plan("rnn", budget="1flop")
+    assert error.value.what.startswith("rnn: --budget 1flop")  # named, and only once
     with pytest.raises(ConfigError, match="both say when to stop"):
         _plan("rnn trainer.max_steps=3", budget="5steps")
     with pytest.raises(ConfigError, match="is what matching solves for"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from seqlab.cli.comparison_display import show_summary
 from seqlab.comparison.compare import write_report
-from seqlab.comparison.plan import Plan, Variant
+from seqlab.comparison.plan import OTHER_ORDER, Plan, Variant
 from seqlab.comparison.probe import Probe
 from seqlab.comparison.reading import CompletedRun, ValidationPoint
 from seqlab.comparison.sizes import Sizes
@@ -113,3 +114,11 @@ def test_a_browser_shows_it(tmp_path: Path, dark: bool) -> None:
     assert isinstance(corner, tuple)
     assert (max(corner) < 60) if dark else (min(corner) > 240)
     assert {(0, 114, 178), (213, 94, 0)} <= colours  # the two models' colours: the pictures are there
+
+
+def test_models_that_read_the_text_in_different_orders_are_not_said_to_share_one(tmp_path: Path) -> None:
+    summary = example_summary()
+    assert "every model has the same split and the same order of data" in published(summary, tmp_path, 100)[0]
+    notes = (f"training reads the same text, but {OTHER_ORDER} (a: in order; b: at random)",)
+    page = published(replace(summary, plan=replace(summary.plan, notes=notes)), tmp_path, 100)[0]
+    assert "every model has the same split; " in page
