@@ -147,7 +147,7 @@ def test_line_aligned_files_and_splits_of_their_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("a\tb\nno tab here\n", "1 of 2 rows have no translation.*: line 2$"),
+        ("a\tb\nno tab here\n", "1 of 2 rows have no translation.*: line 2\n"),
         ("a\tb\n", "leave none for the"),
         ("", "is empty"),
     ],
