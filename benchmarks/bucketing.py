@@ -36,10 +36,10 @@ def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], unbucketed: bool
 
 def unbucketed_batches(task: Translation, _: Split, seed: int) -> Iterator[PairBatch]:
     """Training batches cut from a shuffled corpus as it is."""
-    order = list(range(len(task.ids["train"])))
+    order = list(range(len(task.encoded["train"].ids)))
     random.Random(seed).shuffle(order)
     for items_B in torch.tensor(order).split(task.config.batch_size):
-        yield task.gather("train", items_B)
+        yield task.encoded["train"].gather(items_B)
 
 
 def main() -> None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.core.example import Example
-from seqlab.core.model import Memory, ModelConfig, Role, context_of
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, context_of
 from seqlab.core.network import GeneratingNetwork, Parts, StepOutput, TokenStep
 from seqlab.core.state import State
-from seqlab.data.batches import TargetBatchT
+from seqlab.data.batches import PairBatch, TargetBatchT
 from seqlab.data.vocabulary import ALPHABET, Vocabulary
 from seqlab.layers.embedding import TokenEmbedding, token_head
 
@@ -92,6 +93,28 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
 
         before = self.decoder.initial_state(batch.size, capacity=capacity)
         return step, (tuple(self.read(batch)), before)
+
+
+class TokenEncoderDecoder(EncoderDecoder[PairBatch]):
+    """An EncoderDecoder that reads tokens. sources, targets: how many tokens each side has."""
+
+    embed_source: TokenEmbedding
+    encoder: SequenceModel
+
+    def __init__(self, sources: int, targets: int, model: ModelConfig, *, label_smoothing: float = 0.0) -> None:
+        super().__init__(
+            targets,
+            model,
+            partial(model.build, Role.ENCODER),
+            embed_source=TokenEmbedding(sources, model.width),
+            label_smoothing=label_smoothing,
+        )
+
+    def read(self, batch: PairBatch) -> Memory:
+        source_BS = batch.source_BS
+        if not self.training:  # a source that is longer than those of training is read as far as they went
+            source_BS = source_BS[:, : context_of(self.encoder)]
+        return self.encoder.encode(self.dropout(self.embed_source(source_BS)), source_BS != self.alphabet.pad)
 
 
 def written_example(

@@ -10,33 +10,31 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
-from torch import Tensor
 
 from seqlab.baselines.neighbours import nearest
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, Probability, WholeNumber
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, context_of
+from seqlab.core.model import ModelConfig, context_of
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import PairBatch
-from seqlab.data.batching import Rows, bucketed, pad
+from seqlab.data.batching import pad
 from seqlab.data.cldr import cldr_pairs, find_locale
+from seqlab.data.encoded_pairs import EncodedPairs
 from seqlab.data.files import sha256_of
 from seqlab.data.pair_splits import PairSplits, split_pairs, with_both_sides
 from seqlab.data.pairs import ReadPairs, read_pairs
 from seqlab.data.restored import Restorable
-from seqlab.data.splits import SPLITS, SplitCorpora
+from seqlab.data.splits import SplitCorpora
 from seqlab.data.vocabulary import (
     END,
-    PAD,
     UnknownTokens,
     Vocabulary,
     VocabularySize,
@@ -46,11 +44,10 @@ from seqlab.data.vocabulary import (
 from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized, too_long
 from seqlab.decoding.search import best_sequence, best_texts
 from seqlab.errors import DataError
-from seqlab.layers.embedding import TokenEmbedding
 from seqlab.metrics.generation import GenerationMeter
 from seqlab.metrics.likelihood import loss_and_perplexity
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
-from seqlab.networks.encoder_decoder import EncoderDecoder, written_example
+from seqlab.networks.encoder_decoder import TokenEncoderDecoder, written_example
 
 _log = logging.getLogger("seqlab")
 CORPORA = ("cldr",)
@@ -131,7 +128,8 @@ class TranslationConfig(SplitCorpora, TaskConfig):
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Translation:
         task = Translation.restored(read)
         task.config, task.longest_side = self, int(vocabulary["longest_side"])
-        task.trained_source, task.trained_target = map(int, vocabulary["trained_sides"])
+        source, target = map(int, vocabulary["trained_sides"])
+        task.trained_sides = (source, target)
         task.sources, task.targets = map(Vocabulary.restored, (vocabulary["sources"], vocabulary["targets"]))
         return task
 
@@ -159,21 +157,15 @@ class Translation(Restorable, Task[PairBatch]):
             )
         self.sources = Vocabulary.of((a for a, _ in kept), size=config.vocabulary_size)
         self.targets = Vocabulary.of((b for _, b in kept), size=config.vocabulary_size)
-        held: dict[Split, list[tuple[list[str], list[str]]]] = {"train": kept}
-        for split in ("validation", "test"):
-            held[split] = [(self.tokenize(a), self.tokenize(b)) for a, b in parts[split]]
-        longest = config.max_length - 1
-        self.cut = sum(max(len(a), len(b)) > longest for split in ("validation", "test") for a, b in held[split])
-        self.ids = {split: self._encode(rows) for split, rows in held.items()}
-        self.longest_side = max(max(len(a), len(b)) for rows in self.ids.values() for a, b in rows)
-        sources, targets = zip(*self.ids["train"], strict=True)
-        self.trained_source, self.trained_target = max(map(len, sources)), max(map(len, targets))
-        self.rows = {split: tuple(Rows(side) for side in zip(*pairs, strict=True)) for split, pairs in self.ids.items()}
+        held = {split: [(self.tokenize(a), self.tokenize(b)) for a, b in parts[split]] for split in HELD_OUT}
+        self.cut = sum(max(len(a), len(b)) >= config.max_length for pairs in held.values() for a, b in pairs)
+        tokens: dict[Split, list[tuple[list[str], list[str]]]] = {"train": kept, **held}
+        self.encoded = {split: self._encode(pairs) for split, pairs in tokens.items()}
+        self.longest_side = max(max(pairs.longest_source, pairs.longest_target) for pairs in self.encoded.values())
+        self.trained_sides = (self.encoded["train"].longest_source, self.encoded["train"].longest_target)
 
-    def _encode(self, pairs: Iterable[tuple[list[str], list[str]]]) -> list[tuple[list[int], list[int]]]:
-        # an over-long source or target of an evaluation is cut, never left out: every item counts
-        longest = self.config.max_length - 1
-        return [(self.sources.encode(a)[:longest], [*self.targets.encode(b)[:longest], END]) for a, b in pairs]
+    def _encode(self, pairs: Iterable[tuple[list[str], list[str]]]) -> EncodedPairs:
+        return EncodedPairs(pairs, self.sources, self.targets, self.config.max_length - 1)
 
     def tokenize(self, text: str) -> list[str]:
         """A source or a target as the network reads or writes it, uncut."""
@@ -181,39 +173,21 @@ class Translation(Restorable, Task[PairBatch]):
         return split(normalized(text, self.config.normalize))
 
     def batches(self, split: Split, seed: int) -> Iterator[PairBatch]:
-        training, config = split == "train", self.config
-        order = bucketed(
-            [(len(a), len(b)) for a, b in self.ids[split]],
-            config.batch_size if training else config.eval_batch_size,
-            seed if training else None,
-            batch_tokens=config.batch_tokens if training else None,
-        )
-        for items_B in map(torch.tensor, order):
-            yield self.gather(split, items_B)
+        pairs, config = self.encoded[split], self.config
+        if split == "train":
+            return pairs.batches(config.batch_size, seed, config.batch_tokens)
+        return pairs.batches(config.eval_batch_size, None, None)
 
-    def gather(self, split: Split, items_B: Tensor) -> PairBatch:
-        """The batch of the pairs that stand at these places of a split."""
-        sources, targets = self.rows[split]
-        source_BS, read_BS = sources.take(items_B)
-        target_BT, scored_BT = targets.take(items_B)
-        count = int(scored_BT.sum())
-        return PairBatch(
-            source_BS=source_BS,
-            target_BT=target_BT,
-            items_B=items_B,
-            target_count=count,
-            positions=count + int(read_BS.sum()),
-        )
-
-    def build_network(self, model: ModelConfig) -> TranslationNetwork:
-        return TranslationNetwork(len(self.sources), len(self.targets), model, self.config.label_smoothing)
+    def build_network(self, model: ModelConfig) -> TokenEncoderDecoder:
+        smoothing = self.config.label_smoothing
+        return TokenEncoderDecoder(len(self.sources), len(self.targets), model, label_smoothing=smoothing)
 
     def longest(self) -> int:
         return self.longest_side
 
     def trained_positions(self, part: str) -> int:
         """Of sources for the encoder, of translations with their end for the decoder."""
-        return self.trained_source if part.split(".")[0] == "encoder" else self.trained_target
+        return self.trained_sides[part.split(".")[0] != "encoder"]
 
     def vocabulary(self) -> Iterable[str]:
         return (*self.sources.tokens, *self.targets.tokens)
@@ -227,7 +201,7 @@ class Translation(Restorable, Task[PairBatch]):
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {
             "sources": self.sources.tokens, "targets": self.targets.tokens, "longest_side": self.longest_side,
-            "trained_sides": [self.trained_source, self.trained_target],
+            "trained_sides": self.trained_sides,
         }  # fmt: skip
 
     def meter(self, split: Split) -> GenerationMeter[PairBatch]:
@@ -248,7 +222,7 @@ class Translation(Restorable, Task[PairBatch]):
         return {
             "corpus": self.config.corpus if self.config.corpus != "cldr" else f"cldr, en to {self.config.target}",
             **self.config.named_corpora(),
-            **{f"{split} pairs": len(rows) for split, rows in self.ids.items()},
+            **{f"{split} pairs": len(pairs.ids) for split, pairs in self.encoded.items()},
             f"source {unit}": len(self.sources),
             f"target {unit}": len(self.targets),
             "BLEU tokenizer": self.scores.tokenizer,
@@ -274,27 +248,18 @@ class Translation(Restorable, Task[PairBatch]):
         pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]
         task.scores = self.config.scores(target for _, target in pairs)
         task.pairs = {"test": pairs}
-        task.ids = {"test": self._encode((self.tokenize(a), self.tokenize(b)) for a, b in pairs)}
-        sources, targets = zip(*task.ids["test"], strict=True)
-        task.rows = {"test": (Rows(sources), Rows(targets))}
+        task.encoded = {"test": self._encode((self.tokenize(a), self.tokenize(b)) for a, b in pairs)}
         return task
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        return {side: (tokens.count, tokens.of_all) for side, tokens in self._unknown_sides(split).items()}
-
-    def _unknown_sides(self, split: Split) -> dict[str, UnknownTokens]:
-        unit = NAMES[self.config.unit]
-        sources, targets = zip(*self.ids[split], strict=True)
-        return {
-            f"source {unit}": UnknownTokens.of(sources),
-            f"target {unit}": UnknownTokens.of(target[:-1] for target in targets),  # END is no token of a text
-        }
+        unknown = self.encoded[split].unknown(self.config.unit)
+        return {side: (tokens.count, tokens.of_all) for side, tokens in unknown.items()}
 
     def _unknown(self) -> dict[str, UnknownTokens]:
         return {
             f"{side} of {split}": tokens
-            for split in reversed(SPLITS[1:])
-            for side, tokens in self._unknown_sides(split).items()
+            for split in reversed(HELD_OUT)
+            for side, tokens in self.encoded[split].unknown(self.config.unit).items()
         }
 
     def samples(self, network: Network[PairBatch], seed: int) -> str:
@@ -340,7 +305,7 @@ class Translation(Restorable, Task[PairBatch]):
 
     def example(self, network: Network[PairBatch], text: str) -> Example[PairBatch]:
         """The source, and what the network itself writes for it."""
-        assert isinstance(network, TranslationNetwork)
+        assert isinstance(network, TokenEncoderDecoder)
         whole = self.tokenize(text)
         if not whole:
             raise DataError("there is nothing to look at", "give a text to translate")
@@ -377,25 +342,3 @@ class Translation(Restorable, Task[PairBatch]):
     def _most(self, batch: PairBatch) -> int:
         """How many tokens a translation has at most."""
         return min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
-
-
-class TranslationNetwork(EncoderDecoder[PairBatch]):
-    """An encoder that reads the source, a decoder that writes the target."""
-
-    embed_source: TokenEmbedding
-    encoder: SequenceModel
-
-    def __init__(self, sources: int, targets: int, model: ModelConfig, label_smoothing: float) -> None:
-        super().__init__(
-            targets,
-            model,
-            partial(model.build, Role.ENCODER),
-            embed_source=TokenEmbedding(sources, model.width),
-            label_smoothing=label_smoothing,
-        )
-
-    def read(self, batch: PairBatch) -> Memory:
-        source_BS = batch.source_BS
-        if not self.training:  # a source that is longer than those of training is read as far as they went
-            source_BS = source_BS[:, : context_of(self.encoder)]
-        return self.encoder.encode(self.dropout(self.embed_source(source_BS)), source_BS != PAD)

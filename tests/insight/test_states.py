@@ -26,9 +26,9 @@ from seqlab.insight.signals import signals_of
 from seqlab.insight.states import states
 from seqlab.layers.kernels import Kernel
 from seqlab.layers.recurrent import RecurrentStack
+from seqlab.networks.encoder_decoder import TokenEncoderDecoder
 from seqlab.networks.token_lm import TokenLM
 from seqlab.tasks.char_lm import CharLM
-from seqlab.tasks.translation import TranslationNetwork
 from tests.conftest import tiny_config, tiny_network, tiny_task
 
 TEXT = 'def f(x):\n    return "a (b"\n\nNext'
@@ -121,10 +121,10 @@ def test_every_family_and_task_has_its_picture() -> None:
         assert len(picture.data["hidden"]) == len(picture.data["tokens"])
 
 
-class _Backwards(TranslationNetwork):
+class _Backwards(TokenEncoderDecoder):
     """Somebody's own network, whose decoder is another module and the only one that is called as a module."""
 
-    def __init__(self, network: TranslationNetwork) -> None:
+    def __init__(self, network: TokenEncoderDecoder) -> None:
         nn.Module.__init__(self)
         self.embed, self.writes, self.score = network.embed_target, network.decoder, network.head
 
@@ -143,7 +143,7 @@ def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
     """Also where a network of somebody's own calls it by another name; where nobody says so, nothing is drawn."""
     config = tiny_config("gru", "translation")
     task, plain = tiny_task(config), tiny_network(config)
-    assert isinstance(plain, TranslationNetwork)
+    assert isinstance(plain, TokenEncoderDecoder)
     network, example = _Backwards(plain), example_reader(task).example(plain, "3 May")
     assert len(example.decoder_tokens) != len(example.tokens)
 

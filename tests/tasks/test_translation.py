@@ -22,7 +22,7 @@ from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
 from seqlab.metrics.by_length import length_groups
 from seqlab.metrics.generation import GenerationMeter
-from seqlab.tasks.translation import Translation, TranslationConfig, TranslationNetwork
+from seqlab.tasks.translation import TokenEncoderDecoder, Translation, TranslationConfig
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 
@@ -185,7 +185,7 @@ def test_greedy_decoding_is_the_likeliest_token_given_all_before(model: str) -> 
     """Against a decoder that reads the whole prefix anew for each token, for a batch and one by one."""
     config = tiny_config(model, "translation")
     task, network = tiny_task(config), tiny_network(config).eval()
-    assert isinstance(network, TranslationNetwork)
+    assert isinstance(network, TokenEncoderDecoder)
     batch = next(iter(task.batches("validation", 0)))
     first_B = torch.full((batch.size,), START)
     written_BT = greedy(network, batch, first_B, 12)
@@ -279,9 +279,9 @@ def test_perfect_phrases_of_any_locale_score_100(target: str, tokenizer: str) ->
 
 def test_long_pairs_are_left_out_of_training_and_kept_in_evaluation() -> None:
     task = _task("task.max_length=15")
-    assert all(max(len(a), len(b) - 1) < 15 for a, b in task.ids["train"])
+    assert all(max(len(a), len(b) - 1) < 15 for a, b in task.encoded["train"].ids)
     assert task.left_out > 0
-    assert len(task.ids["test"]) == len(task.pairs["test"])
+    assert len(task.encoded["test"].ids) == len(task.pairs["test"])
 
 
 def test_label_smoothing_is_for_training_alone() -> None:
