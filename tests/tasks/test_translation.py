@@ -22,7 +22,8 @@ from seqlab.decoding.sampling import greedy
 from seqlab.errors import DataError
 from seqlab.metrics.by_length import length_groups
 from seqlab.metrics.generation import GenerationMeter
-from seqlab.tasks.translation import TokenEncoderDecoder, Translation, TranslationConfig
+from seqlab.networks.encoder_decoder import TokenEncoderDecoder
+from seqlab.tasks.translation import Translation, TranslationConfig
 from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 
