@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 import torch
@@ -69,6 +69,19 @@ def causal_overrides(task: str) -> list[str]:
 
 def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
     return load_run_config(tiny_overrides(model, task, *overrides))
+
+
+def forms(name: str) -> Iterator[tuple[str, ...]]:
+    """Overrides that bring out what a family can be: each choice of each setting that has some, and other depths."""
+    yield ()
+    model = tiny_config(name, "char_lm").model
+    for setting, kind in get_type_hints(type(model)).items():
+        if setting == "layers":
+            yield from (("model.layers=1",), ("model.layers=3",))
+        elif get_origin(kind) is Literal:
+            yield from ((f"model.{setting}={choice}",) for choice in get_args(kind))
+        elif kind is bool:
+            yield (f"model.{setting}={str(not getattr(model, setting)).lower()}",)
 
 
 @functools.cache

@@ -13,7 +13,14 @@ import torch
 from seqlab.contracts.built import Built, build, undisturbed
 from seqlab.contracts.causality import check_causality
 from seqlab.contracts.networks import check_batch, check_meter, check_targets, first_rows
-from seqlab.contracts.sequences import check_padding, check_rows, check_shapes, check_single_steps, check_windows
+from seqlab.contracts.sequences import (
+    check_padding,
+    check_rows,
+    check_shapes,
+    check_signals,
+    check_single_steps,
+    check_windows,
+)
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.task import Task
@@ -79,6 +86,7 @@ def _checks(
         yield part, "a row alone gives the same outputs as in a batch", partial(check_rows, built)
         if thorough:
             yield part, "single steps equal the whole sequence", partial(check_single_steps, built)
+            yield part, "signals are tensors over time", partial(check_signals, built)
     yield "network", "no prediction depends on its own target", partial(check_targets, task, network, name)
     yield "network", "a batch gives a finite loss and finite gradients", partial(check_batch, task, network, name)
     yield "meter", "computes its primary metric", partial(check_meter, task, network, name)

@@ -121,19 +121,44 @@ def check_rows(built: Built) -> None:
 
 @torch.no_grad()
 def check_single_steps(built: Built) -> None:
-    """Raise ConfigError unless stepping position by position gives the outputs that forward computes at once."""
+    """Raise ConfigError unless stepping position by position, also with inputs from a table, gives the outputs that
+    forward computes at once."""
     x_RTD, memory = _inputs(built)
-    state = built.model.initial_state(_ROWS, capacity=x_RTD.shape[1])
-    if built.role is Role.ENCODER or state == ():
+    rows, steps, _ = x_RTD.shape
+    if built.role is Role.ENCODER or built.model.initial_state(_ROWS, capacity=steps) == ():
         return
     whole_RTD, _ = read(built, x_RTD, memory=memory)
-    step, outputs = built.model.start(), []
-    for x_RD in x_RTD.unbind(1):
-        y_RD, state = step(x_RD, state, memory)
-        outputs.append(y_RD)
-    everywhere = torch.ones(whole_RTD.shape[:2], dtype=torch.bool)
-    what = f"{built.about()}: single steps, as in generation, differ from the whole sequence"
-    _same(torch.stack(outputs, 1), whole_RTD, everywhere, what, "let `step` compute what `forward` computes")
+    everywhere = torch.ones(rows, steps, dtype=torch.bool)
+    index_RT = torch.arange(rows * steps).view(rows, steps)
+    for step, input_TR, where in (
+        (built.model.start(), x_RTD.unbind(1), ""),
+        (built.model.start(x_RTD.flatten(0, 1)), index_RT.unbind(1), ", whose inputs come from a table,"),
+    ):
+        state, outputs = built.model.initial_state(_ROWS, capacity=steps), list[Tensor]()
+        for input_R in input_TR:
+            y_RD, state = step(input_R, state, memory)
+            outputs.append(y_RD)
+        what = f"{built.about()}: single steps, as in generation{where} differ from the whole sequence"
+        _same(torch.stack(outputs, 1), whole_RTD, everywhere, what, "let `step` compute what `forward` computes")
+
+
+@torch.no_grad()
+def check_signals(built: Built) -> None:
+    """Raise ConfigError unless `signals` gives tensors over time, `hidden` among them."""
+    x_RTD, memory = _inputs(built)
+    signals = built.model.signals(x_RTD, built.model.initial_state(_ROWS), memory=memory)
+    if "hidden" not in signals:
+        raise ConfigError(
+            f"{built.about()}: its signals are {', '.join(signals) or 'none'}, and `hidden` is not among them",
+            "give the values of its hidden units that name",
+        )
+    for name, signal in signals.items():
+        if signal.shape[:2] != x_RTD.shape[:2]:
+            raise ConfigError(
+                f"{built.about()}: its signal {name} has shape {tuple(signal.shape)} for {_ROWS} rows of "
+                f"{x_RTD.shape[1]} positions",
+                "a signal is a tensor over time: (rows, positions, ...)",
+            )
 
 
 def _inputs(built: Built) -> tuple[Tensor, Memory | None]:

@@ -13,7 +13,7 @@ from seqlab.config.run import load_run_config
 from seqlab.contracts.check import check_everything
 from seqlab.core.batch import Batch
 from seqlab.core.model import Memory, Role, SequenceModel
-from seqlab.core.state import State, detach, select_rows
+from seqlab.core.state import State, detach, same_shapes, select_rows, tensors
 from seqlab.core.task import Task
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError
@@ -181,6 +181,16 @@ def test_a_batch_in_windows_has_the_loss_of_the_whole(model: str, task: str) -> 
         targets, positions = targets + window.target_count, positions + window.positions
     torch.testing.assert_close(nats, whole.loss_sum, rtol=1e-4, atol=1e-4)
     assert (targets, positions) == (batch.target_count, batch.positions)
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_state_is_depends_on_what_is_asked_for_and_not_on_the_mode(model: str, task: str) -> None:
+    network = tiny_network(tiny_config(model, task))
+    for cached in (False, True):
+        training = network.train().initial_state(3, cached=cached)
+        assert same_shapes(training, network.eval().initial_state(3, cached=cached))
+    assert network.carries_state() or not any(True for _ in tensors(network.initial_state(1)))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -7,7 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from seqlab.contracts.built import Built, undisturbed
-from seqlab.contracts.sequences import check_padding, check_rows, check_shapes, check_single_steps, check_windows
+from seqlab.contracts.sequences import (
+    check_padding,
+    check_rows,
+    check_shapes,
+    check_signals,
+    check_single_steps,
+    check_windows,
+)
 from seqlab.core.model import Role
 from seqlab.errors import ConfigError
 from tests.contracts.test_causality import _built
@@ -23,7 +30,10 @@ BROKEN: list[tuple[str, Role, Callable[[Built], None], str]] = [
     ("Centred", Role.ENCODER, check_padding, "padding changes"),
     ("TimeNorm", Role.ENCODER, check_padding, "padding changes"),
     ("Bidirectional", Role.ENCODER, check_padding, "padding changes"),
-    ("OtherSteps", Role.DECODER, check_single_steps, "single steps"),
+    ("OtherSteps", Role.DECODER, check_single_steps, "generation differ"),
+    ("OtherTable", Role.DECODER, check_single_steps, "from a table, differ"),
+    ("SignalsOfTheLast", Role.DECODER, check_signals, r"signal gate has shape \(3, 8\) for 3 rows of 24"),
+    ("SignalsWithoutHidden", Role.ENCODER, check_signals, "signals are gate, and `hidden`"),
 ]
 
 
@@ -43,5 +53,5 @@ def test_no_false_alarm(name: str, role: Role, steps: int) -> None:
     built = _built(name, role=role, steps=steps)
     built.model.eval()
     with undisturbed():
-        for check in (check_shapes, check_padding, check_rows, check_windows, check_single_steps):
+        for check in (check_shapes, check_padding, check_rows, check_windows, check_single_steps, check_signals):
             check(built)

@@ -8,7 +8,7 @@ from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step
 from seqlab.core.state import State
 
 
@@ -276,6 +276,29 @@ class OtherSteps(WithState):
     def step(self, x_BD: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
         y_BD, state = super().step(x_BD, state, memory)
         return y_BD + 1, state
+
+
+class OtherTable(WithState):
+    """Writes by another equation only where its inputs are tabulated."""
+
+    def start(self, inputs_VD: Tensor | None = None) -> Step:
+        return super().start(None if inputs_VD is None else inputs_VD + 1)
+
+
+class SignalsOfTheLast(Animal):
+    """Shows its gate at the last position alone."""
+
+    def signals(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> dict[str, Tensor]:
+        return {**super().signals(x_BTD, state), "gate": x_BTD[:, -1]}
+
+
+class SignalsWithoutHidden(Animal):
+    def signals(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> dict[str, Tensor]:
+        return {"gate": x_BTD}
 
 
 # --- keeping it --------------------------------------------------------------------------------------

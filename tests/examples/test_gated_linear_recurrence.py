@@ -64,7 +64,7 @@ def test_its_steps_are_the_whole() -> None:
         torch.testing.assert_close(stepped(indexed), expected_BTD, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [TASKS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in TASKS[1:])])
 def test_it_trains_on_every_task_and_keeps_every_promise(
     task: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:

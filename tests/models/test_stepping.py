@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, get_args, get_origin, get_type_hints
-
 import pytest
 import torch
 from torch import Tensor, nn
 
 from seqlab.core.model import Memory, Role, SequenceModel, Step
 from seqlab.core.state import State, same_shapes, select_rows, tensors
-from tests.conftest import MODELS, tiny_config
+from tests.conftest import MODELS, forms, tiny_config
 
 T, S, D = 11, 7, 16
 
 
-def _forms(name: str) -> Iterator[tuple[str, ...]]:
-    """Overrides that bring out what a family can be: each choice of each setting that has some, and other depths."""
-    yield ()
-    model = tiny_config(name, "char_lm").model
-    for setting, kind in get_type_hints(type(model)).items():
-        if setting == "layers":
-            yield from (("model.layers=1",), ("model.layers=3",))
-        elif get_origin(kind) is Literal:
-            yield from ((f"model.{setting}={choice}",) for choice in get_args(kind))
-        elif kind is bool:
-            yield (f"model.{setting}={str(not getattr(model, setting)).lower()}",)
-
-
-FORMS = [(name, overrides) for name in MODELS for overrides in _forms(name)]
+FORMS = [(name, overrides) for name in MODELS for overrides in forms(name)]
 
 
 def _model(name: str, role: Role, *overrides: str) -> SequenceModel:

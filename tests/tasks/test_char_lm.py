@@ -20,7 +20,7 @@ from seqlab.data.vocabulary import UNKNOWN
 from seqlab.errors import DataError
 from seqlab.networks.token_lm import TokenLM
 from seqlab.tasks.char_lm import CharLM, CharLMConfig
-from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
+from tests.conftest import MODELS, forms, tiny_config, tiny_network, tiny_task
 
 
 def _config(**settings: object) -> CharLMConfig:
@@ -147,15 +147,7 @@ def test_writing_follows_its_seed(model: str) -> None:
     assert len(texts[0]) == 30
 
 
-WRITERS = [
-    *(
-        (model, options)
-        for model in MODELS
-        for options in (("model.layers=1",), ("model.layers=2",), ("model.tie_embeddings=true",))
-    ),
-    *((model, ("model.layer_norm=true",)) for model in MODELS if model != "transformer"),
-    *(("transformer", (f"model.positions={positions}",)) for positions in ("learned", "rope", "none")),
-]
+WRITERS = [(model, options) for model in MODELS for options in forms(model)]
 
 
 def _network(model: str, *overrides: str) -> tuple[CharLM, TokenLM]:
