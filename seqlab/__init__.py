@@ -62,10 +62,13 @@ def train(
 ) -> Run:
     """Train one model on one task, and return the run: its result, its curves, its network. As `seqlab train`.
 
-    overrides: what differs from the defaults, as strings or mappings: "model=gru", {"trainer.max_steps": 500}. name: of
-    the run's folder in runs_dir, instead of the time. folder: the whole folder instead. config_dir: of models and tasks
-    of your own. verbose: print how it goes; reporter: who is told instead (seqlab.runs.reporter). checked: spare
-    the check of the model before training.
+    overrides: what differs from the defaults, as strings or mappings: "model=gru", {"trainer.max_steps": 500}.
+    name: of the run's folder in runs_dir, instead of the time.
+    folder: the whole folder instead.
+    config_dir: of models and tasks of your own, else what SEQLAB_CONFIG_DIR names.
+    verbose: print how it goes.
+    reporter: who is told instead, a seqlab.runs.reporter.Reporter.
+    checked: spare the check of the model before training.
 
     Raises a SeqlabError: for a setting or a model that does not exist ConfigError, for a corpus that cannot be read
     DataError, for a loss that is no number NumericError, after Ctrl-C Interrupted, once everything is saved.
@@ -77,13 +80,14 @@ def train(
     model: gru, lstm, rnn, ...
     """
     from seqlab.config.overrides import as_words
+    from seqlab.config.sources import own_folder
     from seqlab.data.files import expanded
     from seqlab.runs.reporter import reporter_of
     from seqlab.runs.run import Run
     from seqlab.runs.setup import start_config
     from seqlab.runs.train import train as train_run
 
-    own = None if config_dir is None else expanded(config_dir)
+    own = own_folder(config_dir)
     where = None if folder is None else expanded(folder)
     config, words = start_config(as_words(overrides), own, name, where)
     told = reporter_of(verbose, reporter)
@@ -95,15 +99,18 @@ def load(run: str | Path, *, config_dir: str | Path | None = None, runs_dir: str
     """The run that stands in a folder, or that a name stands for: `last`, best:TASK, or what `name` gave it, looked for
     below `runs_dir`. Its weights and its corpus are read when they are asked for.
 
-    config_dir: for a model or task of your own. Raises CheckpointError where there is no such run, or where the code of
-    your own that it was made with has changed.
+    config_dir: for a model or task of your own, else what SEQLAB_CONFIG_DIR names.
+
+    Raises CheckpointError where there is no such run, or where the code of your own that it was made with has changed.
 
     >>> seqlab.load("last").finished
     True
     """
+    from seqlab.config.sources import own_folder
+    from seqlab.data.files import expanded
     from seqlab.runs.run import open_run
 
-    return open_run(run, config_dir, runs_dir)
+    return open_run(run, own_folder(config_dir), expanded(runs_dir))
 
 
 def compare(
@@ -121,9 +128,12 @@ def compare(
     compare`; called again, it goes on with what is missing.
 
     models: a model ("rnn"), one with overrides of its own ("deep: lstm model.layers=2"), a run (or its folder or name),
-    or an override for all ("task=sentiment", or some as a mapping). seeds: how many runs of each. match: one size for
-    all, "body=500k" or "params=500k". budget: what each may use, "60s", "2Mtokens", "1e14flop" or "1000steps". tune: a
-    setting to be searched for each first, "lr=5". name: of the comparison's folder. The others as for train.
+    or an override for all ("task=sentiment", or some as a mapping).
+    seeds: how many runs of each.
+    match: one size for all, "body=500k" or "params=500k".
+    budget: what each may use, "60s", "2Mtokens", "1e14flop" or "1000steps".
+    tune: a setting to be searched for each first, "lr=5".
+    name: of the comparison's folder. The others as for train.
 
     Raises a SeqlabError; a run that fails does not: it stands in `failed`.
     """
@@ -131,12 +141,12 @@ def compare(
     from seqlab.comparison.reporter import reporter_of
     from seqlab.comparison.request import read_request
     from seqlab.config.overrides import as_words
-    from seqlab.data.files import expanded
+    from seqlab.config.sources import own_folder
     from seqlab.runs.run import Run
 
     given = [str(model.folder) if isinstance(model, Run) else model for model in models]
     words = as_words(str(model) if isinstance(model, Path) else model for model in given)
-    own = None if config_dir is None else expanded(config_dir)
+    own = own_folder(config_dir)
     request = read_request(words, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=own)
     options = {"seeds": seeds, "match": match, "budget": budget, "tune": tune, "config-dir": own, "name": name}
     command = comparison.command_line(words, options)

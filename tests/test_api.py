@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import json
 import math
+import re
+import runpy
 import subprocess
 import sys
 import threading
@@ -21,6 +23,8 @@ from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs.result import stored_result
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import TASKS, tiny_overrides
+
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 @pytest.fixture(autouse=True)
@@ -214,3 +218,43 @@ def test_runs_that_exist_are_compared(capsys: Capture) -> None:
     assert done.report.is_file()
     assert set(done.table["model"]) == {"rnn", "gru"}
     assert {len(column) for column in done.table.values()} == {2}
+
+
+def _code(page: str) -> str:
+    """The Python of a page of docs/, one block after the other."""
+    return "\n".join(
+        re.findall(r"^```python\n(.*?)^```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    )
+
+
+@pytest.mark.slow  # it trains seven networks
+def test_the_page_for_notebooks_runs_as_it_stands(capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    exec(compile(_code("api.md"), "api.md", "exec"), {})
+    out = capsys.readouterr().out
+    assert "step 60: validation bits_per_character" in out
+    assert "80 " in out
+    assert "report: runs/compare/first/report.html" in out
+    assert out.endswith(
+        "there is no model called 'lstn'\ndid you mean model=lstm?\nmodel: gru, lstm, rnn, transformer\n"
+    )
+    assert Path("states.pdf").is_file()
+
+
+def test_the_page_for_notebooks_is_typed(tmp_path: Path) -> None:
+    page = tmp_path / "page.py"
+    page.write_text(_code("api.md"), encoding="utf-8")
+    words = ("--strict", "--follow-imports=silent", f"--cache-dir={DOCS.parent / '.mypy_cache'}", str(page))
+    done = subprocess.run([sys.executable, "-m", "mypy", *words], capture_output=True, text=True, cwd=DOCS.parent)
+    assert done.returncode == 0, done.stdout
+    wrong = page.read_text(encoding="utf-8") + "\nlstm.result.test.accuracy\n"
+    page.write_text(wrong, encoding="utf-8")
+    done = subprocess.run([sys.executable, "-m", "mypy", *words], capture_output=True, text=True, cwd=DOCS.parent)
+    assert 'has no attribute "accuracy"' in done.stdout
+
+
+def test_the_reference_is_what_the_docstrings_say() -> None:
+    written = runpy.run_path(str(DOCS / "reference.py"))["reference"]()
+    assert (DOCS / "reference.md").read_text(encoding="utf-8") == written, "python docs/reference.py"
+    for name in seqlab.__all__:
+        assert name == "__version__" or f"## seqlab.{name}\n" in written

@@ -52,33 +52,35 @@ def compare(
 
     Trains each with the same seeds and data, and reports which differences are significant. The same command resumes.
     """
+    import seqlab
     from seqlab.comparison.request import read_request
 
     given = words or []
+    # read at once: what is wrong with it is said before torch is there
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
     from seqlab.cli.comparison_display import TerminalReporter, show_summary
     from seqlab.cli.plan_display import show_plan
-    from seqlab.comparison import compare as comparison
+    from seqlab.comparison.compare import plan_only
     from seqlab.comparison.files import as_json as plain
 
     if dry_run:
-        plan = comparison.plan_only(request, config_dir, name)
+        plan = plan_only(request, config_dir, name)
         if as_json:
             typer.echo(json.dumps(plan.as_json(), indent=2, ensure_ascii=False))
         else:
             show_plan(plan, terminal())
         return
-    options: dict[str, object] = {
-        "seeds": seeds,
-        "match": match,
-        "budget": budget,
-        "tune": tune,
-        "config-dir": config_dir,
-        "name": name,
-    }
-    command = comparison.command_line(given, options)
     reporter = TerminalReporter(terminal(stderr=True), quiet=quiet)
-    done = comparison.compare(request, reporter, config_dir=config_dir, name=name, command=command)
+    done = seqlab.compare(
+        *given,
+        seeds=seeds,
+        match=match,
+        budget=budget,
+        tune=tune,
+        config_dir=config_dir,
+        name=name,
+        reporter=reporter,
+    )
     if done.summary is not None and as_json:
         typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
     elif as_json:

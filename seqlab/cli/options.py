@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from seqlab.cli.completion import complete_name, complete_override
-from seqlab.config.sources import VARIABLE
-from seqlab.errors import ConfigError
+from seqlab.config.sources import VARIABLE, check_variable
 
 
 def home(path: Path | None) -> Path | None:
@@ -28,12 +27,7 @@ def from_environment(context: typer.Context) -> bool:
 def _own_folder(context: typer.Context, path: Path | None) -> Path | None:
     """home() for --config-dir; the error names the environment variable if that set the folder."""
     folder = home(path)
-    if folder is not None and from_environment(context) and not folder.is_dir():
-        raise ConfigError(
-            f"{VARIABLE}={folder} is not a folder",
-            f"set it to a folder with model/, task/, ... in it, or remove it: unset {VARIABLE}",
-        )
-    return folder
+    return check_variable(folder) if folder is not None and from_environment(context) else folder
 
 
 Overrides = Annotated[

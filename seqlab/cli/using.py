@@ -63,6 +63,7 @@ def predict(
     from seqlab.cli import predicting
     from seqlab.core.prediction import GenerationConfig
     from seqlab.runs.catalogue import exists
+    from seqlab.runs.run import check_options
 
     found = seqlab.load(run, config_dir=config_dir, runs_dir=runs_dir)
     if not exists(run):
@@ -72,7 +73,7 @@ def predict(
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
         length_penalty=length_penalty,
     )  # fmt: skip
-    found.check_options(generation, _typed(context))
+    check_options(found, generation, _typed(context))
     predicting.predict(found, texts or None, generation, as_json=as_json)
 
 

@@ -37,7 +37,12 @@ from seqlab.runs.lock import locked
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """The outcome of `compare`. summary: None where every run failed. failed: the reason, by label and seed."""
+    """The outcome of `compare`.
+
+    folder: where its runs and its report are.
+    summary: everything that the report says; None where every run failed.
+    failed: the reason, by label and seed.
+    """
 
     folder: Path
     summary: Summary | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from seqlab.core.files import read_plain
+from seqlab.data.files import expanded
 from seqlab.errors import ConfigError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -26,6 +28,24 @@ def shipped_folder() -> Path:
         if (folder / "train.yaml").is_file():
             return folder
     raise ConfigError("seqlab's config files are missing", "try: pip install --force-reinstall seqlab")
+
+
+def own_folder(named: str | Path | None) -> Path | None:
+    """The user's config folder: the one that is named, or that of the environment. Raises ConfigError where the
+    environment names no folder."""
+    if named is not None:
+        return expanded(named)
+    return check_variable(expanded(folder)) if (folder := os.environ.get(VARIABLE)) else None
+
+
+def check_variable(folder: Path) -> Path:
+    """The folder that the environment names. Raises ConfigError if it is none."""
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{VARIABLE}={folder} is not a folder",
+            f"set it to a folder with model/, task/, ... in it, or remove it: unset {VARIABLE}",
+        )
+    return folder
 
 
 def check_config_dir(config_dir: Path | None) -> Path | None:

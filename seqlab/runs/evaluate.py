@@ -19,6 +19,7 @@ from seqlab.core.meter import Table
 from seqlab.core.metric import Metric
 from seqlab.core.other_corpus import with_test_corpus
 from seqlab.core.task import TaskConfig
+from seqlab.drawing.numbers import figure
 from seqlab.errors import ConfigError, ResourceError
 from seqlab.metrics import kinds
 from seqlab.runs.device import device_to_evaluate
@@ -29,10 +30,14 @@ from seqlab.training.seeds import stream_seed
 from seqlab.training.validation import evaluate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Evaluation:
-    """What a run's best weights reach on a split, or on another corpus. items: the file with a line for each item.
-    unknown: by what they are, how many tokens training did not know, and of how many."""
+    """What a run's best weights reach on a split, or on another corpus.
+
+    metrics: with unit and direction; `values` has their numbers alone. interval: 95 % over items, of the metric
+    `primary`. items: the file with a line for each item. unknown: by what they are, how many tokens training did not
+    know, and of how many.
+    """
 
     folder: Path
     split: Split
@@ -49,6 +54,15 @@ class Evaluation:
     corpus: str | None
     unknown: Mapping[str, tuple[int, int]]
 
+    @property
+    def values(self) -> dict[str, float]:
+        """Each metric's value by its name."""
+        return {name: metric.value for name, metric in self.metrics.items()}
+
+    def __repr__(self) -> str:
+        figures = ", ".join(f"{name} {figure(metric)}" for name, metric in self.metrics.items())
+        return f"Evaluation({self.corpus or self.split}, {self.count} items: {figures})"
+
     def as_json(self) -> dict[str, Any]:
         """Plain values for --json."""
         plain: dict[str, Any] = finite(
@@ -60,7 +74,7 @@ class Evaluation:
                 "test_is_validation": self.test_is_validation,
                 "step": self.step,
                 "primary": self.primary,
-                "values": {name: metric.value for name, metric in self.metrics.items()},
+                "values": self.values,
                 "interval": self.interval,
                 "metrics": kinds(self.metrics),
                 "details": self.details,

@@ -111,7 +111,8 @@ def on_stop(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
         yield
     finally:
         for number, earlier in before.items():
-            signal.signal(number, earlier)
+            # None: a handler that was not set from Python, in a program that embeds it
+            signal.signal(number, signal.SIG_DFL if earlier is None else earlier)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +58,15 @@ class Result:
     validation: dict[str, float]
     test: dict[str, float]
     test_interval: tuple[float, float]
-    details: dict[str, Any]
+    details: dict[str, Any] = field(repr=False)
     device: str
     precision: str
-    metrics: dict[str, Metric]
+    metrics: dict[str, Metric] = field(repr=False)
     warnings: tuple[str, ...]
     remarks: tuple[str, ...]
     test_is_validation: bool
-    item_values: tuple[float, ...]
-    sample: str
+    item_values: tuple[float, ...] = field(repr=False)
+    sample: str = field(repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, as result.json and --json give them."""

@@ -16,7 +16,6 @@ from seqlab.core.batch import Split
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction, predictor
 from seqlab.core.task import Task
-from seqlab.data.files import expanded
 from seqlab.errors import ConfigError
 from seqlab.runs.catalogue import named_run
 from seqlab.runs.code import check_code
@@ -35,9 +34,11 @@ class Run:
     """A stored run. What stands in its folder is read when it is first asked for: the weights with `network`, the
     vocabulary with `task`, the corpus with what needs it.
 
-    folder: where it stands. config: its settings, checked (config.model, config.task, config.seed, ...; as text
-    config.yaml). Made by seqlab.train, seqlab.load and resume; what another process writes into the folder later
-    shows in `metrics` and, where there was none, in `result`.
+    folder: where it stands.
+    config: its settings, checked: config.model, config.task, config.seed, ...; as text config.yaml.
+
+    seqlab.train, seqlab.load and resume make it. What another process writes into the folder later shows in `metrics`
+    and, where there was none, in `result`.
     """
 
     def __init__(self, folder: Path, config: RunConfig) -> None:
@@ -125,20 +126,8 @@ class Run:
         }  # fmt: skip
         chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         generation = GenerationConfig(**chosen)
-        self.check_options(generation, {name: "beam" if name == "beams" else name for name in chosen})
+        check_options(self, generation, {name: "beam" if name == "beams" else name for name in chosen})
         return predictor(self.task).predict(self.network, text, generation)
-
-    def check_options(self, generation: GenerationConfig, given: Mapping[str, str]) -> None:
-        """Raise ConfigError for an option that changes nothing of what this run's network says. given: the options that
-        were, by the name of their field in GenerationConfig, as they are spelled for the message."""
-        for field in fields(GenerationConfig):
-            if field.name in given and field.name not in self.task.generation_options:
-                raise ConfigError(f"{given[field.name]} has no effect on {self.config.names['task']}", "leave it out")
-        if "length_penalty" in given and generation.beams == 1:
-            raise ConfigError(
-                f"{given['length_penalty']} has no effect without a beam search",
-                "try it with --beam 4, or leave it out",
-            )
 
     def evaluate(
         self, *overrides: str | Mapping[str, object], split: Split | None = None, corpus: str | Path | None = None
@@ -146,8 +135,10 @@ class Run:
         """Every metric of the best weights on a whole split ("validation" or, by default, "test"), or on the whole of
         another corpus; each item goes into a file in the run. As `seqlab evaluate`.
 
-        overrides: how the file of `corpus` is read, where it is unlike the run's own. Raises ConfigError for what does
-        not go together, DataError where a corpus cannot be read or the run's own is not what it was.
+        overrides: how the file of `corpus` is read, where it is unlike the run's own.
+
+        Raises ConfigError for what does not go together, DataError where a corpus cannot be read or the run's own is
+        not what it was.
         """
         from seqlab.runs.evaluate import evaluate_run
 
@@ -157,9 +148,11 @@ class Run:
         """Pictures of why the network behaves as it does, which a notebook shows with what each means; their
         `figures` are matplotlib's. Writes no file: `seqlab inspect` writes a page of them.
 
-        views: see seqlab.insight.views.VIEWS; without any all that fit. text: what the network reads, for views of a
-        text; else a passage of validation. beside: other runs, to be laid over this one. Raises ConfigError for a view
-        that does not exist or has nothing to see here.
+        views: "states", "gradient", ...; all of them stand in seqlab.insight.views.VIEWS. Without any, all that fit.
+        text: what the network reads, for views of a text; else a passage of validation.
+        beside: other runs, to be laid over this one.
+
+        Raises ConfigError for a view that does not exist or has nothing to see here.
         """
         from seqlab.drawing.pictures import Pictures
         from seqlab.runs.inspect import draw_views, label_runs
@@ -176,7 +169,8 @@ class Run:
         """Go on from the newest checkpoint, or from `checkpoint` ("step-000100"), as if the run had never stopped, and
         return the run as it is then; one that is finished and is not extended is returned as it is.
 
-        overrides: what extends it, "trainer.max_steps=2000". verbose, reporter: as for seqlab.train.
+        overrides: what extends it, "trainer.max_steps=2000".
+        verbose, reporter: as for seqlab.train.
 
         Raises as `seqlab resume`: CheckpointError for a change of anything else, DataError for another corpus,
         Interrupted once everything is saved.
@@ -189,14 +183,25 @@ class Run:
         return open_run(self.folder, config_dir)
 
 
-def open_run(run: str | Path, config_dir: str | Path | None = None, runs_dir: str | Path = "runs") -> Run:
+def open_run(run: str | Path, config_dir: Path | None = None, runs_dir: Path = Path("runs")) -> Run:
     """The run that a folder holds, or a name stands for, below `runs_dir`. config_dir: needed for a model or task of
     the user's own.
 
     Raises CheckpointError if `run` is no run, or where the code of the user's own that it was made with has changed;
     ConfigError where it needs such code and no folder is named.
     """
-    folder = named_run(str(run), expanded(str(runs_dir)))
-    own = None if config_dir is None else expanded(str(config_dir))
-    check_code(folder, own)
-    return Run(folder, read_run_config(folder / "config.yaml", own))
+    folder = named_run(str(run), runs_dir)
+    check_code(folder, config_dir)
+    return Run(folder, read_run_config(folder / "config.yaml", config_dir))
+
+
+def check_options(run: Run, generation: GenerationConfig, given: Mapping[str, str]) -> None:
+    """Raise ConfigError for an option that changes nothing of what the run's network says. given: the options that
+    were, by the name of their field in GenerationConfig, as they are spelled for the message."""
+    for field in fields(GenerationConfig):
+        if field.name in given and field.name not in run.task.generation_options:
+            raise ConfigError(f"{given[field.name]} has no effect on {run.config.names['task']}", "leave it out")
+    if "length_penalty" in given and generation.beams == 1:
+        raise ConfigError(
+            f"{given['length_penalty']} has no effect without a beam search", "try it with --beam 4, or leave it out"
+        )
