@@ -62,6 +62,10 @@ def has_setting(key: str, model: str = MODELS[0], task: str = TASKS[0]) -> bool:
     return key in _settings(model, task)
 
 
+CORPUS_TASKS = tuple(task for task in TASKS if has_setting("task.test_corpus", task=task))
+"""Those that read files of a user's own."""
+
+
 def causal_overrides(task: str) -> list[str]:
     """Overrides with which a task that also reads backwards does not; none where there is no such choice."""
     return ["task.bidirectional=false"] if has_setting("task.bidirectional", task=task) else []

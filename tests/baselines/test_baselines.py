@@ -15,7 +15,7 @@ from seqlab.baselines.n_gram import WittenBell, best_n_gram, xz_bits
 from seqlab.baselines.neighbours import nearest
 from seqlab.baselines.ridge import ridge
 from seqlab.core.baseline import BaselineSource
-from tests.conftest import TASKS, tiny_config, tiny_task
+from tests.conftest import CORPUS_TASKS, tiny_config, tiny_task
 
 
 @given(st.text("abc", min_size=2, max_size=60), st.text("abcd", max_size=6), st.integers(1, 5))
@@ -103,7 +103,7 @@ def test_ridge_finds_a_linear_rule_and_its_penalty_is_chosen_on_validation() -> 
     assert np.abs(flat_NH - mean_NH[0]).max() < 0.03 * np.abs(truth_NH - mean_NH[0]).max()
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_every_task_has_two_and_they_carry_its_primary_metric(task: str) -> None:
     built = tiny_task(tiny_config("rnn", task))
     assert isinstance(built, BaselineSource)

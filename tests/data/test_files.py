@@ -19,7 +19,7 @@ from seqlab.data.labels import read_labelled
 from seqlab.data.pairs import read_pairs
 from seqlab.data.text import read_text
 from seqlab.errors import DataError
-from tests.conftest import TASKS, tiny_config
+from tests.conftest import CORPUS_TASKS, tiny_config
 
 # right to left, combining marks, a family of four joined by invisible characters, a flag, beyond the first plane
 _WORLD = "שלום עולם, مرحبا بالعالم! नमस्ते e\u0301a 👨‍👩‍👧‍👦 🇳🇴 𝔘𝔫𝔦 日本語\n"
@@ -63,7 +63,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
         read_text(Path("/dev/zero"), "task.corpus")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_a_missing_file_is_asked_for_in_the_form_that_the_task_reads(task: str, tmp_path: Path) -> None:
     forms = set()
     for where in (str(tmp_path / "missing"), "missing"):

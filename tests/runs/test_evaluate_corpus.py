@@ -17,7 +17,7 @@ from seqlab.errors import ConfigError
 from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS, tiny_config, tiny_overrides, tiny_task
+from tests.conftest import CORPUS_TASKS, tiny_config, tiny_overrides, tiny_task
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def _evaluated(capsys: Capture, monkeypatch: Patch, *words: str) -> dict[str, An
     return said
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_the_test_file_by_itself_has_the_figures_of_the_test_split(
     task: str, trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
@@ -69,7 +69,7 @@ def test_the_test_file_by_itself_has_the_figures_of_the_test_split(
     assert "not known from training: " in out
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_other_files_have_other_items_and_leave_the_run_as_it_was(
     task: str, trained: Callable[[str], Path], table: Callable[..., Path], capsys: Capture, monkeypatch: Patch
 ) -> None:
@@ -91,7 +91,7 @@ def test_other_files_have_other_items_and_leave_the_run_as_it_was(
     assert {path: path.read_bytes() for path in run.rglob("*.json")} == before
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_what_does_not_fit_is_told_in_three_lines(
     task: str, trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
@@ -145,7 +145,7 @@ def test_another_file_may_have_other_columns(
     assert Path(new["items"]).read_text(encoding="utf-8") == Path(own["items"]).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_other_settings_are_refused_with_those_that_may_be_given(
     task: str, trained: Callable[[str], Path], capsys: Capture, monkeypatch: Patch
 ) -> None:
@@ -187,7 +187,7 @@ def test_pairs_that_lack_a_side_are_no_items(
 
 
 def test_a_task_of_ones_own_may_have_no_such_thing() -> None:
-    config = tiny_config("gru", TASKS[0])
+    config = tiny_config("gru", CORPUS_TASKS[0])
 
     class Plain(Task[Any]):
         """What every task has, and nothing else."""

@@ -20,7 +20,7 @@ from seqlab.errors import CheckpointError, DataError
 from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS, tiny_overrides
+from tests.conftest import CORPUS_TASKS, tiny_overrides
 
 TEXT = "a fine film"
 
@@ -53,7 +53,7 @@ def _another(corpus: Path) -> None:
     corpus.write_text("text\tlabel\n" + "".join(f"x{i}\t{i % 2}\n" for i in range(99)), encoding="utf-8")
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_what_needs_no_corpus_works_without(
     task: str, trained: Callable[..., Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
@@ -102,7 +102,7 @@ def test_what_needs_no_corpus_works_without(
                 list(needs_it())
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_a_restored_task_is_whole_once_its_corpus_is_read(
     task: str, trained: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -125,7 +125,7 @@ def test_a_restored_task_is_whole_once_its_corpus_is_read(
 
 
 def test_an_older_run_needs_its_corpus_as_before(trained: Callable[..., Path], tmp_path: Path) -> None:
-    run = trained(TASKS[0])
+    run = trained(CORPUS_TASKS[0])
     (run / "vocabulary.json").unlink()
     assert seqlab.load(run).predict(TEXT).text
     (tmp_path / "corpus.tsv").unlink()
@@ -139,7 +139,7 @@ def _shuffled(vocabulary: dict[str, Any]) -> str:
     return json.dumps(vocabulary)
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_a_damaged_vocabulary_is_refused(task: str, trained: Callable[..., Path]) -> None:
     run = trained(task)
     kept = json.loads((run / "vocabulary.json").read_text(encoding="utf-8"))
@@ -156,7 +156,7 @@ def test_a_damaged_vocabulary_is_refused(task: str, trained: Callable[..., Path]
 def test_a_resumed_run_of_before_gains_its_vocabulary(
     trained: Callable[..., Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
-    run = shutil.copytree(trained(TASKS[0]), tmp_path / "copy")
+    run = shutil.copytree(trained(CORPUS_TASKS[0]), tmp_path / "copy")
     (run / "vocabulary.json").unlink()
     code, _, err = in_process(capsys, monkeypatch, "resume", str(run), "trainer.max_steps=6", "--quiet")
     assert code == 0, err

@@ -11,9 +11,7 @@ import pytest
 from seqlab.config.compose import settings as settings_of
 from seqlab.data.splits import cut_items, cut_text
 from seqlab.errors import DataError
-from tests.conftest import TASKS, tiny_config
-
-WITH_SPLITS = tuple(task for task in TASKS if "task.test_corpus" in settings_of([f"task={task}"]))
+from tests.conftest import CORPUS_TASKS, TASKS, has_setting, tiny_config
 
 
 @pytest.fixture
@@ -33,11 +31,12 @@ def _held(task: Any, split: str) -> int:
     return sum(batch.target_count for batch in task.batches(split, 0))
 
 
-def test_every_shipped_task_has_them() -> None:
-    assert WITH_SPLITS == TASKS
+def test_every_task_that_reads_a_corpus_has_them() -> None:
+    for key in ("task.corpus", "task.validation_corpus", "task.test_corpus"):
+        assert tuple(task for task in TASKS if has_setting(key, task=task)) == CORPUS_TASKS
 
 
-@pytest.mark.parametrize("task", WITH_SPLITS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_a_file_is_the_whole_split_and_the_corpus_gives_it_nothing(
     task: str, build: Callable[..., Any], table: Callable[..., Path]
 ) -> None:
@@ -54,7 +53,7 @@ def test_a_file_is_the_whole_split_and_the_corpus_gives_it_nothing(
         assert built.describe()[f"{given[0]} corpus"] == str(own)
 
 
-@pytest.mark.parametrize("task", WITH_SPLITS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_the_digest_covers_them(task: str, build: Callable[..., Any], table: Callable[..., Path]) -> None:
     own, other = table("own.tsv", rows=40, start=500), table("other.tsv", rows=40, start=700)
     digests = {
@@ -66,7 +65,7 @@ def test_the_digest_covers_them(task: str, build: Callable[..., Any], table: Cal
     assert len(digests) == 4
 
 
-@pytest.mark.parametrize("task", WITH_SPLITS)
+@pytest.mark.parametrize("task", CORPUS_TASKS)
 def test_what_is_wrong_with_one_names_its_setting(task: str, build: Callable[..., Any], tmp_path: Path) -> None:
     short = tmp_path / "short.tsv"
     short.write_text("x", encoding="utf-8")
