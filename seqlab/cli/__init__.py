@@ -1,7 +1,7 @@
 """The command line: parse, call one function, print. Nothing here imports torch until it is needed.
 
-One file for each family of commands. A command registers itself where its file is imported; --help lists them in this
-order, with those that have commands of their own last.
+One file per group of commands. A command registers itself when its file is imported; --help lists them in this order,
+with commands that have subcommands last.
 """
 
 # isort: off

@@ -1,4 +1,4 @@
-"""board, config and list: what there is, and what a run would be."""
+"""The commands board, config and list."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from seqlab.errors import ConfigError, printable
 
 @app.command()
 def board(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", callback=home, help="Whose runs to show.")] = Path("runs"),
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: a free one.")] = 0,
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", callback=home, help="The folder whose runs are shown.")
+    ] = Path("runs"),
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one.")] = 0,
     debug: Debug = False,
 ) -> None:
     """Start TensorBoard on the runs and print its address."""
@@ -31,9 +33,9 @@ def board(
 def config(
     context: typer.Context, overrides: Overrides = None, config_dir: ConfigDir = None, debug: Debug = False
 ) -> None:
-    """Print the composed config: every setting with its value, or that of the keys that are named alone.
+    """Print the composed config: every setting, or only the values of the given keys.
 
-    A group that is chosen by name (model) is that name, and with a dot (model.) its settings, as any other (trainer).
+    A group with options (model) gives the name of its option, with a dot (model.) its settings; trainer gives settings.
 
     Example: seqlab config model=gru optim.learning_rate"""
     from seqlab.config.run import load_run_config
@@ -79,7 +81,7 @@ def list_options(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say what there is to choose from."""
+    """List the available models, tasks, corpora, experiments and devices."""
     from seqlab.config.catalogue import catalogue
     from seqlab.config.suggest import did_you_mean
 

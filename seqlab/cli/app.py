@@ -34,7 +34,7 @@ def root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Train, compare and explain deep sequence models. What there is to choose from: seqlab list"""
+    """Train, compare and explain deep sequence models. For models, tasks and corpora: seqlab list"""
 
 
 def main() -> None:

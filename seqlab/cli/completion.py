@@ -1,4 +1,4 @@
-"""Tab completion of overrides and of runs' names. bash splits words at `=` and `:`; zsh and fish do not."""
+"""Tab completion of overrides and names of runs. bash splits words at `=` and `:`; zsh and fish do not."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import typer
 from seqlab.config.overrides import runs_dir_in
 from seqlab.config.sources import GROUPS, group_files
 
-Candidates = list[tuple[str, str]]  # a word and a remark
+Candidates = list[tuple[str, str]]  # (word, description)
 
 
 def _quiet(complete: Callable[[typer.Context, str], Candidates]) -> Callable[[typer.Context, str], Candidates]:
-    """A half-typed line is no place for errors."""
+    """Return no candidates instead of raising errors about a half-typed line."""
 
     def completed(context: typer.Context, incomplete: str) -> Candidates:
         try:
@@ -54,13 +54,13 @@ def complete_word(context: typer.Context, incomplete: str) -> Candidates:
 
 @_quiet
 def complete_name(context: typer.Context, incomplete: str) -> Candidates:
-    """What stands for a run."""
+    """Candidates for a run: names and aliases."""
     return _names(incomplete, Path(context.params.get("runs_dir") or "runs"), _own(context))
 
 
 def _names(start: str, runs_dir: Path, config_dir: Path | None) -> Candidates:
-    """What stands for a run and begins so. Folders are left to the shell, which quotes what needs it; and bash splits
-    words at the colon of best:TASK."""
+    """Names and aliases of runs that begin with `start`. Folders are left to the shell, which quotes them as needed;
+    best:TASK is not offered in bash, which splits words at the colon."""
     from seqlab.runs.catalogue import names_beginning
 
     moving = [("last", "the newest")]
@@ -81,12 +81,12 @@ def _in_bash() -> bool:
 
 
 def _split(given: list[str], incomplete: str) -> tuple[list[str], str, str]:
-    """(overrides before, the whole override being typed, how much of it the shell will not replace)."""
+    """(the overrides before it, the whole override being typed, the part of it that the shell will not replace)."""
     return _word_under_cursor(given, incomplete) if _in_bash() else (given, incomplete, "")
 
 
 def _rest(found: Candidates, held: str) -> Candidates:
-    """bash already shows what it took for words of their own: answer with the rest."""
+    """The candidates without the part that bash, which splits words, already shows."""
     return [(candidate.removeprefix(held), about) for candidate, about in found]
 
 
@@ -101,7 +101,7 @@ def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], st
             joined[-1], glue = joined[-1] + word, False
         else:
             joined.append(word)
-    # click hides an `=` that stands alone, so look at what bash said
+    # click hides a lone `=`, so read bash's own variables
     typed = os.environ["COMP_WORDS"].split()[int(os.environ.get("COMP_CWORD", "0")) :][:1]
     if typed == ["="] and joined and not glue:  # model=|
         return joined[:-1], joined[-1] + "=", joined[-1] + "="
@@ -111,7 +111,7 @@ def _word_under_cursor(given: list[str], incomplete: str) -> tuple[list[str], st
 
 
 def candidates(word: str, earlier: list[str], config_dir: Path | None) -> Candidates:
-    """Whole overrides that begin with `word`, each with a remark."""
+    """Whole overrides that begin with `word`, each with a description."""
     sign = word[: len(word) - len(word.lstrip("+~"))]
     key, equals, value = word[len(sign) :].partition("=")
     if equals and key == "init_from":
@@ -128,7 +128,7 @@ def candidates(word: str, earlier: list[str], config_dir: Path | None) -> Candid
         found = [
             (f"{sign}{name}=", str(v)) for name, v in settings(earlier, config_dir).items() if name.startswith(key)
         ]
-    if len(found) == 1:  # offer the values as well, so that the shell puts no space after `=`
+    if len(found) == 1:  # offer the values too, so that the shell adds no space after `=`
         only = found[0][0]
         return candidates(only, earlier, config_dir) or found
     return found

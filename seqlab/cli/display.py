@@ -1,5 +1,5 @@
-"""What a person sees while a network trains: a live panel on a terminal, plain lines elsewhere. All of it
-goes to stderr; stdout is for results."""
+"""The display during training: a live panel on a terminal, plain lines elsewhere. All of it goes to stderr; stdout is
+for results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Cell = str | Text
 def metric_lines(
     metrics: Mapping[str, Metric], primary: str, interval: tuple[float, float], *, split: str = ""
 ) -> Iterator[Text]:
-    """Each metric on a line of its own, the primary one bold and with its interval. split: put before each name."""
+    """One line per metric, the primary one bold and with its interval. split: a prefix of each name."""
     low, high = interval
     for name, metric in metrics.items():
         text = Text(f"  {split}{name:<20} {figure(metric)}")
@@ -44,8 +44,8 @@ def metric_lines(
 
 
 def fitted(width: int, headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: int = 1) -> Table:
-    """A plain table that fits into `width` columns: the first column, of labels, gives way, and if that is not
-    enough the last columns, the least important, are left out. The first `left` columns stand at the left."""
+    """A plain table that fits into `width` columns: the first column, with labels, is narrowed, and if that is not
+    enough the last columns, the least important, are left out. The first `left` columns are left-aligned."""
     cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     widths = [max(len(heading), *(row[index].cell_len for row in cells), 0) for index, heading in enumerate(headings)]
     shown = len(headings)
@@ -82,8 +82,8 @@ class Terminal(Reporter):
 
 
 class Display(ProgressLines):
-    """An Observer for people: a live panel on a terminal, elsewhere plain lines; use it in a `with` statement. Quiet,
-    it shows nothing."""
+    """An Observer that shows progress: a live panel on a terminal, plain lines elsewhere, nothing if quiet. Use it in a
+    `with` statement."""
 
     def __init__(self, console: Console, limits: TrainerConfig, *, quiet: bool = False, every_seconds: float = 5.0):
         super().__init__(limits, self._show, every_seconds)
@@ -94,7 +94,7 @@ class Display(ProgressLines):
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self.quiet:
-            # made anew when it is shown, not at each log line, which may come a hundred times a second
+            # rendered when it is refreshed, not at each log line, of which there may be a hundred per second
             self._live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=4)
             self._live.start()
         return self

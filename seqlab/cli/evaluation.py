@@ -1,4 +1,4 @@
-"""How an evaluation looks on a terminal."""
+"""The terminal output of an evaluation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqlab.runs.evaluate import Evaluation
 
 
 def show_evaluation(found: Evaluation, console: Console) -> None:
-    """The metrics, the task's tables, and where the items are."""
+    """Print the metrics, the task's tables, and the file with the items."""
     where = f"{found.device.name} {found.device.precision}"
     split = "test (= validation)" if found.split == "test" and found.test_is_validation else found.split
     what = f"{split} split" if found.corpus is None else f"the whole of {printable(found.corpus)}"
@@ -24,7 +24,7 @@ def show_evaluation(found: Evaluation, console: Console) -> None:
     for name, (count, of_all) in found.unknown.items():
         if count or found.corpus is not None:
             share = f"{count:,} of {of_all:,} {name} ({count / max(of_all, 1):.1%})"
-            console.print(f"not known from training: {share}", markup=False, highlight=False)
+            console.print(f"not seen in training: {share}", markup=False, highlight=False)
     for table in found.tables:
         console.print()
         console.print(drawn(table))

@@ -1,4 +1,4 @@
-"""new: a model or a task of one's own, to begin with."""
+"""The command new: a starting point for a user's own model or task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _complete_kind(incomplete: str) -> list[str]:
 @app.command()
 def new(
     kind: Annotated[str, typer.Argument(metavar="model|task", autocompletion=_complete_kind, show_default=False)],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called: model=NAME.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: model=NAME or task=NAME.", show_default=False)],
     folder: Annotated[
         Path,
         typer.Option(
@@ -37,9 +37,10 @@ def new(
     ] = Path("my_configs"),
     debug: Debug = False,
 ) -> None:
-    """Begin a model or a task of your own: a module, its YAML and its tests. Example: seqlab new model mine
+    """Write a starting point for your own model or task. Example: seqlab new model mine
 
-    They are small and complete: change them step by step, while their tests and `seqlab check` pass."""
+    It consists of a module, its YAML and its tests, and works as it is: change it step by step, while the tests and
+    `seqlab check` pass."""
     written = write_new(kind, name, folder, (*ALIASES, *VIEWS))
     console = terminal()
     width = max(len(printable(str(path))) for path in written.values())

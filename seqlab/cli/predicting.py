@@ -1,4 +1,4 @@
-"""Asking a trained network: one answer a text, from the command line or line by line."""
+"""Printing predictions: one for each text of the command line or line of stdin."""
 
 from __future__ import annotations
 
@@ -19,13 +19,12 @@ from seqlab.runs.run import Run
 
 
 def predict(run: Run, texts: Sequence[str] | None, generation: GenerationConfig, *, as_json: bool) -> None:
-    """Print what the run's network says of each text, one after the other: as it is written, or as a line of JSON.
+    """Print the prediction for each text: as it is generated, or as one line of JSON.
 
-    texts: None for the lines of stdin. What training did not know, and what of a text is too long to be read, is named
-    on stderr. A language model's answers begin with their prompt. A blank line has no answer and gives a blank line, or
-    one of JSON with the prediction null. Each line that is read from a file gives one line: a line end that the network
-    wrote is spelled out in it.
-    Raises DataError for a text that is none.
+    texts: None for the lines of stdin. Tokens that are unknown to training, and texts that are truncated, are reported
+    on stderr. The output of a language model begins with its prompt. A blank line gives a blank line, or JSON with the
+    prediction null. Each line of a file gives one line: line ends in generated text are escaped.
+    Raises DataError for a text that is not valid.
     """
     network, task = run.network, run.task
     for number, text in enumerate(asked() if texts is None else texts, 1):
@@ -40,11 +39,11 @@ def predict(run: Run, texts: Sequence[str] | None, generation: GenerationConfig,
             continue
         where = f"line {number}: " if texts is None else ""
         if unknown:
-            typer.echo(f"{where}not known from training: {quoted(unknown)}", err=True)
+            typer.echo(f"{where}not seen in training: {quoted(unknown)}", err=True)
         if unread:
             typer.echo(f"{where}cut: {unread}", err=True)
         pieces = stream(task, network, text, generation)
-        first = next(pieces, "")  # what is wrong with the text is said before any of it is
+        first = next(pieces, "")  # raises an error about the text before anything is printed
         if task.continues_texts:
             first = text + first
         for piece in chain((first,), pieces):
@@ -60,13 +59,13 @@ def _as_json(text: str, details: Mapping[str, object], unknown: Sequence[str], u
 def _check_text(text: str) -> None:
     try:
         text.encode()
-    except UnicodeEncodeError as error:  # Python's stand-ins for bytes that it could not read
+    except UnicodeEncodeError as error:  # surrogates, which Python uses for bytes that it could not decode
         raise DataError(f"the text {text!r:.60} is not UTF-8", "type it in a UTF-8 terminal, or give a file") from error
 
 
 def _shown(text: str, *, one_line: bool) -> str:
-    """As it is into a file; what a network has learned to write must not steer a terminal. one_line: so that answers
-    can be laid beside the lines that they are answers to."""
+    """Text as it is printed: unchanged into a file, with control characters escaped on a terminal. one_line: escape
+    line ends, so that predictions match their input lines."""
     if one_line:
         text = text.replace("\n", "\\n").replace("\r", "\\r")
     if not sys.stdout.isatty():
@@ -75,7 +74,7 @@ def _shown(text: str, *, one_line: bool) -> str:
 
 
 def asked() -> Iterator[str]:
-    """Lines from stdin without their ends; asked for with a prompt where that is a terminal, until its end (Ctrl-D)."""
+    """Lines from stdin without their ends; on a terminal with a prompt, until Ctrl-D."""
     if not sys.stdin.isatty():
         yield from read_lines(sys.stdin.buffer)
         return
@@ -89,8 +88,9 @@ def asked() -> Iterator[str]:
 
 
 def read_lines(file: BinaryIO) -> Iterator[str]:
-    """Lines as training reads its files, each as soon as it is there: UTF-8 or, by its byte-order mark, UTF-16; ended
-    by LF or CR LF, or by CR in a text without LF. Raises DataError, with its number, for a line in another encoding."""
+    """Lines decoded as training decodes its files, each as soon as it arrives: UTF-8 or, with a byte-order mark,
+    UTF-16; ended by LF or CR LF, or by CR in a text without LF. Raises DataError, with the line number, for another
+    encoding."""
     mark = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
     encoding, number = "utf-8", 0
     lines: Iterable[bytes | str] = file
@@ -109,5 +109,5 @@ def read_lines(file: BinaryIO) -> Iterator[str]:
         marked = encoding != "utf-8"
         what = f"line {number + marked} of the input is not {encoding.upper()}: byte 0x{error.object[error.start]:02x}"
         if marked:
-            raise DataError(what, "its byte-order mark says so: is it whole?") from error
+            raise DataError(what, "though its byte-order mark says so: is it complete?") from error
         raise DataError(what, *offers(error.object, "pass the input through iconv -f {} -t UTF-8".format)) from error

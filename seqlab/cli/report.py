@@ -1,4 +1,4 @@
-"""How a plan and a result look on a terminal."""
+"""The terminal output of a dry run and of a result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from seqlab.training.device import resolve_device, without_slow_parts
 
 
 def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
-    """What a run would be: the config checked, the corpus read, the network built and counted."""
+    """Print what a run would do: check the config, read the corpus, build the network and count its parameters."""
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
     device = without_slow_parts(device, config.device, network)
@@ -57,7 +57,7 @@ def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
 
 
 def _print(line: str, console: Console) -> None:
-    """As it is, whatever labels and paths hold: neither markup nor what steers a terminal."""
+    """Print a line without markup and with control characters escaped."""
     console.print(Text(printable(line)), soft_wrap=True)
 
 
@@ -68,27 +68,27 @@ def _show_warnings(warnings: Iterable[str], console: Console) -> None:
 
 
 def _board_folder(result: Result) -> Path:
-    """runs/ for a run in its usual place, which shows it beside the others; else the run's own folder."""
+    """runs/ for a run in its usual place, so that it is shown with the others; else the run's own folder."""
     above = list(result.folder.parents)
     usual = len(above) > 2 and (above[0].name, above[1].name) == (result.model, result.task)
     return above[2] if usual else result.folder
 
 
 def _next_after(model: str, models: Iterable[str]) -> str:
-    """The model that stands after this one, and after the last the first."""
+    """The model that comes after this one; the first after the last."""
     others = [other for other in models if other != model]
     return next((other for other in others if other > model), others[0])
 
 
 def show_result(result: Result, console: Console, overrides: list[str], config_dir: Path | None) -> None:
-    """The test figures, what the network wrote, and what to type next."""
+    """Print the test figures, a sample, and commands to try next."""
     console.print()
     for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test "):
         console.print(line)
     _show_warnings(result.remarks, console)
     if known := sum(warning not in result.remarks for warning in result.warnings):
-        _show_warnings([f"{known} about the data, named before training"], console)
-    _print("  95 %: over test items, of this one seed", console)
+        _show_warnings([f"{known} about the data, shown before training"], console)
+    _print("  95 %: over test items, for this one seed", console)
     _print(
         f"  {result.steps} steps in {clock(result.seconds)}, {compact(result.tokens_per_second)} tokens/s, "
         f"best at step {result.best_step}",
@@ -96,13 +96,13 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     )
     console.print()
     if result.sample:
-        _print(f"what {result.model} makes of it:", console)
+        _print(f"sample of {result.model}:", console)
         console.print(Padding(Text(printable_lines(result.sample)), (0, 0, 0, 2)))
         console.print()
     _print(f"see it:   {shlex.join(['seqlab', 'board', str(_board_folder(result))])}", console)
     own = ["--config-dir", str(config_dir)] if config_dir is not None else []
     _print(f"see why:  {shlex.join(['seqlab', 'inspect', str(result.folder), *own])}", console)
-    # what belongs to this model alone would be an error with another
+    # settings of this model would be an error with another one
     words = [o for o in overrides if not o.lstrip("+~").startswith(("model", "init_from"))]
     rest = shlex.join([*words, *own])
     other = _next_after(result.model, group_files("model", config_dir))

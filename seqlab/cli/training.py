@@ -1,4 +1,4 @@
-"""train and resume."""
+"""The commands train and resume."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from seqlab.errors import ConfigError
 def train(
     overrides: Overrides = None,
     config_dir: ConfigDir = None,
-    name: Annotated[str | None, typer.Option("--name", help="The run's folder name instead of the time.")] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="The name of the run's folder, instead of the time.")
+    ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", callback=home, help="The run's whole folder, which must be new; runs_dir has no say."),
+        typer.Option("--folder", callback=home, help="The run's full path, which must not exist; ignores runs_dir."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check everything, build the network, do not train.")
+        bool, typer.Option("--dry-run", help="Check the config and the data and build the network, but do not train.")
     ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -56,7 +58,7 @@ def resume(
         str,
         typer.Argument(
             metavar="RUN",
-            help="A run's folder or name, `last`, or one of its checkpoints/step-* to go back to.",
+            help="A run: its folder or name, or `last`; or one of its checkpoints/step-*, to continue from that one.",
             autocompletion=complete_name,
             show_default=False,
         ),
@@ -65,13 +67,13 @@ def resume(
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...",
-            help="What extends the run: trainer.max_steps=2000",
+            help="New limits to extend the run: trainer.max_steps=2000",
             autocompletion=complete_override,
             show_default=False,
         ),
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Train the last interval once more and compare every bit; write nothing.")
+        bool, typer.Option("--verify", help="Repeat the last checkpoint interval and compare every bit; write nothing.")
     ] = False,
     config_dir: ConfigDir = None,
     quiet: Quiet = False,
@@ -79,9 +81,9 @@ def resume(
     debug: Debug = False,
     checked: Checked = False,
 ) -> None:
-    """Go on with a run as if it had never stopped. Example: seqlab resume runs/char_lm/lstm/NAME"""
+    """Resume a run as if it had never stopped, or extend it. Example: seqlab resume last"""
     if verify and overrides:
-        raise ConfigError(f"--verify and {overrides[0]}: nothing can change in what is verified", "leave one out")
+        raise ConfigError(f"--verify cannot change settings: {overrides[0]}", "drop one of them")
     from seqlab.cli.display import Terminal
     from seqlab.cli.report import show_result
     from seqlab.runs import resume as resuming
@@ -91,8 +93,10 @@ def resume(
     reporter = Terminal(terminal(stderr=True), quiet=quiet)
     if verify:
         start, end = verifying.verify(run, reporter, config_dir=config_dir)
-        said: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
-        typer.echo(json.dumps(said) if as_json else f"steps {start} to {end} trained once more: every bit is the same")
+        verdict: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
+        typer.echo(
+            json.dumps(verdict) if as_json else f"steps {start} to {end} trained once more: every bit is the same"
+        )
         return
     result = resuming.resume(run, overrides or [], reporter, config_dir=config_dir, checked=checked)
     if isinstance(result, resuming.Finished):
@@ -100,7 +104,7 @@ def resume(
             typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)
         else:
             more = resume_command(result.folder, config_dir, result.more)
-            typer.echo(f"{result.folder} is finished, at step {result.step}; to go on: {more}")
+            typer.echo(f"{result.folder} is finished, at step {result.step}; to continue: {more}")
     elif as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:

@@ -1,4 +1,4 @@
-"""predict, evaluate and inspect: what a trained network can do, and why."""
+"""The commands predict, evaluate and inspect, on trained networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _complete_word(context: typer.Context, incomplete: str) -> Candidates:
 
 
 class Heldout(StrEnum):
-    """The splits that a network was not trained on."""
+    """The splits that are not used for training."""
 
     validation = "validation"
     test = "test"
@@ -37,27 +37,30 @@ def predict(
     context: typer.Context,
     run: KnownRun,
     texts: Annotated[
-        list[str] | None, typer.Argument(metavar="[TEXT]...", help="Without any, lines are read.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Texts. Without any, lines of stdin are read.", show_default=False),
     ] = None,
-    length: Annotated[int, typer.Option("--length", min=1, help="Characters that a language model writes.")] = 200,
+    length: Annotated[int, typer.Option("--length", min=1, help="Characters to generate (language models).")] = 200,
     temperature: Annotated[
-        float, typer.Option("--temperature", help="Below 1: likelier (0: greedy), above: wilder.")
+        float, typer.Option("--temperature", help="Of sampling: 0 is greedy, above 1 more random.")
     ] = 0.8,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Draw from that many of the likeliest.")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="Draw from the likeliest with this share.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the draws.")] = 0,
-    beams: Annotated[int, typer.Option("--beam", help="Translations that are followed at once.")] = 1,
+    top_k: Annotated[int | None, typer.Option("--top-k", help="Sample from the k most likely tokens.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", help="Sample from the most likely tokens with this total probability.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Of sampling.")] = 0,
+    beams: Annotated[int, typer.Option("--beam", help="Beam size (translation).")] = 1,
     length_penalty: Annotated[
-        float, typer.Option("--length-penalty", help="Above 0 a beam search likes longer translations.")
+        float, typer.Option("--length-penalty", help="Of beam search: above 0 favours longer translations.")
     ] = 0.0,
     runs_dir: RunsDir = Path("runs"),
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Ask a trained network. Example: seqlab predict last "The "
+    """Predict with a trained network. Example: seqlab predict last "The "
 
-    A language model goes on with the text, a classifier names its label, a translator translates it.
+    A language model continues the text, a classifier predicts its label, a translation model translates it.
     """
     import seqlab
     from seqlab.cli import predicting
@@ -78,7 +81,7 @@ def predict(
 
 
 def _typed(context: typer.Context) -> dict[str, str]:
-    """The options that stand on the command line, by the name of their parameter."""
+    """The options that were given on the command line, by the name of their parameter."""
     typed: dict[str, str] = {}
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name or "")
@@ -95,21 +98,21 @@ def evaluate(
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...",
-            help="How --corpus is read, where it is unlike the run's own.",
+            help="Settings for reading --corpus, if its format differs from the run's own.",
             show_default=False,
         ),
     ] = None,
-    split: Annotated[Heldout, typer.Option("--split", help="The part of the corpus.")] = Heldout.test,
+    split: Annotated[Heldout, typer.Option("--split", help="The split to evaluate on.")] = Heldout.test,
     corpus: Annotated[
         str | None,
-        typer.Option("--corpus", help="Another corpus, whole: a file such as task.corpus takes.", show_default=False),
+        typer.Option("--corpus", help="Evaluate on another file, in the format of task.corpus.", show_default=False),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Every metric of a trained network on a whole split, and a file with each item. Example: seqlab evaluate last"""
+    """Evaluate a trained network: every metric, and a file with each item. Example: seqlab evaluate last"""
     import seqlab
     from seqlab.cli.evaluation import show_evaluation
 
@@ -123,7 +126,7 @@ def evaluate(
 
 
 def _run_or_view(name: str, runs_dir: Path) -> Path:
-    """The folder of a run among the words of inspect; a word that is none may be a view with a typing error."""
+    """The folder of a run among the arguments of inspect; an unknown word may be a mistyped view."""
     from seqlab.config.suggest import nearest
     from seqlab.runs.catalogue import exists, named_run
 
@@ -142,17 +145,21 @@ def inspect(
         list[str],
         typer.Argument(
             metavar="RUN... [VIEW]...",
-            help=f"Runs (folders, `last`, best:char_lm) and views: {', '.join(VIEWS)}. Without a view, all that fit.",
+            help=f"Runs (folders, names, `last`, best:TASK) and views: {', '.join(VIEWS)}. Default: all that apply.",
             autocompletion=_complete_word,
             show_default=False,
         ),
     ],
     text: Annotated[
-        str | None, typer.Option("--text", help="What to read, for states and attention; else a passage of validation.")
+        str | None, typer.Option("--text", help="The text for states and attention; default: one from validation.")
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", callback=home, help="Where to; else inspect/ in the run, or in --runs-dir for several."),
+        typer.Option(
+            "--out",
+            callback=home,
+            help="The output folder; default: inspect/ in the run, or in --runs-dir for several.",
+        ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
     config_dir: ConfigDir = None,
@@ -161,11 +168,11 @@ def inspect(
 ) -> None:
     """See why a trained network behaves as it does. Example: seqlab inspect last
 
-    Pictures, a page that says how to read each, TensorBoard images. Several runs are laid over each other.
+    Draws pictures, a page that explains each, and TensorBoard images. Several runs are drawn in the same pictures.
     """
     names = [word for word in words if word not in VIEWS]
     if not names:
-        raise ConfigError("there is no run to look at", f"name one before the views: seqlab inspect last {words[0]}")
+        raise ConfigError("no run is given", f"name one before the views: seqlab inspect last {words[0]}")
     folders = list(dict.fromkeys(_run_or_view(name, runs_dir) for name in names))
     from seqlab.runs.inspect import inspect as draw
 

@@ -105,7 +105,7 @@ def inspect(
             example_reader(run.task).example(run.network, text)
             unknown.update(dict.fromkeys(run.task.unknown(text)))
     if unknown:
-        say(f"not known from training: {quoted(tuple(unknown))}")
+        say(f"not seen in training: {quoted(tuple(unknown))}")
     where = _folder(runs, views, out, runs_dir)
     try:
         drawn = draw_views(runs, views, text, say)

@@ -82,7 +82,7 @@ def stored_result(folder: Path) -> Result:
     stored = read_result(folder)
     if stored is None:
         raise CheckpointError(
-            f"{folder} has no result yet", "it was stopped, or is still training; to go on: seqlab resume"
+            f"{folder} has no result yet", "it was stopped, or is in progress; to continue: seqlab resume"
         )
     try:
         validation, test = (_numbers(stored[split]) for split in ("validation", "test"))

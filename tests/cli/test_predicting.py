@@ -44,7 +44,7 @@ def test_a_classifier_names_its_label(capsys: Capture, monkeypatch: Patch) -> No
     assert len(out.splitlines()) == 2
     assert "negative" in out
     assert "%" in out
-    assert "not known from training: 'qqzzq'" in err
+    assert "not seen in training: 'qqzzq'" in err
     _, out, _ = in_process(capsys, monkeypatch, "predict", "best:sentiment", "qqzzq", "--json")
     said = json.loads(out)
     assert sum(said["probabilities"].values()) == pytest.approx(1.0)

@@ -66,7 +66,7 @@ def test_the_test_file_by_itself_has_the_figures_of_the_test_split(
     code, out, err = in_process(capsys, monkeypatch, "evaluate", str(run), "--corpus", "own.tsv")
     assert (code, err) == (0, "")
     assert "the whole of own.tsv" in out
-    assert "not known from training: " in out
+    assert "not seen in training: " in out
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)

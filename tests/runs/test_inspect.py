@@ -176,7 +176,7 @@ def test_the_command_line_knows_the_views() -> None:
     ("words", "code", "said"),
     [
         (("inspect",), 2, "missing argument"),
-        (("inspect", "gradient"), 2, "there is no run to look at"),
+        (("inspect", "gradient"), 2, "no run is given"),
         (("inspect", "best:char_lm", "gradint"), 2, "did you mean gradient?"),
         (("inspect", "lst", "states"), 2, "did you mean last?"),
         (("inspect", "nowhere"), 4, "nowhere is not the folder of a run"),

@@ -180,7 +180,7 @@ def test_a_finished_run_says_so_and_can_be_extended(here: Path, capsys: Capture,
     before = (here / "a" / "metrics.jsonl").read_text()
     code, out, err = in_process(capsys, monkeypatch, "resume", "a")
     assert (code, err) == (0, "")
-    assert "is finished, at step 9; to go on: seqlab resume a trainer.max_steps=18" in out
+    assert "is finished, at step 9; to continue: seqlab resume a trainer.max_steps=18" in out
     assert (here / "a" / "metrics.jsonl").read_text() == before
     assert isinstance(go_on(here / "a"), Finished)
     go_on(here / "a", "trainer.max_steps=14")

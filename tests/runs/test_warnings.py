@@ -60,7 +60,7 @@ def test_a_warning_is_shown_logged_and_kept_with_the_figures(config_dir: Path) -
     assert isinstance(told.file, io.StringIO)
     assert told.file.getvalue().count(f"warning: {SAID}") == 1
     assert isinstance(shown.file, io.StringIO)
-    assert "warning: 1 about the data, named before training" in shown.file.getvalue()
+    assert "warning: 1 about the data, shown before training" in shown.file.getvalue()
     assert f"WARNING {SAID}" in Path("made/train.log").read_text()
     assert json.loads(Path("made/result.json").read_text())["warnings"] == [SAID]
 

@@ -47,7 +47,7 @@ def test_an_exploded_run_says_that_it_is_worse_than_chance(tmp_path: Path) -> No
     show_result(twice, console, words, None)
     assert isinstance(console.file, io.StringIO)
     assert "of the data" not in console.file.getvalue()  # it was said before training
-    assert "1 about the data, named before training" in console.file.getvalue()
+    assert "1 about the data, shown before training" in console.file.getvalue()
 
 
 @pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
