@@ -12,8 +12,9 @@ from seqlab.comparison.options import Budget
 from seqlab.comparison.plan import OTHER_ORDER
 from seqlab.runs.result import task_warnings
 from seqlab.runs.setup import budgets, new_network
-from seqlab.training.budgets import cut_note, slow_validation
+from seqlab.training.budgets import cut_note
 from seqlab.training.context import shortened
+from seqlab.training.validation_time import slow_validation
 
 
 def busy_note(others: int) -> list[str]:

@@ -24,9 +24,9 @@ from seqlab.core.task import Task
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.runs.setup import build_network
 from seqlab.training.auto import first_steps, timed_steps
-from seqlab.training.budgets import seconds_per_position
 from seqlab.training.device import Device
 from seqlab.training.trainer import Trainer
+from seqlab.training.validation_time import seconds_per_position
 
 _WARM_UP, _STEPS, _SECONDS = 3, (8, 60), 3.0
 _GENERATED = 100

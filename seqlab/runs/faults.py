@@ -14,7 +14,7 @@ from typing import Any
 
 from seqlab.errors import Interrupted, ResourceError, SeqlabError
 from seqlab.runs.reporter import Reporter
-from seqlab.training.device import is_out_of_memory
+from seqlab.training.memory import is_out_of_memory
 from seqlab.training.trainer import Trainer
 
 _log = logging.getLogger("seqlab")

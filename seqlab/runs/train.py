@@ -28,12 +28,13 @@ from seqlab.runs.result import Result, conclude, task_warnings
 from seqlab.runs.setup import budgets, count_parameters, describe_environment, make_trainer, prepare
 from seqlab.runs.vocabulary import keep_vocabulary
 from seqlab.training.auto import note_compiled
-from seqlab.training.budgets import ValidationWatch
 from seqlab.training.context import shortened
-from seqlab.training.device import Device, is_out_of_memory, resolve_device
+from seqlab.training.device import Device, resolve_device
+from seqlab.training.memory import is_out_of_memory
 from seqlab.training.recorder import Recorder
 from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
+from seqlab.training.validation_time import ValidationWatch
 
 _log = logging.getLogger("seqlab")
 

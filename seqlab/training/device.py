@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,9 +15,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import nn
 
-from seqlab.core.batch import Batch
 from seqlab.core.fields import Count
-from seqlab.errors import ConfigError, ResourceError
+from seqlab.errors import ConfigError
 from seqlab.training.allocator import keep_memory
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -73,28 +71,6 @@ class Device:
         if self.name == "cuda":
             return torch.cuda.max_memory_allocated()
         return _peak_of_process()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the error says that memory ran out, of a GPU or of the machine."""
-    # the CPU's allocator raises a plain RuntimeError
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
-
-
-@contextmanager
-def out_of_memory_in(step: int, batch: Batch) -> Iterator[None]:
-    """Turn running out of memory into a ResourceError with a remedy. step, batch: what is being computed."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        shapes = (f"{name} {tuple(v.shape)}" for name, v in vars(batch).items() if isinstance(v, torch.Tensor))
-        raise ResourceError(
-            f"out of memory at step {step}, with a batch of {next(shapes)}",
-            "try a smaller task.batch_size (and trainer.accumulate to make up for it), shorter sequences "
-            "(task.window, task.max_length or trainer.bptt_steps), or a smaller model.width",
-        ) from error
 
 
 def _peak_of_process() -> int:

@@ -16,7 +16,8 @@ from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.errors import Interrupted, NumericError
 from seqlab.training.config import TrainerConfig
-from seqlab.training.device import Device, out_of_memory_in
+from seqlab.training.device import Device
+from seqlab.training.memory import out_of_memory_in
 from seqlab.training.nonfinite import remedies
 from seqlab.training.optim import OptimConfig
 from seqlab.training.outcomes import Outcomes
