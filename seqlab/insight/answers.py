@@ -42,7 +42,7 @@ def confusion(run: InspectedRun) -> Picture:
     """How often each label is predicted for each true one."""
     found = run.results(Confusion)
     if not found:
-        raise ConfigError("it does not classify: there are no labels to confuse")
+        raise ConfigError("its task predicts no labels")
     labels, count_CC = found[0].labels, found[0].counts_CC
     share_CC = count_CC / np.maximum(1, count_CC.sum(1, keepdims=True))
 
@@ -70,7 +70,7 @@ def errors(run: InspectedRun) -> Picture:
     """Where it is wrong: by the probability of its predictions where it gives one, else by the loss of its targets."""
     answered = run.results(Answered)
     if not answered:
-        raise ConfigError("its task says of no item whether the prediction is right")
+        raise ConfigError("its task does not say which items are right")
     probabilities = [item.probabilities for item in answered if item.probabilities is not None]
     return _calibration(answered) if len(probabilities) == len(answered) else _losses(answered)
 
@@ -114,7 +114,11 @@ def _losses(answered: Sequence[Answered]) -> Picture:
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
         _stack(axes, edges, right, wrong)
-        axes.set(xlabel="loss of the target, nats", ylabel="items", title=f"{right_N.mean():.1%} right")
+        axes.set(
+            xlabel="loss of the target, nats",
+            ylabel="items",
+            title=f"{right_N.mean():.1%} of predictions equal the target",
+        )
 
     mistakes = sorted((item for item in answered if not item.right), key=lambda item: -item.loss)
     rows = tuple((item.text, item.prediction, item.target, item.loss) for item in mistakes[:_MISTAKES])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.drawing.picture import COLOURS, plain
+from seqlab.drawing.picture import COLOURS, legend
 from seqlab.drawing.scales import log_scale
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def norm_history(folder: Path) -> list[tuple[int, float, float]]:
 
 
 def draw_norms(axes: Axes, histories: Sequence[NormHistory]) -> None:
-    """Each run's mean norm and, in pale, its highest; a dashed line through those that were clipped, as far as they
-    went."""
+    """Each run's mean norm and, in pale, its highest; a dashed line at the norm to which it was clipped."""
     for index, history in enumerate(histories):
         colour = COLOURS[index % len(COLOURS)]
         if history.lines:
@@ -54,15 +53,16 @@ def draw_norms(axes: Axes, histories: Sequence[NormHistory]) -> None:
     clipped = [
         (index, history) for index, history in enumerate(histories) if history.clip is not None and history.lines
     ]
-    for place, (index, history) in enumerate(clipped):
+    for index, history in clipped:
         assert history.clip is not None
         colour, steps = COLOURS[index % len(COLOURS)], [line[0] for line in history.lines]
-        axes.plot((steps[0], steps[-1]), (history.clip, history.clip), color=colour, linewidth=1.2, dashes=(4, 2))
-        whose = "" if len(histories) == 1 else f"{plain(history.label)}: "
-        axes.annotate(
-            f"{whose}clipped to {history.clip:g}", (steps[-1], history.clip), (0, 3 + 9 * place),
-            textcoords="offset points", fontsize=8, ha="right", color=colour,
+        whose = "" if len(histories) == 1 else f"{legend(history.label)}: "
+        axes.plot(
+            (steps[0], steps[-1]), (history.clip, history.clip), color=colour, linewidth=1.2, dashes=(4, 2),
+            label=f"{whose}clipped to {history.clip:g}",
         )  # fmt: skip
+    if clipped:
+        axes.legend(loc="best", fontsize=8)
     norms = [norm for history in histories for _, *both in history.lines for norm in both]
     log_scale(axes, (*norms, *(history.clip for _, history in clipped if history.clip is not None)))
     axes.set(xlabel="optimizer step", ylabel="gradient norm", title="gradient norm during training")

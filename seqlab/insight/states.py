@@ -141,6 +141,8 @@ def _draw(figure: Figure, drawn: _Drawn) -> None:
         same_units = value_TH.shape == drawn.hidden_TH.shape
         shown_TH = value_TH[:, drawn.order_H if same_units else _liveliest(value_TH)]
         _heat(panel, figure, shown_TH, plain(name), signed=value_TH.min() < 0 or value_TH.max() > 1)
+    if drawn.others:
+        panels[1].set_title("the model's other signals, by name", fontsize=9, loc="left", pad=2)
     feature_of = features(drawn.tokens)
     for panel, follower in zip(panels[1 + len(drawn.others) :], drawn.curves, strict=True):
         _curve(panel, drawn.hidden_TH[:, follower.unit], follower, feature_of.get(follower.feature))

@@ -54,7 +54,7 @@ def _attention(run: InspectedRun, text: str | None) -> list[Picture]:
         config = run.config
         kinds = " or ".join(attentive(config.model, run.task))
         raise ConfigError(
-            f"{run.label} on {config.names['task']} has none to look at",
+            f"{run.label} on {config.names['task']} has no attention",
             f"train it with model.attention={kinds}" if kinds else "",
         )
     return pictures

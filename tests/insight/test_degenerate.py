@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab.drawing.picture import COLOURS
 from seqlab.drawing.scales import log_scale
 from seqlab.errors import SeqlabError
 from seqlab.insight.gradient import gradient
@@ -113,11 +114,13 @@ def test_clipped_to_stands_only_where_a_run_was_clipped() -> None:
     axes = Figure().subplots()
     lines = [(10, 1.0, 4.0), (90, 0.5, 0.9)]
     draw_norms(axes, [NormHistory("free", [(10, 1.0, 1.5e7), (200, 2.0, 3.0)], None), NormHistory("cut", lines, 1.0)])
-    (text,) = axes.texts
+    named = axes.get_legend()
+    assert named is not None
+    (text,) = named.get_texts()
     assert text.get_text() == "cut: clipped to 1"
     dashed = [line for line in axes.lines if np.array_equal(line.get_ydata(), [1.0, 1.0])]
     assert [np.asarray(line.get_xdata()).tolist() for line in dashed] == [[10, 90]]  # not as far as the other went
-    assert dashed[0].get_color() == text.get_color()
+    assert dashed[0].get_color() == COLOURS[1]
 
 
 @pytest.mark.parametrize("values", [[0.4, 0.41], [0.5, 3.6], [1.3, 80.0], [0.2, 1.5e7], [1e-12, 1e9], [2e-5, 3e-5]])

@@ -183,14 +183,14 @@ def test_the_command_line_knows_the_views() -> None:
         (
             ("inspect", "best:char_lm", "confusion"),
             2,
-            "labels to confuse\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
+            "predicts no labels\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
         ),
         (("inspect", "best:sentiment", "memory"), 2, "no language model"),
         (("inspect", "best:char_lm", "best:translation", "gradient"), 2, "read different data"),
         (
             ("inspect", "best:char_lm", "attention"),
             2,
-            "no attention: gru on char_lm has none to look at\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
+            "no attention: gru on char_lm has no attention\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
         ),
         (("inspect", "best:char_lm", "states", "--text", ""), 3, "one character or more"),
         (("inspect", "best:char_lm", "embedding", "--text", "x"), 2, "views that do: states, attention"),
