@@ -21,8 +21,8 @@ from seqlab.comparison.conditions import cautions, condition, differing_cells, n
 from seqlab.comparison.job import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reporter import ComparisonReporter
-from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
+from seqlab.comparison.verdict import correction_text
 from seqlab.comparison.wording import (
     COST_HEADINGS,
     COST_LEGEND,
@@ -167,10 +167,8 @@ def show_summary(summary: Summary, console: Console) -> None:
         console.print(Text(f"\n{condition(summary)}:"))
     for pair, text in zip(summary.pairs, summary.verdicts, strict=True):
         console.print(Text(text, style="bold" if pair.significant else ""))
-    if len(summary.pairs) > 1:
-        console.print(
-            Text(f"(p corrected for {tested(summary.pairs)} pairs: Westfall and Young's step-down)", style="dim")
-        )
+    if correction := correction_text(summary.pairs):
+        console.print(Text(f"(p {correction})", style="dim"))
     for _, caution in cautions(summary):
         console.print(Text(caution, style="yellow"))
     if summary.times is not None:

@@ -17,8 +17,8 @@ from seqlab.comparison.conditions import (
 )
 from seqlab.comparison.figures import AXES
 from seqlab.comparison.plan import OTHER_ORDER, Plan, Variant
-from seqlab.comparison.statistics import tested
 from seqlab.comparison.summary import Summary
+from seqlab.comparison.verdict import correction_text
 from seqlab.comparison.wording import (
     COST_HEADINGS,
     COST_LEGEND,
@@ -122,8 +122,7 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
 def _method(summary: Summary) -> str:
     same_order = not any(OTHER_ORDER in note for note in summary.plan.notes)
     order = "the same split and the same order of data" if same_order else "the same split"
-    pairs = tested(summary.pairs)
-    correction = "" if pairs < 2 else f", corrected for {pairs} pairs by Westfall and Young's step-down (1993),"
+    correction = f", {text}," if (text := correction_text(summary.pairs)) else ""
     return (
         f"With seed i every model has {order}; initialisation has a random stream of its own. Intervals "
         f"(95 %) and verdicts generalise over {_over(summary)}; the models' variances over seeds are shrunk towards "

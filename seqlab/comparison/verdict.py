@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from seqlab.comparison.intervals import LEVEL, Interval
-from seqlab.comparison.statistics import Difference
+from seqlab.comparison.statistics import Difference, tested
 
 
 def verdict(pair: Difference, unit: str, pairs: int) -> str:
@@ -44,6 +45,16 @@ def _correction(pair: Difference, pairs: int) -> str:
     if pairs == 1:
         return ""
     return "Bonferroni-corrected " if pair.interval is None else "Westfall-Young-corrected "
+
+
+def correction_text(pairs: Sequence[Difference]) -> str:
+    """For how many pairs p was corrected, and how; empty where nothing was to be corrected."""
+    count = tested(pairs)
+    if count < 2:
+        return ""
+    signs = any(pair.p is not None and pair.interval is None for pair in pairs)
+    also = ", that of sign tests by Bonferroni's bound" if signs else ""
+    return f"corrected for {count} pairs by Westfall and Young's step-down (1993){also}"
 
 
 def _p(p: float | None) -> str:

@@ -16,7 +16,7 @@ from seqlab.comparison.design import Sample, moderated
 from seqlab.comparison.intervals import within_range
 from seqlab.comparison.multiple_testing import corrected, westfall_young
 from seqlab.comparison.statistics import analyse
-from seqlab.comparison.verdict import verdict
+from seqlab.comparison.verdict import correction_text, verdict
 from seqlab.core.metric import Metric
 
 SCORE = Metric(0.0, "", higher_is_better=True)
@@ -127,7 +127,10 @@ def test_equal_figures_in_all_seeds_are_no_proof() -> None:
     assert "n = 3 seeds, p = 0.25; no variance between runs: the sign test decides, 3 of 3 seeds" in verdict(
         pair, "", 1
     )
+    assert correction_text([pair]) == ""
     pairs = analyse(near | {"c": Sample(dict.fromkeys(range(3), 0.9))}, SHARE).pairs
+    text = correction_text(pairs)
+    assert text.startswith("corrected for 3 pairs by Westfall and Young's step-down (1993), that of sign tests by")
     assert "n = 3 seeds, Bonferroni-corrected p = 0.75; no variance" in verdict(pairs[0], "", 3)
     # with items it is one item of a thousand
     right = {"a": [0.0] + [1.0] * 999, "b": [0.0] * 2 + [1.0] * 998}
