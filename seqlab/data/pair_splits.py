@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seqlab.core.batch import HELD_OUT, Split
+from seqlab.data.pairs import ReadPairs, read_pairs
 from seqlab.data.repeats import Repeats, in_both
 from seqlab.data.splits import cut_items
 from seqlab.data.words import same_text_key
+from seqlab.errors import DataError
 
 Pair = tuple[str, str]
+_log = logging.getLogger("seqlab")
 
 
 @dataclass(frozen=True)
@@ -88,3 +92,46 @@ def split_pairs(
     repeats = Repeats("sources", left_out, kept, len(train) + left_out, in_both(validation, test), len(test))
     parts["train"] = [(s, t) for s in train for t in (translations[s] if all_translations else [*translations[s]][:1])]
     return PairSplits(parts, facts | repeats.describe(), (*warnings, *repeats.warnings()))
+
+
+def split_read_pairs(
+    found: ReadPairs,
+    given: Mapping[Split, ReadPairs],
+    corpus: str,
+    *,
+    held_share: float,
+    seed: int,
+    all_translations: bool,
+    deduplicate: bool,
+) -> PairSplits:
+    """The same of what was read, with the facts and warnings of each file. Raises DataError where a split would be
+    empty."""
+    splits = split_pairs(
+        found.pairs,
+        {split: part.pairs for split, part in given.items()},
+        held_share=held_share,
+        seed=seed,
+        all_translations=all_translations,
+        deduplicate=deduplicate,
+    )
+    for split, part in splits.parts.items():
+        if not part:
+            raise DataError(
+                f"task.corpus={corpus}: {len(found.pairs)} pairs leave none for the {split} split",
+                "give twenty pairs or more, of different sources",
+            )
+    for read in (found, *given.values()):
+        splits = replace(splits, facts=splits.facts | read.facts, warnings=(*splits.warnings, *read.warnings))
+    return splits
+
+
+def read_whole(where: str, key: str) -> list[Pair]:
+    """Every pair of a file that has both sides; what its warnings say is logged. Raises DataError where there is
+    none."""
+    found = read_pairs(where, key)
+    pairs, warning = with_both_sides(found.pairs, f"{key}={where}")
+    if not pairs:
+        raise DataError(f"{key}={where}: no pair has both a source and a translation")
+    for text in (*found.warnings, *filter(None, (warning,))):
+        _log.warning("%s", text)
+    return pairs

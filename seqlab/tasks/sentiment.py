@@ -1,7 +1,4 @@
-"""Sentiment: one label for a whole text (many-to-one).
-
-Shape letters: B batch, T time, D width, C classes.
-"""
+"""Sentiment: one label for a whole text (many-to-one)."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar, Literal
 
-import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.baselines.bag_of_words import bag_of_words, majority
@@ -23,13 +19,13 @@ from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import LabelledBatch
-from seqlab.data.batching import Rows, bucketed, python_draws
+from seqlab.data.encoded_texts import EncodedTexts
 from seqlab.data.files import find_corpus, sha256_of
-from seqlab.data.labelled_splits import split_labelled
+from seqlab.data.labelled_splits import Row, split_labelled
 from seqlab.data.labels import read_labelled
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.restored import Restorable
-from seqlab.data.splits import SplitCorpora, check_known_labels, named_parts
+from seqlab.data.splits import SPLITS, SplitCorpora, check_known_labels, named_parts
 from seqlab.data.tables import Separator
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
@@ -96,7 +92,7 @@ class SentimentConfig(SplitCorpora, TaskConfig):
         task.trained_text = int(vocabulary["trained_text"])
         return task
 
-    def read(self, where: str, key: str) -> list[tuple[str, str]]:
+    def read(self, where: str, key: str) -> list[Row]:
         """(text, label) of each row of a corpus by its name, or of a file."""
         if where in CORPORA:
             return CORPORA[where]()
@@ -110,9 +106,9 @@ class Sentiment(Restorable, Task[LabelledBatch]):
 
     def __init__(
         self,
-        items: list[tuple[str, str]],
+        items: list[Row],
         config: SentimentConfig,
-        given: Mapping[Split, list[tuple[str, str]]] | None = None,
+        given: Mapping[Split, list[Row]] | None = None,
     ) -> None:
         self.config, given = config, given or {}
         texts_and_labels = {split: [*chain.from_iterable(part)] for split, part in given.items()}
@@ -133,55 +129,42 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         tokens = {split: [self.tokenize(text) for text in texts] for split, texts in self.texts.items()}
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
         self.tokens = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
-        self.ids = {split: [self._encode(row) for row in rows] for split, rows in tokens.items()}
-        self.longest_text = max(len(row) for rows in self.ids.values() for row in rows)
-        self.trained_text = max(map(len, self.ids["train"]))
-        self.rows = {split: Rows(rows) for split, rows in self.ids.items()}
-        self.answers = {split: [self.labels.index(label) for _, label in part] for split, part in parts.items()}
+        self.encoded = {split: self._encode(rows, parts[split]) for split, rows in tokens.items()}
+        self.longest_text = max(texts.longest for texts in self.encoded.values())
+        self.trained_text = self.encoded["train"].longest
+
+    def _encode(self, tokens: Iterable[list[str]], rows: list[Row]) -> EncodedTexts:
+        """Tokens of texts, cut, with the labels of their rows; a text without any token still needs one position."""
+        ids = [(self.tokens.encode(row) or [UNKNOWN])[: self.config.max_length] for row in tokens]
+        return EncodedTexts(ids, [self.labels.index(label) for _, label in rows])
 
     def tokenize(self, text: str) -> list[str]:
         """A text as the network reads it, uncut."""
         return SPLIT[self.config.unit](normalized(text, self.config.normalize).lower())
 
     def batches(self, split: Split, seed: int) -> Iterator[LabelledBatch]:
-        training, config = split == "train", self.config
-        drop = python_draws(f"word dropout {seed}") if training and config.word_dropout else None
-        rows, answers = self.rows[split], torch.tensor(self.answers[split])
-        order = bucketed(
-            [(len(row),) for row in self.ids[split]],
-            config.batch_size,
-            seed if training else None,
-            batch_tokens=config.batch_tokens if training else None,
-        )
-        for chosen in map(torch.tensor, order):
-            tokens_BT, valid_BT = rows.take(chosen)
-            if drop is not None:
-                dropped_N = torch.from_numpy(drop.random_sample(int(valid_BT.sum())) < config.word_dropout)
-                tokens_BT = tokens_BT.masked_scatter(valid_BT, tokens_BT[valid_BT].masked_fill(dropped_N, UNKNOWN))
-            yield LabelledBatch.of(tokens_BT, valid_BT, answers[chosen], chosen)
+        texts, config = self.encoded[split], self.config
+        if split != "train":
+            return texts.batches(config.batch_size, None)
+        batch_tokens, word_dropout = config.batch_tokens, config.word_dropout
+        return texts.batches(config.batch_size, seed, batch_tokens=batch_tokens, word_dropout=word_dropout)
 
     def build_network(self, model: ModelConfig) -> Classifier:
         pooling, bidirectional = self.config.pooling, self.config.bidirectional
         return Classifier(len(self.tokens), len(self.labels), model, pooling=pooling, bidirectional=bidirectional)
 
     def check_windows(self, steps: int, network: Network[LabelledBatch]) -> None:
-        what = f"trainer.bptt_steps={steps} cannot apply"
+        what, instead = f"trainer.bptt_steps={steps}", "trainer.bptt_steps=null"
         if self.config.bidirectional:
-            raise ConfigError(
-                f"{what}: task.bidirectional=true reads each text from its end as well",
-                "try task.bidirectional=false, or trainer.bptt_steps=null",
-            )
+            why = "cannot apply: task.bidirectional=true reads each text from its end as well"
+            raise ConfigError(f"{what} {why}", f"try task.bidirectional=false, or {instead}")
         assert isinstance(network, Classifier)
         if not network.model.carries_state():
-            raise ConfigError(
-                f"{what}: this model carries nothing from one window of a text to the next",
-                "try model=lstm, or trainer.bptt_steps=null",
-            )
+            why = "cannot apply: this model carries nothing from one window of a text to the next"
+            raise ConfigError(f"{what} {why}", f"try model=lstm, or {instead}")
         if steps > self.config.max_length:
-            raise ConfigError(
-                f"trainer.bptt_steps={steps} is longer than any text (task.max_length={self.config.max_length})",
-                "try trainer.bptt_steps=null",
-            )
+            why = f"is longer than any text (task.max_length={self.config.max_length})"
+            raise ConfigError(f"{what} {why}", f"try {instead}")
 
     def longest(self) -> int:
         return self.longest_text
@@ -193,8 +176,7 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         return (*self.tokens.tokens, *self.labels)
 
     def heldout_sha256(self) -> str:
-        pairs = (zip(self.texts[split], self.answers[split], strict=True) for split in HELD_OUT)
-        return sha256_of(part for held in pairs for text, answer in held for part in (text, self.labels[answer]))
+        return sha256_of(part for split in HELD_OUT for row in self.splits.parts[split] for part in row)
 
     def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
         return {"embed": self.tokens.tokens}
@@ -213,7 +195,7 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         return {
             "corpus": self.config.corpus,
             **self.config.named_corpora(),
-            **{f"{split} texts": len(rows) for split, rows in self.ids.items()},
+            **{f"{split} texts": len(texts) for split, texts in self.texts.items()},
             "labels": self.splits.described_labels(),
             "vocabulary": len(self.tokens),
             **self.splits.describe(),
@@ -232,21 +214,19 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         task = self.detached()
         task.data_sha256, task.test_is_validation = sha256_of(chain.from_iterable(items)), False
         task.texts = {"test": [text for text, _ in items]}
-        task.ids = {"test": [self._encode(self.tokenize(text)) for text, _ in items]}
-        task.rows = {"test": Rows(task.ids["test"])}
-        task.answers = {"test": [self.labels.index(label) for _, label in items]}
+        task.encoded = {"test": self._encode(map(self.tokenize, task.texts["test"]), items)}
         return task
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        unknown = UnknownTokens.of(self.ids[split])
+        unknown = self.encoded[split].unknown()
         return {NAMES[self.config.unit]: (unknown.count, unknown.of_all)}
 
     def _unknown(self) -> dict[str, UnknownTokens]:
         unit = NAMES[self.config.unit]
-        return {f"{unit} of {split}": UnknownTokens.of(self.ids[split]) for split in _UNSEEN}
+        return {f"{unit} of {split}": self.encoded[split].unknown() for split in _UNSEEN}
 
     def samples(self, network: Network[LabelledBatch], seed: int) -> str:
-        held_out, answers = self.texts["validation"], self.answers["validation"]
+        held_out, answers = self.texts["validation"], self.encoded["validation"].labels
         chosen = random.Random(seed).sample(range(len(held_out)), min(6, len(held_out)))
         texts = [held_out[i] for i in chosen]
         lines = []
@@ -257,16 +237,16 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         return "\n".join(lines)
 
     def chance(self, split: Split) -> Baseline:
-        targets = self.answers[split]
-        most = majority(self.answers["train"], targets)
+        targets = self.encoded[split].labels
+        most = majority(self.encoded["train"].labels, targets)
         about = f"always says {self.labels[most[0]]}"
         return Baseline("majority", about, classification_metrics(targets, most, len(self.labels)))
 
     def baselines(self) -> Iterator[Baseline]:
-        train, validation = ((self.ids[split], self.answers[split]) for split in ("train", "validation"))
+        train, validation, test = (self.encoded[split] for split in SPLITS)
         yield self.chance("test")
-        predictions = bag_of_words(train, validation, self.ids["test"])
-        figures = classification_metrics(self.answers["test"], predictions, len(self.labels))
+        predictions = bag_of_words((train.ids, train.labels), (validation.ids, validation.labels), test.ids)
+        figures = classification_metrics(test.labels, predictions, len(self.labels))
         yield Baseline("bag of words", "logistic regression on which words occur", figures)
 
     def predict(self, network: Network[LabelledBatch], text: str, generation: GenerationConfig) -> Prediction:
@@ -292,15 +272,9 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         read = tokens[: min(self.config.max_length, context_of(network) or len(tokens))]
         return Example(self._batch([text]), tuple(read), truncated=len(tokens) - len(read))
 
-    def _encode(self, tokens: list[str]) -> list[int]:
-        """The ids of a text's tokens, cut; one without any still needs one position."""
-        return (self.tokens.encode(tokens) or [UNKNOWN])[: self.config.max_length]
-
     def _batch(self, texts: list[str]) -> LabelledBatch:
         """Texts whose labels nobody knows."""
-        rows = [self._encode(self.tokenize(text)) for text in texts]
-        everything = torch.arange(len(rows))
-        return LabelledBatch.of(*Rows(rows).take(everything), everything * 0, everything)
+        return self._encode(map(self.tokenize, texts), [(text, self.labels[0]) for text in texts]).whole()
 
     def classify(self, network: Network[LabelledBatch], texts: list[str]) -> list[dict[str, float]]:
         """For each text the probability of each label."""

@@ -1,15 +1,10 @@
-"""Translation: one sequence into another (many-to-many, encoder-decoder).
-
-Shape letters: B batch, S source time, T target time, D width, V target vocabulary.
-"""
+"""Translation: one sequence into another (many-to-many, encoder-decoder)."""
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -29,7 +24,7 @@ from seqlab.data.batching import pad
 from seqlab.data.cldr import cldr_pairs, find_locale
 from seqlab.data.encoded_pairs import EncodedPairs
 from seqlab.data.files import sha256_of
-from seqlab.data.pair_splits import PairSplits, split_pairs, with_both_sides
+from seqlab.data.pair_splits import PairSplits, read_whole, split_read_pairs
 from seqlab.data.pairs import ReadPairs, read_pairs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora
@@ -49,7 +44,6 @@ from seqlab.metrics.likelihood import loss_and_perplexity
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
 from seqlab.networks.encoder_decoder import TokenEncoderDecoder, written_example
 
-_log = logging.getLogger("seqlab")
 CORPORA = ("cldr",)
 _GREEDY = GenerationConfig()
 _HELD_SHARE = 0.05  # of the corpus, for validation and for test
@@ -101,23 +95,15 @@ class TranslationConfig(SplitCorpora, TaskConfig):
             found = ReadPairs(cldr_pairs(self.target, self.pairs, self.split_seed))
         else:
             found = read_pairs(self.corpus, "task.corpus")
-        given = self.read_held_out(read_pairs)
-        splits = split_pairs(
-            found.pairs,
-            {split: part.pairs for split, part in given.items()},
+        splits = split_read_pairs(
+            found,
+            self.read_held_out(read_pairs),
+            self.corpus,
             held_share=_HELD_SHARE,
             seed=self.split_seed,
             all_translations=self.repeated_sources == "all",
             deduplicate=self.deduplicate,
         )
-        for split, part in splits.parts.items():
-            if not part:
-                raise DataError(
-                    f"task.corpus={self.corpus}: {len(found.pairs)} pairs leave none for the {split} split",
-                    "give twenty pairs or more, of different sources",
-                )
-        for read in (found, *given.values()):
-            splits = replace(splits, facts=splits.facts | read.facts, warnings=(*splits.warnings, *read.warnings))
         return Translation(splits, self)
 
     def scores(self, references: Iterable[str]) -> TextScores:
@@ -237,12 +223,7 @@ class Translation(Restorable, Task[PairBatch]):
         yield from unknown_warnings(self._unknown(), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Translation:
-        found = read_pairs(where, key)
-        pairs, said = with_both_sides(found.pairs, f"{key}={where}")
-        if not pairs:
-            raise DataError(f"{key}={where}: no pair has both a source and a translation")
-        for warning in (*found.warnings, *([said] if said else [])):
-            _log.warning("%s", warning)
+        pairs = read_whole(where, key)
         task, form = self.detached(), self.config.normalize
         task.data_sha256, task.test_is_validation = sha256_of(text for pair in pairs for text in pair), False
         pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]

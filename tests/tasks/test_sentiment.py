@@ -33,7 +33,7 @@ def test_the_split_is_stratified_fixed_and_without_overlap() -> None:
     first, second = _task(), _task("movie_reviews", "seed=5")
     assert first.texts == second.texts
     for split, share in (("train", 0.8), ("validation", 0.1), ("test", 0.1)):
-        labels = first.answers[split]  # type: ignore[index]
+        labels = first.encoded[split].labels  # type: ignore[index]
         assert len(labels) == pytest.approx(8530 * share, abs=3)
         assert sum(labels) / len(labels) == pytest.approx(0.5, abs=0.002)
     assert sum(len(texts) for texts in first.texts.values()) == 8530
