@@ -60,7 +60,7 @@ def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
             _draw_curve(left, f"{legend(run.label)} ({where}): {curve.describe()}", curve, index)
         _finish_curves(left, curves)
         draw_norms(right, histories)
-        figure.legend(loc="outside lower center", ncols=2)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 
     about = _ABOUT.format(wrt=_carriers(runs, reaches)) + _degenerate(runs, curves)
     return [Picture("gradient", "Gradient through time", about, draw, 9.6, 4.4, {"runs": data})]
