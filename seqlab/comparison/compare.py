@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqlab.comparison.baselines import compute_baselines, stored_baselines
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.executor import Executor
 from seqlab.comparison.figures import figures
@@ -25,10 +25,7 @@ from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
 from seqlab.comparison.times import compare_times, read_times, record_time
 from seqlab.config.run import RunConfig
-from seqlab.core.baseline import Baseline, baselines_of
-from seqlab.core.files import write_json
-from seqlab.core.metric import Metric
-from seqlab.errors import ConfigError, DataError, Interrupted, SeqlabError
+from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
 from seqlab.runs.folder import read_result
@@ -159,13 +156,13 @@ def compare(
         failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
         runs = read_runs(plan, folder, code)
         plan = replace(plan, notes=(*plan.notes, *machine_notes(runs)))
-        baselines = _stored_baselines(folder)
+        baselines = stored_baselines(folder)
         summary = summarise(plan, runs, failed, baselines or [], command)
         if summary is not None:
             summary = replace(summary, times=compare_times(plan, runs, read_times(folder), folder))
             write_report(summary, folder)
             if baselines is None:  # only now, so that the report stands whatever happens to them
-                summary = replace(summary, baselines=tuple(_baselines(first, folder, reporter)))
+                summary = replace(summary, baselines=tuple(compute_baselines(first, folder, reporter)))
                 write_report(summary, folder)
             failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}
     return Comparison(folder, summary, failed)
@@ -216,30 +213,6 @@ def _run(
         executor = Executor(jobs, refresh, lock, lambda job: record_time(job, folder))
         executor.run()
     return executor.stop_signal
-
-
-def _stored_baselines(folder: Path) -> list[Baseline] | None:
-    """Those in baselines.json; None if there are none yet."""
-    try:
-        stored = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
-        return [
-            Baseline(b["name"], b["about"], {name: Metric(**m) for name, m in b["metrics"].items()}) for b in stored
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _baselines(first: RunConfig, folder: Path, reporter: ComparisonReporter) -> list[Baseline]:
-    """The task's naive baselines, computed and written to baselines.json."""
-    try:
-        task = first.task.build()
-        found = list(baselines_of(task))
-    except Exception as error:  # a corpus that is gone, or too large for one: the comparison is complete without
-        reporter.say(f"no baselines: {error.what if isinstance(error, SeqlabError) else error}")
-        return []
-    plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
-    write_json(folder / "baselines.json", plain)
-    return found
 
 
 def command_line(words: list[str], options: Mapping[str, object]) -> str:
