@@ -7,10 +7,12 @@ import json
 import math
 import re
 import runpy
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -19,8 +21,12 @@ import torch
 from matplotlib.figure import Figure
 
 import seqlab
-from seqlab.errors import CheckpointError, ConfigError
+from seqlab.core.metric import Metric
+from seqlab.errors import CheckpointError, ConfigError, Interrupted
+from seqlab.runs.reporter import Reporter
 from seqlab.runs.result import stored_result
+from seqlab.training.config import TrainerConfig
+from seqlab.training.progress import Observer, Progress
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import TASKS, tiny_overrides
 
@@ -200,6 +206,38 @@ def test_inspect_gives_figures_that_a_notebook_shows() -> None:
     assert sorted(run.folder.rglob("*")) == before
     with pytest.raises(ConfigError, match=r"there is no view 'stats'\ndid you mean states\?"):
         run.inspect("stats")
+
+
+class Impatient(Reporter):
+    """Presses Ctrl-C at the third step."""
+
+    @contextmanager
+    def training(self, limits: TrainerConfig) -> Iterator[tuple[Observer, ...]]:
+        yield (self,)
+
+    def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
+        if progress.step == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
+        """Of no interest."""
+
+    def saving(self, progress: Progress) -> None:
+        """Of no interest."""
+
+
+def test_ctrl_c_saves_the_run_and_leaves_the_program_as_it_was() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match=r"stopped at step 3\nkept step 3; go on with: seqlab resume .*a"):
+        seqlab.train(*tiny("rnn", "trainer.max_steps=8"), name="a", reporter=Impatient())
+    assert signal.getsignal(signal.SIGINT) is before
+    run = seqlab.load("a")
+    assert not run.finished
+    assert run.metrics["step"][-1] == 3
+    with pytest.raises(CheckpointError, match="has no result yet"):
+        _ = run.result
+    whole = seqlab.train(*tiny("rnn", "trainer.max_steps=8"), name="b")
+    assert run.resume().result.test == whole.result.test
 
 
 def test_it_works_in_a_thread_where_no_signal_can_be_handled() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shlex
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,47 +11,24 @@ from rich.padding import Padding
 from rich.text import Text
 
 from seqlab.cli.display import metric_lines
-from seqlab.config.run import RunConfig
 from seqlab.config.sources import group_files
 from seqlab.drawing.numbers import clock, compact, described
 from seqlab.errors import printable, printable_lines
-from seqlab.runs.result import Result, task_warnings
-from seqlab.runs.setup import budgets, count_parameters, prepare
-from seqlab.training.device import resolve_device, without_slow_parts
+from seqlab.runs.dry_run import DryRun
+from seqlab.runs.result import Result
 
 
-def show_plan(config: RunConfig, console: Console, *, as_json: bool) -> None:
-    """Print what a run would do: check the config, read the corpus, build the network and count its parameters."""
-    device = resolve_device(config.device, deterministic=config.deterministic)
-    task, network = prepare(config, device)
-    device = without_slow_parts(device, config.device, network)
-    parts: Counter[str] = Counter()
-    for name, parameter in network.named_parameters():
-        parts[name.partition(".")[0]] += parameter.numel()
-    surprises = budgets(config, task, network)
-    plan = {
-        "model": config.names["model"],
-        "task": config.names["task"],
-        "data": dict(task.describe()),
-        "warnings": list(task_warnings(task)),
-        "budgets": surprises,
-        "parameters": count_parameters(network),
-        "parameters_by_part": dict(parts),
-        "device": device.name,
-        "precision": device.precision,
-    }
-    if as_json:
-        console.print_json(json.dumps(plan, ensure_ascii=False))
-        return
-    shares = ", ".join(f"{name} {count:,}" for name, count in parts.items())
+def show_dry_run(found: DryRun, console: Console) -> None:
+    """Print what a run would do."""
+    shares = ", ".join(f"{name} {count:,}" for name, count in found.parameters_by_part.items())
     for line in (
-        f"{plan['model']} on {plan['task']}, {device.name} {device.precision}: nothing was trained",
-        *(f"  {key}: {value}" for key, value in described(task.describe()).items()),
-        f"  parameters: {count_parameters(network):,} ({shares})",
-        *(f"  note: {text}" for text in surprises),
+        f"{found.model} on {found.task}, {found.device} {found.precision}: nothing was trained",
+        *(f"  {key}: {value}" for key, value in described(found.data).items()),
+        f"  parameters: {found.parameters:,} ({shares})",
+        *(f"  note: {text}" for text in found.budgets),
     ):
         _print(line, console)
-    _show_warnings(task_warnings(task), console)
+    _show_warnings(found.warnings, console)
 
 
 def _print(line: str, console: Console) -> None:

@@ -36,13 +36,18 @@ def train(
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
     import seqlab
     from seqlab.cli.display import Terminal
-    from seqlab.cli.report import show_plan, show_result
+    from seqlab.cli.report import show_dry_run, show_result
+    from seqlab.runs.dry_run import dry_run as dry_run_of
     from seqlab.runs.setup import start_config
 
     given = overrides or []
     if dry_run:
         config, _ = start_config(given, config_dir, name, folder)
-        show_plan(config, terminal(), as_json=as_json)
+        found = dry_run_of(config)
+        if as_json:
+            typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        else:
+            show_dry_run(found, terminal())
         return
     reporter = Terminal(terminal(stderr=True), quiet=quiet)
     run = seqlab.train(*given, name=name, folder=folder, config_dir=config_dir, reporter=reporter, checked=checked)

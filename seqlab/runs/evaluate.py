@@ -57,7 +57,7 @@ class Evaluation:
     @property
     def values(self) -> dict[str, float]:
         """Each metric's value by its name."""
-        return {name: metric.value for name, metric in self.metrics.items()}
+        return {name: float(metric.value) for name, metric in self.metrics.items()}
 
     def __repr__(self) -> str:
         figures = ", ".join(f"{name} {figure(metric)}" for name, metric in self.metrics.items())

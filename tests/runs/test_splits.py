@@ -12,12 +12,13 @@ from rich.console import Console
 from seqlab import load
 from seqlab.cli.display import Terminal
 from seqlab.cli.evaluation import show_evaluation
-from seqlab.cli.report import show_plan, show_result
+from seqlab.cli.report import show_dry_run, show_result
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.request import read_request
 from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.config.run import load_run_config
 from seqlab.core.example import example_reader, example_source
+from seqlab.runs.dry_run import dry_run
 from seqlab.runs.train import train
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides
 
@@ -51,7 +52,7 @@ def test_a_corpus_without_a_test_split_says_test_is_validation(
     consoles = [Console(file=io.StringIO(), width=200) for _ in range(4)]
     result = train(config, Terminal(consoles[0], quiet=True), folder=Path("made"))
     show_result(result, consoles[1], [], None)
-    show_plan(config, consoles[2], as_json=False)
+    show_dry_run(dry_run(config), consoles[2])
     show_evaluation(load("made").evaluate(), consoles[3])
     assert [("test = validation" in _said(console)) for console in consoles[:3]] == [same] * 3
     assert ("test (= validation) split" in _said(consoles[3])) == same

@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 from seqlab.cli.display import Terminal
-from seqlab.cli.report import show_plan, show_result
+from seqlab.cli.report import show_dry_run, show_result
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.request import read_request
 from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.config.run import load_run_config
+from seqlab.runs.dry_run import dry_run
 from seqlab.runs.train import train
 from tests.conftest import tiny_overrides
 
@@ -65,12 +66,13 @@ def test_a_warning_is_shown_logged_and_kept_with_the_figures(config_dir: Path) -
     assert json.loads(Path("made/result.json").read_text())["warnings"] == [SAID]
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_warning_is_part_of_a_plan(config_dir: Path, as_json: bool) -> None:
+def test_a_warning_is_part_of_a_dry_run(config_dir: Path) -> None:
     console = Console(file=io.StringIO(), width=200)
-    show_plan(load_run_config(_words(), config_dir), console, as_json=as_json)
+    found = dry_run(load_run_config(_words(), config_dir))
+    show_dry_run(found, console)
     assert isinstance(console.file, io.StringIO)
     assert SAID in console.file.getvalue()
+    assert found.as_json()["warnings"] == [SAID]
 
 
 def test_a_comparison_notes_a_warning_once(config_dir: Path) -> None:

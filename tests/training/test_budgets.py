@@ -10,12 +10,13 @@ import torch
 from rich.console import Console
 
 from seqlab.cli.display import Terminal
-from seqlab.cli.report import show_plan
+from seqlab.cli.report import show_dry_run
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.request import read_request
 from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
+from seqlab.runs.dry_run import dry_run
 from seqlab.runs.resume import resume
 from seqlab.runs.setup import budgets
 from seqlab.runs.train import train
@@ -125,7 +126,7 @@ def test_surprises_are_said_at_the_start_of_a_run_and_in_plans(
     assert "a validation takes about" in Path("made/train.log").read_text(encoding="utf-8")
     resume(Path("made"), ["trainer.max_steps=6"], Terminal(again))
     assert not [line for line in _said(again) if "takes about" in line or "max_epochs" in line]
-    show_plan(config, planned, as_json=False)
+    show_dry_run(dry_run(config), planned)
     assert [line for line in _said(planned) if "of trainer.max_epochs=3" in line]
     request = read_request(["rnn", *_words(long_text)[1:]], seeds=1)
     parsed, configs = parse_plan(request, None)
