@@ -40,11 +40,13 @@ def main() -> None:
     """One line for each command; exit code 1 where one differs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("other", type=Path, help="the other checkout, with the same packages")
-    other, here = parser.parse_args().other.resolve(), Path(__file__).parent.parent
+    parser.add_argument("--only", default="", help="commands that contain this")
+    options = parser.parse_args()
+    other, here = options.other.resolve(), Path(__file__).parent.parent
     commands = [f"model={model} task={task}" for task in group_files("task", None) for model in MODELS]
     different = False
     with tempfile.TemporaryDirectory() as place:
-        for number, command in enumerate((*commands, *OTHERS)):
+        for number, command in enumerate(text for text in (*commands, *OTHERS) if options.only in text):
             words, root = _words(command), Path(place) / str(number)
             theirs, ours = root / "theirs", root / "ours"
             _seqlab(other, "train", *words, f"trainer.max_steps={STEPS}", "--folder", theirs / "whole")
