@@ -179,9 +179,6 @@ class CharLM(Restorable, Task[TokenBatch]):
     def longest(self) -> int:
         return self.config.window
 
-    def vocabulary(self) -> Iterable[str]:
-        return self.characters.tokens
-
     def heldout_sha256(self) -> str:
         return sha256_of(self.texts[split] for split in HELD_OUT)
 

@@ -175,9 +175,6 @@ class Translation(Restorable, Task[PairBatch]):
         """Of sources for the encoder, of translations with their end for the decoder."""
         return self.trained_sides[part.split(".")[0] != "encoder"]
 
-    def vocabulary(self) -> Iterable[str]:
-        return (*self.sources.tokens, *self.targets.tokens)
-
     def heldout_sha256(self) -> str:
         return sha256_of(text for split in HELD_OUT for pair in self.pairs[split] for text in pair)
 
