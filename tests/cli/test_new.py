@@ -84,7 +84,7 @@ def test_a_model_learns_the_task(fresh: Path, tmp_path: Path, capsys: Capture, m
 
 
 def test_its_own_tests_pass(fresh: Path) -> None:
-    out = _ran(fresh, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "my_configs", "-k", "not promise")
+    out = _ran(fresh, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "my_configs", "-k", "not contract")
     assert "4 passed" in out
 
 
@@ -141,7 +141,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture, monkeypatch: Pa
         Path(place).write_text("own\n")
         code, out, err = in_process(capsys, monkeypatch, "new", "model", "begun")
         assert (code, out) == (2, "")
-        assert f"{place} is there already" in err
+        assert f"{place} already exists" in err
         assert [path.read_text() for path in Path("my_configs").rglob("*")] == ["own\n"]
         Path(place).unlink()
     assert in_process(capsys, monkeypatch, "new", "model", "begun")[0] == 0
@@ -154,23 +154,23 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture, monkeypatch: Pa
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["modle", "x"], ["nothing called 'modle' to begin with", "did you mean model?"]),
-        (["dataset", "x"], ["nothing called 'dataset'", "new: model, task"]),
+        (["modle", "x"], ["'modle' is neither a model nor a task", "did you mean model?"]),
+        (["dataset", "x"], ["'dataset' is neither", "seqlab new task NAME"]),
         (["model", "my-model"], ["'my-model' cannot name a Python module", "try: seqlab new model my_model"]),
         (["model", "My Model"], ["cannot name", "my_model"]),
         (["task", "2nd"], ["cannot name"]),
         (["task", ""], ["cannot name"]),
         (["task", "../x"], ["cannot name", "try: seqlab new task x"]),
-        (["model", "gru"], ["there is a model called 'gru' already", "seqlab list"]),
-        (["task", "char_lm"], ["there is a task called 'char_lm' already"]),
-        (["model", "json"], ["a Python module called 'json' already", "my_json"]),
-        (["model", "torch"], ["a Python module called 'torch' already"]),
-        (["model", "seqlab"], ["a Python module called 'seqlab' already"]),
-        (["model", "lambda"], ["'lambda' means something else", "my_lambda"]),
-        (["model", "null"], ["'null' means something else"]),
-        (["model", "last"], ["'last' means something else"]),
-        (["model", "memory"], ["'memory' means something else"]),  # a view
-        (["task", "model"], ["'model' means something else"]),
+        (["model", "gru"], ["there is already a model called 'gru'", "seqlab list"]),
+        (["task", "char_lm"], ["there is already a task called 'char_lm'"]),
+        (["model", "json"], ["already a Python module called 'json'", "my_json"]),
+        (["model", "torch"], ["already a Python module called 'torch'"]),
+        (["model", "seqlab"], ["already a Python module called 'seqlab'"]),
+        (["model", "lambda"], ["'lambda' has another meaning", "my_lambda"]),
+        (["model", "null"], ["'null' has another meaning"]),
+        (["model", "last"], ["'last' has another meaning"]),
+        (["model", "memory"], ["'memory' has another meaning"]),  # a view
+        (["task", "model"], ["'model' has another meaning"]),
         (["model"], ["missing argument 'name'", "see: seqlab new --help"]),
         (["model", "x", "--into", "y"], ["no such option --into", "see: seqlab new --help"]),
         (["model", "x", "--in", "file"], ["cannot write into", "--in FOLDER"]),
