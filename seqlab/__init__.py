@@ -13,9 +13,9 @@ Run(lstm on char_lm, seed 0: runs/char_lm/lstm/first)
 >>> seqlab.load("first").predict("the ", length=10).text == run.predict("the ", length=10).text
 True
 
-What goes wrong and a user can mend is a SeqlabError, which says what to do; its kinds stand in seqlab.errors.
-Settings are given as on the command line, "KEY=VALUE", or as a mapping. Nothing is said without verbose=True. Ctrl-C
-while a network trains saves the run and raises seqlab.errors.Interrupted.
+Settings are written as on the command line, "KEY=VALUE", or as a mapping. Nothing but warnings is printed unless
+verbose=True. Errors that a user can fix are SeqlabErrors (see seqlab.errors) and say how. Ctrl-C during training saves
+the run and raises seqlab.errors.Interrupted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> object:
-        # classes that bring torch along, which takes seconds: `seqlab --help` must not pay for it
+        # these import torch, which takes seconds: `seqlab --help` must not wait for it
         if name == "Run":
             from seqlab.runs.run import Run
 
@@ -60,18 +60,18 @@ def train(
     reporter: Reporter | None = None,
     checked: bool = False,
 ) -> Run:
-    """Train one model on one task, and return the run: its result, its curves, its network. As `seqlab train`.
+    """Train one model on one task, like `seqlab train`. Returns the run with its result, curves and network.
 
-    overrides: what differs from the defaults, as strings or mappings: "model=gru", {"trainer.max_steps": 500}.
-    name: of the run's folder in runs_dir, instead of the time.
-    folder: the whole folder instead.
-    config_dir: of models and tasks of your own, else what SEQLAB_CONFIG_DIR names.
-    verbose: print how it goes.
-    reporter: who is told instead, a seqlab.runs.reporter.Reporter.
-    checked: spare the check of the model before training.
+    overrides: settings that differ from the defaults: "model=gru", or a mapping {"trainer.max_steps": 500}.
+    name: of the run's folder in runs_dir; the default is the time.
+    folder: the whole path of the run's folder, instead of runs_dir and name.
+    config_dir: the folder with your own models and tasks; the default is SEQLAB_CONFIG_DIR.
+    verbose: print progress as plain lines.
+    reporter: receives the progress instead, a seqlab.runs.reporter.Reporter.
+    checked: skip the check of the model's contracts before training.
 
-    Raises a SeqlabError: for a setting or a model that does not exist ConfigError, for a corpus that cannot be read
-    DataError, for a loss that is no number NumericError, after Ctrl-C Interrupted, once everything is saved.
+    Raises ConfigError for an unknown setting or model, DataError for an unreadable corpus, NumericError if the loss is
+    not finite, and Interrupted after Ctrl-C, once the run is saved. All are SeqlabErrors.
 
     >>> seqlab.train("model=lstn")
     Traceback (most recent call last):
@@ -96,12 +96,13 @@ def train(
 
 
 def load(run: str | Path, *, config_dir: str | Path | None = None, runs_dir: str | Path = "runs") -> Run:
-    """The run that stands in a folder, or that a name stands for: `last`, best:TASK, or what `name` gave it, looked for
-    below `runs_dir`. Its weights and its corpus are read when they are asked for.
+    """Load a run. Its weights and its corpus are read on first use.
 
-    config_dir: for a model or task of your own, else what SEQLAB_CONFIG_DIR names.
+    run: its folder or its name, "last", or "best:TASK" (the best finished run by validation).
+    config_dir: the folder with your own models and tasks; the default is SEQLAB_CONFIG_DIR.
+    runs_dir: the folder in which names are looked up.
 
-    Raises CheckpointError where there is no such run, or where the code of your own that it was made with has changed.
+    Raises CheckpointError if there is no such run, or if your own code that it was trained with has changed.
 
     >>> seqlab.load("last").finished
     True
@@ -124,18 +125,20 @@ def compare(
     verbose: bool = False,
     reporter: ComparisonReporter | None = None,
 ) -> Comparison:
-    """Train each model with the same seeds and data, and say which is better and whether that is sure. As `seqlab
-    compare`; called again, it goes on with what is missing.
+    """Train each model on the same data with the same seeds, and test the differences, like `seqlab compare`.
 
-    models: a model ("rnn"), one with overrides of its own ("deep: lstm model.layers=2"), a run (or its folder or name),
-    or an override for all ("task=sentiment", or some as a mapping).
-    seeds: how many runs of each.
-    match: one size for all, "body=500k" or "params=500k".
-    budget: what each may use, "60s", "2Mtokens", "1e14flop" or "1000steps".
-    tune: a setting to be searched for each first, "lr=5".
-    name: of the comparison's folder. The others as for train.
+    The same call resumes a comparison that was interrupted.
 
-    Raises a SeqlabError; a run that fails does not: it stands in `failed`.
+    models: a model ("rnn"), a model with its own overrides ("deep: lstm model.layers=2"), an existing run (a Run, its
+    folder or its name), or overrides for all ("task=sentiment", or a mapping).
+    seeds: the number of runs of each model.
+    match: bring all models to one size, "body=500k" or "params=500k".
+    budget: of each training, "60s", "2Mtokens", "1e14flop" or "1000steps".
+    tune: search this setting for each model first, on validation: "lr=5" (five values).
+    name: of the comparison's folder.
+    config_dir, verbose, reporter: as for train.
+
+    Raises a SeqlabError as train does. A run that fails raises nothing; it is listed in `failed`.
     """
     from seqlab.comparison import compare as comparison
     from seqlab.comparison.reporter import reporter_of

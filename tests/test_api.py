@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -246,6 +247,19 @@ def test_it_works_in_a_thread_where_no_signal_can_be_handled() -> None:
     thread.start()
     thread.join()
     assert found[0].result.steps == 4
+
+
+def test_the_environment_names_the_folder_of_ones_own_models(monkeypatch: Patch) -> None:
+    Path("mine/model").mkdir(parents=True)
+    shipped = (DOCS.parent / "configs/model/rnn.yaml").read_text(encoding="utf-8")
+    Path("mine/model/own.yaml").write_text(shipped, encoding="utf-8")
+    monkeypatch.setenv("SEQLAB_CONFIG_DIR", "mine")
+    assert seqlab.train(*tiny()[1:], "model=own").config.names["model"] == "own"
+    assert seqlab.load("last").config.config_dir == Path("mine")
+    monkeypatch.setenv("SEQLAB_CONFIG_DIR", "yours")
+    for call in (seqlab.train, partial(seqlab.load, "last"), partial(seqlab.compare, "rnn")):
+        with pytest.raises(ConfigError, match="SEQLAB_CONFIG_DIR=yours is not a folder"):
+            call()
 
 
 def test_runs_that_exist_are_compared(capsys: Capture) -> None:

@@ -1,4 +1,4 @@
-"""A stored run, ready to use: what `seqlab.train` and `seqlab.load` give, and the command line works with."""
+"""A stored run, used by `seqlab.train`, `seqlab.load` and the command line."""
 
 from __future__ import annotations
 
@@ -25,20 +25,18 @@ from seqlab.runs.result import Result, stored_result
 from seqlab.runs.setup import new_network
 from seqlab.runs.stored_task import stored_task
 
-if TYPE_CHECKING:  # each brings much along, and is needed by one method
+if TYPE_CHECKING:  # slow to import, and needed by one method each
     from seqlab.drawing.pictures import Pictures
     from seqlab.runs.evaluate import Evaluation
 
 
 class Run:
-    """A stored run. What stands in its folder is read when it is first asked for: the weights with `network`, the
-    vocabulary with `task`, the corpus with what needs it.
+    """A stored run, as returned by seqlab.train, seqlab.load and Run.resume.
 
-    folder: where it stands.
-    config: its settings, checked: config.model, config.task, config.seed, ...; as text config.yaml.
+    The parts are read on first use: the vocabulary by `task`, the weights by `network`, the corpus by what needs it.
 
-    seqlab.train, seqlab.load and resume make it. What another process writes into the folder later shows in `metrics`
-    and, where there was none, in `result`.
+    folder: the run's folder.
+    config: its checked settings: config.model, config.task, config.seed, ...; config.yaml is their text.
     """
 
     def __init__(self, folder: Path, config: RunConfig) -> None:
@@ -50,25 +48,28 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether it has a result; else it was stopped, failed, or is still training."""
+        """Whether the run has a result. If not, it was stopped, failed, or is still training."""
         return read_result(self.folder) is not None
 
     @cached_property
     def result(self) -> Result:
-        """What it came to: result.test["loss"], result.validation, result.seconds, ... Raises CheckpointError where it
-        is not finished."""
+        """The run's figures: result.test["loss"], result.validation, result.seconds, ...
+
+        Raises CheckpointError if the run is not finished."""
         return stored_result(self.folder)
 
     @property
     def metrics(self) -> dict[str, list[float]]:
-        """The logged curves as a table by column, one row a step: step, tokens, seconds, train/loss, val/loss, ...
-        A step at which something was not measured has nan there. pandas.DataFrame(run.metrics) takes it as it is."""
+        """The logged curves as columns, one row per logged step: step, tokens, seconds, train/loss, val/loss, ...
+
+        nan stands for what was not measured at a step. pandas.DataFrame(run.metrics) makes a table of it. Read anew
+        each time, so it can be watched while another process trains."""
         return read_metrics(self.folder)
 
     def curve(self, name: str) -> tuple[list[float], list[float]]:
-        """(steps, values) of one column of `metrics`, where it was measured: plt.plot(*run.curve("val/loss")).
+        """(steps, values) of one column of `metrics`, without gaps: plt.plot(*run.curve("val/loss")).
 
-        Raises ConfigError for a name that no column has."""
+        Raises ConfigError if there is no such column."""
         table = self.metrics
         if name not in table:
             raise ConfigError(f"there is no curve '{name}'", did_you_mean(name, table), f"curves: {', '.join(table)}")
@@ -77,23 +78,23 @@ class Run:
 
     @cached_property
     def task(self) -> Task[Any]:
-        """Its task, with the vocabulary that it was trained with: task.batches("test", seed=0), task.describe(), ...
+        """The task with the run's own vocabulary: task.batches("test", seed=0), task.describe(), ...
 
-        The corpus is read when it is first needed: only then DataError says that it is gone or has changed (at once for
-        a task that cannot be without it, and for a run of before vocabularies were kept).
+        The corpus is read when it is first needed. DataError is raised then if it is missing or has changed; at once
+        for a task that cannot be restored without it, and for runs from before vocabularies were stored.
         """
         return stored_task(self.config, self.folder)
 
     @property
     def network(self) -> Network[Any]:
-        """The network, a torch.nn.Module, with the weights that validated best; on the CPU and in evaluation mode.
+        """The network (a torch.nn.Module) with the weights that were best on validation, on the CPU, in eval mode.
 
-        Raises CheckpointError where the weights are damaged, or where there are none yet."""
+        Raises CheckpointError if there are no weights yet, or if they are damaged."""
         return self._best[0]
 
     @property
     def step(self) -> int:
-        """The step that these weights are of."""
+        """The training step of these weights."""
         return self._best[1]
 
     @cached_property
@@ -114,11 +115,10 @@ class Run:
         beam: int | None = None,
         length_penalty: float | None = None,
     ) -> Prediction:
-        """What the network says of a text: how it goes on, its label, its translation. `text` of what comes back is for
-        people, `details` for programs. The keywords are the options of `seqlab predict`; None: as there.
+        """The network's prediction for a text: its continuation, its label or its translation.
 
-        Raises ConfigError for an option without effect on this task. What of the text training did not know
-        task.unknown(text) says.
+        The keywords are the options of `seqlab predict`; None leaves the default. task.unknown(text) lists the parts of
+        the text that are not in the vocabulary. Raises ConfigError for an option that has no effect on this task.
         """
         given = {
             "length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed, "beams": beam,
@@ -132,27 +132,28 @@ class Run:
     def evaluate(
         self, *overrides: str | Mapping[str, object], split: Split | None = None, corpus: str | Path | None = None
     ) -> Evaluation:
-        """Every metric of the best weights on a whole split ("validation" or, by default, "test"), or on the whole of
-        another corpus; each item goes into a file in the run. As `seqlab evaluate`.
+        """Evaluate the best weights on a whole split or on another corpus, like `seqlab evaluate`. Each item is written
+        to a file in the run's folder.
 
-        overrides: how the file of `corpus` is read, where it is unlike the run's own.
+        overrides: how the file of `corpus` is read, if it differs from the run's own corpus.
+        split: "validation" or "test" (the default).
+        corpus: another corpus, evaluated whole.
 
-        Raises ConfigError for what does not go together, DataError where a corpus cannot be read or the run's own is
-        not what it was.
+        Raises ConfigError for contradictory arguments, DataError if the corpus is unreadable or has changed.
         """
         from seqlab.runs.evaluate import evaluate_run
 
         return evaluate_run(self, split, None if corpus is None else str(corpus), as_words(overrides))
 
     def inspect(self, *views: str, text: str | None = None, beside: Sequence[Run] = ()) -> Pictures:
-        """Pictures of why the network behaves as it does, which a notebook shows with what each means; their
-        `figures` are matplotlib's. Writes no file: `seqlab inspect` writes a page of them.
+        """Draw views of the network, like `seqlab inspect`, but write no files. A notebook displays the pictures with
+        their explanations; their `figures` are matplotlib figures.
 
-        views: "states", "gradient", ...; all of them stand in seqlab.insight.views.VIEWS. Without any, all that fit.
-        text: what the network reads, for views of a text; else a passage of validation.
-        beside: other runs, to be laid over this one.
+        views: "states", "gradient", ... (all: seqlab.insight.views.VIEWS). By default every view that applies.
+        text: the text to read, for views of a text; by default one from the validation split.
+        beside: other runs to draw in the same pictures.
 
-        Raises ConfigError for a view that does not exist or has nothing to see here.
+        Raises ConfigError for a view that does not exist or does not apply.
         """
         from seqlab.drawing.pictures import Pictures
         from seqlab.runs.inspect import draw_views, label_runs
@@ -166,14 +167,15 @@ class Run:
         verbose: bool = False,
         reporter: Reporter | None = None,
     ) -> Run:
-        """Go on from the newest checkpoint, or from `checkpoint` ("step-000100"), as if the run had never stopped, and
-        return the run as it is then; one that is finished and is not extended is returned as it is.
+        """Resume training as if the run had never stopped, like `seqlab resume`. Returns the run after that. A finished
+        run that is not extended is returned unchanged.
 
-        overrides: what extends it, "trainer.max_steps=2000".
+        overrides: settings that extend the run, "trainer.max_steps=2000".
+        checkpoint: the one to resume from, "step-00000100"; by default the newest.
         verbose, reporter: as for seqlab.train.
 
-        Raises as `seqlab resume`: CheckpointError for a change of anything else, DataError for another corpus,
-        Interrupted once everything is saved.
+        Raises CheckpointError for a change of any other setting, DataError if the corpus has changed, Interrupted after
+        Ctrl-C, once the run is saved.
         """
         from seqlab.runs.resume import resume
 
