@@ -131,7 +131,7 @@ def test_settings_are_strings_or_mappings() -> None:
         assert run.result.steps == 4
     assert "model=rnn" in (run.folder / "overrides.txt").read_text().splitlines()
     for wrong in (["model=rnn"], {"model": {"layers": 1}}, 3, None):
-        with pytest.raises(seqlab.SeqlabError, match="is no override"):
+        with pytest.raises(seqlab.SeqlabError, match="is not an override"):
             seqlab.train(wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"did you mean model=lstm\?"):
         seqlab.train({"model": "lstn"})

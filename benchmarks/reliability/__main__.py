@@ -50,7 +50,7 @@ def measurements(here: Path, *, long: bool) -> dict[str, tuple[str, Callable[[],
         ),
         "damages": ("bit flips and truncations caught", lambda: states.damages(here, 1000, _SEED)),
         "full_disks": (
-            "disk-full sites (ENOSPC once and lasting, RLIMIT_FSIZE): refused clearly, previous checkpoint goes on",
+            "disk-full sites (ENOSPC once and lasting, RLIMIT_FSIZE): clear error, resumes from the last checkpoint",
             lambda: rounds.full_disks(here, 24 if long else 6),
         ),
         "bad_inputs": ("bad inputs: one clear error, no traceback", lambda: inputs.bad_inputs(here)),
@@ -62,7 +62,7 @@ def measurements(here: Path, *, long: bool) -> dict[str, tuple[str, Callable[[],
     }
     if os.geteuid() == 0:
         small = lambda: rounds.small_disks(here, 20 if long else 5)  # noqa: E731
-        found["small_disks"] = ("runs on file systems that are too small, gone on with once there is room", small)
+        found["small_disks"] = ("runs on file systems that are too small, resumed once there is space", small)
     return found
 
 

@@ -56,7 +56,7 @@ def compare(
     from seqlab.comparison.request import read_request
 
     given = words or []
-    # read at once: what is wrong with it is said before torch is there
+    # parsed first, so that errors in it are reported before torch is imported
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
     from seqlab.cli.comparison_display import TerminalReporter, show_summary
     from seqlab.cli.plan_display import show_plan

@@ -27,7 +27,7 @@ def predict(run: Run, texts: Sequence[str] | None, generation: GenerationConfig,
     Raises DataError for a text that is not valid.
     """
     network, task = run.network, run.task
-    for number, text in enumerate(asked() if texts is None else texts, 1):
+    for number, text in enumerate(input_lines() if texts is None else texts, 1):
         if texts is not None:
             _check_text(text)
         if not text.strip() and (texts is None or not task.continues_texts):
@@ -73,7 +73,7 @@ def _shown(text: str, *, one_line: bool) -> str:
     return "".join(part if part in "\n\t" else printable(part) for part in text)
 
 
-def asked() -> Iterator[str]:
+def input_lines() -> Iterator[str]:
     """Lines from stdin without their ends; on a terminal with a prompt, until Ctrl-D."""
     if not sys.stdin.isatty():
         yield from read_lines(sys.stdin.buffer)

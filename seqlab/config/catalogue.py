@@ -36,7 +36,7 @@ def _corpora(tasks: dict[str, Path]) -> dict[str, str]:
         for found in filter(None, map(_CORPUS.fullmatch, _head(path))):
             about.setdefault(found[1], {}).setdefault(found[2], []).append(task)
     return {
-        name: "; ".join(f"{', '.join(tasks)}: {said}" for said, tasks in about[name].items())
+        name: "; ".join(f"{', '.join(tasks)}: {text}" for text, tasks in about[name].items())
         for name in sorted(about, key=str.isupper)  # PATH, a placeholder, last
     }
 

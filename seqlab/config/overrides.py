@@ -41,7 +41,7 @@ def as_words(overrides: Iterable[str | Mapping[str, object]]) -> list[str]:
             words += [f"{key}={spelled(value)}" for key, value in given.items()]
         else:
             raise ConfigError(
-                f"{given!r:.100} is no override",
+                f"{given!r:.100} is not an override",
                 'give each as a string, "model=lstm", or some as a mapping: {"model": "lstm", "model.layers": 2}',
             )
     return words

@@ -39,7 +39,7 @@ def own_folder(named: str | Path | None) -> Path | None:
 
 
 def check_variable(folder: Path) -> Path:
-    """The folder that the environment names. Raises ConfigError if it is none."""
+    """The folder that the environment variable names. Raises ConfigError if it is not a folder."""
     if not folder.is_dir():
         raise ConfigError(
             f"{VARIABLE}={folder} is not a folder",

@@ -128,7 +128,7 @@ def _quoted_rows(text: str, separator: str, setting: str) -> list[Row]:
         what = "a field's quote is never closed" if open_end else "text follows the closing quote of a field"
         raise DataError(
             f"{setting}, line {start}: {what if open_end or 'expected after' in str(error) else error}",
-            'a field in quotes ends with a quote, and doubles those inside: "He said ""no"""',
+            'a quoted field ends with a quote, and quotes inside it are doubled: "He said ""no"""',
             f"line {start}: {text.split(chr(10), start)[start - 1][:100]}",
         ) from error
     return rows
@@ -156,7 +156,7 @@ def quotes_taken_off(rows: list[Row], setting: str) -> list[Row]:
     if doubled and wrong:
         raise DataError(
             f"{setting}, line {wrong[0]}: a field's quote is not closed, or text follows it",
-            'a field in quotes ends with a quote, and doubles those inside: "He said ""no"""',
+            'a quoted field ends with a quote, and quotes inside it are doubled: "He said ""no"""',
         )
     if wrong or not (doubled or _has_quoted_column(rows)):
         return rows
