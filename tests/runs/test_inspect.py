@@ -11,7 +11,11 @@ from xml.etree import ElementTree
 import pytest
 
 from seqlab.config.run import load_run_config
+from seqlab.core.attention import Attention
+from seqlab.core.example import ContextSource, ExampleReader, ExampleSource
 from seqlab.core.meter import Table
+from seqlab.core.offers import offers
+from seqlab.core.results import Answered, ByLength, Confusion
 from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError
 from seqlab.insight.inspected import InspectedRun
@@ -22,20 +26,25 @@ from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.browser import Browser, PageReader, needs_chromium
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task
 
-SEEN = {
-    "char_lm": {"gradient", "memory", "states", "embedding-embed"},
-    "sentiment": {"states", "embedding-embed", "confusion", "errors"},
-    "translation": {
-        "states",
-        "attention-decoder",
-        "bottleneck",
-        "embedding-embed_source",
-        "embedding-embed_target",
-        "errors",
-    },
-}
+
+def views_of(run: InspectedRun) -> set[str]:
+    """The views that a run has, by what its task, network and meter offer."""
+    task, network = run.task, run.network
+    kinds = {type(result) for result in run.validated.results()}
+    texts = offers(task, ExampleReader) and offers(task, ExampleSource)
+    there = {
+        "gradient": offers(task, ContextSource),
+        "memory": offers(task, ContextSource),
+        "states": texts,
+        "attention": texts and any(isinstance(module, Attention) for module in network.modules()),
+        "embedding": bool(task.embedding_tokens().keys() & network.embeddings().keys()),
+        "confusion": Confusion in kinds,
+        "errors": Answered in kinds,
+        "bottleneck": ByLength in kinds,
+    }
+    return {view for view, shown in there.items() if shown}
 
 
 @pytest.fixture
@@ -81,17 +90,20 @@ def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> Non
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("task", SEEN)
+@pytest.mark.parametrize("task", TASKS)
 def test_every_task_shows_what_it_has(task: str, capsys: Capture, monkeypatch: Patch) -> None:
     code, out, err = in_process(capsys, monkeypatch, "inspect", f"best:{task}", "--json")
     assert code == 0, err
     said = json.loads(out)
-    assert set(said["pictures"]) == SEEN[task]
-    views = {name.partition("-")[0] for name in SEEN[task]}
-    assert said["left_out"].keys() | views == {
-        "gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors",
-    }  # fmt: skip
-    assert not said["left_out"].keys() & views
+    views = views_of(inspected("it", open_run(named_run(f"best:{task}"), None)))
+    assert {name.partition("-")[0] for name in said["pictures"]} == views
+    assert said["left_out"].keys() == set(COMMAND_LINE_VIEWS) - views
+
+
+@pytest.mark.usefixtures("here")
+def test_each_view_is_one_of_some_shipped_task() -> None:
+    runs = [inspected("it", open_run(named_run(f"best:{task}"), None)) for task in TASKS]
+    assert set[str]().union(*map(views_of, runs)) == set(COMMAND_LINE_VIEWS)
 
 
 @pytest.mark.slow
@@ -234,17 +246,18 @@ def test_what_failed_leaves_no_folder(capsys: Capture, monkeypatch: Patch) -> No
 
 
 @pytest.mark.usefixtures("here")
-@pytest.mark.parametrize("name", SEEN)
-def test_no_picture_needs_the_test_split(name: str) -> None:
+@pytest.mark.parametrize("task", TASKS)
+def test_no_picture_needs_the_test_split(task: str) -> None:
     """Every view of a run whose task's test split was taken away: what helps to choose has not seen test."""
-    trained = open_run(named_run(f"best:{name}"), None)
+    trained = open_run(named_run(f"best:{task}"), None)
     next(iter(trained.task.batches("test", 0)))  # a run's task reads its corpus when that is asked for
     splits = [held for held in vars(trained.task).values() if isinstance(held, dict) and "test" in held]
     assert splits
     for held in splits:
         del held["test"]
-    drawn = set[str]()
-    for view in VIEWS.values():
+    drawn, run = set[str](), inspected("it", trained)
+    for name, view in VIEWS.items():
         with suppress(ConfigError):  # it has nothing to see here
-            drawn |= {picture.name for picture in view([inspected("it", trained)], None)}
-    assert drawn == SEEN[name]
+            assert view([run], None)
+            drawn.add(name)
+    assert drawn == views_of(run)
