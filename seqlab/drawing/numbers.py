@@ -46,9 +46,9 @@ def figure(metric: Metric) -> str:
     return f"{number(metric.value)} {metric.unit}".rstrip()
 
 
-def described(facts: Mapping[str, int | str]) -> dict[str, str]:
-    """Task.facts for people."""
-    return {key: f"{value:,}" if isinstance(value, int) else value for key, value in facts.items()}
+def described(description: Mapping[str, int | str]) -> dict[str, str]:
+    """Task.describe for people."""
+    return {key: f"{value:,}" if isinstance(value, int) else value for key, value in description.items()}
 
 
 def number(value: float | None) -> str:

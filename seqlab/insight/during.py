@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a network in training: what it writes, its gradients and weights, where it looks."""
+"""What TensorBoard shows of a network in training: samples, gradients, weights, attention."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Gallery:
     validation, and at the 1st, 2nd, 4th, 8th, ... of them the weights' histograms and the first attention map, or what
     hidden units do.
 
-    Training goes on as if it had not been there: it draws from generators of its own. What cannot be shown is said once
-    in train.log, and ends nothing.
+    Training goes on as if it had not been there: it draws from generators of its own. What cannot be shown is logged
+    once in train.log, and ends nothing.
     """
 
     def __init__(self, trainer: Trainer[Any], recorder: Recorder, seed: int) -> None:

@@ -75,16 +75,16 @@ def _carriers(runs: Sequence[InspectedRun], reaches: Sequence[Reach]) -> str:
 
 def _degenerate(runs: Sequence[InspectedRun], curves: Sequence[Curve]) -> str:
     """A sentence on each run whose gradient is zero or not finite somewhere."""
-    said = ""
+    sentences = ""
     for run, curve in zip(runs, curves, strict=True):
         if curve.nonfinite_from is not None:
-            said += f" {run.label}: the gradient is not finite from lag {curve.nonfinite_from} on."
+            sentences += f" {run.label}: the gradient is not finite from lag {curve.nonfinite_from} on."
         elif curve.zero_from is not None:
-            said += (
+            sentences += (
                 f" {run.label}: the gradient is exactly 0 from lag {curve.zero_from} on, as where every unit is "
                 "saturated: nothing can be learned from what is so far back."
             )
-    return said
+    return sentences
 
 
 def _plain_values(run: InspectedRun, reach: Reach, window: int) -> dict[str, Any]:

@@ -78,14 +78,15 @@ def for_each(runs: Sequence[InspectedRun], draw: Callable[[InspectedRun], Sequen
 
 
 def check_same_data(runs: Sequence[InspectedRun]) -> None:
-    """Raise ConfigError unless all were trained and are judged on the same data: curves over each other say so."""
+    """Raise ConfigError unless all were trained and are evaluated on the same data: only then may they share a
+    picture."""
     first, *others = runs
     for other in others:
         vocabularies = [list(run.task.vocabulary()) for run in (first, other)]
         if other.task.data_sha256 != first.task.data_sha256 or vocabularies[0] != vocabularies[1]:
             raise ConfigError(
                 f"{first.folder} and {other.folder} read different data",
-                "lay runs on one corpus over each other, with the same task settings",
+                "draw runs on one corpus in one picture, with the same task settings",
             )
 
 

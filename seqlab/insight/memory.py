@@ -65,7 +65,7 @@ def _best(losses: Sequence[Loss]) -> float:
 
 
 def _describe(losses: Sequence[Loss]) -> str:
-    """What the legend says of a curve."""
+    """The legend of a curve."""
     missing = sum(not math.isfinite(loss.metric.value) for loss in losses)
     if missing == len(losses):
         return "its loss is not finite"

@@ -1,4 +1,4 @@
-"""The norm of the gradient in training, and where it was clipped: what a run's log says of both."""
+"""The norm of the gradient during training, and where it was clipped, from a run's log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far back the loss reaches: the vanishing gradient, measured.
+"""The vanishing gradient, measured: its norm by lag.
 
 For a recurrent network the norm of dL_t / dh_{t-k}, h being all that it carries from step to step (an LSTM's h and c
 together), and for one that carries nothing that of dL_t / dx_{t-k}, x being its inputs. After Pascanu 2013, section 2.
@@ -43,7 +43,7 @@ def measure(network: Network[Any], batches: Sequence[Batch], window: int) -> Rea
     stands before them is read without being followed, so that the state there is an ordinary one."""
     states, inputs = [], []
     wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    for parameter in wanted:  # nobody needs the weights' gradients
+    for parameter in wanted:  # the gradients of the weights are not needed
         parameter.requires_grad_(False)
     try:
         with evaluating(network), torch.enable_grad():
@@ -139,11 +139,11 @@ class Curve:
         return int(there[0]) + 1 if len(there) else None
 
     def describe(self) -> str:
-        """How far it reaches, in words."""
+        """The legend of the curve."""
         if self.nonfinite_from is not None:
             return "not finite" + (f" from lag {self.nonfinite_from}" if self.nonfinite_from > 1 else "")
         if self.zero_from == 1:
             return "exactly 0 at every lag"
         under = lag_under(self.median_K)
-        said = f"below 1 % from lag {under}" if under is not None else f"above 1 % up to lag {len(self.median_K)}"
-        return said + (f", exactly 0 from lag {self.zero_from}" if self.zero_from is not None else "")
+        reach = f"below 1 % from lag {under}" if under is not None else f"above 1 % up to lag {len(self.median_K)}"
+        return reach + (f", exactly 0 from lag {self.zero_from}" if self.zero_from is not None else "")

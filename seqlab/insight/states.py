@@ -99,10 +99,10 @@ def _drawn(seen: Signals, tokens: tuple[str, ...], found: list[Follower]) -> _Dr
     hidden_TH = seen.hidden_TH[: len(tokens)]
     others = {name: value_TH[: len(tokens)] for name, value_TH in seen.others.items()}
     curves = [follower for follower in found if abs(follower.correlation) >= _WORTH_NAMING][:_NAMED]
-    return _Drawn(tokens, hidden_TH, others, _liveliest(hidden_TH), curves)
+    return _Drawn(tokens, hidden_TH, others, _most_variable(hidden_TH), curves)
 
 
-def _liveliest(value_TH: Floats) -> Any:
+def _most_variable(value_TH: Floats) -> Any:
     """The units that are drawn, by their variance."""
     return np.argsort(-value_TH.var(0), kind="stable")[:_SHOWN_UNITS]
 
@@ -139,7 +139,7 @@ def _draw(figure: Figure, drawn: _Drawn) -> None:
     _heat(panels[0], figure, drawn.hidden_TH[:, drawn.order_H], "hidden units", signed=True)
     for panel, (name, value_TH) in zip(panels[1:], drawn.others.items(), strict=False):
         same_units = value_TH.shape == drawn.hidden_TH.shape
-        shown_TH = value_TH[:, drawn.order_H if same_units else _liveliest(value_TH)]
+        shown_TH = value_TH[:, drawn.order_H if same_units else _most_variable(value_TH)]
         _heat(panel, figure, shown_TH, plain(name), signed=value_TH.min() < 0 or value_TH.max() > 1)
     if drawn.others:
         panels[1].set_title("the model's other signals, by name", fontsize=9, loc="left", pad=2)
