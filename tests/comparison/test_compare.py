@@ -196,7 +196,7 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
     done = run(*words, cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "failed: bad, seed 0: the loss or the gradient was not finite once at step 2" in done.stdout
-    assert "tries them again" in done.stderr
+    assert "the same command repeats them" in done.stderr
     (summary,) = tmp_path.rglob("summary.json")
     rows = {row["label"]: row for row in json.loads(summary.read_text())["rows"]}
     assert rows["rnn"]["mean"] is not None
