@@ -23,6 +23,7 @@ from seqlab.runs import inspect as inspecting
 from seqlab.runs.inspect import VIEWS, inspected
 from seqlab.runs.run import Run, open_run
 from tests.commands import Capture, Patch, in_process
+from tests.conftest import TASKS
 
 FILLS = {"zero": 0.0, "constant": 1.0, "huge": 1e30, "infinite": math.inf, "nan": math.nan}
 
@@ -43,7 +44,7 @@ def char_run(trained_runs: Path) -> Run:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fill", FILLS)
-@pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
+@pytest.mark.parametrize("task", TASKS)
 def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_runs: Path) -> None:
     """Warnings are errors here: a curve of nan that matplotlib leaves out would be one."""
     run = filled(open_run(trained_runs / f"runs/{task}/gru/a"), FILLS[fill])
