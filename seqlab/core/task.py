@@ -130,6 +130,11 @@ class Task(ABC, Generic[BatchT]):
                 f"trainer.bptt_steps={steps} cannot apply: this task's batches cannot be cut along time",
                 "try trainer.bptt_steps=null (full backpropagation through each batch)",
             )
+        if steps > (longest := self.longest()):
+            raise ConfigError(
+                f"trainer.bptt_steps={steps} is longer than any sequence of a batch, {longest} positions",
+                f"try trainer.bptt_steps={longest}",
+            )
 
     # --- for people ----------------------------------------------------------------------------------
 

@@ -41,6 +41,15 @@ class SplitCorpora:
         return {f"{split} corpus": where for split, where in self.held_out().items()}
 
 
+def check_shares(train_share: float, validation_share: float) -> None:
+    """Raise ValueError for shares of a corpus that are more than all of it."""
+    if train_share + validation_share > 1 + 1e-9:
+        raise ValueError(
+            f"task.train_share={train_share} and task.validation_share={validation_share} together "
+            "are more than the whole; try 0.8 and 0.1"
+        )
+
+
 def cut_text(text: str, given: Mapping[Split, str], train_share: float, validation_share: float) -> dict[Split, str]:
     """The training, validation and test part of a text, in order; `given` replaces parts. If the shares leave nothing
     for test, the validation part is also the test split."""

@@ -33,3 +33,9 @@ def lines_of(text: str) -> list[str]:
     """Its lines, as `wc -l` counts them: only LF ends a line, not a lone CR or a Unicode line separator. The last line
     need not end with LF."""
     return text.removesuffix("\n").split("\n")
+
+
+def middle_of(text: str, length: int) -> str:
+    """So many characters from the middle of a text, from where a line begins."""
+    start = max(0, (len(text) - length) // 2)
+    return text[1 + text.rfind("\n", 0, start) :][:length]

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from seqlab.core.batch import BatchT
-from seqlab.core.network import GeneratingNetwork, evaluating
+from seqlab.core.network import GeneratingNetwork, Network, evaluating
+from seqlab.core.prediction import GenerationConfig
 from seqlab.errors import ConfigError, NumericError
 
 
@@ -95,6 +96,14 @@ def stream(
                 raise NumericError(what, "its weights may have diverged")
             token_B = draw(probability_BV, generator).to(first_B.device)
             yield token_B
+
+
+def sampled(network: Network[BatchT], batch: BatchT, first_B: Tensor, generation: GenerationConfig) -> Iterator[Tensor]:
+    """The same as `stream`, as a user asked for it: the options of `generation` that concern sampling count."""
+    if not isinstance(network, GeneratingNetwork):
+        raise TypeError("a network that can write is needed")
+    how = Sampling(temperature=generation.temperature, top_k=generation.top_k, top_p=generation.top_p)
+    return stream(network, batch, first_B, generation.length, how, torch.Generator().manual_seed(generation.seed))
 
 
 def draw(probability_BV: Tensor, generator: torch.Generator) -> Tensor:

@@ -16,7 +16,7 @@ from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, Positive, Share
 from seqlab.core.model import ModelConfig, context_of
-from seqlab.core.network import GeneratingNetwork, Network
+from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import TokenBatch
@@ -24,13 +24,13 @@ from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.python_docs import python_docs
 from seqlab.data.repeats import repeated_text
 from seqlab.data.restored import Restorable
-from seqlab.data.splits import SplitCorpora, cut_text, named_parts
+from seqlab.data.splits import SplitCorpora, check_shares, cut_text, named_parts
 from seqlab.data.streams import contexts, evaluation_streams, one_row, random_windows, training_streams, up_to
-from seqlab.data.text import read_text
+from seqlab.data.text import middle_of, read_text
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import Normalization, normalized
-from seqlab.decoding.sampling import Sampling, stream
-from seqlab.errors import ConfigError, DataError
+from seqlab.decoding.sampling import sampled
+from seqlab.errors import DataError
 from seqlab.metrics.likelihood import RunningTextMeter, running_text_metrics
 from seqlab.networks.token_lm import TokenLM
 
@@ -48,8 +48,7 @@ class CharLMConfig(SplitCorpora, TaskConfig):
     eval_characters: of the validation split that a validation in training reads at most, the beginnings of its streams,
     which start evenly spread; null: all. The figures at the end are of the whole split.
     train_share, validation_share: parts of the corpus, in order; the rest is the test split. validation_corpus,
-    test_corpus: texts for these splits alone.
-    sample_length, sample_temperature: the passage written at the end.
+    test_corpus: texts for these splits alone. sample_length, sample_temperature: the passage written at the end.
     """
 
     training_settings = (
@@ -71,12 +70,7 @@ class CharLMConfig(SplitCorpora, TaskConfig):
     sample_temperature: Positive
 
     def __post_init__(self) -> None:
-        test_share = 1 - self.train_share - self.validation_share
-        if test_share < -1e-9:
-            raise ValueError(
-                f"task.train_share={self.train_share} and task.validation_share={self.validation_share} together "
-                "are more than the whole; try 0.8 and 0.1"
-            )
+        check_shares(self.train_share, self.validation_share)
         if self.eval_characters is not None and self.eval_characters < self.least_eval_characters:
             least = self.least_eval_characters
             raise ValueError(
@@ -113,11 +107,9 @@ class CharLM(Restorable, Task[TokenBatch]):
     def __init__(self, text: str, config: CharLMConfig, given: Mapping[Split, str] | None = None) -> None:
         self.config, given = config, given or {}
         self.data_sha256 = sha256_of([text, *named_parts({split: [part] for split, part in given.items()})])
-        form = config.normalize
-        given = {split: normalized(part, form) for split, part in given.items()}
-        parts = cut_text(normalized(text, form), given, config.train_share, config.validation_share)
-        no_test, same_file = parts["test"] is parts["validation"], given.get("test") == parts["validation"]
-        self.test_is_validation = no_test or same_file
+        given = {split: normalized(part, config.normalize) for split, part in given.items()}
+        parts = cut_text(normalized(text, config.normalize), given, config.train_share, config.validation_share)
+        self.test_is_validation = parts["test"] is parts["validation"] or given.get("test") == parts["validation"]
         for split, part in parts.items():
             if len(part) <= config.window + 1:
                 own = split in given
@@ -168,13 +160,6 @@ class CharLM(Restorable, Task[TokenBatch]):
 
     def build_network(self, model: ModelConfig) -> TokenLM:
         return TokenLM(len(self.characters), model, self.config.window)
-
-    def check_windows(self, steps: int, network: Network[TokenBatch]) -> None:
-        if steps > self.config.window:
-            raise ConfigError(
-                f"trainer.bptt_steps={steps} is longer than a batch of task.window={self.config.window} characters",
-                f"try trainer.bptt_steps={self.config.window} or task.window={steps}",
-            )
 
     def longest(self) -> int:
         return self.config.window
@@ -235,15 +220,11 @@ class CharLM(Restorable, Task[TokenBatch]):
 
     def stream(self, network: Network[TokenBatch], text: str, generation: GenerationConfig) -> Iterator[str]:
         """The characters that the network puts after `text`, one by one."""
-        if not isinstance(network, GeneratingNetwork):
-            raise TypeError("a network that can write is needed")
         if not text:
             raise DataError("there is nothing to continue", "give a prompt of one character or more")
         ids_BT = torch.tensor([self.characters.encode(self.clean(text))], device=next(network.parameters()).device)
         batch = TokenBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
-        sampling = Sampling(temperature=generation.temperature, top_k=generation.top_k, top_p=generation.top_p)
-        generator = torch.Generator().manual_seed(generation.seed)
-        for token_B in stream(network, batch, ids_BT[:, -1], generation.length, sampling, generator):
+        for token_B in sampled(network, batch, ids_BT[:, -1], generation):
             yield from self.characters.decode(token_B.tolist())
 
     def predict(self, network: Network[TokenBatch], text: str, generation: GenerationConfig) -> Prediction:
@@ -255,9 +236,7 @@ class CharLM(Restorable, Task[TokenBatch]):
 
     def example_text(self, length: int) -> str:
         """From the middle of the split, where a line begins."""
-        text = self.texts["validation"]
-        start = max(0, (len(text) - length) // 2)
-        return text[1 + text.rfind("\n", 0, start) :][:length]
+        return middle_of(self.texts["validation"], length)
 
     def example(self, network: Network[TokenBatch], text: str) -> Example[TokenBatch]:
         if not text:

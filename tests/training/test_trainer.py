@@ -594,7 +594,7 @@ def test_going_on_from_a_checkpoint_is_as_if_it_had_not_stopped(model: str, task
 
 
 def test_windows_that_cannot_be_are_refused_with_the_remedy() -> None:
-    with pytest.raises(ConfigError, match=r"longer than a batch of task.window=12"):
+    with pytest.raises(ConfigError, match=r"longer than any sequence of a batch, 12 positions"):
         make_trainer("lstm", "char_lm", "trainer.bptt_steps=13")
     with pytest.raises(ConfigError, match=r"reads each text from its end"):
         make_trainer("lstm", "sentiment", "trainer.bptt_steps=4")
