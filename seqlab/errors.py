@@ -49,7 +49,7 @@ class SeqlabError(Exception):
         self.what, self.hint, self.allowed = what, hint, allowed
 
     def __str__(self) -> str:
-        """All of it, since a traceback shows nothing else."""
+        """The message with its hint and the allowed values, as a traceback shows it."""
         return "\n".join(line for line in (self.what, self.hint, self.allowed) if line)
 
     def lines(self) -> list[str]:

@@ -98,7 +98,7 @@ def test_a_single_nul_byte_is_named_with_its_line_and_taken_away(tmp_path: Path,
     torn = text.replace("good", "go\0od", 2).replace("go\0od", "good", 1)
     path = tmp_path / ("my corpus.csv.gz" if encoding == "gzip" else "my corpus.csv")
     path.write_bytes(gzip.compress(torn.encode()) if encoding == "gzip" else torn.encode(encoding))
-    with pytest.raises(DataError, match=r"a NUL byte at offset \d+ \(line 3\)$") as refused:
+    with pytest.raises(DataError, match=r"a NUL byte at offset \d+ \(line 3\)\n") as refused:
         read_text(path, "k")
     assert "UTF-16" not in " ".join(refused.value.lines()) or encoding == "utf-16"
     command = refused.value.hint.partition(": ")[2]

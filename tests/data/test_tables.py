@@ -85,7 +85,7 @@ def test_a_text_that_begins_with_a_quote_is_no_quoted_field_unless_a_program_put
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("text,label\ngood,yes\n\nwell, truly,yes\nbad,no\n", "line 4: 3 fields where line 1 has 2$"),
+        ("text,label\ngood,yes\n\nwell, truly,yes\nbad,no\n", "line 4: 3 fields where line 1 has 2\n"),
         ("text,label\ngood,yes\none field\n,a,b\nbad,no\n", "line 3: 1 fields where .* 2; 2 of 5 lines differ"),
         ('text,label\n"two\nlines",yes\na,b,c\n', "line 4: 3 fields"),
         ('text,label\ngood,yes\n"bad,no\nfine,yes\n', "line 3: a field's quote is never closed"),
