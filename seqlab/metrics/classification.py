@@ -1,4 +1,4 @@
-"""What a classifier is worth: accuracy, macro F1, confusion, calibration. N items, C classes."""
+"""What a classifier is worth: accuracy, macro F1, confusion, and accuracy by length. N items, C classes."""
 
 from __future__ import annotations
 
