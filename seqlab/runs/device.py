@@ -34,8 +34,8 @@ from seqlab.training.trainer import Trainer
 def decide(
     config: RunConfig, task: Task[Any], network: Network[Any], device: Device, reporter: Reporter | None = None
 ) -> tuple[Device, tuple[str, ...]]:
-    """(the device with everything decided that was left to `auto`, a sentence on each choice). Neither the network nor
-    the random generators change. The reporter is told what takes more than a moment."""
+    """(the device with every `auto` setting decided, a sentence on each choice). Changes neither the network nor the
+    random generators. The reporter is told before anything slow."""
     device = without_slow_parts(device, config.device, network)
     if not needs_steps(config.device):
         return device, ()
@@ -56,10 +56,10 @@ def decide(
 
 
 def device_to_resume(config: RunConfig, origin: Mapping[str, Any]) -> tuple[DeviceConfig, Device]:
-    """(the settings with which a stored run goes on, the device that they come to). What was decided when it was made
-    is part of the run, unless the setting was changed since. origin: what its checkpoint was made from.
+    """(the settings with which a stored run is resumed, the device they give). What `auto` decided belongs to the run,
+    unless the setting has been changed. origin: what its checkpoint was made from.
 
-    Raises CheckpointError where a checkpoint names no possible device, ConfigError for one that this machine lacks.
+    Raises CheckpointError if the checkpoint names an impossible device, ConfigError for one that this machine lacks.
     """
     before, stored = origin.get("environment"), origin["config"].get("device")
     kept: dict[str, Any] = {}

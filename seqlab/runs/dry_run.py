@@ -1,4 +1,4 @@
-"""`seqlab train --dry-run`: what a run would be."""
+"""`seqlab train --dry-run`: everything before the first step."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from seqlab.training.device import resolve_device, without_slow_parts
 
 @dataclass(frozen=True)
 class DryRun:
-    """A run before its first step. data: sizes of the corpus. budgets: what in them may surprise."""
+    """A run before its first step. data: sizes of the corpus. budgets: notes on them."""
 
     model: str
     task: str
@@ -33,8 +33,7 @@ class DryRun:
 
 
 def dry_run(config: RunConfig) -> DryRun:
-    """Everything that is done before training: the corpus read, the network built, checked and counted. Raises what
-    training would."""
+    """Read the corpus, build the network, check and count it. Raises what training would raise."""
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
     device = without_slow_parts(device, config.device, network)

@@ -1,4 +1,4 @@
-"""`seqlab evaluate`: a trained network on a whole split, item by item."""
+"""`seqlab evaluate`: the best weights on a whole split, with a line for each item."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from seqlab.training.validation import evaluate
 
 @dataclass(frozen=True, repr=False)
 class Evaluation:
-    """What a run's best weights reach on a split, or on another corpus.
+    """The metrics of a run's best weights on a split or on another corpus.
 
     metrics: with unit and direction; `values` has their numbers alone. interval: 95 % over items, of the metric
     `primary`. items: the file with a line for each item. unknown: by what they are, how many tokens training did not
@@ -162,5 +162,5 @@ def _reading(run: Run, overrides: Sequence[str], corpus: str | None) -> TaskConf
 
 
 def _plain_name(corpus: str) -> str:
-    """What of a corpus' name a file can be called by."""
+    """The part of a corpus' name that is valid in a file name."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", Path(corpus).name)[:60]

@@ -62,7 +62,7 @@ def _attention(run: InspectedRun, text: str | None) -> list[Picture]:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was drawn, where it is, and what could not be drawn and why."""
+    """The pictures, where they are, and why others could not be drawn."""
 
     folder: Path
     page: Path
@@ -178,7 +178,7 @@ def draw_views(
 
 
 def inspected(label: str, run: Run) -> InspectedRun:
-    """The run under the name that it has in pictures."""
+    """The run with its label in pictures."""
     return InspectedRun(label, run.folder, run.config, run.task, run.network, run.step)
 
 

@@ -1,4 +1,4 @@
-"""Who is told how a run goes."""
+"""How progress of a run is reported."""
 
 from __future__ import annotations
 
@@ -17,24 +17,23 @@ if TYPE_CHECKING:  # which need torch
 
 
 class Reporter:
-    """Says nothing but its warnings, on stderr: what a program that calls seqlab wants. The command line has another
-    (cli/display.py)."""
+    """Reports warnings only, on stderr: the default for programs. The command line has its own (cli/display.py)."""
 
     def say(self, text: str) -> None:
-        """One line that stays."""
+        """Print one line."""
 
     def warn(self, text: str) -> None:
-        """What must be known at once, also where nothing else is said."""
+        """Print a warning, even if nothing else is printed."""
         print(f"warning: {text}", file=sys.stderr)
 
     @contextmanager
     def training(self, limits: TrainerConfig) -> Iterator[tuple[Observer, ...]]:
-        """Those who watch while a network trains."""
+        """Observers for the time of training."""
         yield ()
 
 
 class PlainReporter(Reporter):
-    """Prints plain lines, as a notebook shows them: what verbose=True means."""
+    """Prints plain lines, for verbose=True and notebooks."""
 
     def say(self, text: str) -> None:
         print(text, flush=True)
@@ -45,12 +44,12 @@ class PlainReporter(Reporter):
 
 
 def reporter_of(verbose: bool, reporter: Reporter | None) -> Reporter:
-    """The reporter that is given, or else the one that these words mean."""
+    """The given reporter, or the one that `verbose` stands for."""
     return reporter or (PlainReporter() if verbose else Reporter())
 
 
 class ProgressLines:
-    """An Observer that says in plain lines how training goes: every few seconds, and at each validation."""
+    """An Observer that prints a plain line every few seconds and at each validation."""
 
     def __init__(self, limits: TrainerConfig, say: Callable[[str], None], every_seconds: float = 5.0) -> None:
         self.limits, self.say, self.every_seconds = limits, say, every_seconds
@@ -68,10 +67,10 @@ class ProgressLines:
         self.say(validation_line(progress, metrics, primary, better))
 
     def saving(self, progress: Progress) -> None:
-        """Nothing that a person needs to see."""
+        """Not shown."""
 
     def _share(self) -> float:
-        """How much of the first budget to run out is used, 0 to 1."""
+        """The used share, 0 to 1, of the budget that will run out first."""
         done, limits = self._progress, self.limits
         shares = [
             done.step / limits.max_steps if limits.max_steps else 0.0,
@@ -100,7 +99,7 @@ class ProgressLines:
 
 
 def validation_line(progress: Progress, metrics: Mapping[str, Metric], primary: str, better: bool) -> str:
-    """A validation in one line."""
+    """One line on a validation."""
     text = f"step {progress.step}: validation {primary} {figure(metrics[primary])}"
     loss = metrics.get("loss")
     text += f", loss {figure(loss)}" if loss is not None and primary != "loss" else ""

@@ -1,4 +1,4 @@
-"""What a run came to: the test split with the weights that validated best."""
+"""The result of a run: test metrics of the weights that validated best."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _FILES = ("item_values", "sample")  # of a Result: test_items.json and samples.t
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to, with the weights that validated best; result.json holds the same.
+    """The figures of a run, of the weights that validated best; result.json holds the same.
 
-    steps, tokens, seconds: of training alone. validation, test: each metric by its name; `primary` is the one that the
-    task is judged by, and `test_interval` its 95 % bootstrap interval over test items. metrics: the same of the test
-    split with unit and direction. item_values: the primary metric item by item. remarks: those of the warnings that
-    belong beside the figures; the others are about the data, and were said before training.
+    steps, tokens, seconds: of training alone. validation, test: metrics by name; `primary` is the task's main metric,
+    `test_interval` its 95 % bootstrap interval over test items. metrics: the test metrics with unit and direction.
+    item_values: the primary metric of each test item. remarks: the warnings that belong beside the figures; the others
+    are about the data and were shown before training.
     """
 
     folder: Path
@@ -123,12 +123,16 @@ def _numbers(values: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def task_warnings(task: Task[Any]) -> tuple[str, ...]:
-    """What makes a task's figures mean less than they seem to: what it says itself, and what shows in its splits."""
-    return (*([TEST_IS_VALIDATION] if task.test_is_validation else []), *task.warnings())
+    """Why a task's figures mean less than they seem to: its own warnings, and what its splits show."""
+    return (*_of_splits(task), *task.warnings())
+
+
+def _of_splits(task: Task[Any]) -> tuple[str, ...]:
+    return (TEST_IS_VALIDATION,) if task.test_is_validation else ()
 
 
 def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters: int) -> Result:
-    """The test split with the weights that validated best."""
+    """Evaluate the weights that validated best on the test split."""
     network, progress = trainer.network, trainer.progress
     best_step = load_best(network, folder / "checkpoints", progress.best_step if progress.best else progress.step)
     network.eval()
@@ -157,7 +161,7 @@ def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters:
         precision=trainer.device.precision,
         metrics=metrics,
         warnings=(*task_warnings(trainer.task), *remarks),
-        remarks=(*([TEST_IS_VALIDATION] if trainer.task.test_is_validation else []), *remarks),
+        remarks=(*_of_splits(trainer.task), *remarks),
         test_is_validation=trainer.task.test_is_validation,
         item_values=_item_values(meter),
         sample="",
@@ -165,7 +169,7 @@ def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters:
 
 
 def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> tuple[str, ...]:
-    """What a reader should know of these validation figures: what advises another training must not know the test."""
+    """Remarks on the validation figures: advice on further training must not use the test split."""
     task = trainer.task
     chance = task.chance("validation") if offers(task, ChanceLevel) else None
     worse = worse_than_chance(metrics, primary, chance, trainer.remedy)

@@ -1,4 +1,4 @@
-"""`seqlab resume`: go on with a run as if it had never stopped."""
+"""`seqlab resume`: continue a run as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PLACE = ("device.type", "device.precision", "device.threads", "device.compile")
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has nothing left to do. more: an override that would give it more to do."""
+    """A run that is already finished. more: an override that would extend it."""
 
     folder: Path
     step: int
@@ -58,10 +58,10 @@ def resume(
     config_dir: Path | None = None,
     checked: bool = False,
 ) -> Result | Finished:
-    """Go on with `run`, a run's folder or one of its checkpoints, from its newest checkpoint or from that one.
+    """Resume `run`, a run's folder or one of its checkpoints, from the newest checkpoint or from that one.
 
-    A damaged newest checkpoint is passed over with a warning; one that is named never is. `overrides` may extend the
-    run. `checked`: somebody has held this model to its promises already. Raises CheckpointError for a change of
+    A damaged newest checkpoint is skipped with a warning; a named one never is. `overrides` may extend the
+    run. `checked`: the contracts have been checked already. Raises CheckpointError for a change of
     anything else, DataError for another corpus.
     """
     reporter = reporter or Reporter()
@@ -98,8 +98,8 @@ def resume(
 
 
 def _changes(stored: Mapping[str, Any], config: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """The settings in which this start differs from the checkpoint's, old and new. A setting that did not exist then
-    is no difference, nor is a horizon that is spelled out."""
+    """Settings that differ from the checkpoint's: (old, new) by key. A setting that did not exist then does not count,
+    nor does a horizon that is now written out."""
     found = differences(stored, {"names": config.names, **config.tree})
     known = flat(stored)
     found = {key: values for key, values in found.items() if key in known}
@@ -109,7 +109,7 @@ def _changes(stored: Mapping[str, Any], config: RunConfig) -> dict[str, tuple[An
 
 
 def _refuse(changed: Mapping[str, tuple[Any, Any]], config: RunConfig, done: int) -> None:
-    """Raise CheckpointError for a change that would make another run of it."""
+    """Raise CheckpointError for a change that would make it a different run."""
     refused = {key: values for key, values in changed.items() if key not in (*_FREE, *_PLACE)}
     if refused:
         some = list(refused.items())[:6]
@@ -127,7 +127,7 @@ def _refuse(changed: Mapping[str, tuple[Any, Any]], config: RunConfig, done: int
 
 
 def _more(config: RunConfig, progress: Mapping[str, Any]) -> str:
-    """An override that raises the budget which ended a run."""
+    """An override that raises the exhausted budget of a run."""
     limit = config.trainer
     if limit.max_steps is not None and progress["step"] >= limit.max_steps:
         return f"trainer.max_steps={2 * progress['step']}"
@@ -139,7 +139,7 @@ def _more(config: RunConfig, progress: Mapping[str, Any]) -> str:
 
 
 def _note(origin: Mapping[str, Any], trainer: Trainer[Any], folder: Path) -> None:
-    """Warn where the machine is not what it was, and write down that the run was resumed."""
+    """Warn if the machine has changed, and record that the run was resumed."""
     changed = moved(origin, trainer.origin)
     if changed:
         shown = "; ".join(f"{key} was {before}, is {now}" for key, (before, now) in changed.items())

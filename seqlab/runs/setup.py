@@ -1,4 +1,4 @@
-"""From a RunConfig to a trainer: the one place where task, network, optimizer and trainer are put together."""
+"""Build a trainer from a RunConfig: the one place that assembles task, network and optimizer."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from seqlab.training.windows import steps_in
 def start_config(
     overrides: Sequence[str], config_dir: Path | None, name: str | None, folder: Path | None
 ) -> tuple[RunConfig, list[str]]:
-    """The config of a run that is to be started, and its overrides, in which init_from is the folder that its name
-    stands for now. Raises ConfigError, also for a name that a run may not have."""
+    """The config of a new run, and its overrides with init_from resolved to a folder. Raises ConfigError, also for an
+    invalid name."""
     if name is not None and folder is not None:
         raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
     if name is not None:
@@ -46,12 +46,12 @@ def start_config(
 
 
 def count_parameters(network: nn.Module) -> int:
-    """Trainable numbers, a tied weight once."""
+    """The number of trainable parameters, a tied weight counted once."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
 
 
 def budgets(config: RunConfig, task: Task[Any], network: Network[Any]) -> list[str]:
-    """What in a run's budgets may surprise, as far as it is known before training."""
+    """Notes on budgets whose effect may surprise, as far as it is known before training."""
     given = config.trainer
 
     def steps(epochs: int) -> int:
@@ -62,14 +62,14 @@ def budgets(config: RunConfig, task: Task[Any], network: Network[Any]) -> list[s
 
 
 def new_network(config: RunConfig, task: Task[Any]) -> Network[Any]:
-    """A network for the task that is never evaluated beyond the positions that training reaches."""
+    """A network for the task, limited to the positions that training reaches."""
     network = task.build_network(config.model)
     narrow(network, task, config.trainer.bptt_steps)
     return network
 
 
 def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network[Any]:
-    """A network initialised by the seed's own stream, on the device."""
+    """A network on the device, initialised from the seed's own random stream."""
     seed_global_generators(config.seed, "initialisation")
     network = new_network(config, task)
     if config.init_from is not None:
@@ -83,7 +83,7 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
 
 
 def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str] = ()) -> dict[str, Any]:
-    """What a run depends on beside its config, for environment.json. reasons: for what `auto` chose."""
+    """The content of environment.json: versions, machine, data. reasons: why `auto` chose what it chose."""
     chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
     return environment(task.data_sha256) | {
         "symbols_sha256": sha256_of(task.vocabulary()),
@@ -96,7 +96,7 @@ def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str]
 def make_trainer(
     config: RunConfig, task: Task[Any], network: Network[Any], device: Device, folder: Path, facts: Mapping[str, Any]
 ) -> Trainer[Any]:
-    """A trainer whose checkpoints, in `folder`, know what they are checkpoints of."""
+    """A trainer whose checkpoints, in `folder`, record what the run is made from."""
     origin = {
         "config": {"names": config.names, **config.tree},
         "data_sha256": facts["data_sha256"],
@@ -118,8 +118,8 @@ def make_trainer(
 def prepare(
     config: RunConfig, device: Device, task: Task[Any] | None = None, *, checked: bool = False
 ) -> tuple[Task[Any], Network[Any]]:
-    """The task (read, unless it is given) and a network that fits it, everything checked that can be before
-    training. checked: this model has been held to its promises already, which takes a network of its own."""
+    """The task (read, unless it is given) and a network for it, after every check that is possible before training.
+    checked: skip the model's contracts, which need a network of their own."""
     config.optim.horizon(config.trainer.max_steps)
     task = config.task.build() if task is None else task
     with memory():
@@ -133,7 +133,7 @@ def prepare(
 
 
 def _check_vocabulary(run: Path, task: Task[Any]) -> None:
-    """Weights fit only the vocabulary they were trained with: the same shapes could mean other words."""
+    """Raise CheckpointError unless the vocabulary is that of the run: equal shapes could mean other tokens."""
     if recorded(run).get("symbols_sha256") != sha256_of(task.vocabulary()):
         raise CheckpointError(
             f"init_from={run} was trained with another vocabulary", "start from a run on the same task and corpus"

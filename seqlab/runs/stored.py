@@ -1,4 +1,4 @@
-"""A run that was stored, and a trainer that stands where one of its checkpoints was written."""
+"""Find a stored run's checkpoint, and rebuild the trainer that wrote it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from seqlab.training.trainer import Trainer
 
 
 def find_stored(run: str | Path) -> tuple[Path, Path | None]:
-    """(the run's folder, the checkpoint that was named, if one was)."""
+    """(the run's folder, the checkpoint if `run` names one)."""
     path = Path(run)
     if path.parent.name == "checkpoints" and not (path / "config.yaml").exists():
         step_of(path)
@@ -35,21 +35,20 @@ def find_stored(run: str | Path) -> tuple[Path, Path | None]:
 
 
 def checkpoint_of(folder: Path, named: Path | None) -> tuple[Path, Parts] | None:
-    """The one to go on from; None where the run was stopped before its first."""
+    """The checkpoint to resume from; None if the run was stopped before its first."""
     if named is not None:
         return named, load_checkpoint(named)
     return newest_whole(folder / "checkpoints", load_checkpoint)
 
 
 def step_in(found: tuple[Path, Parts]) -> int:
-    """The step of a checkpoint that was read."""
+    """The step of a loaded checkpoint."""
     step: int = found[1][1]["progress"]["step"]
     return step
 
 
 def origin_of(found: tuple[Path, Parts] | None, folder: Path, config_dir: Path | None) -> dict[str, Any]:
-    """What the checkpoint was made from; where there is none, or one that does not say, what the run's
-    folder says."""
+    """What the run was made from: as its checkpoint records it, else as its folder does."""
     told = {} if found is None else found[1][1].get("run")
     if not isinstance(told, dict):
         raise CheckpointError(f"{folder}: its checkpoint does not say what it was made from")
@@ -64,8 +63,8 @@ def origin_of(found: tuple[Path, Parts] | None, folder: Path, config_dir: Path |
 
 
 def extended(folder: Path, config_dir: Path | None, overrides: Sequence[str], stored: Mapping[str, Any]) -> RunConfig:
-    """The run's config with these overrides. The learning rate's schedule keeps its end: extending a run must not
-    change what the steps already made should have been."""
+    """The run's config with these overrides. The learning-rate schedule keeps its end: extending a run must not change
+    what its past steps should have been."""
     path = folder / "config.yaml"
     config = read_run_config(path, config_dir, overrides)
     horizon = horizon_of(stored)
@@ -75,7 +74,7 @@ def extended(folder: Path, config_dir: Path | None, overrides: Sequence[str], st
 
 
 def horizon_of(stored: Mapping[str, Any]) -> int | None:
-    """Where the learning rate's schedule of a stored config ends."""
+    """The step at which the learning-rate schedule of a stored config ends."""
     horizon: int | None = stored["optim"].get("horizon_steps") or stored["trainer"].get("max_steps")
     return horizon
 
@@ -88,8 +87,8 @@ def trainer_at(
     *,
     checked: bool = False,
 ) -> Trainer[Any]:
-    """A trainer that stands where the checkpoint was written, or at the start. Writes nothing. checked: as for
-    experiment.prepare."""
+    """A trainer in the state of the checkpoint, or at the start if there is none. Writes nothing. checked: as for
+    setup.prepare."""
     settings, device = device_to_resume(config, origin)
     task = build_task(config, folder)
     check_data(origin, task, folder)
@@ -104,6 +103,6 @@ def trainer_at(
 
 
 def moved(origin: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """In what the machine, its versions and its threads are not what they were: before and now."""
+    """Differences of machine, versions and threads: (before, now) by name."""
     before = origin.get("environment")
     return differences(before, now["environment"]) if isinstance(before, dict) else {}

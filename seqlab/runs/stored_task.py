@@ -1,4 +1,4 @@
-"""The task of a stored run: with the vocabulary that it was trained with, and the corpus it was trained on or none."""
+"""The task of a stored run, with the vocabulary of training; its corpus is read only when needed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seqlab.runs.vocabulary import restore_task
 
 
 def stored_task(config: RunConfig, folder: Path) -> Task[Any]:
-    """The task, whose corpus is read when that is first needed: only then DataError says that it is gone or has
-    changed (at once for a task that cannot be without it, and for a run of before vocabularies were kept)."""
+    """The task, whose corpus is read on first need. Only then DataError is raised if it is missing or has changed; at
+    once for a task that cannot be restored without it, and for runs from before vocabularies were stored."""
     facts = recorded(folder)
 
     def read() -> Task[Any]:
@@ -46,7 +46,7 @@ def build_task(config: RunConfig, folder: Path) -> Task[Any]:
 
 
 def check_data(facts: Mapping[str, Any], task: Task[Any], source: Path) -> None:
-    """Raise DataError unless the corpus and the vocabulary are those that `facts` of `source` tell of."""
+    """Raise DataError unless corpus and vocabulary are those recorded in `facts` of `source`."""
     now = {"data_sha256": task.data_sha256, "symbols_sha256": sha256_of(task.vocabulary())}
     changed = [name.removesuffix("_sha256") for name, digest in now.items() if facts.get(name, digest) != digest]
     if changed or "data_sha256" not in facts:

@@ -1,4 +1,4 @@
-"""`seqlab train`: from a RunConfig to a Result, with all that a run leaves behind."""
+"""`seqlab train`: from a RunConfig to a Result and a run folder."""
 
 from __future__ import annotations
 
@@ -48,11 +48,12 @@ def train(
     folder: Path | None = None,
     checked: bool = False,
 ) -> Result:
-    """Train, evaluate with the best weights, and leave a run folder behind: `folder`, or one in runs_dir that is
-    called `name` or by the time. `overrides` are what the user typed, for overrides.txt. `checked`: somebody has held
-    this model to its promises already.
+    """Train, evaluate the best weights, and write everything into a run folder.
 
-    Raises a SeqlabError for whatever a user can mend; Interrupted once everything is saved.
+    overrides: what the user typed, for overrides.txt. folder: the run's folder; by default a new one in runs_dir, named
+    `name` or by the time. checked: the model's contracts have been checked already.
+
+    Raises a SeqlabError for what a user can fix, and Interrupted once everything is saved.
     """
     reporter = reporter or Reporter()
     device = resolve_device(config.device, deterministic=config.deterministic)
@@ -70,9 +71,9 @@ def train(
         write_json(folder / "environment.json", facts)
         keep_vocabulary(task, folder)
         trainer = make_trainer(config, task, network, device, folder, facts)
-        if config.init_from is not None:  # what it starts from may be another's tomorrow
+        if config.init_from is not None:  # the run that it starts from may change
             trainer.save()
-        # last: a folder with a config has all that it takes to go on
+        # last: a folder with a config has all that is needed to resume
         write_text(folder / "config.yaml", config.yaml)
         return complete(trainer, config, folder, reporter, reasons=reasons)
 
@@ -86,8 +87,8 @@ def complete(
     resumed: bool = False,
     reasons: Sequence[str] = (),
 ) -> Result:
-    """Train to the end, evaluate and write everything down. resumed: logs are there already, up to where the trainer
-    stands. reasons: for what `auto` chose, to be shown."""
+    """Train to the end, evaluate, and write the result. resumed: the logs exist already, up to the trainer's step.
+    reasons: why `auto` chose what it chose, to be shown."""
     task, network = trainer.task, trainer.network
     start = trainer.progress if resumed else None
     with (
@@ -134,7 +135,7 @@ def complete(
             recorder.finish(trainer.progress, result.validation, result.test, sample)
             write_items(folder, result.primary, result.item_values)
             write_json(folder / "result.json", result.as_json())
-    if failure is not None:  # only now: what was measured is kept
+    if failure is not None:  # only now, so that the measured figures are kept
         raise failure
     for remark in result.remarks:
         _log.info("%s", remark)
@@ -143,7 +144,7 @@ def complete(
 
 
 def _sample(trainer: Trainer[Any], seed: int) -> tuple[str, Exception | None]:
-    """(what the network writes, what went wrong in a task's own code). What a resumed run can make good is raised."""
+    """(the network's sample, an error in a task's own code). Errors that a resumed run may not have are raised."""
     try:
         return trainer.task.samples(trainer.network, stream_seed(seed, "sampling")), None
     except NumericError as error:
@@ -159,7 +160,7 @@ def _sample(trainer: Trainer[Any], seed: int) -> tuple[str, Exception | None]:
 
 @contextmanager
 def _kept(folder: Path, config_dir: Path | None) -> Iterator[None]:
-    """Say with an error what is safe and how to go on."""
+    """Add to an error what is saved and how to resume."""
     try:
         yield
     except SeqlabError as error:
@@ -187,7 +188,7 @@ def _introduce(
 
 
 def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | float | str]:
-    """What TensorBoard's HParams shows: scalars of model, optimizer and the names of the groups."""
+    """For TensorBoard's HParams: plain settings of model and optimizer, and the names of the groups."""
     found: dict[str, bool | int | float | str] = dict(config.names)
     for group in ("model", "optim"):
         for key, value in asdict(getattr(config, group)).items():

@@ -22,9 +22,9 @@ from seqlab.training.trainer import Trainer
 
 
 def verify(run: str | Path, reporter: Reporter | None = None, *, config_dir: Path | None = None) -> tuple[int, int]:
-    """Train once more from the last checkpoint but one (or from the start) to the last one, and compare every bit.
+    """Repeat training from the second-last checkpoint (or the start) to the last one, and compare every bit.
 
-    Returns the two steps. Raises CheckpointError, with what differs, if the bits are not the same. Writes nothing.
+    Returns the two steps. Raises CheckpointError, naming what differs, if any bit does. Writes nothing.
     """
     folder, named = find_stored(run)
     with locked(folder), memory():
@@ -60,8 +60,8 @@ def verify(run: str | Path, reporter: Reporter | None = None, *, config_dir: Pat
 
 
 def replay(trainer: Trainer[Any], step: int, *, evaluated: bool) -> None:
-    """Train up to `step` as fit() did on its way, wherever it ended, and save nothing. evaluated: whether there was a
-    validation at that step; one that was due may have been put off, one at the end of a run was not due."""
+    """Repeat the steps of fit() up to `step` without saving. evaluated: whether there was a validation at that step:
+    one that was due may have been postponed, and one at the end of a run was not due."""
     trainer.network.train()
     trainer.validate_if_due()
     for group in trainer.windows.groups(trainer.progress, lambda: trainer.progress.step >= step):
@@ -76,7 +76,7 @@ def replay(trainer: Trainer[Any], step: int, *, evaluated: bool) -> None:
 
 
 def _differences(expected: Parts, got: Parts) -> list[str]:
-    """Names of what is not the same bit for bit; how long it took does not count."""
+    """Names of the parts that are not bit-identical; times do not count."""
     (tensors, state), (own_tensors, own) = expected, got
     found = [
         name
@@ -92,14 +92,14 @@ def _differences(expected: Parts, got: Parts) -> list[str]:
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Equal bits, also of nan."""
+    """Whether two tensors have equal bits, nan included."""
     if a.dtype != b.dtype or a.shape != b.shape:
         return False
     return torch.equal(*(t.contiguous().view(-1).view(torch.uint8) for t in (a, b)))
 
 
 def _plain(state: Any) -> Any:
-    """As JSON gives it back: lists for tuples, words for keys."""
+    """As after a round trip through JSON: lists for tuples, strings for keys."""
     if isinstance(state, Mapping):
         return {str(key): _plain(value) for key, value in state.items()}
     return [_plain(value) for value in state] if isinstance(state, list | tuple) else state
