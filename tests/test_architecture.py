@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 """From the ground up. A package imports itself and lower floors, never another of its own floor."""
 TOGETHER = {("training", "checkpoints"), ("checkpoints", "training")}  # a trainer saves, and its state is what is saved
 LOOSE = {"__init__", "__main__", "errors"}
+MOST_LINES, MOST_TRAINER_LINES = 250, 150
 
 
 def _packages_imported(path: Path) -> set[str]:
@@ -74,3 +75,9 @@ def test_only_config_knows_hydra() -> None:
             assert "import hydra" not in text
             assert "from hydra" not in text
             assert "omegaconf" not in text
+
+
+def test_files_are_short() -> None:
+    lines = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8").count("\n") for path in ROOT.rglob("*.py")}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
+    assert lines["training/trainer.py"] <= MOST_TRAINER_LINES

@@ -9,6 +9,7 @@ import torch
 from seqlab.data.batches import LabelledBatch
 from seqlab.data.batching import Rows, bucketed, python_draws
 from seqlab.data.vocabulary import UNKNOWN, UnknownTokens
+from seqlab.data.words import NAMES, Unit
 
 
 class EncodedTexts:
@@ -20,7 +21,7 @@ class EncodedTexts:
         self._rows, self._label_N = Rows(self.ids), torch.tensor(labels)
 
     def batches(
-        self, batch_size: int, seed: int | None, *, batch_tokens: int | None = None, word_dropout: float = 0.0
+        self, batch_size: int, seed: int | None, batch_tokens: int | None = None, word_dropout: float = 0.0
     ) -> Iterator[LabelledBatch]:
         """One pass, in batches of similar length (see bucketed). word_dropout: the probability that a token is read as
         unknown, drawn by the seed."""
@@ -38,6 +39,6 @@ class EncodedTexts:
         everything = torch.arange(len(self.ids))
         return LabelledBatch.of(*self._rows.take(everything), self._label_N, everything)
 
-    def unknown(self) -> UnknownTokens:
-        """The tokens that training does not know."""
-        return UnknownTokens.of(self.ids)
+    def unknown(self, unit: Unit) -> dict[str, UnknownTokens]:
+        """The unknown tokens."""
+        return {NAMES[unit]: UnknownTokens.of(self.ids)}

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import chain
 
 from seqlab.core.batch import HELD_OUT, Split
+from seqlab.data.files import sha256_of
 from seqlab.data.labels import check_labels, label_counts, label_warnings
 from seqlab.data.repeats import Repeats, in_both
-from seqlab.data.splits import SPLITS, check_known_labels, cut_items
+from seqlab.data.splits import SPLITS, check_known_labels, cut_items, named_parts
 from seqlab.data.words import same_text_key
 from seqlab.errors import DataError
 
@@ -47,6 +48,13 @@ class LabelledSplits:
         yield from self.repeats.warnings()
         if self.contradictory:
             yield f"{self.contradictory:,} texts occur with more than one label: no model can get all of them right"
+
+
+def labelled_sha256(items: list[Row], given: Mapping[Split, list[Row]]) -> str:
+    """Digest of the rows of a corpus, and of those of splits that have a corpus of their own."""
+    return sha256_of(
+        [*chain.from_iterable(items), *named_parts({s: [*chain.from_iterable(r)] for s, r in given.items()})]
+    )
 
 
 def split_labelled(

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from pydantic import Field
 
+from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.network import Alphabet
 from seqlab.data.words import Unit
 
@@ -95,6 +96,27 @@ class UnknownTokens:
 
     def __str__(self) -> str:
         return f"{self.count:,} of {self.of_all:,} ({self.share:.1%})"
+
+
+class HasUnknown(Protocol):
+    """A split as ids."""
+
+    def unknown(self, unit: Unit) -> dict[str, UnknownTokens]:
+        """The tokens that training does not know, by what they are: words, source words, ..."""
+
+
+def unknown_in(encoded: HasUnknown, unit: Unit) -> dict[str, tuple[int, int]]:
+    """As Task.unknown_in: how many tokens of a split are unknown, and of how many."""
+    return {what: (tokens.count, tokens.of_all) for what, tokens in encoded.unknown(unit).items()}
+
+
+def held_out_unknown(encoded: Mapping[Split, HasUnknown], unit: Unit) -> dict[str, UnknownTokens]:
+    """The unknown tokens of test and validation, by what and where they are: "words of test"."""
+    return {
+        f"{what} of {split}": tokens
+        for split in reversed(HELD_OUT)
+        for what, tokens in encoded[split].unknown(unit).items()
+    }
 
 
 def unknown_facts(unknown: Mapping[str, UnknownTokens]) -> dict[str, str]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor, stack
 from torch.nn import functional as F
 
+from seqlab.baselines.bag_of_words import bag_of_words, majority
+from seqlab.core.baseline import Baseline
+from seqlab.core.batch import Split
 from seqlab.core.items import Floats, ItemSums
 from seqlab.core.meter import Meter, Table
 from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
+from seqlab.core.prediction import Prediction
 from seqlab.core.results import Answered, ByLength, Confusion, Result
 from seqlab.data.batches import LabelledBatch
 from seqlab.data.labels import in_order
@@ -153,3 +157,35 @@ class ClassificationMeter(Meter[LabelledBatch]):
             for of_each, answer in wrong[:_MISTAKES]
         )
         yield Table("most confident mistakes", ("text", "prediction", "probability", "target"), tuple(mistakes))
+
+
+def ranked_labels(probabilities: Mapping[str, float]) -> Prediction:
+    """The labels of one text, the likeliest first."""
+    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
+    shown = ", ".join(f"{label} {probabilities[label]:.1%}" for label in ranked)
+    return Prediction(shown, {"label": ranked[0], "probabilities": dict(probabilities)})
+
+
+def beside_labels(texts: Sequence[str], probabilities: Sequence[Mapping[str, float]], targets: Sequence[str]) -> str:
+    """The predicted label of each text, a line each, and whether it is right."""
+    lines = []
+    for text, shares, target in zip(texts, probabilities, targets, strict=True):
+        prediction = max(shares, key=lambda label: shares[label])
+        mark = "right" if prediction == target else f"wrong, it is {target}"
+        lines.append(f"{prediction} {shares[prediction]:.0%} ({mark}): {text}")
+    return "\n".join(lines)
+
+
+def bag_of_words_baseline(encoded: Mapping[Split, tuple[list[list[int]], list[int]]], classes: int) -> Baseline:
+    """What logistic regression on the words of a text reaches. encoded: of each split its ids and classes."""
+    texts, target_N = encoded["test"]
+    prediction_N = bag_of_words(encoded["train"], encoded["validation"], texts)
+    about = "logistic regression on which words occur"
+    return Baseline("bag of words", about, classification_metrics(target_N, prediction_N, classes))
+
+
+def majority_baseline(train_N: Sequence[int], target_N: Sequence[int], labels: Sequence[str]) -> Baseline:
+    """What always giving the most frequent class of training reaches."""
+    most_N = majority(train_N, target_N)
+    about = f"always says {labels[most_N[0]]}"
+    return Baseline("majority", about, classification_metrics(target_N, most_N, len(labels)))

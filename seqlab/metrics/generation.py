@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,6 +12,8 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from seqlab.baselines.neighbours import nearest
+from seqlab.core.baseline import Baseline
 from seqlab.core.items import ItemSums
 from seqlab.core.meter import Meter, Table
 from seqlab.core.metric import Metric
@@ -145,3 +148,26 @@ class GenerationMeter(Meter[TargetBatchT]):
             rows.append((f"{group.shortest} to {group.longest}", group.items, *figures))
         headings = (f"source, {self.unit}", "pairs", "BLEU (effective order)", "chrF", "exact match")
         yield Table("by length of the source", headings, tuple(rows))
+
+
+def beside_targets(pairs: Sequence[tuple[str, str]], predictions: Sequence[str]) -> str:
+    """Predictions for (source, target) pairs, a line each, with the target where it is another text."""
+    return "\n".join(
+        f"{source} -> {text}" + ("" if text == target else f"   (should be: {target})")
+        for (source, target), text in zip(pairs, predictions, strict=True)
+    )
+
+
+def uniform_baseline(tokens: int) -> Baseline:
+    """Chance: each of so many tokens as likely."""
+    return Baseline("chance", f"each of {tokens:,} tokens as likely", loss_and_perplexity(math.log(tokens), 1, "token"))
+
+
+def text_baselines(
+    train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], scores: TextScores
+) -> Iterator[Baseline]:
+    """What copying the source reaches, and what the target of the most similar training source does."""
+    sources, targets = (list(side) for side in zip(*test, strict=True))
+    yield Baseline("copy", "the source itself", scores.figures(sources, targets))
+    found = [train[index][1] for index in nearest([source for source, _ in train], sources)]
+    yield Baseline("nearest", "the target of the most similar source of train", scores.figures(found, targets))

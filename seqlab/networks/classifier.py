@@ -15,6 +15,7 @@ from seqlab.core.model import ModelConfig, Role, context_of, last_valid
 from seqlab.core.network import Network, Parts, StepOutput, evaluating
 from seqlab.core.state import State
 from seqlab.data.batches import LabelledBatch
+from seqlab.errors import ConfigError
 from seqlab.layers.embedding import TokenEmbedding
 
 Pooling: TypeAlias = Literal["max", "mean", "last"]
@@ -32,10 +33,23 @@ class Classifier(Network[LabelledBatch]):
         self.model = model.build(Role.ENCODER if bidirectional else Role.DECODER)
         self.dropout = nn.Dropout(model.dropout)
         self.head = nn.Linear(model.width, classes)
-        self.pooling, self.width = pooling, model.width
+        self.pooling, self.bidirectional, self.width = pooling, bidirectional, model.width
 
     def parts(self) -> Parts:
         return Parts((self.embed,), (self.model,), (self.head,))
+
+    def check_windows(self, steps: int, longest: int) -> None:
+        """Raise ConfigError unless texts of at most `longest` tokens can be read in windows of `steps`: forwards alone,
+        and with a state."""
+        what, remedy = f"trainer.bptt_steps={steps} cannot apply", "trainer.bptt_steps=null"
+        if self.bidirectional:
+            why = "task.bidirectional=true reads each text from its end as well"
+            raise ConfigError(f"{what}: {why}", f"try task.bidirectional=false, or {remedy}")
+        if not self.model.carries_state():
+            why = "this model carries nothing from one window of a text to the next"
+            raise ConfigError(f"{what}: {why}", f"try a recurrent model, or {remedy}")
+        if steps > longest:
+            raise ConfigError(f"{what}: no text is longer than {longest} tokens", f"try {remedy}")
 
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
         like = self.head.weight

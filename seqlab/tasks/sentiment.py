@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
-from seqlab.baselines.bag_of_words import bag_of_words, majority
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example
@@ -21,21 +19,28 @@ from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import LabelledBatch
 from seqlab.data.encoded_texts import EncodedTexts
 from seqlab.data.files import find_corpus, sha256_of
-from seqlab.data.labelled_splits import Row, split_labelled
+from seqlab.data.labelled_splits import Row, labelled_sha256, split_labelled
 from seqlab.data.labels import read_labelled
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.restored import Restorable
-from seqlab.data.splits import SPLITS, SplitCorpora, check_known_labels, named_parts
+from seqlab.data.splits import SplitCorpora, check_known_labels
 from seqlab.data.tables import Separator
-from seqlab.data.vocabulary import UNKNOWN, UnknownTokens, Vocabulary, VocabularySize, unknown_facts, unknown_warnings
+from seqlab.data.vocabulary import (
+    UNKNOWN,
+    Vocabulary,
+    VocabularySize,
+    held_out_unknown,
+    unknown_facts,
+    unknown_in,
+    unknown_warnings,
+)  # fmt: skip
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
-from seqlab.errors import ConfigError, DataError
-from seqlab.metrics.classification import ClassificationMeter, classification_metrics
+from seqlab.errors import DataError
+from seqlab.metrics import classification
 from seqlab.networks.classifier import Classifier, Pooling, probabilities
 
 CORPORA = {"movie_reviews": movie_reviews}
 _HELD_SHARE = 0.1  # of the corpus, for validation and for test
-_UNSEEN: tuple[Split, ...] = ("test", "validation")
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -105,24 +110,14 @@ class Sentiment(Restorable, Task[LabelledBatch]):
     """Labelled texts in a fixed stratified split, and the tokens that training knows."""
 
     def __init__(
-        self,
-        items: list[Row],
-        config: SentimentConfig,
-        given: Mapping[Split, list[Row]] | None = None,
+        self, items: list[Row], config: SentimentConfig, given: Mapping[Split, list[Row]] | None = None
     ) -> None:
         self.config, given = config, given or {}
-        texts_and_labels = {split: [*chain.from_iterable(part)] for split, part in given.items()}
-        self.data_sha256 = sha256_of([*chain.from_iterable(items), *named_parts(texts_and_labels)])
+        self.data_sha256 = labelled_sha256(items, given)
         self.splits = split_labelled(
-            items,
-            given,
-            held_share=_HELD_SHARE,
-            seed=config.split_seed,
-            deduplicate=config.deduplicate,
-            corpus=config.corpus,
-            label_column=config.label_column,
-            held_out=config.held_out(),
-        )
+            items, given, held_share=_HELD_SHARE, seed=config.split_seed, deduplicate=config.deduplicate,
+            corpus=config.corpus, label_column=config.label_column, held_out=config.held_out(),
+        )  # fmt: skip
         parts, self.labels = self.splits.parts, self.splits.labels
         self.test_is_validation = parts["test"] == parts["validation"]
         self.texts = {split: [text for text, _ in part] for split, part in parts.items()}
@@ -146,25 +141,15 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         texts, config = self.encoded[split], self.config
         if split != "train":
             return texts.batches(config.batch_size, None)
-        batch_tokens, word_dropout = config.batch_tokens, config.word_dropout
-        return texts.batches(config.batch_size, seed, batch_tokens=batch_tokens, word_dropout=word_dropout)
+        return texts.batches(config.batch_size, seed, config.batch_tokens, config.word_dropout)
 
     def build_network(self, model: ModelConfig) -> Classifier:
         pooling, bidirectional = self.config.pooling, self.config.bidirectional
         return Classifier(len(self.tokens), len(self.labels), model, pooling=pooling, bidirectional=bidirectional)
 
     def check_windows(self, steps: int, network: Network[LabelledBatch]) -> None:
-        what, instead = f"trainer.bptt_steps={steps}", "trainer.bptt_steps=null"
-        if self.config.bidirectional:
-            why = "cannot apply: task.bidirectional=true reads each text from its end as well"
-            raise ConfigError(f"{what} {why}", f"try task.bidirectional=false, or {instead}")
         assert isinstance(network, Classifier)
-        if not network.model.carries_state():
-            why = "cannot apply: this model carries nothing from one window of a text to the next"
-            raise ConfigError(f"{what} {why}", f"try model=lstm, or {instead}")
-        if steps > self.config.max_length:
-            why = f"is longer than any text (task.max_length={self.config.max_length})"
-            raise ConfigError(f"{what} {why}", f"try {instead}")
+        network.check_windows(steps, self.config.max_length)
 
     def longest(self) -> int:
         return self.longest_text
@@ -187,8 +172,8 @@ class Sentiment(Restorable, Task[LabelledBatch]):
             "trained_text": self.trained_text,
         }  # fmt: skip
 
-    def meter(self, split: Split) -> ClassificationMeter:
-        return ClassificationMeter(self.labels, self.texts[split], self.config.metric)
+    def meter(self, split: Split) -> classification.ClassificationMeter:
+        return classification.ClassificationMeter(self.labels, self.texts[split], self.config.metric)
 
     def describe(self) -> Mapping[str, int | str]:
         unit = NAMES[self.config.unit]
@@ -199,61 +184,43 @@ class Sentiment(Restorable, Task[LabelledBatch]):
             "labels": self.splits.described_labels(),
             "vocabulary": len(self.tokens),
             **self.splits.describe(),
-            **unknown_facts(self._unknown()),
+            **unknown_facts(held_out_unknown(self.encoded, self.config.unit)),
             f"texts cut at {self.config.max_length} {unit}": self.cut,
         }
 
     def warnings(self) -> Iterable[str]:
         yield from self.splits.warnings()
-        yield from unknown_warnings(self._unknown(), self.config.unit)
+        yield from unknown_warnings(held_out_unknown(self.encoded, self.config.unit), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Sentiment:
         assert isinstance(config, SentimentConfig)
         items = config.read(where, key)
         check_known_labels(self.labels, items, f"{key}={where}")
         task = self.detached()
-        task.data_sha256, task.test_is_validation = sha256_of(chain.from_iterable(items)), False
+        task.data_sha256, task.test_is_validation = labelled_sha256(items, {}), False
         task.texts = {"test": [text for text, _ in items]}
         task.encoded = {"test": self._encode(map(self.tokenize, task.texts["test"]), items)}
         return task
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        unknown = self.encoded[split].unknown()
-        return {NAMES[self.config.unit]: (unknown.count, unknown.of_all)}
-
-    def _unknown(self) -> dict[str, UnknownTokens]:
-        unit = NAMES[self.config.unit]
-        return {f"{unit} of {split}": self.encoded[split].unknown() for split in _UNSEEN}
+        return unknown_in(self.encoded[split], self.config.unit)
 
     def samples(self, network: Network[LabelledBatch], seed: int) -> str:
-        held_out, answers = self.texts["validation"], self.encoded["validation"].labels
-        chosen = random.Random(seed).sample(range(len(held_out)), min(6, len(held_out)))
-        texts = [held_out[i] for i in chosen]
-        lines = []
-        for i, text, shares in zip(chosen, texts, self.classify(network, texts), strict=True):
-            prediction, target = max(shares, key=lambda label: shares[label]), self.labels[answers[i]]
-            mark = "right" if prediction == target else f"wrong, it is {target}"
-            lines.append(f"{prediction} {shares[prediction]:.0%} ({mark}): {text}")
-        return "\n".join(lines)
+        rows = self.splits.parts["validation"]
+        texts, labels = zip(*random.Random(seed).sample(rows, min(6, len(rows))), strict=True)
+        return classification.beside_labels(texts, self.classify(network, texts), labels)
 
     def chance(self, split: Split) -> Baseline:
-        targets = self.encoded[split].labels
-        most = majority(self.encoded["train"].labels, targets)
-        about = f"always says {self.labels[most[0]]}"
-        return Baseline("majority", about, classification_metrics(targets, most, len(self.labels)))
+        return classification.majority_baseline(self.encoded["train"].labels, self.encoded[split].labels, self.labels)
 
     def baselines(self) -> Iterator[Baseline]:
-        train, validation, test = (self.encoded[split] for split in SPLITS)
         yield self.chance("test")
-        predictions = bag_of_words((train.ids, train.labels), (validation.ids, validation.labels), test.ids)
-        figures = classification_metrics(test.labels, predictions, len(self.labels))
-        yield Baseline("bag of words", "logistic regression on which words occur", figures)
+        encoded = {split: (part.ids, part.labels) for split, part in self.encoded.items()}
+        yield classification.bag_of_words_baseline(encoded, len(self.labels))
 
     def predict(self, network: Network[LabelledBatch], text: str, generation: GenerationConfig) -> Prediction:
         (shares,) = self.classify(network, [text])
-        ranked = sorted(shares, key=lambda label: -shares[label])
-        shown = ", ".join(f"{label} {shares[label]:.1%}" for label in ranked)
-        return Prediction(shown, {"label": ranked[0], "probabilities": shares})
+        return classification.ranked_labels(shares)
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.tokens.unknown(self.tokenize(text))
@@ -272,10 +239,10 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         read = tokens[: min(self.config.max_length, context_of(network) or len(tokens))]
         return Example(self._batch([text]), tuple(read), truncated=len(tokens) - len(read))
 
-    def _batch(self, texts: list[str]) -> LabelledBatch:
+    def _batch(self, texts: Sequence[str]) -> LabelledBatch:
         """Texts whose labels nobody knows."""
         return self._encode(map(self.tokenize, texts), [(text, self.labels[0]) for text in texts]).whole()
 
-    def classify(self, network: Network[LabelledBatch], texts: list[str]) -> list[dict[str, float]]:
+    def classify(self, network: Network[LabelledBatch], texts: Sequence[str]) -> list[dict[str, float]]:
         """For each text the probability of each label."""
         return [dict(zip(self.labels, row, strict=True)) for row in probabilities(network, self._batch(texts))]

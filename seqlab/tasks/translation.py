@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
-import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 
-from seqlab.baselines.neighbours import nearest
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, Probability, WholeNumber
-from seqlab.core.model import ModelConfig, context_of
+from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import PairBatch
-from seqlab.data.batching import pad
 from seqlab.data.cldr import cldr_pairs, find_locale
-from seqlab.data.encoded_pairs import EncodedPairs
 from seqlab.data.files import sha256_of
 from seqlab.data.pair_splits import PairSplits, read_whole, split_read_pairs
 from seqlab.data.pairs import ReadPairs, read_pairs
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import SplitCorpora
 from seqlab.data.vocabulary import (
-    END,
-    UnknownTokens,
     Vocabulary,
     VocabularySize,
+    held_out_unknown,
     unknown_facts,
+    unknown_in,
     unknown_warnings,
-)
+)  # fmt: skip
 from seqlab.data.words import NAMES, Normalization, Unit, characters, normalized, too_long
-from seqlab.decoding.search import best_sequence, best_texts
 from seqlab.errors import DataError
-from seqlab.metrics.generation import GenerationMeter
-from seqlab.metrics.likelihood import loss_and_perplexity
+from seqlab.metrics.generation import GenerationMeter, beside_targets, text_baselines, uniform_baseline
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
-from seqlab.networks.encoder_decoder import TokenEncoderDecoder, written_example
+from seqlab.networks.text_to_text import TextToText
 
 CORPORA = ("cldr",)
-_GREEDY = GenerationConfig()
 _HELD_SHARE = 0.05  # of the corpus, for validation and for test
 
 
@@ -96,14 +88,9 @@ class TranslationConfig(SplitCorpora, TaskConfig):
         else:
             found = read_pairs(self.corpus, "task.corpus")
         splits = split_read_pairs(
-            found,
-            self.read_held_out(read_pairs),
-            self.corpus,
-            held_share=_HELD_SHARE,
-            seed=self.split_seed,
-            all_translations=self.repeated_sources == "all",
-            deduplicate=self.deduplicate,
-        )
+            found, self.read_held_out(read_pairs), self.corpus, held_share=_HELD_SHARE, seed=self.split_seed,
+            all_translations=self.repeated_sources == "all", deduplicate=self.deduplicate,
+        )  # fmt: skip
         return Translation(splits, self)
 
     def scores(self, references: Iterable[str]) -> TextScores:
@@ -116,8 +103,17 @@ class TranslationConfig(SplitCorpora, TaskConfig):
         task.config, task.longest_side = self, int(vocabulary["longest_side"])
         source, target = map(int, vocabulary["trained_sides"])
         task.trained_sides = (source, target)
-        task.sources, task.targets = map(Vocabulary.restored, (vocabulary["sources"], vocabulary["targets"]))
+        task.texts = self.text_to_text(*map(Vocabulary.restored, (vocabulary["sources"], vocabulary["targets"])))
         return task
+
+    def tokenize(self, text: str) -> list[str]:
+        """A source or a target as the network reads or writes it, uncut."""
+        split = characters if self.unit == "char" else str.split
+        return split(normalized(text, self.normalize))
+
+    def text_to_text(self, sources: Vocabulary, targets: Vocabulary) -> TextToText:
+        """From the tokens of one side to those of the other."""
+        return TextToText(self.tokenize, sources, targets, self.max_length, "" if self.unit == "char" else " ")
 
 
 class Translation(Restorable, Task[PairBatch]):
@@ -133,7 +129,7 @@ class Translation(Restorable, Task[PairBatch]):
         parts = {split: [(normalized(a, form), normalized(b, form)) for a, b in part] for split, part in parts.items()}
         self.pairs = parts
         self.scores = config.scores(target for split in ("validation", "test") for _, target in parts[split])
-        train = [(self.tokenize(a), self.tokenize(b)) for a, b in parts["train"]]
+        train = self._tokenized("train")
         kept = [(a, b) for a, b in train if max(len(a), len(b)) < config.max_length]
         self.left_out = len(train) - len(kept)
         if not kept:
@@ -141,22 +137,18 @@ class Translation(Restorable, Task[PairBatch]):
                 f"task.max_length={config.max_length} leaves out every training pair",
                 f"try task.max_length={1 + min(max(len(a), len(b)) for a, b in train)}",
             )
-        self.sources = Vocabulary.of((a for a, _ in kept), size=config.vocabulary_size)
-        self.targets = Vocabulary.of((b for _, b in kept), size=config.vocabulary_size)
-        held = {split: [(self.tokenize(a), self.tokenize(b)) for a, b in parts[split]] for split in HELD_OUT}
+        sides = (Vocabulary.of(side, size=config.vocabulary_size) for side in zip(*kept, strict=True))
+        self.texts = config.text_to_text(*sides)
+        held = {split: self._tokenized(split) for split in HELD_OUT}
         self.cut = sum(max(len(a), len(b)) >= config.max_length for pairs in held.values() for a, b in pairs)
         tokens: dict[Split, list[tuple[list[str], list[str]]]] = {"train": kept, **held}
-        self.encoded = {split: self._encode(pairs) for split, pairs in tokens.items()}
+        self.encoded = {split: self.texts.encode(pairs) for split, pairs in tokens.items()}
         self.longest_side = max(max(pairs.longest_source, pairs.longest_target) for pairs in self.encoded.values())
         self.trained_sides = (self.encoded["train"].longest_source, self.encoded["train"].longest_target)
 
-    def _encode(self, pairs: Iterable[tuple[list[str], list[str]]]) -> EncodedPairs:
-        return EncodedPairs(pairs, self.sources, self.targets, self.config.max_length - 1)
-
-    def tokenize(self, text: str) -> list[str]:
-        """A source or a target as the network reads or writes it, uncut."""
-        split = characters if self.config.unit == "char" else str.split
-        return split(normalized(text, self.config.normalize))
+    def _tokenized(self, split: Split) -> list[tuple[list[str], list[str]]]:
+        tokenize = self.config.tokenize
+        return [(tokenize(a), tokenize(b)) for a, b in self.pairs[split]]
 
     def batches(self, split: Split, seed: int) -> Iterator[PairBatch]:
         pairs, config = self.encoded[split], self.config
@@ -164,9 +156,8 @@ class Translation(Restorable, Task[PairBatch]):
             return pairs.batches(config.batch_size, seed, config.batch_tokens)
         return pairs.batches(config.eval_batch_size, None, None)
 
-    def build_network(self, model: ModelConfig) -> TokenEncoderDecoder:
-        smoothing = self.config.label_smoothing
-        return TokenEncoderDecoder(len(self.sources), len(self.targets), model, label_smoothing=smoothing)
+    def build_network(self, model: ModelConfig) -> Network[PairBatch]:
+        return self.texts.network(model, label_smoothing=self.config.label_smoothing)
 
     def longest(self) -> int:
         return self.longest_side
@@ -179,26 +170,23 @@ class Translation(Restorable, Task[PairBatch]):
         return sha256_of(text for split in HELD_OUT for pair in self.pairs[split] for text in pair)
 
     def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
-        return {"embed_source": self.sources.tokens, "embed_target": self.targets.tokens}
+        return self.texts.embedding_tokens()
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {
-            "sources": self.sources.tokens, "targets": self.targets.tokens, "longest_side": self.longest_side,
-            "trained_sides": self.trained_sides,
+            "sources": self.texts.sources.tokens, "targets": self.texts.targets.tokens,
+            "longest_side": self.longest_side, "trained_sides": self.trained_sides,
         }  # fmt: skip
 
     def meter(self, split: Split) -> GenerationMeter[PairBatch]:
         sources, targets = zip(*self.pairs[split], strict=True)
-        config = self.config
+        metric, unit = self.config.metric, NAMES[self.config.unit]
         return GenerationMeter(
-            self.decode,
-            targets,
-            self.scores,
-            config.metric,
-            sources=sources,
-            length_of=lambda text: len(self.tokenize(text)),
-            unit=NAMES[config.unit],
+            self.texts.write, targets, self.scores, metric, sources=sources, length_of=self._length, unit=unit
         )
+
+    def _length(self, text: str) -> int:
+        return len(self.config.tokenize(text))
 
     def describe(self) -> Mapping[str, int | str]:
         unit = NAMES[self.config.unit]
@@ -206,18 +194,18 @@ class Translation(Restorable, Task[PairBatch]):
             "corpus": self.config.corpus if self.config.corpus != "cldr" else f"cldr, en to {self.config.target}",
             **self.config.named_corpora(),
             **{f"{split} pairs": len(pairs.ids) for split, pairs in self.encoded.items()},
-            f"source {unit}": len(self.sources),
-            f"target {unit}": len(self.targets),
+            f"source {unit}": len(self.texts.sources),
+            f"target {unit}": len(self.texts.targets),
             "BLEU tokenizer": self.scores.tokenizer,
             **self.splits.facts,
-            **unknown_facts(self._unknown()),
+            **unknown_facts(held_out_unknown(self.encoded, self.config.unit)),
             f"training pairs left out at {self.config.max_length} {unit}": self.left_out,
             f"other pairs cut at {self.config.max_length} {unit}": self.cut,
         }
 
     def warnings(self) -> Iterable[str]:
         yield from self.splits.warnings
-        yield from unknown_warnings(self._unknown(), self.config.unit)
+        yield from unknown_warnings(held_out_unknown(self.encoded, self.config.unit), self.config.unit)
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Translation:
         pairs = read_whole(where, key)
@@ -226,97 +214,37 @@ class Translation(Restorable, Task[PairBatch]):
         pairs = [(normalized(a, form), normalized(b, form)) for a, b in pairs]
         task.scores = self.config.scores(target for _, target in pairs)
         task.pairs = {"test": pairs}
-        task.encoded = {"test": self._encode((self.tokenize(a), self.tokenize(b)) for a, b in pairs)}
+        task.encoded = {"test": self.texts.encode(task._tokenized("test"))}
         return task
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        unknown = self.encoded[split].unknown(self.config.unit)
-        return {side: (tokens.count, tokens.of_all) for side, tokens in unknown.items()}
-
-    def _unknown(self) -> dict[str, UnknownTokens]:
-        return {
-            f"{side} of {split}": tokens
-            for split in reversed(HELD_OUT)
-            for side, tokens in self.encoded[split].unknown(self.config.unit).items()
-        }
+        return unknown_in(self.encoded[split], self.config.unit)
 
     def samples(self, network: Network[PairBatch], seed: int) -> str:
         pairs = self.pairs["validation"]
         chosen = [pairs[i] for i in random.Random(seed).sample(range(len(pairs)), min(8, len(pairs)))]
-        predictions = self.translate(network, [source for source, _ in chosen])
-        return "\n".join(
-            f"{source} -> {text}" + ("" if text == target else f"   (should be: {target})")
-            for (source, target), text in zip(chosen, predictions, strict=True)
-        )
+        return beside_targets(chosen, self.texts.predict(network, [source for source, _ in chosen]))
 
     def chance(self, split: Split) -> Baseline:
-        count = len(self.targets)
-        return Baseline(
-            "chance", f"each of {count:,} tokens as likely", loss_and_perplexity(math.log(count), 1, "token")
-        )
+        return uniform_baseline(len(self.texts.targets))
 
     def baselines(self) -> Iterator[Baseline]:
-        sources, targets = (list(side) for side in zip(*self.pairs["test"], strict=True))
-        yield Baseline("copy", "says the source again", self.scores.figures(sources, targets))
-        train = self.pairs["train"]
-        translations = [train[index][1] for index in nearest([source for source, _ in train], sources)]
-        yield Baseline(
-            "nearest", "the translation of the most similar source of train", self.scores.figures(translations, targets)
-        )
+        return text_baselines(self.pairs["train"], self.pairs["test"], self.scores)
 
     def predict(self, network: Network[PairBatch], text: str, generation: GenerationConfig) -> Prediction:
-        (translation,) = self.translate(network, [text], generation)
+        (translation,) = self.texts.predict(network, [text], generation)
         return Prediction(translation, {"translation": translation})
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        return self.sources.unknown(self.tokenize(text))
+        return self.texts.sources.unknown(self.config.tokenize(text))
 
     def unread(self, text: str) -> str:
-        return too_long(len(self.tokenize(text)), self.config.max_length - 1, self.config.unit)
+        return too_long(self._length(text), self.config.max_length - 1, self.config.unit)
 
     def example_text(self, length: int) -> str:
         """The source of the split whose length is nearest to a third of that: both sides are to fit."""
-        return min(
-            (source for source, _ in self.pairs["validation"]),
-            key=lambda text: abs(3 * len(self.tokenize(text)) - length),
-        )
+        sources = (source for source, _ in self.pairs["validation"])
+        return min(sources, key=lambda text: abs(3 * self._length(text) - length))
 
     def example(self, network: Network[PairBatch], text: str) -> Example[PairBatch]:
-        """The source, and what the network itself writes for it."""
-        assert isinstance(network, TokenEncoderDecoder)
-        whole = self.tokenize(text)
-        if not whole:
-            raise DataError("there is nothing to look at", "give a text to translate")
-        tokens = whole[: min(self.config.max_length - 1, context_of(network.encoder) or len(whole))]
-        sources = self._sources([text])
-        (written,) = best_sequence(network, sources, self._most(sources)).tolist()
-        ended = [*written[: written.index(END)], END] if END in written else [*written, END]
-        batch = PairBatch(
-            source_BS=torch.tensor([self.sources.encode(tokens)]),
-            target_BT=torch.tensor([ended])[:, : context_of(network.decoder)],
-            items_B=torch.zeros(1, dtype=torch.long),
-        )
-        return written_example(batch, tokens, self.targets, truncated=len(whole) - len(tokens))
-
-    def translate(
-        self, network: Network[PairBatch], texts: list[str], generation: GenerationConfig = _GREEDY
-    ) -> list[str]:
-        """The network's translations: greedy, or the best of some beams."""
-        return self.decode(network, self._sources(texts), generation)
-
-    def _sources(self, texts: list[str]) -> PairBatch:
-        """Texts that nobody has translated yet."""
-        longest = self.config.max_length - 1
-        source_BS = pad([self.sources.encode(self.tokenize(text))[:longest] or [END] for text in texts])
-        return PairBatch(source_BS=source_BS, target_BT=source_BS[:, :0], items_B=source_BS[:, 0])
-
-    def decode(
-        self, network: Network[PairBatch], batch: PairBatch, generation: GenerationConfig = _GREEDY
-    ) -> list[str]:
-        """Translations of a batch's sources, as text."""
-        separator = "" if self.config.unit == "char" else " "
-        return best_texts(self.targets, self._most(batch), network, batch, generation, separator=separator)
-
-    def _most(self, batch: PairBatch) -> int:
-        """How many tokens a translation has at most."""
-        return min(self.config.max_length, 2 * batch.source_BS.shape[1] + 20)
+        return self.texts.example(network, text)
