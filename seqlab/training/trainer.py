@@ -28,8 +28,7 @@ from seqlab.training.windows import Windows
 
 
 class Trainer(Generic[BatchT]):
-    """Trains `network` on `task` by fit(). Checkpoints go to `folder` (None: nowhere) with `origin`, what the run was
-    made from."""
+    """Trains `network` on `task` by fit(). Checkpoints go to `folder` (None: nowhere), with the `origin` of the run."""
 
     def __init__(
         self,
