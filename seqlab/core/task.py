@@ -123,6 +123,9 @@ class Task(ABC, Generic[BatchT]):
         """The override, KEY=VALUE, that leaves about this share of a validation in training; None if there is none."""
         return None
 
+    window_setting: ClassVar[str] = ""
+    """The setting, if there is one, that says how long the sequences of a batch are: task.window, say."""
+
     def check_windows(self, steps: int, network: Network[BatchT]) -> None:
         """Raise ConfigError, with the remedy, if batches cannot be cut into windows of `steps`."""
         if type(next(iter(self.batches("train", 0)))).windows is Batch.windows:
@@ -133,7 +136,7 @@ class Task(ABC, Generic[BatchT]):
         if steps > (longest := self.longest()):
             raise ConfigError(
                 f"trainer.bptt_steps={steps} is longer than any sequence of a batch, {longest} positions",
-                f"try trainer.bptt_steps={longest}",
+                f"try trainer.bptt_steps={longest}" + f" or {self.window_setting}={steps}" * bool(self.window_setting),
             )
 
     # --- for people ----------------------------------------------------------------------------------

@@ -72,7 +72,8 @@ class RunningTextMeter(Meter[TokenBatch]):
 
     def compute(self) -> dict[str, Metric]:
         scored = sum((targets_BT != UNSCORED).sum() for targets_BT in self.targets)
-        return running_text_metrics(gather([nats_BT.flatten() for nats_BT in self.nats]).sum(), int(scored), self.unit)
+        nats = float(gather([nats_BT.flatten() for nats_BT in self.nats]).sum())
+        return running_text_metrics(nats, int(scored), self.unit)
 
     def item_sums(self) -> ItemSums | None:
         sums_N2 = np.zeros((self.blocks, 2))

@@ -101,7 +101,7 @@ class CharLMConfig(SplitCorpora, TaskConfig):
 class CharLM(Restorable, Task[TokenBatch]):
     """A text, its characters as ids, and three splits in order."""
 
-    continues_texts = True
+    continues_texts, window_setting = True, "task.window"
     generation_options = ("length", "temperature", "top_k", "top_p", "seed")
 
     def __init__(self, text: str, config: CharLMConfig, given: Mapping[Split, str] | None = None) -> None:

@@ -242,7 +242,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
         (["train", "--name", "last"], 2, ["--name last: this word is reserved", "try --name last-run"]),
         (["train", "--name", "gradient"], 2, ["--name gradient: this word is the name of a view"]),
         (["train", "runs_dir=/proc/nowhere"], 6, ["cannot make a folder", "runs_dir="]),
-        (["train", "trainer.bptt_steps=999"], 2, ["longer than a batch", "task.window=999"]),
+        (["train", "trainer.bptt_steps=999"], 2, ["longer than any sequence of a batch", "task.window=999"]),
         (["train", "model=transformer", "model.context=9"], 2, ["model.context=9 is too short", "model.context=64"]),
         (["train", "--nope"], 2, ["no such option", "--nope"]),
         (["trian"], 2, ["trian"]),

@@ -21,6 +21,7 @@ def test_typed_results_agree_with_what_is_written(name: str) -> None:
     meter = evaluate(tiny_network(config), task.batches("validation", 0), task.meter("validation"), device)
     results, items = list(meter.results()), list(meter.items())
     metrics = meter.compute()
+    assert all(type(metric.value) is float for metric in metrics.values())  # plain numbers, for people and for JSON
     answered = [result for result in results if isinstance(result, Answered)]
     if answered:
         assert [answer.right for answer in answered] == [item["right"] for item in items]

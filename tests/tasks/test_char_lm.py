@@ -22,6 +22,8 @@ from seqlab.networks.token_lm import TokenLM
 from seqlab.tasks.char_lm import CharLM, CharLMConfig
 from tests.conftest import MODELS, forms, tiny_config, tiny_network, tiny_task
 
+_MODEL_CONFIGS = [tiny_config(model, "char_lm").model for model in MODELS]
+
 
 def _config(**settings: object) -> CharLMConfig:
     values = {
@@ -60,7 +62,7 @@ def test_every_character_is_a_target_exactly_once(
     task = CharLM(text, config)
     train = task.ids["train"].tolist()
     assert sorted(_scored(task.batches("train", seed))) == sorted(pairwise(train))
-    networks = [task.build_network(tiny_config(model, "char_lm").model) for model in MODELS]
+    networks = [task.build_network(model) for model in _MODEL_CONFIGS]
     assert {network.carries_state() for network in networks} == {True, False}  # or one order would go untested
     for network in networks:
         assert sorted(_scored(task.training_batches(network, seed))) == sorted(pairwise(train))
