@@ -1,4 +1,4 @@
-"""Is this checkout as fast as another? `python -m benchmarks before OTHER` with the path of one of before.
+"""Is this checkout as fast as another? `python -m benchmarks before OTHER` with the path of an earlier checkout.
 
 Training steps of every family on every task, small and as configured, and text that each family writes: the same
 contender from both checkouts, each in a process that imports only its own. ratio: the other's time by ours, the median

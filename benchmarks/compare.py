@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 from benchmarks.runs import MODELS
-from benchmarks.tables import markdown, parts, save
+from benchmarks.tables import RESULTS, markdown, parts, save
 from seqlab.comparison.statistics import Difference, tested
 from seqlab.comparison.verdict import verdict
 from seqlab.config.overrides import spelled
@@ -47,6 +47,13 @@ def main() -> None:
         save("compare", part, {"shown": shown, "minutes": minutes, "load": load, "summary": summary})
 
 
+def _baselines(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Those of `benchmarks baselines`, which are computed anew more often than the runs; the stored ones without it."""
+    path = RESULTS / f"baselines-{summary['task']}.json"
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    return found or summary["baselines"]
+
+
 def table(found: dict[str, Any]) -> str:
     """The models, the baselines, the verdicts, and the settings that differ."""
     summary = found["summary"]
@@ -57,7 +64,7 @@ def table(found: dict[str, Any]) -> str:
     )  # fmt: skip
     baselines = (
         (f"{base['name']} ({base['about']})", number(base["test"][summary["metric"]["name"]]), *[""] * 9)
-        for base in summary["baselines"]
+        for base in _baselines(summary)
     )
     labels = [row["label"] for row in summary["rows"]]
     settings = (

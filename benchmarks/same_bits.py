@@ -1,8 +1,9 @@
-"""Does another checkout come to the same bits? `python -m benchmarks same_bits OTHER` with the path of that checkout.
+"""Does another checkout give the same bits? `python -m benchmarks same_bits OTHER` with the path of that checkout.
 
-For every family on every task, and for what else a model can be: both train the same command for some steps; and what
-the other has trained for the half of them is resumed by this one. Weights, optimizer state, logged losses, every figure
-of the result and the sampled text must be equal to the last bit. Names of tensors must be, too: runs that exist go on.
+Both checkouts train the same commands for some steps: every family on every task, and other settings of the families.
+Runs that the other checkout trained for half of the steps are resumed by this one. Weights, optimizer state, logged
+losses, all figures of the result and the sampled text must be equal in every bit, and tensors must keep their names, so
+that stored runs can be resumed.
 """
 
 from __future__ import annotations

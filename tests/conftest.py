@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,3 +137,13 @@ def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         overrides = tiny_overrides("gru", task, "device=cpu", f"runs_dir={root / 'runs'}")
         train(load_run_config(overrides), name="a")
     return root
+
+
+def without_test(task: Task[Any]) -> Task[Any]:
+    """The task, from which every test split is taken away: what is chosen in training must not have seen it."""
+    holders = [task, *(part for part in vars(task).values() if dataclasses.is_dataclass(part))]
+    splits = [held for holder in holders for held in vars(holder).values() if isinstance(held, dict) and "test" in held]
+    assert splits
+    for held in {id(held): held for held in splits}.values():
+        del held["test"]
+    return task

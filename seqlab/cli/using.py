@@ -62,16 +62,17 @@ def predict(
 
     A language model continues the text, a classifier predicts its label, a translation model translates it.
     """
+    from seqlab.runs.catalogue import exists, named_run
+
+    folder = named_run(run, runs_dir)  # before anything slow is imported
     import seqlab
     from seqlab.cli import predicting
     from seqlab.core.prediction import GenerationConfig
-    from seqlab.runs.catalogue import exists
     from seqlab.runs.run import check_options
 
-    found = seqlab.load(run, config_dir=config_dir, runs_dir=runs_dir)
     if not exists(run):
-        typer.echo(f"run: {found.folder}", err=True)
-
+        typer.echo(f"run: {folder}", err=True)
+    found = seqlab.load(folder, config_dir=config_dir)
     generation = GenerationConfig(
         length=length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, beams=beams,
         length_penalty=length_penalty,
@@ -113,10 +114,13 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Evaluate a trained network: every metric, and a file with each item. Example: seqlab evaluate last"""
+    from seqlab.runs.catalogue import named_run
+
+    folder = named_run(run, runs_dir)  # before anything slow is imported
     import seqlab
     from seqlab.cli.evaluation import show_evaluation
 
-    trained = seqlab.load(run, config_dir=config_dir, runs_dir=runs_dir)
+    trained = seqlab.load(folder, config_dir=config_dir)
     default = corpus is not None and "split" not in _typed(context)
     found = trained.evaluate(*(overrides or []), split=None if default else split.value, corpus=corpus)
     if as_json:

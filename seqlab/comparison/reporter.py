@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seqlab.drawing.numbers import clock
+from seqlab.errors import printable
 from seqlab.runs.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class PlainComparisonReporter(ComparisonReporter):
     """Prints a plain line for each run that ends, as a notebook shows them: what verbose=True means."""
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
     def planned(self, plan: Plan, folder: Path) -> None:
         models = ", ".join(variant.label for variant in plan.variants)

@@ -119,8 +119,8 @@ def _test(pair: Difference, a: int, b: int, design: Design, metric: Metric) -> D
     margin = design.margin(a, b)
     if margin is None:
         # no variance, as with a metric of few values that is nearly perfect: t would be infinite, the sign test decides
-        new_variant = pair.won == 0 or pair.shared < 2
-        return replace(pair, p=1.0 if new_variant else 2.0 ** (1 - pair.shared))
+        nothing_won = pair.won == 0 or pair.shared < 2
+        return replace(pair, p=1.0 if nothing_won else 2.0 ** (1 - pair.shared))
     p = exceedance(pair.mean / math.sqrt(design.variance(a, b)), design.drawn_statistic(a, b))
     # a difference between shares is at most 1: an interval ends there
     widest = math.inf

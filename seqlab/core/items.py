@@ -16,8 +16,8 @@ Floats = npt.NDArray[np.float64]
 class ItemSums:
     """A metric as a function of sums over items: aggregate(sums_NK.sum(0)) is its value on the whole split.
 
-    An item is what could have been another one: a text, a pair of sentences, a block of running text. Rows stand in the
-    split's own order, whatever the order of batches, so that two networks' rows are about the same items.
+    An item is the unit that the bootstrap resamples: a text, a pair of sentences, a block of running text. Rows stand
+    in the split's own order, whatever the order of batches, so that two networks' rows are about the same items.
     """
 
     sums_NK: Floats

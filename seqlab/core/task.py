@@ -133,7 +133,8 @@ class Task(ABC, Generic[BatchT]):
                 f"trainer.bptt_steps={steps} cannot apply: this task's batches cannot be cut along time",
                 "try trainer.bptt_steps=null (full backpropagation through each batch)",
             )
-        if steps > (longest := self.longest()):
+        network.check_windows(steps, longest := self.longest())
+        if steps > longest:
             raise ConfigError(
                 f"trainer.bptt_steps={steps} is longer than any sequence of a batch, {longest} positions",
                 f"try trainer.bptt_steps={longest}" + f" or {self.window_setting}={steps}" * bool(self.window_setting),

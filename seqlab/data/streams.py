@@ -73,7 +73,7 @@ def contexts(ids_N: Tensor, steps: int, longest: int, count: int, what: str) -> 
     """Rows of `steps` tokens with one target, the token after them: about `count` targets spread over the text, the
     same for every `steps` up to `longest`. Raises DataError, which names the text by `what`, if it is too short."""
     if len(ids_N) <= longest:
-        raise DataError(f"{what} has {len(ids_N)} characters, too few for a context of {longest}")
+        raise DataError(f"{what} has {len(ids_N)} tokens, too few for a context of {longest}")
     chosen_R = torch.linspace(longest, len(ids_N) - 1, min(count, len(ids_N) - longest)).long()
     # equally many tokens in each batch, whatever the length of its rows
     for target_B in chosen_R.split(max(1, _CONTEXT_TOKENS // steps)):

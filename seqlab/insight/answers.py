@@ -123,7 +123,9 @@ def _losses(answered: Sequence[Answered]) -> Picture:
     mistakes = sorted((item for item in answered if not item.right), key=lambda item: -item.loss)
     rows = tuple((item.text, item.prediction, item.target, item.loss) for item in mistakes[:_MISTAKES])
     table = Table("mistakes with the highest loss", ("text", "prediction", "target", "nats"), rows)
-    return Picture("errors", "Errors by loss", _LOSSES, draw, 6.4, 3.8, _counts(answered), (table,))
+    unbounded = int((~np.isfinite(loss_N)).sum())
+    about = f"{_LOSSES} {unbounded} items with an infinite loss are not drawn." if unbounded else _LOSSES
+    return Picture("errors", "Errors by loss", about, draw, 6.4, 3.8, _counts(answered), (table,))
 
 
 def _stack(axes: Axes, edges: Any, right: Any, wrong: Any) -> None:

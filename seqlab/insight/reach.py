@@ -65,7 +65,7 @@ def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | 
     if not any(part.is_floating_point() for part in tensors(state)):
         with inputs_of(models_in(network)[0]) as given:
             network(last, state).loss_sum.backward()
-        return None, _norms([part_BD[:, None] for part_BD in _grad(given[0]).unbind(1)], given=False)
+        return None, _norms([part_BD[:, None] for part_BD in _grad(given[0]).unbind(1)], of_state=False)
     with torch.no_grad():
         for piece in before:
             state = network(piece, state).state
@@ -83,18 +83,19 @@ def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | 
             state = output.state
     output.loss_sum.backward()
     by_step = [torch.cat([_grad(part).flatten(1) for part in held], 1) for held in states]
-    return _norms(by_step, given=True), _norms([_grad(x_BTD) for x_BTD in given], given=False)
+    return _norms(by_step, of_state=True), _norms([_grad(x_BTD) for x_BTD in given], of_state=False)
 
 
 def _grad(tensor: Tensor) -> Tensor:
     return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
 
 
-def _norms(by_step: Sequence[Tensor], *, given: bool) -> Tensor:
-    """(N, K) norms for k = 1, 2, ... of gradients in the order of time. given: the last of them is that of what the
-    last step was given, which is k = 1; else of what it read, which is k = 0 and left out: it needs no memory."""
+def _norms(by_step: Sequence[Tensor], *, of_state: bool) -> Tensor:
+    """(N, K) norms for lags 1, 2, ... of gradients in the order of time. of_state: with respect to the state before
+    each step, the last of which is lag 1; else to its input, the last of which is lag 0 and dropped: it needs no
+    memory."""
     norm_NT = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in by_step], 1)
-    return norm_NT.flip(1) if given else norm_NT.flip(1)[:, 1:]
+    return norm_NT.flip(1) if of_state else norm_NT.flip(1)[:, 1:]
 
 
 def lag_under(median_K: Floats, share: float = SMALL) -> int | None:

@@ -121,7 +121,8 @@ class ClassificationMeter(Meter[LabelledBatch]):
                 return float(sums[0] / sums[1])
 
             def metrics_of(chosen: Sequence[int]) -> dict[str, Metric]:
-                return {"accuracy": Metric(float(right_N[list(chosen)].mean()), "", higher_is_better=True)}
+                share = float(right_N[list(chosen)].mean())
+                return {"accuracy": Metric(share, "", higher_is_better=True, lowest=0.0, highest=1.0)}
 
             lengths = [self.length_of(answer.text) for answer in answers]
             groups = by_length(lengths, sums_N2, accuracy, metrics_of)
@@ -180,7 +181,7 @@ def bag_of_words_baseline(encoded: Mapping[Split, tuple[list[list[int]], list[in
     """What logistic regression on the words of a text reaches. encoded: of each split its ids and classes."""
     texts, target_N = encoded["test"]
     prediction_N = bag_of_words(encoded["train"], encoded["validation"], texts)
-    about = "logistic regression on which words occur"
+    about = "logistic regression on tf-idf of words"
     return Baseline("bag of words", about, classification_metrics(target_N, prediction_N, classes))
 
 

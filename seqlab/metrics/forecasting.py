@@ -14,6 +14,7 @@ from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
 from seqlab.data.batches import SeriesBatch
+from seqlab.errors import DataError
 from seqlab.metrics import gather
 
 
@@ -47,6 +48,8 @@ class ForecastMeter(Meter[SeriesBatch]):
         scale: float = 1.0,
         unit: str = "",
     ) -> None:
+        if not naive_mae > 0:
+            raise DataError(f"a naive forecast whose MAE is {naive_mae:g} scales nothing", "is the series constant?")
         self.naive_mae, self.primary, self.scale, self.unit = naive_mae, primary, scale, unit
         self.sums: list[Tensor] = []  # of each row (absolute, squared, values)
         self.places: list[Tensor] = []

@@ -119,7 +119,7 @@ class GenerationMeter(Meter[TargetBatchT]):
         nats = gather(self.nats)
         for row in np.argsort(self.places):
             place = self.places[row]
-            source = "" if self.sources is None else self.sources[place]
+            source = f"item {place}" if self.sources is None else self.sources[place]
             yield Answered(source, self.predictions[row], self.targets[place], float(nats[row]))
 
     def items(self) -> Iterator[dict[str, Any]]:

@@ -34,9 +34,10 @@ from seqlab.training.validation import evaluate
 class Evaluation:
     """The metrics of a run's best weights on a split or on another corpus.
 
-    metrics: with unit and direction; `values` has their numbers alone. interval: 95 % over items, of the metric
-    `primary`. items: the file with a line for each item. unknown: by what they are, how many tokens training did not
-    know, and of how many.
+    metrics: with unit and direction; `values` has their numbers alone.
+    primary, interval: the task's main metric, and its 95 % interval over items.
+    items: the file with a line for each item.
+    unknown: how many tokens did not occur in training, and of how many, by what they are.
     """
 
     folder: Path

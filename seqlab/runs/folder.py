@@ -74,7 +74,7 @@ def read_overrides(folder: Path) -> list[str]:
 def read_result(folder: Path) -> dict[str, Any] | None:
     """result.json; None if there is none or it is damaged."""
     try:
-        result = read_json(folder / "result.json")
+        result = read_json(folder / "result.json", 256_000_000)  # the confusion of many labels is long
     except (OSError, ValueError):
         return None
     complete = isinstance(result, dict) and {"primary", "validation", "test", "metrics", "seconds"} <= result.keys()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seqlab.drawing.numbers import clock, compact, figure, number
+from seqlab.errors import printable
 from seqlab.training.progress import Observer, Progress
 
 if TYPE_CHECKING:  # which need torch
@@ -24,7 +25,7 @@ class Reporter:
 
     def warn(self, text: str) -> None:
         """Print a warning, even if nothing else is printed."""
-        print(f"warning: {text}", file=sys.stderr)
+        print(f"warning: {printable(text)}", file=sys.stderr)
 
     @contextmanager
     def training(self, limits: TrainerConfig) -> Iterator[tuple[Observer, ...]]:
@@ -36,7 +37,7 @@ class PlainReporter(Reporter):
     """Prints plain lines, for verbose=True and notebooks."""
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
     @contextmanager
     def training(self, limits: TrainerConfig) -> Iterator[tuple[Observer, ...]]:

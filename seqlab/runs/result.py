@@ -36,10 +36,13 @@ _FILES = ("item_values", "sample")  # of a Result: test_items.json and samples.t
 class Result:
     """The figures of a run, of the weights that validated best; result.json holds the same.
 
-    steps, tokens, seconds: of training alone. validation, test: metrics by name; `primary` is the task's main metric,
-    `test_interval` its 95 % bootstrap interval over test items. metrics: the test metrics with unit and direction.
-    item_values: the primary metric of each test item. remarks: the warnings that belong beside the figures; the others
-    are about the data and were shown before training.
+    steps, tokens, seconds: of training alone.
+    validation, test: metrics by name.
+    primary, test_interval: the task's main metric, and its 95 % bootstrap interval over test items.
+    metrics: the test metrics with unit and direction.
+    item_values: the primary metric of each test item.
+    warnings, remarks: the remarks are the warnings that belong beside the figures; the others are about the data and
+        were shown before training.
     """
 
     folder: Path
@@ -76,9 +79,10 @@ class Result:
 
 
 def stored_result(folder: Path) -> Result:
-    """What a run's files say that it came to. Raises CheckpointError where it has no result, or one that is no run's.
+    """Read a run's result. Raises CheckpointError if it is missing or damaged.
 
-    Runs of before do not know all of it: what they lack is empty, or not a number."""
+    Fields that older versions did not write are empty or nan.
+    """
     stored = read_result(folder)
     if stored is None:
         raise CheckpointError(
@@ -178,7 +182,7 @@ def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str,
 
 
 def _item_values(meter: Meter[Any]) -> tuple[float, ...]:
-    """The primary metric item by item; none where the meter has no items, or one that is not a number."""
+    """The primary metric of each item; none if the meter has no items, or a value is not finite."""
     sums = meter.item_sums()
     values = () if sums is None else tuple(sums.item_values().tolist())
     return values if all(map(math.isfinite, values)) else ()

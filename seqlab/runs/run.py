@@ -186,11 +186,10 @@ class Run:
 
 
 def open_run(run: str | Path, config_dir: Path | None = None, runs_dir: Path = Path("runs")) -> Run:
-    """The run that a folder holds, or a name stands for, below `runs_dir`. config_dir: needed for a model or task of
-    the user's own.
+    """Open the run in a folder, or with a name below `runs_dir`. config_dir: needed for a model or task of your own.
 
-    Raises CheckpointError if `run` is no run, or where the code of the user's own that it was made with has changed;
-    ConfigError where it needs such code and no folder is named.
+    Raises CheckpointError if there is no such run, or if your own code that it was trained with has changed;
+    ConfigError if it needs such code and no folder is given.
     """
     folder = named_run(str(run), runs_dir)
     check_code(folder, config_dir)
@@ -198,8 +197,8 @@ def open_run(run: str | Path, config_dir: Path | None = None, runs_dir: Path = P
 
 
 def check_options(run: Run, generation: GenerationConfig, given: Mapping[str, str]) -> None:
-    """Raise ConfigError for an option that changes nothing of what the run's network says. given: the options that
-    were, by the name of their field in GenerationConfig, as they are spelled for the message."""
+    """Raise ConfigError for an option without effect on the run's predictions. given: for each option that the user
+    set, its field of GenerationConfig and its spelling in messages."""
     for field in fields(GenerationConfig):
         if field.name in given and field.name not in run.task.generation_options:
             raise ConfigError(f"{given[field.name]} has no effect on {run.config.names['task']}", "leave it out")

@@ -13,6 +13,7 @@ from seqlab.comparison.plan import slug
 from seqlab.comparison.request import ModelSpec, read_request
 from seqlab.config.overrides import merged
 from seqlab.errors import CheckpointError, ConfigError
+from tests.conftest import MODELS
 
 
 def test_each_kind_of_word_is_what_the_help_says() -> None:
@@ -163,7 +164,7 @@ def test_what_names_nothing_gets_the_nearest_of_models_and_runs(word: str, hint:
         read_request(["rnn", word])
     assert error.value.what == f"there is no model called '{word}', nor a run"
     assert error.value.hint == (f"did you mean {hint}?" if hint else "")
-    assert error.value.allowed.startswith("models: gru, lstm, rnn, transformer")
+    assert error.value.allowed.startswith(f"models: {', '.join(MODELS)}")
 
 
 def test_a_model_of_ones_own_is_a_word_too(named_runs: Path) -> None:

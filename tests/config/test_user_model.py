@@ -77,7 +77,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "configs"
 
 
-@pytest.mark.parametrize("task", ["char_lm", *(pytest.param(task, marks=pytest.mark.slow) for task in TASKS[1:])])
+@pytest.mark.parametrize("task", [TASKS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in TASKS[1:])])
 def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: str) -> None:
     command = [
         sys.executable, "-m", "seqlab", "train", "model=running_mean", f"task={task}", f"runs_dir={tmp_path / 'runs'}",

@@ -20,7 +20,7 @@ from seqlab.core.prediction import predictor
 from seqlab.core.task import Task
 from seqlab.data.batches import TargetBatch
 from seqlab.errors import ConfigError
-from tests.conftest import TASKS, tiny_config, tiny_task
+from tests.conftest import CORPUS_TASKS, TASKS, tiny_config, tiny_task
 
 
 class Plain(Task[TargetBatch]):
@@ -74,5 +74,10 @@ def test_a_vocabulary_begins_with_the_rows_of_the_embeddings(name: str) -> None:
     task: Task[Any] = tiny_task(tiny_config("gru", name))
     rows = [token for tokens in task.embedding_tokens().values() for token in tokens]
     assert list(task.vocabulary())[: len(rows)] == rows
+
+
+@pytest.mark.parametrize("name", CORPUS_TASKS)
+def test_a_corpus_has_baselines(name: str) -> None:
+    task: Task[Any] = tiny_task(tiny_config("gru", name))
     assert offers(task, BaselineSource)
     assert len(list(baselines_of(task))) >= 2

@@ -17,6 +17,7 @@ from seqlab.core.model import ModelConfig
 from seqlab.core.network import StepOutput
 from seqlab.core.task import Task
 from seqlab.data.batches import SeriesBatch
+from seqlab.errors import DataError
 from seqlab.metrics.forecasting import ForecastMeter
 from seqlab.networks.regressor import Regressor
 from seqlab.training.device import Device
@@ -106,3 +107,8 @@ def test_figures_are_those_of_the_errors_that_count() -> None:
         first_T2 = 10 * (prediction_BTK - target_BTK)[1][scored_BT[1]]
         assert next(found.items())["mae"] == pytest.approx(float(first_T2.abs().mean()), rel=1e-5)
     assert np.allclose(meter.item_sums().sums_NK, cut.item_sums().sums_NK)
+
+
+def test_a_constant_series_has_no_scale() -> None:
+    with pytest.raises(DataError, match="is the series constant"):
+        ForecastMeter(naive_mae=0.0)

@@ -26,7 +26,7 @@ from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.browser import Browser, PageReader, needs_chromium
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task, without_test
 
 
 def views_of(run: InspectedRun) -> set[str]:
@@ -251,10 +251,7 @@ def test_no_picture_needs_the_test_split(task: str) -> None:
     """Every view of a run whose task's test split was taken away: what helps to choose has not seen test."""
     trained = open_run(named_run(f"best:{task}"), None)
     next(iter(trained.task.batches("test", 0)))  # a run's task reads its corpus when that is asked for
-    splits = [held for held in vars(trained.task).values() if isinstance(held, dict) and "test" in held]
-    assert splits
-    for held in splits:
-        del held["test"]
+    without_test(trained.task)
     drawn, run = set[str](), inspected("it", trained)
     for name, view in VIEWS.items():
         with suppress(ConfigError):  # it has nothing to see here

@@ -20,7 +20,7 @@ from seqlab.config.run import load_run_config
 from seqlab.core.example import example_reader, example_source
 from seqlab.runs.dry_run import dry_run
 from seqlab.runs.train import train
-from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, without_test
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -29,9 +29,7 @@ def test_what_is_shown_in_training_needs_no_test_split(name: str) -> None:
     config = tiny_config("gru", name)
     task, network = config.task.build(), tiny_network(config)
     whole = task.samples(network, 3), example_source(task).example_text(30)
-    for held in vars(task).values():
-        if isinstance(held, dict) and "test" in held:
-            del held["test"]
+    without_test(task)
     assert (task.samples(network, 3), example_source(task).example_text(30)) == whole
     assert example_reader(task).example(network, example_source(task).example_text(30)).tokens
 
