@@ -207,7 +207,7 @@ def test_the_command_line_knows_the_views() -> None:
         (("inspect", "best:char_lm", "states", "--text", ""), 3, "one character or more"),
         (("inspect", "best:char_lm", "embedding", "--text", "x"), 2, "views that do: states, attention"),
         (("inspect", "best:sentiment", "states", "--text", "  "), 3, "one word or more"),
-        (("inspect", "best:translation", "attention", "--text", ""), 3, "give a text to translate"),
+        (("inspect", "best:translation", "attention", "--text", ""), 3, "give a text of one word or more"),
         (("inspect", "best:char_lm", "embedding", "--out", "/proc/nowhere"), 6, "cannot write into"),
     ],
 )
