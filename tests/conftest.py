@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -19,6 +20,7 @@ from seqlab.core.task import Task
 from seqlab.runs.train import train
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of processes too: threads that wait for each other beside another process crawl
 
 MODELS = tuple(group_files("model", None))
 TASKS = tuple(group_files("task", None))
