@@ -57,9 +57,9 @@ class Network(nn.Module, ABC, Generic[BatchT]):
     def forward(self, batch: BatchT, state: State) -> StepOutput:
         """The summed loss of the batch, in nats and fp32 whatever the precision of the matmuls."""
 
-    def check_windows(self, steps: int, longest: int) -> None:
-        """Raise ConfigError, with the remedy, if this network cannot read sequences of at most `longest` positions in
-        windows of `steps`; by default it can."""
+    def check_windows(self, steps: int) -> None:
+        """Raise ConfigError, with the remedy, if this network cannot read sequences in windows of `steps`; by default
+        it can."""
 
     def parts(self) -> Parts:
         """What is counted, and matched in size, as what. By default embedding are the nn.Embedding modules outside

@@ -126,6 +126,10 @@ class Task(ABC, Generic[BatchT]):
     window_setting: ClassVar[str] = ""
     """The setting, if there is one, that says how long the sequences of a batch are: task.window, say."""
 
+    def longest_window(self) -> int:
+        """The most positions that a window may have; by default longest()."""
+        return self.longest()
+
     def check_windows(self, steps: int, network: Network[BatchT]) -> None:
         """Raise ConfigError, with the remedy, if batches cannot be cut into windows of `steps`."""
         if type(next(iter(self.batches("train", 0)))).windows is Batch.windows:
@@ -133,8 +137,8 @@ class Task(ABC, Generic[BatchT]):
                 f"trainer.bptt_steps={steps} cannot apply: this task's batches cannot be cut along time",
                 "try trainer.bptt_steps=null (full backpropagation through each batch)",
             )
-        network.check_windows(steps, longest := self.longest())
-        if steps > longest:
+        network.check_windows(steps)
+        if steps > (longest := self.longest_window()):
             raise ConfigError(
                 f"trainer.bptt_steps={steps} is longer than any sequence of a batch, {longest} positions",
                 f"try trainer.bptt_steps={longest}" + f" or {self.window_setting}={steps}" * bool(self.window_setting),

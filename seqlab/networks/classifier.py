@@ -38,9 +38,8 @@ class Classifier(Network[LabelledBatch]):
     def parts(self) -> Parts:
         return Parts((self.embed,), (self.model,), (self.head,))
 
-    def check_windows(self, steps: int, longest: int) -> None:
-        """Raise ConfigError unless texts of at most `longest` tokens can be read in windows of `steps`: forwards alone,
-        and with a state."""
+    def check_windows(self, steps: int) -> None:
+        """Raise ConfigError unless a text can be read in windows: forwards alone, and with a state."""
         what, remedy = f"trainer.bptt_steps={steps} cannot apply", "trainer.bptt_steps=null"
         if self.bidirectional:
             why = "task.bidirectional=true reads each text from its end as well"
@@ -48,8 +47,6 @@ class Classifier(Network[LabelledBatch]):
         if not self.model.carries_state():
             why = "this model carries nothing from one window of a text to the next"
             raise ConfigError(f"{what}: {why}", f"try a recurrent model, or {remedy}")
-        if steps > longest:
-            raise ConfigError(f"{what}: no text is longer than {longest} tokens", f"try {remedy}")
 
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
         like = self.head.weight

@@ -109,6 +109,8 @@ class SentimentConfig(SplitCorpora, TaskConfig):
 class Sentiment(Restorable, Task[LabelledBatch]):
     """Labelled texts in a fixed stratified split, and the tokens that training knows."""
 
+    window_setting = "task.max_length"
+
     def __init__(
         self, items: list[Row], config: SentimentConfig, given: Mapping[Split, list[Row]] | None = None
     ) -> None:
@@ -147,9 +149,8 @@ class Sentiment(Restorable, Task[LabelledBatch]):
         pooling, bidirectional = self.config.pooling, self.config.bidirectional
         return Classifier(len(self.tokens), len(self.labels), model, pooling=pooling, bidirectional=bidirectional)
 
-    def check_windows(self, steps: int, network: Network[LabelledBatch]) -> None:
-        assert isinstance(network, Classifier)
-        network.check_windows(steps, self.config.max_length)
+    def longest_window(self) -> int:
+        return self.config.max_length
 
     def longest(self) -> int:
         return self.longest_text

@@ -19,7 +19,7 @@ def test_labels_of_whole_texts_can_be_learned_in_windows_only_with_a_state(
     """Asked by the default of every task, so that one of the user's own is refused too."""
     network = Classifier(9, 2, tiny_config(model, "sentiment").model, pooling="last", bidirectional=bidirectional)
     if reason is None:
-        network.check_windows(4, 12)
+        network.check_windows(4)
     else:
         with pytest.raises(ConfigError, match=reason):
-            network.check_windows(4, 12)
+            network.check_windows(4)
