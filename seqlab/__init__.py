@@ -21,6 +21,7 @@ the run and raises seqlab.errors.Interrupted.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,18 +34,13 @@ if TYPE_CHECKING:
     from seqlab.runs.reporter import Reporter
     from seqlab.runs.run import Run as Run
 else:
+    # these import torch, which takes seconds: `seqlab --help` must not wait for it
+    _LAZY = {"Run": "seqlab.runs.run", "Comparison": "seqlab.comparison.compare"}
 
     def __getattr__(name: str) -> object:
-        # these import torch, which takes seconds: `seqlab --help` must not wait for it
-        if name == "Run":
-            from seqlab.runs.run import Run
-
-            return Run
-        if name == "Comparison":
-            from seqlab.comparison.compare import Comparison
-
-            return Comparison
-        raise AttributeError(f"module 'seqlab' has no attribute {name!r}")
+        if name not in _LAZY:
+            raise AttributeError(f"module 'seqlab' has no attribute {name!r}")
+        return getattr(import_module(_LAZY[name]), name)
 
 
 __version__ = version("seqlab")
@@ -92,7 +88,9 @@ def train(
     config, words = start_config(as_words(overrides), own, name, where)
     told = reporter_of(verbose, reporter)
     result = train_run(config, told, overrides=words, name=name, folder=where, checked=checked)
-    return Run(result.folder, config)
+    run = Run(result.folder, config)
+    run.result = result  # known already: not read back from its file
+    return run
 
 
 def load(run: str | Path, *, config_dir: str | Path | None = None, runs_dir: str | Path = "runs") -> Run:

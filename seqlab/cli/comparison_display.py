@@ -7,20 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from seqlab.cli.display import Cell, fitted
+from seqlab.cli.live import LivePanel
 from seqlab.cli.plan_display import show_plan
 from seqlab.comparison.conditions import cautions, condition, differing_cells, no_better
 from seqlab.comparison.job import Job
 from seqlab.comparison.plan import Plan
-from seqlab.comparison.reporter import ComparisonReporter
+from seqlab.comparison.reporter import ComparisonReporter, newly_ended
 from seqlab.comparison.summary import Summary
 from seqlab.comparison.verdict import correction_text
 from seqlab.comparison.wording import (
@@ -59,35 +57,20 @@ class TerminalReporter(ComparisonReporter):
             yield table.update
 
 
-class LiveTable:
+class LiveTable(LivePanel):
     """The live table while runs are made; without a terminal, a line for each run that ends."""
 
     def __init__(self, console: Console, jobs: Sequence[Job], plan: Plan, title: str, *, quiet: bool):
-        self.console, self.jobs, self.plan, self.title, self.quiet = console, jobs, plan, title, quiet
+        super().__init__(console, quiet=quiet)
+        self.jobs, self.plan, self.title = jobs, plan, title
         self.tag = f"val/{plan.primary}"
         self._reported: set[int] = set()
-        self._live: Live | None = None
         self._started = time.monotonic()
-
-    def __enter__(self) -> Self:
-        if self.console.is_terminal and not self.quiet:
-            self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._panel)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def update(self) -> None:
         """Report the runs that have ended since the last call; the live table draws itself."""
-        for index, job in enumerate(self.jobs):
-            if job.status not in ("done", "failed") or index in self._reported:
-                continue
-            self._reported.add(index)
-            if self._live is None and not self.quiet and job.seconds:
+        for job in newly_ended(self.jobs, self._reported):
+            if self._live is None and not self.quiet:
                 outcome = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
                 line = f"{job.name}: {outcome} ({clock(job.seconds)}); {self._progress()}"
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -6,15 +6,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from seqlab.cli.live import LivePanel
 from seqlab.drawing.numbers import compact, figure, number, sparkline
 from seqlab.errors import printable
 from seqlab.runs.reporter import ProgressLines, Reporter, validation_line
@@ -81,29 +80,15 @@ class Terminal(Reporter):
             yield (display,)
 
 
-class Display(ProgressLines):
+class Display(LivePanel, ProgressLines):
     """An Observer that shows progress: a live panel on a terminal, plain lines elsewhere, nothing if quiet. Use it in a
     `with` statement."""
 
     def __init__(self, console: Console, limits: TrainerConfig, *, quiet: bool = False, every_seconds: float = 5.0):
-        super().__init__(limits, self._show, every_seconds)
-        self.console, self.quiet = console, quiet
+        LivePanel.__init__(self, console, quiet=quiet)
+        ProgressLines.__init__(self, limits, self._show, every_seconds)
         self._losses: list[float] = []
         self._validations: list[str] = []
-        self._live: Live | None = None
-
-    def __enter__(self) -> Self:
-        if self.console.is_terminal and not self.quiet:
-            # rendered when it is refreshed, not at each log line, of which there may be a hundred per second
-            self._live = Live(get_renderable=self._panel, console=self.console, refresh_per_second=4)
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
 
     def _show(self, text: str) -> None:
         if not self.quiet:

@@ -1,4 +1,4 @@
-"""Who is told how a comparison goes."""
+"""How progress of a comparison is reported."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seqlab.drawing.numbers import clock
-from seqlab.errors import printable
-from seqlab.runs.reporter import Reporter
+from seqlab.runs.reporter import PlainReporter, Reporter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,23 +17,28 @@ if TYPE_CHECKING:
 
 
 class ComparisonReporter(Reporter):
-    """A run's reporter that is also told of plans and of several runs; this one ignores them. The command line has
-    another (cli/comparison_display.py)."""
+    """Reports warnings only, as a run's reporter does. The command line has its own (cli/comparison_display.py)."""
 
     def planned(self, plan: Plan, folder: Path) -> None:
-        """Called before the first run with the plan and the comparison's folder."""
+        """Report the plan and the comparison's folder, before the first run."""
 
     @contextmanager
     def runs(self, jobs: Sequence[Job], plan: Plan, title: str) -> Iterator[Callable[[], None]]:
-        """Around the making of runs; yields what is called some times a second. title: of a search, else empty."""
+        """A context for the time of these runs; yields a function that is called several times a second. title: of a
+        search, else empty."""
         yield lambda: None
 
 
-class PlainComparisonReporter(ComparisonReporter):
-    """Prints a plain line for each run that ends, as a notebook shows them: what verbose=True means."""
+def newly_ended(jobs: Sequence[Job], reported: set[int]) -> Iterator[Job]:
+    """The jobs that have run and ended and are not in `reported`, by index, where they stand from then on."""
+    for index, job in enumerate(jobs):
+        if job.status in ("done", "failed") and job.seconds and index not in reported:
+            reported.add(index)
+            yield job
 
-    def say(self, text: str) -> None:
-        print(printable(text), flush=True)
+
+class PlainComparisonReporter(PlainReporter, ComparisonReporter):
+    """Prints a plain line for each run that ends, for verbose=True and notebooks."""
 
     def planned(self, plan: Plan, folder: Path) -> None:
         models = ", ".join(variant.label for variant in plan.variants)
@@ -45,15 +49,13 @@ class PlainComparisonReporter(ComparisonReporter):
         reported: set[int] = set()
 
         def refresh() -> None:
-            for place, job in enumerate(jobs):
-                if job.status in ("done", "failed") and job.seconds and place not in reported:
-                    reported.add(place)
-                    reason = f": {job.reason}" if job.reason else ""
-                    self.say(f"{job.name}: {job.status}{reason} ({clock(job.seconds)})")
+            for job in newly_ended(jobs, reported):
+                reason = f": {job.reason}" if job.reason else ""
+                self.say(f"{job.name}: {job.status}{reason} ({clock(job.seconds)})")
 
         yield refresh
 
 
 def reporter_of(verbose: bool, reporter: ComparisonReporter | None) -> ComparisonReporter:
-    """The reporter that is given, or else one that prints or says nothing."""
+    """The given reporter, or the one that `verbose` stands for."""
     return reporter or (PlainComparisonReporter() if verbose else ComparisonReporter())
