@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -109,22 +109,28 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
 
 def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
     """Fill in settings that did not exist when the run was stored: with the value that the config class gives for older
-    runs (`before`), else with their default."""
+    runs (`before`), else with the default of the shipped file, of this name or another, that fills the same class."""
 
-    def fill(part: str, path: Path) -> None:
-        shipped: Any = OmegaConf.to_container(OmegaConf.load(path))
-        stored, defaults = tree.get(part), shipped.get(part)
-        if isinstance(stored, dict) and stored.get("_target_") == defaults.get("_target_"):
-            tree[part] = {**defaults, **before(str(stored.get("_target_"))), **stored}
+    def fill(part: str, paths: Iterable[Path]) -> None:
+        stored = tree.get(part)
+        if not isinstance(stored, dict):
+            return
+        for path in paths:
+            shipped: Any = OmegaConf.to_container(OmegaConf.load(path))
+            defaults = shipped.get(part)
+            if stored.get("_target_") == defaults.get("_target_"):
+                tree[part] = {**defaults, **before(str(stored.get("_target_"))), **stored}
+                return
 
     def before(target: str) -> Mapping[str, Any]:
         module, _, name = target.rpartition(".")
         found: Mapping[str, Any] = getattr(getattr(import_module(module), name), "before", {}) if module else {}
         return found
 
-    fill("trainer", shipped_folder() / "train.yaml")
-    if (path := shipped_folder() / "task" / f"{names.get('task')}.yaml").is_file():
-        fill("task", path)
+    fill("trainer", [shipped_folder() / "train.yaml"])
+    for group in ("model", "task"):
+        named = shipped_folder() / group / f"{names.get(group)}.yaml"
+        fill(group, [named] if named.is_file() else sorted(named.parent.glob("*.yaml")))
 
 
 def _replace(tree: dict[str, Any], override: Override) -> None:

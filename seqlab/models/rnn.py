@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
+from seqlab.core.fields import Positive
 from seqlab.layers.kernels import Kernel, kernels
 from seqlab.layers.recurrent import RecurrentConfig
 
@@ -25,7 +27,17 @@ class RNN(Kernel, nn.RNN):  # type: ignore[misc]  # its forward is ours
 
 @config_dataclass(frozen=True, kw_only=True)
 class RNNConfig(RecurrentConfig):
-    """Settings of `model=rnn`."""
+    """Settings of `model=rnn`.
 
+    recurrent_gain: the orthogonal recurrent weights are multiplied by it at first. All singular values of W_hh are then
+        this: above 1 gradients can explode, below 1 they vanish (Pascanu 2013, section 2.1).
+    """
+
+    recurrent_gain: Positive
+
+    @torch.no_grad()
     def recurrences(self) -> list[Kernel]:
-        return kernels(RNN, self.layers, self.width)
+        made = kernels(RNN, self.layers, self.width)
+        for kernel in made:
+            kernel.get_parameter("weight_hh_l0").mul_(self.recurrent_gain)
+        return made

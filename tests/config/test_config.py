@@ -247,6 +247,18 @@ def test_a_stored_config_from_before_a_setting_was_there_has_its_default(task: s
     assert read_run_config(tmp_path / "config.yaml", None) == config
 
 
+@pytest.mark.parametrize("name", ["rnn", "my_own"])
+def test_a_stored_model_from_before_a_setting_was_there_has_its_default(name: str, tmp_path: Path) -> None:
+    """Also where a user's own file fills the class of a shipped one."""
+    config = load_run_config(["model=rnn", "model.width=7"])
+    kept = [line for line in config.yaml.splitlines() if "recurrent_gain" not in line]
+    assert len(kept) == len(config.yaml.splitlines()) - 1
+    text = "\n".join(kept).replace("model: rnn", f"model: {name}")
+    (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+    stored = read_run_config(tmp_path / "config.yaml", None)
+    assert (stored.names["model"], stored.model) == (name, config.model)
+
+
 def test_a_run_from_before_a_setting_existed_keeps_what_it_had() -> None:
     """Not today's default, where that would change what the run goes on with."""
     stored = Path(__file__).parent.parent / "fixtures" / "format-2" / "config.yaml"

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.core.model import Memory, Role
-from seqlab.layers.kernels import Kernel
+from seqlab.layers.kernels import Kernel, kernels
 from seqlab.layers.recurrent import RecurrentStack
+from seqlab.models.rnn import RNN
 from tests.conftest import MODELS, tiny_config
 
 B, T, D = 4, 7, 16
@@ -152,6 +153,29 @@ def test_recurrent_weights_start_orthogonal(model: str) -> None:
         if "weight_hh" in name:
             for block_DD in parameter.split(D):  # of each gate
                 torch.testing.assert_close(block_DD @ block_DD.T, torch.eye(D), rtol=1e-4, atol=1e-5)
+
+
+def _rnn(*overrides: str) -> RecurrentStack:
+    torch.manual_seed(0)
+    stack = tiny_config("rnn", "char_lm", *overrides).model.build(Role.DECODER)
+    assert isinstance(stack, RecurrentStack)
+    return stack
+
+
+def test_a_gain_scales_recurrent_weights_alone_and_draws_nothing() -> None:
+    """With 1, the default, every bit is as if there were no gain."""
+    plain, same, scaled = _rnn(), _rnn("model.recurrent_gain=1.0"), _rnn("model.recurrent_gain=1.5")
+    torch.manual_seed(0)
+    kernels_alone = kernels(RNN, 2, D)
+    for kernel, drawn in zip(plain.kernels, kernels_alone, strict=True):
+        assert all(torch.equal(p, q) for p, q in zip(kernel.parameters(), drawn.parameters(), strict=True))
+    for (name, parameter), other, larger in zip(
+        plain.named_parameters(), same.parameters(), scaled.parameters(), strict=True
+    ):
+        assert torch.equal(parameter, other)
+        assert torch.equal(larger, parameter * (1.5 if "weight_hh" in name else 1.0))
+    norms = torch.linalg.svdvals(scaled.kernels[0].get_parameter("weight_hh_l0"))
+    torch.testing.assert_close(norms, torch.full((D,), 1.5))
 
 
 def test_the_forget_gate_starts_open() -> None:
