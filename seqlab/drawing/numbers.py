@@ -14,6 +14,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 
 
 _UNREADABLE = 1e6  # from here on a figure is written with an exponent
+_SMALL = 1e-3  # below this, four places would leave nothing of a figure
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
@@ -41,6 +42,14 @@ def compact(count: float) -> str:
     return f"{count:.3g}{unit}"
 
 
+def bytes_text(count: int) -> str:
+    """A size in bytes: 768 B, 1.5 KiB."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.4g} {unit}"
+    return f"{count} B"
+
+
 def figure(metric: Metric) -> str:
     """A metric's value for people, with its unit."""
     return f"{number(metric.value)} {metric.unit}".rstrip()
@@ -55,6 +64,6 @@ def number(value: float | None) -> str:
     """A metric's value for people."""
     if value is None:
         return "–"
-    if abs(value) >= _UNREADABLE:
+    if abs(value) >= _UNREADABLE or 0 < abs(value) < _SMALL:
         return f"{value:.3g}"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"

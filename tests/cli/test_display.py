@@ -10,7 +10,7 @@ from rich.console import Console
 
 from seqlab.cli.display import Display
 from seqlab.core.metric import Metric
-from seqlab.drawing.numbers import figure, sparkline
+from seqlab.drawing.numbers import figure, number, sparkline
 from seqlab.training.config import TrainerConfig
 from seqlab.training.progress import Progress
 from tests.conftest import tiny_config
@@ -70,3 +70,11 @@ def test_figures_of_a_run_that_blew_up_can_be_read() -> None:
     assert figure(Metric(3.2e41, "", higher_is_better=False)) == "3.2e+41"
     assert figure(Metric(184.23, "bits/char", higher_is_better=False)) == "184.23 bits/char"
     assert sparkline([1.0, math.inf, math.nan, 2.0], 9) == "▁█"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0.0000"), (5.3e-5, "5.3e-05"), (-0.00042, "-0.00042"), (0.001, "0.0010"), (1.5, "1.5000"), (12.0, "12.00")],
+)
+def test_a_small_figure_is_not_rounded_away(value: float, shown: str) -> None:
+    assert number(value) == shown
