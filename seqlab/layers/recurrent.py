@@ -38,7 +38,12 @@ class RecurrentConfig(ModelConfig):
         """`layers` new ones, each causal and of this width."""
 
     def build(self, role: Role) -> SequenceModel:
-        return fill_role(lambda: RecurrentStack(self, self.recurrences()), role, self.width, self.attention)
+        return fill_role(self._stack, role, self.width, self.attention)
+
+    def _stack(self) -> SequenceModel:
+        layers = self.recurrences()
+        norms = [nn.LayerNorm(self.width) if self.layer_norm else nn.Identity() for _ in layers]
+        return RecurrentStack(layers, norms, self.dropout)
 
     def dropout_layer(self) -> nn.Module:
         """Whole features: noise that changed at each step is what a recurrent state would average away."""
@@ -46,13 +51,14 @@ class RecurrentConfig(ModelConfig):
 
 
 class RecurrentStack(SequenceModel):
-    """Layers on each other, with dropout and, if asked for, normalisation between. The state is a tuple of theirs."""
+    """Layers on each other, each with what normalises its output (or an nn.Identity), and dropout between. The state is
+    a tuple of theirs."""
 
-    def __init__(self, config: RecurrentConfig, layers: Sequence[SequenceModel]) -> None:
+    def __init__(self, layers: Sequence[SequenceModel], norms: Sequence[nn.Module], dropout: float) -> None:
         super().__init__()
         self.kernels = nn.ModuleList(layers)
-        self.norms = nn.ModuleList(nn.LayerNorm(config.width) if config.layer_norm else nn.Identity() for _ in layers)
-        self.dropout = LockedDropout(config.dropout)
+        self.norms = nn.ModuleList(norms)
+        self.dropout = LockedDropout(dropout)
 
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         return tuple(layer.initial_state(rows, capacity=capacity) for layer in self._layers())

@@ -1,0 +1,103 @@
+"""A recurrence whose gates see the input alone, and so can all be computed before the first state.
+
+B batch, T time, D width, H state (D times the expansion), G all gates beside each other.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar, cast
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+
+from seqlab.core.fields import Count
+from seqlab.core.model import Memory, SequenceModel, Step
+from seqlab.core.state import State
+from seqlab.layers.convolution import CausalConv
+from seqlab.layers.residual import ResidualConfig
+from seqlab.layers.scan import scan
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class GatedScanConfig(ResidualConfig):
+    """Settings of a family of such recurrences (Feng 2024).
+
+    expansion: size of the state in units of the width. conv: taps of a causal convolution, each feature by itself, in
+    front of the gates; null: there is none.
+    """
+
+    expansion: Count
+    conv: Count | None
+
+
+class GatedScan(SequenceModel):
+    """Base of a family's mixer: W_o h_t with h_t = a_t * h_{t-1} + b_t. The state is (the convolution's, h_BH)."""
+
+    blocks: ClassVar[int]
+    """How many gates stand beside each other in the weight."""
+
+    @staticmethod
+    @abstractmethod
+    def gates(from_x: Tensor, /) -> dict[str, Tensor]:
+        """Each gate by its name, (..., H), given W x_t + b, (..., G), of one step or many."""
+
+    @staticmethod
+    @abstractmethod
+    def terms(gates: dict[str, Tensor], /) -> tuple[Tensor, Tensor]:
+        """(a_t, b_t), given the gates."""
+
+    def __init__(self, config: GatedScanConfig) -> None:
+        super().__init__()
+        width, hidden = config.width, config.expansion * config.width
+        self.convolution = None if config.conv is None else CausalConv(width, config.conv, depthwise=True)
+        self.project = nn.Linear(width, self.blocks * hidden)
+        self.output = nn.Linear(hidden, width)
+
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        h_BH = self.output.weight.new_zeros(rows, self.output.in_features)
+        return (() if self.convolution is None else self.convolution.initial_state(rows), h_BH)
+
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        """Padding at the right is read like anything else: it cannot reach what stands before it."""
+        _, h_BTH, tail = self._read(x_BTD, state)
+        return self.output(h_BTH), (tail, h_BTH[:, -1])
+
+    def start(self, inputs_VD: Tensor | None = None) -> Step:
+        """By the equation, without a scan."""
+        convolve = None if self.convolution is None else self.convolution.start()
+
+        def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
+            tail, h_BH = state
+            assert isinstance(h_BH, Tensor)
+            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
+            if convolve is not None:
+                x_BD, tail = convolve(x_BD, tail)
+            a_BH, b_BH = self.terms(self._gates(x_BD))
+            h_BH = a_BH * h_BH + b_BH
+            return self.output(h_BH), (tail, h_BH)
+
+        return step
+
+    def signals(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> dict[str, Tensor]:
+        """The hidden state and each gate."""
+        gates, h_BTH, _ = self._read(x_BTD, state)
+        return {"hidden": h_BTH, **gates}
+
+    def _read(self, x_BTD: Tensor, state: State) -> tuple[dict[str, Tensor], Tensor, State]:
+        """(the gates, h_BTH, the convolution's state after it)."""
+        tail, h_BH = cast(tuple[State, Tensor], state)
+        if self.convolution is not None:
+            x_BTD, tail = self.convolution(x_BTD, tail)
+        gates = self._gates(x_BTD)
+        return gates, scan(*self.terms(gates), h_BH), tail
+
+    def _gates(self, x: Tensor) -> dict[str, Tensor]:
+        """In fp32 where the projection is made in less: what a gate near 1 forgets in a step, bf16 would round away."""
+        from_x = self.project(x)
+        return self.gates(from_x.to(torch.promote_types(from_x.dtype, torch.float32)))

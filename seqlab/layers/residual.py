@@ -1,0 +1,103 @@
+"""The residual stack that mixers along time are read in. B batch, T time, D width."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Literal, Self
+
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+
+from seqlab.core.fields import Count
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step
+from seqlab.core.state import State
+from seqlab.layers.dropout import LockedDropout
+from seqlab.layers.recurrent import RecurrentStack
+from seqlab.layers.roles import fill_role
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class ResidualConfig(ModelConfig):
+    """Settings of a family of residual blocks, which says what mixes their positions.
+
+    layers: how many blocks stand on each other.
+    feed_forward: width of the hidden layer of the network that follows each mixer; null: there is none.
+    attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
+        (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
+    """
+
+    layers: Count
+    feed_forward: Count | None
+    attention: Literal["none", "additive", "dot"]
+
+    @abstractmethod
+    def mixers(self) -> Sequence[SequenceModel]:
+        """`layers` new ones, each causal and of this width."""
+
+    def build(self, role: Role) -> SequenceModel:
+        return fill_role(self._stack, role, self.width, self.attention)
+
+    def _stack(self) -> SequenceModel:
+        blocks = [ResidualBlock(self, mixer) for mixer in self.mixers()]
+        # what blocks write is added up, and normalised once at the end; they have dropout of their own
+        return RecurrentStack(blocks, [*(nn.Identity() for _ in blocks[1:]), nn.LayerNorm(self.width)], dropout=0.0)
+
+    def dropout_layer(self) -> nn.Module:
+        """Whole features: noise that changed at each step is what a state would average away."""
+        return LockedDropout(self.dropout)
+
+    def at_width(self, width: int) -> Iterator[Self]:
+        """feed_forward keeps its ratio to the width."""
+        hidden = self.feed_forward and max(1, round(self.feed_forward * width / self.width))
+        yield replace(self, width=width, feed_forward=hidden)
+
+
+class ResidualBlock(SequenceModel):
+    """x + mixer(norm(x)), then, where the settings ask for it, x + feed_forward(norm(x)). The state is the mixer's.
+
+    Norms are LayerNorm: unlike RMSNorm it has a fused kernel on a CPU too.
+    """
+
+    def __init__(self, config: ResidualConfig, mixer: SequenceModel) -> None:
+        super().__init__()
+        width, hidden = config.width, config.feed_forward
+        self.norm = nn.LayerNorm(width)
+        self.mixer = mixer
+        self.feed_forward = (
+            None
+            if hidden is None
+            else nn.Sequential(nn.LayerNorm(width), nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        )
+        self.dropout = LockedDropout(config.dropout)
+
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        return self.mixer.initial_state(rows, capacity=capacity)
+
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        mixed_BTD, state = self.mixer(self.norm(x_BTD), state, valid_BT=valid_BT, memory=memory)
+        x_BTD = x_BTD + self.dropout(mixed_BTD)
+        if self.feed_forward is not None:
+            x_BTD = x_BTD + self.dropout(self.feed_forward(x_BTD))
+        return x_BTD, state
+
+    def start(self, inputs_VD: Tensor | None = None) -> Step:
+        """With the mixer stepped in its own way, without a table: it reads what is normalised."""
+        mixer_step = self.mixer.start()
+
+        def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
+            mixed_BD, state = mixer_step(self.norm(x_BD), state, memory)
+            x_BD = x_BD + mixed_BD
+            return (x_BD if self.feed_forward is None else x_BD + self.feed_forward(x_BD)), state
+
+        return step
+
+    def signals(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> dict[str, Tensor]:
+        """Those of the mixer."""
+        return self.mixer.signals(self.norm(x_BTD), state, valid_BT=valid_BT, memory=memory)

@@ -1,0 +1,45 @@
+"""minGRU (Feng 2024, "Were RNNs All We Needed?"): a GRU whose gates see the input alone, trained in parallel over time.
+
+H state, G = 2H: the gates, update and candidate.
+"""
+
+from __future__ import annotations
+
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor
+
+from seqlab.core.model import SequenceModel
+from seqlab.layers.gated_scan import GatedScan, GatedScanConfig
+
+
+def min_gru_gates(from_x: Tensor) -> dict[str, Tensor]:
+    """Each gate's activation (..., H), given W x_t + b, (..., G), of one step or many.
+
+    The paper keeps candidates positive, for a scan over logarithms; ours needs none, and they are linear in the input.
+    """
+    x_z, x_n = from_x.chunk(2, dim=-1)
+    return {
+        "update": x_z.sigmoid(),  # z_t = sigmoid(W_z x_t + b_z)
+        "candidate": x_n,  # n_t = W_n x_t + b_n
+    }
+
+
+def min_gru_terms(gates: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """h_t = (1 - z_t) * h_{t-1} + z_t * n_t: (what multiplies h_{t-1}, what is added)."""
+    return 1 - gates["update"], gates["update"] * gates["candidate"]
+
+
+class MinGRU(GatedScan):
+    """One mixer."""
+
+    blocks = 2
+    gates = staticmethod(min_gru_gates)
+    terms = staticmethod(min_gru_terms)
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class MinGRUConfig(GatedScanConfig):
+    """Settings of `model=mingru`."""
+
+    def mixers(self) -> list[SequenceModel]:
+        return [MinGRU(self) for _ in range(self.layers)]
