@@ -38,6 +38,11 @@ _TINY = {
     "task.word_dropout": "0.0",
     "task.pairs": "300",
     "task.sample_length": "20",
+    "task.length": "16",
+    "task.train_size": "60",
+    "task.validation_size": "20",
+    "task.test_size": "20",
+    "task.tokens": "4",
     "optim.warmup_steps": "1",
     "trainer.max_steps": "4",
     "trainer.eval_every_steps": "2",
@@ -47,17 +52,26 @@ _TINY = {
 
 
 def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
-    """Overrides that make any model on any task small; settings that one lacks are left out."""
+    """Overrides that make any model on any task small; settings that one lacks are left out, and so are counts of a
+    task that are less by default."""
     chosen = [f"model={model}", f"task={task}"]
     there = _settings(model, task)
     given = {override.partition("=")[0] for override in overrides}
-    shrunk = [f"{key}={value}" for key, value in _TINY.items() if key in there and key not in given]
+    shrunk = [
+        f"{key}={value}"
+        for key, value in _TINY.items()
+        if key in there and key not in given and not _less(key, there[key], value)
+    ]
     return [*chosen, *shrunk, *overrides]
 
 
+def _less(key: str, default: object, tiny: str) -> bool:
+    return key.startswith("task.") and type(default) is int and default < int(tiny)
+
+
 @functools.cache
-def _settings(model: str, task: str) -> frozenset[str]:
-    return frozenset(settings([f"model={model}", f"task={task}"]))
+def _settings(model: str, task: str) -> dict[str, Any]:
+    return settings([f"model={model}", f"task={task}"])
 
 
 def has_setting(key: str, model: str = MODELS[0], task: str = TASKS[0]) -> bool:

@@ -16,6 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("layers", "data", "drawing", "baselines"),
     ("models", "metrics", "decoding"),
     ("networks",),
+    ("kinds",),
     ("tasks",),
     ("training", "checkpoints"),
     ("contracts",),

@@ -33,6 +33,7 @@ class TokenBatch(Batch):
             yield self
             return
         pieces = zip(self.inputs_BT.split(steps, 1), self.targets_BT.split(steps, 1), strict=True)
+        padded = self.positions < self.inputs_BT.numel()  # what has no target is padding then, and else it is read
         for index, (inputs_BT, targets_BT) in enumerate(pieces):
             scored = int((targets_BT != UNSCORED).sum())
             yield replace(
@@ -41,7 +42,7 @@ class TokenBatch(Batch):
                 targets_BT=targets_BT,
                 starts_B=None if self.starts_B is None else self.starts_B + index * steps,
                 target_count=scored,
-                positions=scored,
+                positions=scored if padded else inputs_BT.numel(),
                 continues=self.continues or index > 0,
             )
 
@@ -123,9 +124,16 @@ class SeriesBatch(Batch):
 
     @classmethod
     def of(
-        cls, inputs_BTF: Tensor, targets_BTK: Tensor, scored_BT: Tensor, items_B: Tensor, *, continues: bool = False
+        cls,
+        inputs_BTF: Tensor,
+        targets_BTK: Tensor,
+        scored_BT: Tensor,
+        items_B: Tensor,
+        *,
+        continues: bool = False,
+        padded: bool = True,
     ) -> Self:
-        """The batch with its counts."""
+        """The batch with its counts. padded: positions that are not scored are padding; else they are read too."""
         scored = int(scored_BT.sum())
         return cls(
             inputs_BTF=inputs_BTF,
@@ -133,12 +141,13 @@ class SeriesBatch(Batch):
             scored_BT=scored_BT,
             items_B=items_B,
             target_count=scored,
-            positions=scored,
+            positions=scored if padded else scored_BT.numel(),
             continues=continues,
         )
 
     def windows(self, steps: int) -> Iterator[Self]:
+        padded = self.positions < self.scored_BT.numel()
         for start in range(0, self.inputs_BTF.shape[1], steps):
             at = slice(start, start + steps)
             values = (self.inputs_BTF[:, at], self.targets_BTK[:, at], self.scored_BT[:, at])
-            yield self.of(*values, self.items_B, continues=self.continues or start > 0)
+            yield self.of(*values, self.items_B, continues=self.continues or start > 0, padded=padded)

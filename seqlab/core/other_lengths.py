@@ -1,0 +1,30 @@
+"""What a network is worth on sequences of other lengths than its own."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+from seqlab.core.batch import BatchT
+from seqlab.core.offers import require
+from seqlab.core.task import Task
+
+
+@runtime_checkable
+class OtherLengths(Protocol[BatchT]):
+    """A task whose networks can be judged on sequences of other lengths too."""
+
+    def length(self) -> int:
+        """The length of its sequences, as its setting counts it."""
+
+    def eval_lengths(self) -> tuple[int, ...]:
+        """The other lengths at which its networks are to be judged, as its settings list them."""
+
+    def at_length(self, length: int) -> Task[BatchT]:
+        """The same task and vocabulary with sequences of this length in every split, drawn from the same seeds. Raises
+        ConfigError for a length that its other settings do not allow."""
+
+
+def other_lengths(task: object) -> OtherLengths[Any]:
+    """The task, if it has sequences of other lengths; else ConfigError."""
+    remedy = "a task offers others by its methods length, eval_lengths and at_length"
+    return require(task, OtherLengths, "has sequences of its own lengths alone", remedy)
