@@ -229,7 +229,7 @@ class Impatient(Reporter):
 
 def test_ctrl_c_saves_the_run_and_leaves_the_program_as_it_was() -> None:
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(Interrupted, match=r"stopped at step 3\nkept step 3; go on with: seqlab resume .*a"):
+    with pytest.raises(Interrupted, match=r"stopped at step 3\nkept step 3; continue with: seqlab resume .*a"):
         seqlab.train(*tiny("rnn", "trainer.max_steps=8"), name="a", reporter=Impatient())
     assert signal.getsignal(signal.SIGINT) is before
     run = seqlab.load("a")

@@ -45,4 +45,4 @@ def test_running_out_of_memory_names_what_would_help(tmp_path: Path) -> None:
     last = [line for line in done.stderr.splitlines() if line][-3:]
     assert last[0].startswith("error: out of memory at step 1, with a batch of inputs_BT (")
     assert "task.batch_size" in last[1]
-    assert "nothing was saved yet; go on with: seqlab resume runs/char_lm/lstm/" in last[2]
+    assert "nothing was saved yet; continue with: seqlab resume runs/char_lm/lstm/" in last[2]

@@ -1,1 +1,1 @@
-"""What can be had without a network: the row that shows whether anything was learned."""
+"""Simple methods without a network, which show whether a network has learned anything."""

@@ -1,4 +1,4 @@
-"""Which words occur, whatever their order: what a classifier of texts must beat."""
+"""The baselines of text classification: the majority label, and a bag of words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting and compressing: what a language model must beat."""
+"""The baselines of language modelling: n-grams and compression."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WittenBell:
         return by_order
 
     def bits(self, before: str, text: str) -> list[float]:
-        """Bits a character of `text`, which follows `before`, for each order from 1 to this one."""
+        """Bits per character of `text`, which follows `before`, for each order from 1 to this one."""
         whole, nats = before[-self.order :] + text, [0.0] * self.order
         for end in range(len(whole) - len(text), len(whole)):
             history = whole[max(0, end - self.order + 1) : end]
@@ -46,7 +46,7 @@ class WittenBell:
 
 
 def best_n_gram(train: str, validation: str, test: str, highest: int = 7) -> tuple[int, float]:
-    """(order, bits a character of test) of the n-gram counted on `train` whose order validates best."""
+    """(order, bits per character of test) of an n-gram counted on `train`, whose order validates best."""
     model = WittenBell(train, highest)
     by_order = model.bits(train, validation)
     best = min(range(highest), key=lambda index: by_order[index])
@@ -54,7 +54,7 @@ def best_n_gram(train: str, validation: str, test: str, highest: int = 7) -> tup
 
 
 def xz_bits(before: str, text: str) -> float:
-    """What `xz -9e` needs for a character of `text` once it has read `before`: the growth of the archive."""
+    """Bits per character that `xz -9e` needs for `text` once it has read `before`: the growth of the archive."""
 
     def size(content: str) -> int:
         return len(lzma.compress(content.encode(), preset=9 | lzma.PRESET_EXTREME))

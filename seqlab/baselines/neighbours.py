@@ -1,4 +1,4 @@
-"""Repeating what training held: what a translator must beat."""
+"""The baseline of translation: the nearest training example."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 def nearest(train: Sequence[str], texts: Sequence[str], n: int = 3) -> list[int]:
     """For each text the index of the training text that is most similar: by the cosine of tf-idf vectors of character
-    n-grams, the ends of a text included. Where several are equal it is the first."""
+    n-grams, with marks for a text's ends. The first of equals is taken."""
     from sklearn import config_context
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.metrics import pairwise_distances_argmin

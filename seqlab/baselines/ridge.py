@@ -1,4 +1,4 @@
-"""Linear regression on the values before: what a forecaster must beat."""
+"""The baseline of forecasting: linear regression on past values."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _PENALTIES = tuple(10.0**power for power in range(-4, 5))
 
 def ridge(train: tuple[Values, Values], validation: tuple[Values, Values], test_NF: Values) -> Values:
     """Forecasts for `test_NF`, in the shape of the targets, by ridge regression (Hoerl & Kennard 1970): train and
-    validation are (inputs_NF, targets_N or targets_NH), F values before and H values to come. Inputs are standardised
-    by what `train` has; the L2 penalty is the one with the least squared error on `validation`."""
+    validation are (inputs_NF, targets_N or targets_NH), F past and H future values. Inputs are standardised by the
+    statistics of `train`; the L2 penalty is the one with the least squared error on `validation`."""
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -1,4 +1,4 @@
-"""What running text is worth to methods that count and compress."""
+"""The baselines of running text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _N_GRAM_CHARACTERS = 2_000_000  # a larger table of counts would take gigabytes 
 
 
 def running_text_baselines(train: str, validation: str, test: str) -> Iterator[tuple[str, str, float]]:
-    """(name, how in one line, bits per character of test) of an n-gram, whose order is chosen on validation, and of
+    """(name, method in one line, bits per character of test) of an n-gram, whose order is chosen on validation, and of
     xz."""
     if max(len(validation), len(test)) <= _N_GRAM_CHARACTERS:
         counted = train[-_N_GRAM_CHARACTERS:]

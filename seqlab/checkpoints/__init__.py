@@ -1,1 +1,1 @@
-"""Checkpoints: everything that training needs to go on, in files that are whole or absent."""
+"""Checkpoints: everything that training needs to continue, in files that are whole or absent."""

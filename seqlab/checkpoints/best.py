@@ -22,7 +22,7 @@ _log = logging.getLogger("seqlab")
 
 def load_best(network: torch.nn.Module, folder: Path, best_step: int | None = None) -> int:
     """Load the weights that validated best: those of `best_step`, or of the step that the newest undamaged checkpoint
-    names. Where they are missing or damaged, the newest weights are loaded, with a warning. Returns the step. Raises
+    names. If they are missing or damaged, the newest weights are loaded, with a warning. Returns the step. Raises
     CheckpointError."""
     newest: tuple[Path, Parts] | None = None
     if best_step is None:

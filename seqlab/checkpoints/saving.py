@@ -47,7 +47,7 @@ def load_checkpoint(checkpoint: Path) -> Parts:
     try:
         parts = tensors, state
         if state["format"] == 2 and (best := state["progress"]["best"]) is not None:
-            # later checkpoints have further metrics, which decide between equals
+            # newer checkpoints store further metrics, which break ties
             state["progress"]["best"] = {"metrics": [best]}
         missing = [name for name in _STATE if name not in state]
         if missing:

@@ -72,7 +72,7 @@ def restore(trainer: Trainer[Any], parts: Parts, source: str) -> None:
     try:
         apply()
     except (RuntimeError, TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"the checkpoint at {source} cannot be taken up: {str(error)[:120]}") from error
+        raise CheckpointError(f"the checkpoint at {source} cannot be restored: {str(error)[:120]}") from error
 
 
 def _checked(
@@ -93,7 +93,7 @@ def _checked(
     need(state["random"].keys() == own["random"].keys(), f"random should have {', '.join(own['random'])}")
     progress, sums = as_dataclass(Progress, state["progress"]), as_dataclass(Interval, state["interval"])
     positions = (progress.step, progress.epoch, progress.windows)
-    need(min(positions) >= 0 and max(positions) < 2**62, f"a position of {positions}")
+    need(min(positions) >= 0 and max(positions) < 2**62, f"its position {positions} is impossible")
     groups = _param_groups(own["optimizer"]["param_groups"], state["optimizer"]["param_groups"], need)
     slots = _slots(trainer, parts["optimizer"], state["optimizer"]["state"], need)
     scaler, own_scaler = state["scaler"], own["scaler"]

@@ -1,4 +1,4 @@
-"""What is drawn over and over on a terminal while something runs."""
+"""A panel that is redrawn on a terminal while something runs."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ class LivePanel(ABC):
 
     @abstractmethod
     def _panel(self) -> RenderableType:
-        """What is shown now."""
+        """The current content."""

@@ -1,1 +1,1 @@
-"""Which model is better, and how sure that is: plan, runs, statistics, report."""
+"""Comparisons of models: plan, runs, statistics, report."""

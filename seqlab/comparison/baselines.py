@@ -14,7 +14,7 @@ from seqlab.errors import SeqlabError
 
 
 def stored_baselines(folder: Path) -> list[Baseline] | None:
-    """Those in baselines.json; None if there are none yet."""
+    """The baselines in baselines.json; None if there are none yet."""
     try:
         stored = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
         return [
@@ -29,7 +29,7 @@ def compute_baselines(config: RunConfig, folder: Path, reporter: ComparisonRepor
     try:
         task = config.task.build()
         found = list(baselines_of(task))
-    except Exception as error:  # a corpus that is gone, or too large for one: the comparison is complete without
+    except Exception as error:  # a missing corpus, or one too large for a baseline: the report can do without
         reporter.say(f"no baselines: {error.what if isinstance(error, SeqlabError) else error}")
         return []
     plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]

@@ -19,7 +19,7 @@ from seqlab.runs.environment import read_environment
 
 @dataclass(frozen=True)
 class Candidate:
-    """A variant on its way into the plan. task_seconds: what reading its corpus took."""
+    """A variant whose plan is being resolved. task_seconds: the time to read its corpus."""
 
     variant: Variant
     config: RunConfig
@@ -46,8 +46,8 @@ class Candidate:
 
 @contextmanager
 def named(variant: Variant) -> Iterator[None]:
-    """Errors inside carry the variant's label. Those about a run that existed before are dropped: all that is missing
-    then is what would have been measured."""
+    """Put the variant's label into errors. Errors about an existing run are dropped: only its measurements are missing
+    then."""
     try:
         yield
     except SeqlabError as error:
@@ -58,7 +58,7 @@ def named(variant: Variant) -> Iterator[None]:
 def build_candidates(plan: Plan, configs: Mapping[str, RunConfig], config_dir: Path | None) -> list[Candidate]:
     """The variants with their tasks, each task built once. Without existing runs whose task cannot be built.
 
-    Raises DataError where not all were or would be trained on the same text.
+    Raises DataError unless all were or would be trained on the same text.
     """
     built: dict[Any, tuple[Task[Any], float]] = {}
     found: list[Candidate] = []

@@ -37,7 +37,7 @@ class Comparison:
     """The outcome of `compare`.
 
     folder: where its runs and its report are.
-    summary: everything that the report says; None where every run failed.
+    summary: everything that the report says; None if every run failed.
     failed: the reason, by label and seed.
     """
 
@@ -51,7 +51,7 @@ class Comparison:
 
     @property
     def report(self) -> Path:
-        """The page with all of it, for a browser."""
+        """The path of the report, for a browser."""
         return self.folder / "report.html"
 
     @property
@@ -61,8 +61,8 @@ class Comparison:
 
     @property
     def table(self) -> dict[str, list[Any]]:
-        """One row a model, the best first, by column: the test metric's mean over seeds with its 95 % interval, and
-        what training cost. pandas.DataFrame(comparison.table) takes it as it is."""
+        """One row per model, the best first, as columns: the test metric's mean over seeds with its 95 % interval, and
+        the costs of training. pandas.DataFrame(comparison.table) makes a table of it."""
         rows = () if self.summary is None else self.summary.rows
         return {
             "model": [row.label for row in rows],
@@ -84,8 +84,8 @@ def plan_only(request: Request, config_dir: Path | None, name: str | None) -> Pl
 
 
 def _stored_plan(parsed: Plan, folder: Path) -> Plan | None:
-    """The plan in the folder, with the seeds of this request and all that are complete, so that no one can choose among
-    seeds by their results. Raises ConfigError if it is that of another comparison."""
+    """The plan in the folder, with the seeds of this request and all complete ones, so that seeds cannot be chosen by
+    their results. Raises ConfigError if it is another comparison's."""
     stored = read_plan(folder)
     if stored is None:
         return None
@@ -113,7 +113,7 @@ def compare(
     """Plan the comparison or find its stored plan, make the runs that are missing, and write the report.
 
     name: of its folder in runs/compare. command: what was typed, for the report. Raises a SeqlabError for what a user
-    can mend, Interrupted after Ctrl-C; a run that fails raises nothing and is among `Comparison.failed`.
+    can fix, Interrupted after Ctrl-C; a run that fails raises nothing and is among `Comparison.failed`.
     """
     reporter = reporter or ComparisonReporter()
     parsed, configs = parse_plan(request, config_dir)
@@ -150,7 +150,7 @@ def compare(
             _run(jobs, plan, folder, reporter, lock, "")
         except Interrupted as stopped:
             raise Interrupted(
-                stopped.what, f"kept {folder}; the same command goes on with what is missing", stopped.exit_code
+                stopped.what, f"kept {folder}; the same command makes the missing runs", stopped.exit_code
             ) from None
         failed: Mapping[tuple[str, int], str]
         failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
@@ -161,7 +161,7 @@ def compare(
         if summary is not None:
             summary = replace(summary, times=compare_times(plan, runs, read_times(folder), folder))
             write_report(summary, folder)
-            if baselines is None:  # only now, so that the report stands whatever happens to them
+            if baselines is None:  # only now, so that the report exists whatever happens to them
                 summary = replace(summary, baselines=tuple(compute_baselines(first, folder, reporter)))
                 write_report(summary, folder)
             failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}

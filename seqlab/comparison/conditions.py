@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seqlab.comparison.summary import Row, Summary
 
 _COMPARED = ("model", "optim", "task", "trainer", "init_from")
-_SAME_TEXT = 0.02  # batches of whole texts do not come out even
+_SAME_TEXT = 0.02  # batches of whole texts differ in size
 MISSING = "–"
 
 
@@ -82,8 +82,8 @@ def condition(summary: Summary) -> str:
 
 
 def unequal_text(summary: Summary) -> str | None:
-    """Which model read how many tokens, and the remedy, where a step of one reads more text than a step of another and
-    no budget of tokens makes up for it; otherwise None."""
+    """The tokens that each model read, and the remedy, if a step of one reads more text than a step of another and no
+    budget of tokens makes up for it; otherwise None."""
     steps = {row.label: fmean(run.result["steps"] for run in row.runs) for row in summary.rows if row.runs}
     read = {row.label: fmean(run.result["tokens"] for run in row.runs) for row in summary.rows if row.runs}
     if _alike(read.values()) or _alike(read[label] / steps[label] for label in read):
@@ -102,7 +102,7 @@ def _alike(amounts: Iterable[float]) -> bool:
 
 
 def unequal_seeds(summary: Summary) -> str | None:
-    """How many seeds verdicts rest on, and the remedy, where models have different numbers of them; otherwise None."""
+    """How many seeds verdicts rest on, and the remedy, if models have different numbers of them; otherwise None."""
     counts = {row.label: len(row.test) for row in summary.rows if len(row.test) > 1}
     if len(set(counts.values())) < 2:
         return None

@@ -30,13 +30,13 @@ class Sample:
 
     @property
     def item_count(self) -> int | None:
-        """N; None where not every run knows its items, or two know another number of them."""
+        """N; None unless every run has stored its items, and equally many."""
         counts = {len(self.items.get(seed, ())) for seed in self.values}
         return counts.pop() if len(counts) == 1 and min(counts) > 1 else None
 
 
 def balanced(samples: Mapping[str, Sample]) -> dict[str, Sample]:
-    """Each with as many seeds as the one that has fewest: those that all have first, then the smallest."""
+    """The samples cut to the fewest seeds of any: first the seeds that all have, then the smallest."""
     seeds = [set(sample.values) for sample in samples.values()]
     found = {}
     for label, sample in samples.items():
@@ -51,7 +51,7 @@ def moderated(variance_M: Floats, seeds_M: npt.NDArray[np.int64]) -> Floats:
     """Each model's variance over seeds, shrunk towards the mean variance of all (Smyth 2004, with a fixed prior: four
     models cannot tell how much their variances differ). The mean's weight is 3 / (2 S - 1): 1 with two seeds, whose
     own variance is a single square, six tenths with three, a third with five. With unequal numbers of seeds the models
-    with many would speak for those with few, so that each variance is left as it is. variance_M: (..., M)."""
+    with many would determine the variance of those with few, so that each is left as it is. variance_M: (..., M)."""
     if len(set(seeds_M.tolist())) > 1:
         return variance_M
     weight_M = 3.0 / (2 * seeds_M - 1)
@@ -63,7 +63,7 @@ def moderated(variance_M: Floats, seeds_M: npt.NDArray[np.int64]) -> Floats:
 class Design:
     """Models with two seeds or more. items: N, where all runs know the same number of them; None: seeds alone.
 
-    The variance of a mean difference has two parts, from models drawn again and from items drawn again:
+    The variance of a mean difference has two parts, from training seeds and from test items:
     (s_a^2 / S_a + s_b^2 / S_b) + var(item differences) / N. The first is moderated.
     """
 
@@ -79,7 +79,7 @@ class Design:
         self.covariance_MM = np.zeros((len(samples), len(samples)))
         if self.items is not None:
             self.covariance_MM, interaction_M = _over_items(samples)
-            # two runs that disagree on items differ in their means by that much at least, whatever two means did
+            # runs that disagree on items vary at least this much in their means, even if the observed means agree
             variance_M = np.maximum(variance_M, interaction_M)
         self.variance_M = moderated(variance_M, self.seeds_M)
         self._draws, self._rng = draws, np.random.default_rng(seed)
@@ -98,7 +98,7 @@ class Design:
         return float(abs(self.mean_M[a] - self.mean_M[b]) / math.sqrt(self.variance(a, b)))
 
     def drawn_statistic(self, a: int, b: int | None = None) -> Floats:
-        """(D,) the same in each draw, between equal models; without b, of a's mean around its expectation."""
+        """(D,): the statistic in each draw, between equal models; without b, of a's mean around its expectation."""
         key = (min(a, b), max(a, b)) if b is not None else (a, None)
         if key not in self._drawn_statistics:
             mean_DM, variance_DM, factor_DLL = self._drawn

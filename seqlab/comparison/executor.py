@@ -24,9 +24,9 @@ _POLL_SECONDS = 0.2
 
 
 class Executor:
-    """Makes runs on this machine, one after the other, each in a process of its own: a crash takes one run, and peak
-    memory is a run's own. on_poll: called some times a second. lock: a file descriptor that each process inherits, so
-    that the comparison stays locked while one of them lives. on_end: called after each process."""
+    """Makes runs on this machine, one after the other, each in its own process: a crash ends one run only, and peak
+    memory is that of one run. on_poll: called several times a second. lock: a file descriptor that each process
+    inherits, so that the comparison stays locked while one of them lives. on_end: called after each process."""
 
     def __init__(
         self,
@@ -65,14 +65,14 @@ class Executor:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                # the command names the folder, or there is none
+                # the command names the config folder, if there is one
                 env={name: value for name, value in os.environ.items() if name != VARIABLE},
                 # a session of its own: Ctrl-C reaches it through us, exactly once
                 start_new_session=True,
                 # while it lives the comparison stays locked, even if we were killed
                 pass_fds=() if self.lock is None else (self.lock,),
             )
-            if self.stop_signal is not None:  # it came before there was a process to pass it on to
+            if self.stop_signal is not None:  # it came before the process existed
                 self.process.send_signal(self.stop_signal)
             try:
                 while self.process.poll() is None:

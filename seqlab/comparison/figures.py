@@ -72,7 +72,7 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
     naive = min(shown, key=lambda b: b.metrics[summary.primary].rank, default=None)
     level = naive.metrics[summary.primary].value if naive is not None else 0.0
     low, high = axes.get_ylim()
-    # one far away would press the curves flat
+    # a distant one would flatten the curves
     if naive is not None and low - 0.5 * (high - low) <= level <= high + 0.5 * (high - low):
         axes.axhline(level, color=SOFT, linewidth=1, linestyle=(0, (1, 2)), label=f"{naive.name} (test)")
     axes.set_xlabel(AXES[axis][1])

@@ -1,9 +1,9 @@
 """Floating-point operations of training, counted on real batches.
 
-torch's FlopCounterMode counts matrix products operator by operator. It has no formula for oneDNN's fused
-recurrent kernel nor for the CPU's attention, and takes them as free; these are the missing formulas. Counting is always
-done on the CPU: operations are the same on every device, and other devices have other kernels without a formula. A
-multiply-add is two operations; what is not a matrix product (gates, softmax, norms) is not counted, as usual.
+torch's FlopCounterMode counts matrix products operator by operator. It has no formula for oneDNN's fused recurrent
+kernel nor for the CPU's attention, and counts them as zero; these are the missing formulas. Counting is always done on
+the CPU: operations are the same on every device, and other devices have other kernels without a formula. A multiply-add
+is two operations; what is not a matrix product (gates, softmax, norms) is not counted, as usual.
 
 Shape letters: B batch, T time, S source time, D inputs, H hidden size, G = H times the number of gates, N heads,
 K width of a head.
@@ -30,7 +30,7 @@ def recurrent_layer_flops(input_TBD: Shape, weight_GD: Shape, weight_GH: Shape) 
 
 
 def recurrent_layer_backward_flops(input_TBD: Shape, weight_GD: Shape, weight_GH: Shape) -> int:
-    """The gradients of what came in and of the weights, each as dear as the forward; only the state before the
+    """The gradients of inputs and weights, each with as many operations as the forward pass; only the state before the
     first step, a constant, needs none."""
     rows = input_TBD[1]
     forward = recurrent_layer_flops(input_TBD, weight_GD, weight_GH)
@@ -58,7 +58,7 @@ def _cpu_attention(query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -
 
 
 def _cpu_attention_backward(_grad: Shape, query: Shape, key: Shape, value: Shape, *_: Any, **__: Any) -> int:
-    # two products a forward one; the scores, which the fused kernel does not keep, are not counted again
+    # two products for each of the forward pass; the fused kernel's recomputed scores are not counted
     return 2 * attention_flops(query, key, value)
 
 

@@ -11,9 +11,9 @@ Interval = tuple[float, float]
 
 
 def within_range(mean: float, margin: float, metric: Metric) -> Interval:
-    """mean +- margin, laid on the logit scale between two ends of the metric's range and on the log scale above one, so
-    that it ends inside (by the delta method the margin is divided by the scale's slope at the mean, which holds for
-    small steps only: neither end is further away than the margin)."""
+    """mean +- margin, computed on the logit scale if the metric's range has two ends, and on the log scale if it has
+    only a lower one, so that the interval stays inside. The scaled margin follows from the slope at the mean (delta
+    method), which holds for small margins only: neither end is further away than the margin."""
     ends, plain = _scaled(mean, margin, metric), (mean - margin, mean + margin)
     return max(ends[0], plain[0]), min(ends[1], plain[1])
 

@@ -1,4 +1,4 @@
-"""One run of a comparison: the command that makes it, and what its folder says of it."""
+"""One run of a comparison: the command that makes it, and its state as read from its folder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ Status = Literal["waiting", "running", "done", "failed"]
 class Job:
     """One run to be made in `folder`, and how far it is.
 
-    trial: the setting that tells it from other runs of its label, such as optim.learning_rate=0.01 in a search; ''
-    where the seed does. divergence_is_final: that it diverged is a result, and it is not made again. estimated_seconds:
-    of the whole run by the plan, 0 where that is unknown. resumed: the last process went on with what was there. load:
-    the machine's mean load average meanwhile. seconds: since it was started. code: its exit code. lines: what it has
-    logged so far.
+    trial: the setting that distinguishes it from other runs of its label, such as optim.learning_rate=0.01 in a search;
+    '' if the seed does. divergence_is_final: a diverged run is a result and is not repeated. estimated_seconds: of the
+    whole run, by the plan; 0 if unknown. resumed: whether the last process resumed the run. load: the machine's mean
+    load average during the run. seconds: since its start. code: its exit code. lines: what it has logged so far.
     """
 
     label: str
@@ -50,11 +49,11 @@ class Job:
 
     @property
     def name(self) -> str:
-        """What it is called where runs are listed."""
+        """Its name in lists of runs."""
         return f"{self.label}, {self.trial or f'seed {self.seed}'}"
 
     def command(self, *, resumed: bool) -> list[str]:
-        """The `seqlab train` that makes the run, or the `seqlab resume` that goes on with it."""
+        """The `seqlab train` that makes the run, or the `seqlab resume` that continues it."""
         where = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
         what = (
             ["resume", str(self.folder)] if resumed else ["train", *self.all_overrides(), "--folder", str(self.folder)]
@@ -68,26 +67,26 @@ class Job:
         return [*self.overrides, f"seed={self.seed}"]
 
     def is_complete(self) -> bool:
-        """Whether its result is there. Raises CheckpointError if it is that of other settings."""
+        """Whether it has its result. Raises CheckpointError if the folder's run has other settings."""
         if read_result(self.folder) is None:
             return False
         self._check_same()
         return True
 
     def is_started(self) -> bool:
-        """Whether a run of these settings has been started. Raises CheckpointError if it is one of other settings."""
+        """Whether it has been started. Raises CheckpointError if the folder's run has other settings."""
         if not (self.folder / "config.yaml").is_file():
             return False
         self._check_same()
         return True
 
     def is_resumable(self) -> bool:
-        """Whether a run of these settings was stopped half-way and can go on. One that diverged starts again: going on
-        past the batch at which it ended would make another run of it."""
+        """Whether it was stopped half-way and can be resumed. A diverged run starts again: continuing after the batch
+        at which it ended would be another run."""
         return self.is_started() and not self._diverged()
 
     def has_ended(self) -> bool:
-        """Whether there is nothing left to do: its result is there, or it has diverged and that is final. Sets status,
+        """Whether there is nothing left to do: it has its result, or it has diverged and that is final. Sets status,
         code and reason accordingly."""
         if self.is_complete():
             self.status = "done"
@@ -101,7 +100,7 @@ class Job:
             kept = checkpoints_in(self.folder / "checkpoints")
             return bool(kept and read_json(kept[-1] / STATE)["progress"].get("failed"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return False  # whether it can be read is for the run to say
+            return False  # the run itself reports that it cannot be read
 
     def _check_same(self) -> None:
         if read_overrides(self.folder) != self.all_overrides():
@@ -118,7 +117,7 @@ class Job:
         try:
             with (self.folder / "metrics.jsonl").open("rb") as file:
                 facts = os.fstat(file.fileno())
-                if facts.st_ino != self._file or facts.st_size < self._read:  # a run that goes on cuts its log back
+                if facts.st_ino != self._file or facts.st_size < self._read:  # a resumed run cuts its log back
                     self._file, self._read, self.lines = facts.st_ino, 0, []
                 file.seek(self._read)
                 complete, newline, _ = file.read().rpartition(b"\n")

@@ -60,7 +60,7 @@ def read_count(text: str, where: str) -> int:
     """`500k`, `1.5M`, `2e6` or a plain whole number."""
     found = _COUNT.fullmatch(text)
     if not found or (value := round(float(found["number"]) * _PREFIX[found["prefix"]])) < 1:
-        raise ConfigError(f"{where}: '{text}' is no count", "write 500000, 500k, 1.5M or 2e6")
+        raise ConfigError(f"{where}: '{text}' is not a count", "write 500000, 500k, 1.5M or 2e6")
     return value
 
 

@@ -159,11 +159,11 @@ def _differing_settings(configs: dict[str, RunConfig], variants: list[Variant], 
                 if key in may_differ:
                     notes.append(what + (f": {OTHER_ORDER}" if group == "task" else ""))
                 elif judged_alike:  # the same files under different names
-                    notes.append(f"{what}: the same data, metric and splits, by what the runs recorded")
+                    notes.append(f"{what}: the same data, metric and splits, as the runs recorded them")
                 else:
                     raise ConfigError(f"{what}: they would not be judged on the same data", "give all the same")
     if request.budget is not None or request.match is not None or request.tune is not None:
         notes += [
-            f"{v.label} is a run that existed: budget, match and search do not touch it" for v in variants if v.existing
+            f"{v.label} is an existing run: budget, match and search do not apply" for v in variants if v.existing
         ]
     return notes

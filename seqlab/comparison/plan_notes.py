@@ -1,4 +1,4 @@
-"""What a reader of a plan should know beforehand, in sentences; each of all models at once."""
+"""Notes on a plan for its reader, each about all models at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from seqlab.training.validation_time import slow_validation
 
 
 def busy_note(others: int) -> list[str]:
-    """Where other threads ran while steps are measured. others: how many."""
+    """A note if other threads ran while steps were measured. others: their number."""
     if others == 0:
         return []
     return [
@@ -28,7 +28,7 @@ def busy_note(others: int) -> list[str]:
 
 
 def warnings(candidates: Sequence[Candidate]) -> list[str]:
-    """What tasks warn of their data, each sentence once."""
+    """The tasks' warnings about their data, each once."""
     return list(dict.fromkeys(warning for candidate in candidates for warning in task_warnings(candidate.task)))
 
 
@@ -42,7 +42,7 @@ def training_notes(candidates: Sequence[Candidate], budget: Budget | None) -> li
             with torch.device("meta"):
                 network = new_network(config, task)
             remarks = list(shortened(network, task))
-            if budget is None and candidate.is_trained:  # what the config says is then all that ends a run
+            if budget is None and candidate.is_trained:  # then only the config ends a run
                 remarks += budgets(config, task, network)
             elif cuts_differ:
                 remarks += filter(None, [cut_note(config.trainer, task.longest())])
@@ -52,7 +52,7 @@ def training_notes(candidates: Sequence[Candidate], budget: Budget | None) -> li
 
 
 def order_note(candidates: Sequence[Candidate]) -> list[str]:
-    """Where training does not read the text in the same order for all: which models read it how."""
+    """A note on the order in which each model reads the text in training, if it is not the same for all."""
     by_order: dict[str, list[str]] = {}
     for candidate in candidates:
         with named(candidate.variant):
@@ -66,7 +66,7 @@ def order_note(candidates: Sequence[Candidate]) -> list[str]:
 
 
 def slow_validation_note(candidates: Sequence[Candidate]) -> list[str]:
-    """The first model whose validations take longer than its training, and the remedy."""
+    """A note on the first model whose validations take longer than its training, with the remedy."""
     for candidate in candidates:
         variant = candidate.variant
         if not candidate.is_trained or variant.probe is None or variant.max_steps is None:

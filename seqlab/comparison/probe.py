@@ -1,4 +1,4 @@
-"""What a model costs, measured on a few real steps before anything is trained."""
+"""The costs of a model, measured on a few real steps before anything is trained."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def competing_threads() -> int:
 def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     """Measure a model on a network of its own: the run itself starts from initial weights.
 
-    Raises NumericError where a step is not finite, ResourceError where memory does not suffice.
+    Raises NumericError if a step is not finite, ResourceError if memory does not suffice.
     """
     network = build_network(config, task, device)
     trainer: Trainer[Any] = Trainer(task, network, config.optim, config.trainer, device, seed=config.seed, folder=None)

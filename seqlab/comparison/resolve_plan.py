@@ -37,7 +37,7 @@ _OVERHEAD_SECONDS = 1.0  # of a run beside process, corpus, steps and evaluation
 
 
 def resolve_plan(plan: Plan, request: Request, configs: dict[str, RunConfig], config_dir: Path | None) -> Plan:
-    """The plan with everything that takes a model to decide. configs: of the variants, by label.
+    """The plan with everything that can only be decided with the models built. configs: of the variants, by label.
 
     Raises ConfigError for settings of which no model can be built, DataError for models that would not read the same
     text, and whatever else a model raises before its training.
@@ -72,7 +72,7 @@ def resolve_plan(plan: Plan, request: Request, configs: dict[str, RunConfig], co
 
 
 def match_sizes(candidates: Sequence[Candidate], match: Match | None) -> list[Candidate]:
-    """The models to be trained brought to the size asked for, by their settings. Every variant then knows its sizes.
+    """The candidates with the models to be trained set to the requested size, and every variant with its sizes.
 
     Raises ConfigError where no settings reach it, or where an override sets what matching solves for.
     """
@@ -91,8 +91,8 @@ def match_sizes(candidates: Sequence[Candidate], match: Match | None) -> list[Ca
 
 
 def check_models(candidates: Sequence[Candidate], threads: int) -> None:
-    """Everything that a run checks before training, once for all runs of a model; the promises of every model, also of
-    those that were trained before. threads: of this process."""
+    """Everything that a run checks before training, once for all runs of a model; for existing runs, their model's
+    contracts. threads: of this process."""
     for candidate in (candidate for candidate in candidates if candidate.is_trained):
         with named(candidate.variant):
             prepare(candidate.config, prepared_device(candidate.config, threads), candidate.task)
@@ -101,12 +101,12 @@ def check_models(candidates: Sequence[Candidate], threads: int) -> None:
 
 
 def measure(candidates: Sequence[Candidate], threads: int) -> tuple[list[Candidate], dict[str, str]]:
-    """(each with its probe, by label why some have none): what only this model cannot do is left to its runs to find
-    out. threads: of this process."""
+    """(each with its probe, the reasons by label why some have none): what fails for one model is left to its runs to
+    report. threads: of this process."""
     found: list[Candidate] = []
     unmeasured: dict[str, str] = {}
     for candidate in candidates:
-        # of a run that existed nothing but its measurement is missing, whatever happens
+        # for an existing run, any failure costs nothing but its measurement
         harmless = (NumericError, ResourceError) if candidate.is_trained else (SeqlabError,)
         with named(candidate.variant):
             try:
@@ -127,7 +127,7 @@ def _probe(candidate: Candidate, threads: int) -> Probe:
 
 
 def limit_steps(candidates: Sequence[Candidate], budget: Budget | None, unmeasured: dict[str, str]) -> list[Candidate]:
-    """The budget as steps of each model to be trained. unmeasured: why some have no probe.
+    """The candidates with the budget as steps of each model to be trained. unmeasured: why some have no probe.
 
     Raises ConfigError for a model that could not be measured, and for a budget of less than one step.
     """
@@ -138,7 +138,7 @@ def limit_steps(candidates: Sequence[Candidate], budget: Budget | None, unmeasur
         if candidate.is_trained:
             with named(candidate.variant):
                 if (measured := candidate.variant.probe) is None:
-                    raise ConfigError("a model that cannot be measured has no budget", unmeasured[candidate.label])
+                    raise ConfigError("a model that could not be measured has no budget", unmeasured[candidate.label])
                 candidate = candidate.with_overrides(*_limits(budget, measured, candidate))
         found.append(candidate)
     return found

@@ -39,8 +39,8 @@ def share_precision(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def share_device(candidates: Sequence[Candidate], threads: int) -> list[Candidate]:
-    """What `auto` chose for type, precision and threads as overrides: a restart on another machine must not go on with
-    another device. The first that leaves threads to `auto` chooses them for all that do. threads: of this process."""
+    """What `auto` chose for type, precision and threads as overrides: a restart on another machine must not continue
+    with another device. The first model with `auto` threads chooses them for all such. threads: of this process."""
     found: list[Candidate] = []
     chosen_threads: str | None = None
     for candidate in candidates:
@@ -69,7 +69,7 @@ def share_compilation(candidates: Sequence[Candidate], threads: int) -> list[Can
 
 
 def compiled_alike(candidates: Sequence[Candidate], worth_it: Mapping[str, bool]) -> list[Candidate]:
-    """All compiled or none: those left to `auto` are where every model is or should be. worth_it: by label, whether a
+    """All compiled or none: models on `auto` are compiled if every model is or should be. worth_it: by label, whether a
     model trained here is or should be compiled."""
     answer = "always" if all(worth_it.values()) else "never"
     return [
@@ -88,8 +88,8 @@ def prepared_device(config: RunConfig, threads: int) -> Device:
 
 
 def decided_device(candidate: Candidate, threads: int, *, compilation: bool) -> Device:
-    """The device with what was left to `auto` measured, compilation only if it is asked for. Where the model cannot be
-    trained for some steps, which its runs will find as well, nothing is measured."""
+    """The device with what was left to `auto` measured, compilation only if it is asked for. If the model cannot be
+    trained for some steps, which its runs will report as well, nothing is measured."""
     config, device = candidate.config, prepared_device(candidate.config, threads)
     if not compilation:
         config = replace(config, device=replace(config.device, compile="never"))

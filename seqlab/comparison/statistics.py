@@ -22,9 +22,9 @@ _DRAWS = 20_000
 class Difference:
     """How much better `first` is than `second` on average: positive is better, whatever the metric's direction.
 
-    seeds: runs of each that it rests on. items: how many the verdict generalises over; None: it is about seeds alone.
-    shared: seeds that both have; won, tied: of those. interval: 95 %, for this pair alone; None where nothing varies,
-    so that the sign test decides. p: two-sided, for this pair alone. p_corrected: for all pairs together.
+    seeds: the number of runs of each. items: how many test items the verdict generalises over; None: over seeds alone.
+    shared: seeds that both have; won, tied: how many of those. interval: 95 %, for this pair alone; None where nothing
+    varies, so that the sign test decides. p: two-sided, for this pair alone. p_corrected: for all pairs together.
     """
 
     first: str
@@ -59,10 +59,10 @@ def analyse(samples: Mapping[str, Sample], metric: Metric, *, draws: int = _DRAW
     """Intervals of every model and tests of every pair, in the order given. metric: its direction and range. seed: of
     the draws.
 
-    A difference divided by its standard error is compared with what it comes to between equal models in that many
-    draws, with every estimate made anew in each (`Design`); p is corrected for all pairs by Westfall and Young's
-    step-down procedure (1993). Pairs rest on as many seeds of each model: of models with more, those that all have
-    come first. With unequal numbers the wrong variance for the model with few would hide behind the one with many.
+    A difference divided by its standard error is compared with its values between equal models in `draws` draws, in
+    each of which every estimate is made anew (`Design`); p is corrected for all pairs by Westfall and Young's step-down
+    procedure (1993). Pairs rest on equally many seeds of each model: of models with more, first those that all have.
+    With unequal numbers, a wrong variance of the model with few seeds would be hidden by the model with many.
     """
     labels = [label for label, sample in samples.items() if len(sample.values) > 1]
     intervals: dict[str, Interval | None] = dict.fromkeys(samples)
@@ -96,7 +96,7 @@ def _mean(sample: Sample) -> float:
 
 
 def _tested(pairs: Sequence[Difference], labels: Sequence[str], design: Design, metric: Metric) -> list[Difference]:
-    """The pairs, and for those of which both models are in the design their intervals and p."""
+    """The pairs, with interval and p if both models are in the design."""
     found = list(pairs)
     tests = [place for place, pair in enumerate(pairs) if pair.first in labels and pair.second in labels]
     models = [(labels.index(pairs[place].first), labels.index(pairs[place].second)) for place in tests]

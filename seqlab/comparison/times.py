@@ -1,4 +1,4 @@
-"""What the runs of a comparison took beside their plan's estimate, and why, as far as that is known."""
+"""The time that runs took, compared with the plan's estimate, and the known reasons for a difference."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _BUSY = 1.2  # load for each core
 
 @dataclass(frozen=True)
 class ProcessTime:
-    """What one process of a run took. estimated: seconds of the whole run by the plan, 0 where they were unknown.
-    resumed: whether it went on with what another process had begun. load: the machine's load average meanwhile."""
+    """The time of one process of a run. estimated: seconds of the whole run by the plan, 0 if unknown. resumed: whether
+    it continued a run that another process had begun. load: the machine's load average during it."""
 
     run: str
     estimated: float
@@ -83,7 +83,7 @@ def read_times(folder: Path) -> list[ProcessTime]:
 
 
 def compare_times(plan: Plan, runs: Sequence[CompletedRun], taken: Sequence[ProcessTime], folder: Path) -> Times | None:
-    """Estimate and truth of all runs whose processes were timed; None where there is none."""
+    """Estimated and actual time of all runs whose processes were timed; None if there are none."""
     if not taken:
         return None
     by_run = {entry.run: entry.estimated for entry in taken}  # of a run that was resumed once
@@ -102,7 +102,7 @@ def compare_times(plan: Plan, runs: Sequence[CompletedRun], taken: Sequence[Proc
 def _by_part(
     plan: Plan, timed: Sequence[CompletedRun], taken: Sequence[ProcessTime], places: Mapping[str, CompletedRun]
 ) -> list[str]:
-    """How the compared runs divide into steps and the rest, beside the estimate."""
+    """How the runs' time divides into steps and the rest, compared with the estimate."""
     variants = {variant.label: variant for variant in plan.variants}
     steps = sum(float(run.result["seconds"]) for run in timed)
     whole = sum(entry.seconds for entry in taken if entry.run in places)

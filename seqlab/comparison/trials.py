@@ -14,8 +14,8 @@ _CARE = "read with care"
 
 
 class Trials:
-    """The search of one model: the given values; or `tune.count` around its own, a factor of two apart, and from the
-    best of them on as long as that lies at an edge, one at a time, `tune.extra` at most.
+    """The search of one model: the given values; or `tune.count` around its own, a factor of two apart, then, as long
+    as the best lies at an edge, one value beyond it at a time, `tune.extra` at most.
 
     validated: the values tried, in that order, each with its validation; None where training diverged or the metric is
     not finite, which is worse than everything, so that the search never goes beyond it. stop_reason: why no more is
@@ -31,7 +31,7 @@ class Trials:
 
     @property
     def best(self) -> str | None:
-        """The value that validated best so far; None if none came to a number."""
+        """The value that validated best so far; None if no validation was a number."""
         return choose((value, criterion) for value, criterion in self.validated.items() if criterion is not None)
 
     @property
@@ -67,8 +67,8 @@ class Trials:
 
 
 def initial_values(tune: Tuning, config: RunConfig, label: str) -> list[str]:
-    """The given values, or as many as asked for around the model's own, a factor of two apart. Raises ConfigError where
-    that is no positive number."""
+    """The given values, or as many as asked for around the model's own, a factor of two apart. Raises ConfigError if
+    that is not a positive number."""
     if tune.values:
         return [f"{value:g}" for value in tune.values]
     own = _own(tune, config)

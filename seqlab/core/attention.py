@@ -1,4 +1,4 @@
-"""What every module that attends promises, so that its weights can be drawn."""
+"""The interface of attention modules, through which their weights are drawn."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 
 class Attention(nn.Module):
-    """Attention of positions to positions, whose weights can be asked for.
+    """Base of attention modules whose weights can be computed.
 
-    across: whether it attends to another sequence than its own. causal: whether position t sees positions up to t only.
+    across: whether it attends to another sequence. causal: whether position t attends to positions up to t only.
     """
 
     across: bool = False
     causal: bool = False
     weights: Callable[..., Tensor]
-    """weight_BNTS, for N heads how much position t attends to position s, given the arguments of a `forward` that read
-    everything at once."""
+    """weight_BNTS: how much position t attends to position s in each of N heads. Takes the arguments of a `forward`
+    that reads the whole sequence at once."""

@@ -1,4 +1,4 @@
-"""What is reached without a network."""
+"""Baselines: what simple methods reach without a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqlab.core.offers import offers
 
 @dataclass(frozen=True)
 class Baseline:
-    """What is reached on a split without a network. `about`: how, in one line. metrics: by the names of the meter's."""
+    """What a simple method reaches on a split. about: the method, in one line. metrics: named as the meter's are."""
 
     name: str
     about: str
@@ -22,23 +22,23 @@ class Baseline:
 
 @runtime_checkable
 class BaselineSource(Protocol):
-    """A task that says what simple methods reach."""
+    """A task with baselines."""
 
     def baselines(self) -> Iterator[Baseline]:
-        """What simple methods reach on the test split, knowing the training split."""
+        """What simple methods, fitted on the training split, reach on the test split."""
 
 
 @runtime_checkable
 class ChanceLevel(Protocol):
-    """A task that says what is reached without learning anything."""
+    """A task that knows its chance level."""
 
     def chance(self, split: Split) -> Baseline:
-        """What is reached on a split without learning, as a classifier does that always gives the most frequent label,
-        or a language model for which every token is as likely. A run that is no better is warned of."""
+        """What is reached on a split without learning: by always predicting the most frequent label, say, or by giving
+        every token the same probability. A run that is no better gets a warning."""
 
 
 def baselines_of(task: object) -> Iterator[Baseline]:
-    """What simple methods reach on the test split, or at least chance; nothing where the task offers neither."""
+    """The task's baselines on the test split, else its chance level; nothing if it offers neither."""
     if offers(task, BaselineSource):
         yield from task.baselines()
     elif offers(task, ChanceLevel):

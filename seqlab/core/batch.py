@@ -28,7 +28,7 @@ class Batch:
 
     @property
     def scored(self) -> bool:
-        """Whether it has targets: without, it only moves the state on."""
+        """Whether it has targets; a batch without any only advances the state."""
         return self.target_count > 0
 
     @property
@@ -44,7 +44,7 @@ class Batch:
         def moved(value: Tensor) -> Tensor:
             if device.type != "cuda" or not value.is_cpu:
                 return value.to(device)
-            # a view of a longer text would be pinned with all that lies between its rows
+            # a view into a longer text would be pinned together with everything between its rows
             return value.contiguous().pin_memory().to(device, non_blocking=True)
 
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -61,10 +61,10 @@ BatchT = TypeVar("BatchT", bound=Batch)
 
 
 def targets_in(batches: Iterable[Batch]) -> int:
-    """The number of targets that are scored in all of them."""
+    """The number of scored targets in all batches."""
     return sum(batch.target_count for batch in batches)
 
 
 def positions_in(batches: Iterable[Batch]) -> int:
-    """The number of positions that are read in all of them, without padding: tokens, as budgets count them."""
+    """The number of positions read in all batches, without padding: tokens, as budgets count them."""
     return sum(batch.positions for batch in batches)

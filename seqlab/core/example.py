@@ -18,10 +18,10 @@ ReadT = TypeVar("ReadT", bound=Batch, covariant=True)
 class Example(Generic[BatchT]):
     """One text as a network reads it, for pictures.
 
-    batch: one row. tokens: those at each of its positions, as a person would write them. decoder_tokens: those that the
-    decoder reads, in a network that has one; predicted: what it then predicts, position by position. decoder: the
-    dotted name of the part of the network that reads `decoder_tokens`; every other part reads `tokens`. truncated: how
-    many tokens at the end of the text are not read, because the network was not trained to read so many at once.
+    batch: one row. tokens: the token at each position, as people write it. decoder_tokens: the tokens that the decoder
+    reads, if there is one; predicted: the token that it predicts after each. decoder: the dotted name of the part of
+    the network that reads `decoder_tokens`; every other part reads `tokens`. truncated: the number of tokens cut off at
+    the end of the text, because the network was not trained on texts of that length.
     """
 
     batch: BatchT
@@ -32,14 +32,14 @@ class Example(Generic[BatchT]):
     truncated: int = 0
 
     def tokens_of(self, module: str, positions: int) -> tuple[str, ...]:
-        """The tokens that a module of the network, by its dotted name, reads. Raises ConfigError where it reads another
-        number of positions."""
+        """The tokens that a module (given by its dotted name in the network) reads. Raises ConfigError if it reads
+        another number of positions."""
         decodes = bool(self.decoder_tokens) and f"{module}.".startswith(f"{self.decoder}.")
         tokens = self.decoder_tokens if decodes else self.tokens
         if len(tokens) != positions:
             raise ConfigError(
-                f"{module} reads {positions} positions, and the text has {len(tokens)}: which token is where is not "
-                "known",
+                f"{module} reads {positions} positions, and the text has {len(tokens)}: tokens cannot be matched "
+                "to positions",
                 "let the task's method example name the part that reads decoder_tokens: Example(decoder=NAME)",
             )
         return tokens
@@ -47,7 +47,7 @@ class Example(Generic[BatchT]):
 
 @runtime_checkable
 class ExampleReader(Protocol[BatchT]):
-    """A task whose networks can be watched while they read a text."""
+    """A task that can show how a network reads a text."""
 
     def example(self, network: Network[BatchT], text: str) -> Example[BatchT]:
         """How the network reads a text. Raises DataError for a text that cannot be read."""
@@ -55,15 +55,15 @@ class ExampleReader(Protocol[BatchT]):
 
 @runtime_checkable
 class ExampleSource(Protocol):
-    """A task that chooses a text of its own to be shown."""
+    """A task that can choose a text to show."""
 
     def example_text(self, length: int) -> str:
-        """A text of the validation split that is worth a picture, of about `length` tokens where it can be cut."""
+        """A text of the validation split that is worth showing, of about `length` tokens where texts can be cut."""
 
 
 @runtime_checkable
 class ContextSource(Protocol[ReadT]):
-    """A task whose targets can be predicted from contexts of any length, as those of a language model."""
+    """A task whose targets can be predicted from contexts of any length, such as a language model's."""
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[ReadT]:
         """Batches whose rows hold `steps` tokens of a split and one target, the token after the last. The targets are
@@ -71,15 +71,15 @@ class ContextSource(Protocol[ReadT]):
 
 
 def example_reader(task: object) -> ExampleReader[Any]:
-    """The task, if its networks can be watched; else ConfigError."""
-    return require(task, ExampleReader, "cannot be looked at", "a task offers it by its method example")
+    """The task, if it can show how a network reads a text; else ConfigError."""
+    return require(task, ExampleReader, "has no examples to inspect", "a task offers them by its method example")
 
 
 def example_source(task: object) -> ExampleSource:
     """The task, if it chooses a text; else ConfigError."""
-    return require(task, ExampleSource, "offers no text to look at", "give one: --text TEXT")
+    return require(task, ExampleSource, "has no example text of its own", "give one: --text TEXT")
 
 
 def context_source(task: object) -> ContextSource[Any]:
     """The task, if it has contexts of any length; else ConfigError."""
-    return require(task, ContextSource, "is no language model, which goes on from contexts of any length")
+    return require(task, ContextSource, "is no language model, which predicts from contexts of any length")

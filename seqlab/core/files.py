@@ -72,8 +72,8 @@ def write_text(path: Path, text: str) -> None:
 
 
 def writable(folder: Path, hint: str) -> Path:
-    """The folder, created if needed and checked to be writable: before the work rather than after it. Raises
-    ResourceError with this hint."""
+    """The folder, created if needed and checked to be writable before any work is done. Raises ResourceError with this
+    hint."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
@@ -112,5 +112,5 @@ def finite(value: Any) -> Any:
 
 
 def number_or_nan(value: float | None) -> float:
-    """A number as JSON gave it back: null stood for one that was not finite."""
+    """A number read from JSON, with nan for null, which stands for a number that was not finite."""
     return math.nan if value is None else float(value)

@@ -1,4 +1,4 @@
-"""What each item of a split adds to a metric, and how sure that makes it. N items, K numbers of each."""
+"""What each item of a split adds to a metric, and the metric's uncertainty. N items, K numbers of each."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class ItemSums:
     def item_values(self) -> Floats:
         """The metric item by item: jackknife pseudo-values N f(all) - (N - 1) f(all but one) (Tukey 1958).
 
-        Of a mean they are the items themselves. Of another function (BLEU, macro F1) they are what stands for the items
-        in a mean: their variance over N is the metric's variance over items.
+        For a mean they are the items' own values. For other metrics (BLEU, macro F1) they take the place of such
+        values: their variance over N estimates the metric's variance over items.
         """
         items, sums_K = len(self.sums_NK), self.sums_NK.sum(0)
         whole = self.aggregate(sums_K)
         if items < 2:
             return np.full(items, whole)
-        # most items add the same as another one, a right answer or a wrong one, and need not be left out again
+        # most items add the same as another one (a right answer or a wrong one): leave out one of each kind
         kinds_MK, kind_N = np.unique(self.sums_NK, axis=0, return_inverse=True)
         without_M = np.array([self.aggregate(sums_K - kind_K) for kind_K in kinds_MK])
         return np.asarray((items * whole - (items - 1) * without_M)[kind_N.reshape(-1)], dtype=np.float64)
@@ -47,11 +47,11 @@ def bootstrap_interval(
     statistics_NK: Floats, aggregate: Callable[[Floats], float], seed: int, replicates: int = 1000
 ) -> tuple[float, float]:
     """The percentile 95 % interval of aggregate(sum over items of their K statistics) (Efron 1979), expanded for few
-    items (Hesterberg 2015): as percentiles are to the normal distribution, so are these to Student's t with the
-    variance over N - 1. nan, nan for fewer than two items, which say nothing of others.
+    items (Hesterberg 2015): at percentiles that replace the normal distribution by Student's t and a variance over N by
+    one over N - 1. nan, nan for fewer than two items.
 
-    An item is the unit that is drawn again; every metric here is a function of sums over items, so one replicate costs
-    one row of counts times one matrix.
+    Items are resampled; since every metric is a function of sums over items, one replicate costs one row of counts
+    times one matrix.
     """
     from scipy.special import ndtr, stdtrit
 

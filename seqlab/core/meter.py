@@ -1,4 +1,4 @@
-"""What turns the batches of one evaluation into metrics."""
+"""Meters, which compute metrics from the batches of one evaluation."""
 
 from __future__ import annotations
 
@@ -16,51 +16,51 @@ from seqlab.core.results import Result
 
 
 class Meter(ABC, Generic[BatchT]):
-    """Gathers what the batches of one evaluation say and turns it into metrics."""
+    """Collects the results of one evaluation's batches and computes metrics from them."""
 
     primary: str
-    """The name of the metric that its task is judged by."""
+    """The name of the metric by which the task is judged."""
 
     @abstractmethod
     def update(self, batch: BatchT, output: StepOutput, network: Network[BatchT]) -> None:
-        """Take in one batch's result."""
+        """Add one batch's result."""
 
     @abstractmethod
     def compute(self) -> dict[str, Metric]:
-        """Every metric of what was taken in, by name."""
+        """Every metric over the batches added so far, by name."""
 
     def criterion(self) -> tuple[str, ...]:
-        """By which metrics two evaluations are told apart: the primary one, between equals the loss (where there is
-        one). Of two that are equal in all of them the newer is kept. core/metric.py is the rule."""
+        """The names of the metrics that decide which evaluation is better: the primary one, then the loss (if there is
+        one) to break ties. If all are equal, the newer evaluation is kept (core/metric.py)."""
         return (self.primary, "loss")
 
     def item_sums(self) -> ItemSums | None:
-        """What each item of the split adds to the primary metric, in the split's own order, which depends neither on
-        batches nor on the network: what models are compared by over items. None where it is no function of such sums.
+        """What each item of the split adds to the primary metric, for comparing models over items. Rows are in the
+        split's own order, which depends neither on batches nor on the network. None if it is no function of such sums.
         """
         return None
 
     def interval(self, seed: int) -> tuple[float, float]:
-        """The primary metric's 95 % bootstrap interval over items; nan, nan where there is none."""
+        """The primary metric's 95 % bootstrap interval over items; nan, nan if there is none."""
         sums = self.item_sums()
         return (math.nan, math.nan) if sums is None else sums.interval(seed)
 
     def details(self) -> dict[str, Any]:
-        """What belongs to the result but is no single figure: confusion counts, a metric's signature."""
+        """Parts of the stored result that are not a single figure: confusion counts, a metric's signature."""
         return {}
 
     def results(self) -> Iterator[Result]:
-        """The same for programs, typed: what views are drawn from. Each type at most once, but for Answered, which is
-        one item; items come in the split's order."""
+        """Typed results, from which views are drawn. Each type occurs at most once, except Answered: one for each item,
+        in the split's order."""
         return iter(())
 
     def items(self) -> Iterator[dict[str, Any]]:
-        """What was found for each item (a text, a pair, a stretch of characters), in the split's order: plain values
-        for tools."""
+        """The results of each item (a text, a pair, a window of text), in the split's order, as plain values for
+        tools."""
         return iter(())
 
     def tables(self) -> Iterator[Table]:
-        """What a person wants to see beside the metrics."""
+        """Tables that are printed below the metrics."""
         return iter(())
 
 

@@ -1,4 +1,4 @@
-"""Sequence models: what maps (B, T, D) to (B, T, D), and how a task uses it."""
+"""Sequence models, which map (B, T, D) to (B, T, D), and the roles in which tasks use them."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Memory(NamedTuple):
 
 
 def required(memory: Memory | None) -> Memory:
-    """What a CROSS_DECODER cannot do without; raises ValueError where it is not given."""
+    """The memory that a CROSS_DECODER must be given. Raises ValueError for None."""
     if memory is None:
         raise ValueError("a cross decoder needs the memory of its source")
     return memory
 
 
 class Step(Protocol):
-    """One position of every row: (y_BD, the state after it), given x_BD, or index_B into a table of inputs."""
+    """Reads one position of every row, x_BD or index_B into a table of inputs; returns (y_BD, the state after it)."""
 
     def __call__(self, x_B: Tensor, state: State, memory: Memory | None = None, /) -> tuple[Tensor, State]: ...
 
@@ -49,8 +49,8 @@ class SequenceModel(nn.Module, ABC):
     """Maps (B, T, D) to (B, T, D) and threads a State. Padding stands at the right of each row."""
 
     context: int | None = None
-    """The longest sequence that it can read at once; None: any. The network of a run is narrowed to what training
-    reaches (training/context.py): beyond that it has learned nothing."""
+    """The longest sequence that it can read at once; None: any. A run's network is limited to the positions that
+    training reaches (training/context.py): beyond them it has learned nothing."""
 
     @abstractmethod
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
@@ -69,8 +69,8 @@ class SequenceModel(nn.Module, ABC):
         return y_BTD[:, 0], state
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
-        """`step`, made ready for many calls in evaluation with the weights that the model now has: it may keep what it
-        made of them. Given every input that there can be, it takes their indices."""
+        """`step`, prepared for many calls in evaluation: it may keep values computed from the current weights. Given a
+        table of all possible inputs, it takes indices into it."""
         if inputs_VD is None:
             return self.step
         table_VD = inputs_VD
@@ -79,14 +79,13 @@ class SequenceModel(nn.Module, ABC):
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> dict[str, Tensor]:
-        """What can be looked at while it reads, by name and (B, T, ...) each: `hidden`, the values of its units, and
-        whatever else a family has, such as its gates. The arguments are those of `forward`, whose output is `hidden` by
-        default."""
+        """Values to inspect, by name, (B, T, ...) each: `hidden`, the values of its units, and others that a family
+        has, such as its gates. The arguments are those of `forward`, whose output is `hidden` by default."""
         y_BTD, _ = self(x_BTD, state, valid_BT=valid_BT, memory=memory)
         return {"hidden": y_BTD}
 
     def carries_state(self) -> bool:
-        """Whether training hands anything from one window of a text to the next."""
+        """Whether training passes a state from one window of a text to the next."""
         return any(True for _ in tensors(self.initial_state(1)))
 
     def encode(self, x_BSD: Tensor, valid_BS: Tensor) -> Memory:
@@ -125,11 +124,11 @@ class ModelConfig(ABC):
         """A new model, initialised from torch's current random state."""
 
     def dropout_layer(self) -> nn.Module:
-        """The dropout, of probability `dropout`, that suits what this family reads and gives: (B, T, D) to the same.
-        By default each element is dropped by itself (Srivastava 2014)."""
+        """The dropout layer that suits this family, (B, T, D) to (B, T, D), with probability `dropout`. By default each
+        element is dropped independently (Srivastava 2014)."""
         return nn.Dropout(self.dropout)
 
     def at_width(self, width: int) -> Iterator[Self]:
-        """These settings at another width, those that keep their proportions best first; none where the
-        family cannot have that width. What matching sizes searches through."""
+        """These settings at another width, those that keep their proportions best first; none if the family cannot have
+        that width. Size matching searches through them."""
         yield replace(self, width=width)

@@ -17,10 +17,10 @@ from seqlab.core.state import State
 
 @dataclass(frozen=True)
 class StepOutput:
-    """What a network says of one batch.
+    """A network's output for one batch.
 
     loss_sum: () nats, summed (not averaged) over the batch's scored targets.
-    state: what the network remembers after it.
+    state: the state after the batch.
     logits: the task's own scores, (B, T, V) or (B, C), for its meter.
     """
 
@@ -31,9 +31,9 @@ class StepOutput:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a network is made of, as modules or single parameters, each weight in one of them. embedding: what turns
-    tokens into vectors; body: what works on sequences; head: what makes scores of it. A weight that two of them share
-    counts where it is named first, in this order."""
+    """A network's modules or single parameters by purpose; together they hold every weight. embedding: turns tokens
+    into vectors; body: processes sequences; head: computes scores. A weight that several share counts in the first of
+    them."""
 
     embedding: tuple[nn.Module | nn.Parameter, ...]
     body: tuple[nn.Module | nn.Parameter, ...]
@@ -45,25 +45,25 @@ class Network(nn.Module, ABC, Generic[BatchT]):
 
     @abstractmethod
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
-        """The state at a batch that continues nothing. cached: for an evaluation, in which a model without recurrence
-        keeps what it has read, so that it can go on from batch to batch; never where gradients are wanted."""
+        """The state before a batch that does not continue another. cached: a model without recurrence keeps what it has
+        read, so that it can continue from batch to batch; for evaluation only, without gradients."""
 
     def carries_state(self) -> bool:
-        """Whether training hands a state from one batch to the next where the text goes on. A network that starts
+        """Whether training passes a state from one batch to the next where the text continues. A network that starts
         every batch afresh loses nothing when batches come in any order (Task.training_batches)."""
         return True
 
     @abstractmethod
     def forward(self, batch: BatchT, state: State) -> StepOutput:
-        """The summed loss of the batch, in nats and fp32 whatever the precision of the matmuls."""
+        """The summed loss of the batch, in nats and in fp32 whatever the precision of the matmuls."""
 
     def check_windows(self, steps: int) -> None:
         """Raise ConfigError, with the remedy, if this network cannot read sequences in windows of `steps`; by default
         it can."""
 
     def parts(self) -> Parts:
-        """What is counted, and matched in size, as what. By default embedding are the nn.Embedding modules outside
-        sequence models, body the sequence models, and head whatever is left: a network with another body says so."""
+        """The division by which parameters are counted and sizes matched. By default the nn.Embedding modules outside
+        sequence models are the embedding, the sequence models the body, and all other parameters the head."""
         body = [module for module in self.modules() if isinstance(module, SequenceModel)]
         embedding = list(self.embeddings().values())
         named = {id(p) for module in (*body, *embedding) for p in module.parameters()}
@@ -83,7 +83,7 @@ class Network(nn.Module, ABC, Generic[BatchT]):
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Without dropout, which would also draw from the generator that training goes on with; then as before."""
+    """Evaluation mode for a while: no dropout, which would also advance the random generator that training uses."""
     training = network.training
     network.eval()
     try:
@@ -94,10 +94,10 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Alphabet:
-    """What the tokens mean that a network writes, as their ids.
+    """The ids of the special tokens of a network that writes.
 
-    start: what the first token of a text is written after. end: the last one. pad: what fills a row after it.
-    undrawn: those that sampling never takes.
+    start: read before the first token. end: the last token of a text. pad: fills a row after its end. undrawn: never
+    sampled.
     """
 
     start: int
@@ -117,6 +117,6 @@ class GeneratingNetwork(Network[BatchT]):
 
     @abstractmethod
     def start(self, batch: BatchT, capacity: int) -> tuple[TokenStep, State]:
-        """(what writes one token after another in evaluation, the state before the first), given what `batch` asks
-        for: a prompt, or a source. The step is made ready with the weights that the network now has; a cache in the
-        state has room for `capacity` tokens that will be written."""
+        """(the step that writes one token after another in evaluation, the state before the first), for the prompt or
+        the source in `batch`. The step is prepared with the current weights; a cache in the state has room for
+        `capacity` tokens to be written."""

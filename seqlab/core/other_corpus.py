@@ -1,4 +1,4 @@
-"""What a network is worth on another corpus than its own."""
+"""Evaluation on a corpus other than the run's own."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from seqlab.core.task import Task, TaskConfig
 
 @runtime_checkable
 class OtherCorpora(Protocol[BatchT]):
-    """A task whose networks can be judged on other corpora too."""
+    """A task whose networks can be evaluated on other corpora too."""
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Task[BatchT]:
-        """The same task, vocabulary and labels, whose test split is the whole of another corpus: `where` names it as
-        task.corpus would, and `key` is the setting or option that did, for messages. config: the task's own, but for
-        its `reading_settings`. Its other splits cannot be asked for. Raises DataError for a corpus of another form."""
+        """The task with the same vocabulary and labels, whose test split is a whole other corpus: `where` names it as
+        task.corpus would; `key` is the setting or option that did, for messages. config: the task's own, except for its
+        `reading_settings`. Other splits are unavailable. Raises DataError for another format."""
 
 
 def with_test_corpus(task: Task[Any], where: str, key: str, config: TaskConfig) -> Task[Any]:
-    """The task with another corpus in place of its test split. Raises ConfigError for one that has no such thing, and
-    as the task does."""
-    lacks, remedy = "is judged on its own corpus alone", "a task offers others by its method with_test_corpus"
+    """The task with another corpus as its test split. Raises ConfigError if the task does not support this, and what
+    its method raises."""
+    lacks, remedy = "can be evaluated on its own corpus only", "a task allows others by its method with_test_corpus"
     other: OtherCorpora[Any] = require(task, OtherCorpora, lacks, remedy, about=f"{key}={where}: ")
     return other.with_test_corpus(where, key, config)

@@ -1,4 +1,4 @@
-"""What a network predicts for a text of the user's own."""
+"""Predictions for a user's texts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from seqlab.core.offers import offers, require
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationConfig:
-    """How a network is asked: each task takes what concerns it.
+    """How predictions are generated; each task uses the fields that apply to it.
 
-    length: tokens to write. temperature, top_k, top_p, seed: how they are drawn (decoding/sampling.py). beams,
+    length: tokens to write. temperature, top_k, top_p, seed: how they are sampled (decoding/sampling.py). beams,
     length_penalty: how the best sequence is searched (decoding/beam.py).
     """
 
@@ -41,7 +41,7 @@ class Prediction:
 
 @runtime_checkable
 class Predictor(Protocol[BatchT]):
-    """A task that answers texts of a user's own."""
+    """A task that makes predictions for a user's texts."""
 
     def predict(self, network: Network[BatchT], text: str, generation: GenerationConfig) -> Prediction:
         """The network's prediction for the text. Raises DataError for a text that cannot be read."""
@@ -49,19 +49,19 @@ class Predictor(Protocol[BatchT]):
 
 @runtime_checkable
 class StreamingPredictor(Protocol[BatchT]):
-    """A Predictor that does not wait for the end of its answer."""
+    """A Predictor that can also give its prediction in pieces."""
 
     def stream(self, network: Network[BatchT], text: str, generation: GenerationConfig) -> Iterator[str]:
-        """What `predict` gives as text, in pieces as they come."""
+        """The text of `predict`, in pieces as they are generated."""
 
 
 def predictor(task: object) -> Predictor[Any]:
-    """The task, if it has predictions; else ConfigError."""
-    return require(task, Predictor, "has no predictions", "a task offers them by its method predict")
+    """The task, if it makes predictions; else ConfigError."""
+    return require(task, Predictor, "makes no predictions", "a task offers them by its method predict")
 
 
 def stream(task: object, network: Network[Any], text: str, generation: GenerationConfig) -> Iterator[str]:
-    """The prediction for a text in pieces, for people: as they come, or whole where the task cannot do so."""
+    """The text of a prediction in pieces as they are generated, or whole if the task does not stream."""
     if offers(task, StreamingPredictor):
         yield from task.stream(network, text, generation)
     else:

@@ -1,4 +1,4 @@
-"""What an evaluation finds beside single figures, typed: Meter.results gives it, and views ask for it by type.
+"""Typed results of an evaluation beside its metrics: Meter.results gives them, and views select them by type.
 
 C labels.
 """
@@ -37,8 +37,8 @@ class LengthGroup:
 
 @dataclass(frozen=True)
 class ByLength:
-    """The metrics of groups of items, shortest first. of, unit: whose length that is, and in what ("source",
-    "characters"). metric: the one of each group's metrics that is drawn; name: what people call it."""
+    """The metrics of groups of items, shortest first. of, unit: what is measured, and in what unit ("source",
+    "characters"). metric: which of each group's metrics is drawn; name: its name for people."""
 
     of: str
     unit: str

@@ -1,7 +1,7 @@
 """A corpus with its splits, the network that fits it, and its metrics.
 
-A task has four methods: batches, build_network, meter and describe. The others have defaults that do. What a task may
-offer beside that is said by protocols: prediction.py, example.py, baseline.py, other_corpus.py.
+A task has four methods: batches, build_network, meter and describe. The others have working defaults. Optional
+abilities are protocols: prediction.py, example.py, baseline.py, other_corpus.py.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Task(ABC, Generic[BatchT]):
 
     @abstractmethod
     def describe(self) -> Mapping[str, int | str]:
-        """What a reader should know of the data: sizes, vocabulary, what was skipped."""
+        """What a reader should know about the data: sizes, vocabulary, what was skipped."""
 
     # --- what the data are ---------------------------------------------------------------------------
 
@@ -53,12 +53,12 @@ class Task(ABC, Generic[BatchT]):
 
     @cached_property
     def data_sha256(self) -> str:
-        """Digest of what the task read, for environment.json; of its batches, unless a task says it better."""
+        """Digest of the data that the task read, for environment.json; by default of its batches."""
         return self._sha256(_SPLITS)
 
     def heldout_sha256(self) -> str:
-        """Digest of the validation and test splits; only runs with the same one are ranked beside each other. Of their
-        batches, unless a task says it better: by texts, which neither batch sizes nor a vocabulary change."""
+        """Digest of the validation and test splits; only runs with the same one are ranked together. By default of
+        their batches; a digest of the texts is better, since it depends neither on batch sizes nor on a vocabulary."""
         return self._sha256(HELD_OUT)
 
     def _sha256(self, splits: Iterable[Split]) -> str:
@@ -71,27 +71,27 @@ class Task(ABC, Generic[BatchT]):
         return digest.hexdigest()
 
     def vocabulary(self) -> Iterable[str]:
-        """Every token and label in the order of ids: what a network's weights are about. By default the rows of its
+        """Every token and label in the order of ids, to which a network's weights refer. By default the rows of its
         embeddings, one table after the other."""
         return chain.from_iterable(self.embedding_tokens().values())
 
     def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
         """What each row of the network's embeddings stands for, by the names that Network.embeddings gives them; by
-        default that of none is known."""
+        default none is known."""
         return {}
 
     def stored_vocabulary(self) -> Mapping[str, Any] | None:
-        """What a network of this task needs of the corpus: vocabularies, labels, plain values that JSON can hold. It is
-        kept in each run, for TaskConfig.restore. None: the task cannot be without its corpus."""
+        """What a network of this task needs from the corpus: vocabularies, labels, as plain values that JSON can hold.
+        Each run stores it, for TaskConfig.restore. None: the task cannot be made without its corpus."""
         return None
 
     def warnings(self) -> Iterable[str]:
-        """What in the data makes its figures mean less than they seem to: plain sentences, each with its remedy. Shown
+        """Reasons in the data why figures mean less than they seem to: plain sentences, each with its remedy. Shown
         before training, in train.log, in result.json and in a comparison's notes; none by default."""
         return ()
 
     def longest(self) -> int:
-        """The most positions that any sequence of any batch has; by default as its batches say, all read once."""
+        """The most positions of any sequence of any batch; by default all batches are read once to find it."""
         return self._longest
 
     @cached_property
@@ -99,15 +99,15 @@ class Task(ABC, Generic[BatchT]):
         return max(_positions(batch) for split in _SPLITS for batch in self.batches(split, 0))
 
     def trained_positions(self, part: str) -> int:
-        """The most positions that a whole training sequence gives to the sequence model that stands in the network
-        under this dotted name. By default longest()."""
+        """The most positions that the sequence model with this dotted name in the network reads of one training
+        sequence. By default longest()."""
         return self.longest()
 
     # --- in which order, and how much at once --------------------------------------------------------
 
     def training_batches(self, network: Network[BatchT], seed: int) -> Iterator[BatchT]:
         """One pass over the training split in the order that suits the network. Whatever the order, the same text is
-        read: each target once, and as many in a batch."""
+        read: each target once, and equally many in a batch."""
         return self.batches("train", seed)
 
     def training_order(self, network: Network[BatchT]) -> str:
@@ -115,16 +115,17 @@ class Task(ABC, Generic[BatchT]):
         return ""
 
     def validation_batches(self) -> Iterator[BatchT]:
-        """What is validated on in training: always the same, the whole split unless the task was asked for a part. The
-        figures at the end are of whole splits."""
+        """The batches of each validation during training: the whole split, unless a setting of the task selects a part.
+        Final figures are of whole splits."""
         return self.batches("validation", 0)
 
     def shorter_validation(self, share: float) -> str | None:
-        """The override, KEY=VALUE, that leaves about this share of a validation in training; None if there is none."""
+        """The override, KEY=VALUE, that reduces validation during training to about this share; None if there is
+        none."""
         return None
 
     window_setting: ClassVar[str] = ""
-    """The setting, if there is one, that says how long the sequences of a batch are: task.window, say."""
+    """The setting, if there is one, that gives the length of a batch's sequences, such as task.window."""
 
     def longest_window(self) -> int:
         """The most positions that a window may have; by default longest()."""
@@ -147,25 +148,25 @@ class Task(ABC, Generic[BatchT]):
     # --- for people ----------------------------------------------------------------------------------
 
     def samples(self, network: Network[BatchT], seed: int) -> str:
-        """What the network makes of some of the validation split: it is shown while it trains. Nothing by default."""
+        """The network's output for a few items of the validation split, shown during training. Nothing by default."""
         return ""
 
     continues_texts: ClassVar[bool] = False
-    """Whether a prediction goes on where the text that it was made for ends."""
+    """Whether a prediction continues the text that it was made for."""
 
     generation_options: ClassVar[tuple[str, ...]] = ()
     """The fields of GenerationConfig that change what `predict` gives; the command line refuses the other options."""
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        """What of a text training did not know, each once, in its order."""
+        """The tokens of a text that are unknown, because training did not have them: each once, in order."""
         return ()
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        """How many tokens of a split training did not know, and of how many, by what they are: {"words": (3, 100)}."""
+        """How many tokens of a split are unknown, and of how many, by kind of token: {"words": (3, 100)}."""
         return {}
 
     def unread(self, text: str) -> str:
-        """What of a text is too long to be read, for people; nothing where it is read whole."""
+        """A note for people on what of a text is too long to be read; "" if it is read whole."""
         return ""
 
 
@@ -188,15 +189,14 @@ class TaskConfig(ABC):
     reading_settings: ClassVar[tuple[str, ...]] = ()
 
     before: ClassVar[Mapping[str, Any]] = {}
-    """What runs that were stored before a setting existed had in its place, where that is not today's default."""
+    """For runs stored before a setting existed: its value then, where that is not today's default."""
 
     @abstractmethod
     def build(self) -> Task[Any]:
-        """Read the corpus and make the task. Raises DataError where the corpus does not fit."""
+        """Read the corpus and make the task. Raises DataError if the corpus does not fit."""
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Task[Any] | None:
         """The task of a stored run, made from its `stored_vocabulary`. `read` makes it from the corpus, checked to be
-        the one that the run was trained on: to be called once something is asked for that only the corpus knows (see
-        data/restored.py). None: it cannot be made so. Raises ValueError, KeyError or TypeError for a vocabulary that
-        is none."""
+        the one that the run was trained on; call it only when something needs the corpus (see data/restored.py). None:
+        the task always needs its corpus. Raises ValueError, KeyError or TypeError for an invalid vocabulary."""
         return None

@@ -104,7 +104,7 @@ def split_read_pairs(
     all_translations: bool,
     deduplicate: bool,
 ) -> PairSplits:
-    """The same of what was read, with the facts and warnings of each file. Raises DataError where a split would be
+    """The same for pairs read from files, with each file's facts and warnings. Raises DataError if a split would be
     empty."""
     splits = split_pairs(
         found.pairs,
@@ -126,8 +126,7 @@ def split_read_pairs(
 
 
 def read_whole(where: str, key: str) -> list[Pair]:
-    """Every pair of a file that has both sides; what its warnings say is logged. Raises DataError where there is
-    none."""
+    """Every pair of a file that has both sides; the file's warnings are logged. Raises DataError if there is none."""
     found = read_pairs(where, key)
     pairs, warning = with_both_sides(found.pairs, f"{key}={where}")
     if not pairs:

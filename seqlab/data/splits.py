@@ -1,4 +1,4 @@
-"""Validation and test splits from files of their own, and cutting splits from a corpus."""
+"""Validation and test splits from separate files, and cutting splits from a corpus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 @config_dataclass(frozen=True, kw_only=True)
 class SplitCorpora:
-    """Settings of a task whose validation and test splits may come from files of their own.
+    """Settings of a task whose validation and test splits may come from separate files.
 
     validation_corpus, test_corpus: a file in the format of corpus, used whole; null: a share of the corpus. The share
     of the corpus that a file replaces is used for training.

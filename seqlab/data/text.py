@@ -36,6 +36,6 @@ def lines_of(text: str) -> list[str]:
 
 
 def middle_of(text: str, length: int) -> str:
-    """So many characters from the middle of a text, from where a line begins."""
+    """`length` characters from the middle of a text, starting at the beginning of a line."""
     start = max(0, (len(text) - length) // 2)
     return text[1 + text.rfind("\n", 0, start) :][:length]

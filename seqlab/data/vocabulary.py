@@ -102,7 +102,7 @@ class HasUnknown(Protocol):
     """A split as ids."""
 
     def unknown(self, unit: Unit) -> dict[str, UnknownTokens]:
-        """The tokens that training does not know, by what they are: words, source words, ..."""
+        """The tokens that are not in training, by kind: words, source words, ..."""
 
 
 def unknown_in(encoded: HasUnknown, unit: Unit) -> dict[str, tuple[int, int]]:
@@ -111,7 +111,7 @@ def unknown_in(encoded: HasUnknown, unit: Unit) -> dict[str, tuple[int, int]]:
 
 
 def held_out_unknown(encoded: Mapping[Split, HasUnknown], unit: Unit) -> dict[str, UnknownTokens]:
-    """The unknown tokens of test and validation, by what and where they are: "words of test"."""
+    """The unknown tokens of test and validation, by kind and split: "words of test"."""
     return {
         f"{what} of {split}": tokens
         for split in reversed(HELD_OUT)
@@ -120,7 +120,7 @@ def held_out_unknown(encoded: Mapping[Split, HasUnknown], unit: Unit) -> dict[st
 
 
 def unknown_facts(unknown: Mapping[str, UnknownTokens]) -> dict[str, str]:
-    """Facts about unknown tokens, where there are any. Keys say of what, e.g. `words of test`."""
+    """Facts about unknown tokens, if there are any, by kind and split, e.g. `words of test`."""
     return {f"{what} not in training": str(tokens) for what, tokens in unknown.items() if tokens.count}
 
 

@@ -1,1 +1,1 @@
-"""How networks write: sampling, greedy search and beam search, for every family."""
+"""Decoding: sampling, greedy search and beam search, for every family."""

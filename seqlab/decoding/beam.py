@@ -20,18 +20,18 @@ def beam_search(
     beams: int,
     length_penalty: float = 0.0,
 ) -> Tensor:
-    """The best of `beams` continuations that are followed at once, (B, T <= length), padding after its end.
+    """The best sequence that beam search finds for each row, (B, T <= length), with padding after its end.
 
     At each step the K likeliest of all continuations of a row's K beams are kept; one that has ended keeps its place
-    and its score. Of those left at the end the one with the highest log P / ((5 + T) / 6)^length_penalty is taken (Wu
-    2016, equation 14): 0 compares the probabilities themselves, which favours what is short. With one beam it is the
-    greedy search; with as many as there are sequences it is exhaustive. Rows do not see each other.
+    and its score. At the end, the beam with the highest log P / ((5 + T) / 6)^length_penalty is taken (Wu 2016,
+    equation 14); a penalty of 0 compares probabilities, which favours short sequences. One beam is greedy search; as
+    many beams as there are sequences make it exhaustive. Rows are independent.
     """
     rows, device, alphabet = len(first_B), first_B.device, network.alphabet
     if beams < 1:
-        raise ConfigError(f"a beam of {beams} follows nothing", "give it 1 or more")
+        raise ConfigError(f"beam search needs at least one beam, not {beams}", "give it 1 or more")
     tokens_BKT = torch.full((rows, beams, 0), alphabet.pad, device=device)
-    # at first all beams of a row are the same one: only the first may go on
+    # at first all beams of a row are identical: only the first may be continued
     score_BK = torch.full((rows, beams), float("-inf"), device=device)
     score_BK[:, 0] = 0.0
     done_BK = torch.zeros(rows, beams, dtype=torch.bool, device=device)
@@ -44,7 +44,7 @@ def beam_search(
         for _ in range(length):
             logits_NV, state = step(token_BK.flatten(), state)
             log_probability_BKV = logits_NV.float().log_softmax(-1).view(rows, beams, -1)
-            # what has ended goes on with padding alone, at no cost
+            # a beam that has ended continues with padding only, at no cost
             log_probability_BKV = log_probability_BKV.masked_fill(done_BK[..., None], float("-inf"))
             log_probability_BKV[..., alphabet.pad] = torch.where(done_BK, 0.0, log_probability_BKV[..., alphabet.pad])
             vocabulary = log_probability_BKV.shape[-1]

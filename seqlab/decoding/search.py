@@ -18,8 +18,8 @@ _GREEDY = GenerationConfig()
 def best_sequence(
     network: Network[BatchT], batch: BatchT, length: int, generation: GenerationConfig = _GREEDY
 ) -> Tensor:
-    """(B, T <= length) tokens for each row of the batch, each row up to its end. Of `generation` beams and
-    length_penalty count."""
+    """The tokens for each row of the batch, (B, T <= length), each row up to its end. Uses `beams` and `length_penalty`
+    of `generation`."""
     if not isinstance(network, GeneratingNetwork):
         raise TypeError("a network that can write is needed")
     device = next(network.parameters()).device

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def render(template: str, **values: Any) -> str:
-    """The page that this folder's template makes of the values; everything in them is escaped that is no Markup."""
+    """The page from one of this folder's templates and the values, in which everything but Markup is escaped."""
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     here = files("seqlab.drawing")

@@ -35,10 +35,10 @@ _LIGHT, _DARK = ("#1d2125", "#ffffff"), ("#e6e9ec", "#15181b")
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture, drawn when it is wanted.
+    """One picture, drawn on demand.
 
-    name: of its files. about: how to read it, one paragraph. draw: fills a figure of `width` by `height` inches.
-    data: the numbers that are drawn, plain values. tables: what belongs to it and is better read than seen.
+    name: of its files. about: how to read it, one paragraph. draw: fills a figure of `width` by `height` inches. data:
+    the numbers that are drawn, as plain values. tables: further numbers, better read than drawn.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Picture:
 
     @cached_property
     def svg(self) -> str:
-        """The picture to stand inside a page: no background, and ink that takes the page's colour, light or dark."""
+        """The picture for embedding in a page: no background, and ink in the page's colour, light or dark."""
         text = self._drawn("#000000", "none", format="svg", metadata={"Date": None}).decode("utf-8")
         # ids that do not clash with those of other pictures
         text = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{self.name}-", text[text.index("<svg") :])
@@ -81,7 +81,7 @@ class Picture:
         (folder / f"{self.name}.svg").write_text(f"{head}>{style}{rest}", encoding="utf-8")
 
     def figure(self) -> Figure:
-        """The picture as matplotlib's, on white, to be changed and saved."""
+        """The picture as a matplotlib figure, on white, to be changed and saved."""
         with self._drawing(*_LIGHT) as made:
             made.draw_without_rendering()
         return made
@@ -97,7 +97,7 @@ class Picture:
 
     @contextmanager
     def _drawing(self, ink: str, paper: str) -> Iterator[Figure]:
-        """The figure, while its style lasts: ticks take their colours when they are laid out, which is on saving."""
+        """The figure within its style, which must last until saving: only then are ticks laid out and coloured."""
         from matplotlib.figure import Figure
 
         with _style(ink, paper, self.name), warnings.catch_warnings():
@@ -141,18 +141,18 @@ def _style(ink: str, paper: str, name: str) -> AbstractContextManager[None]:
 
 
 def plain(text: str) -> str:
-    """Text in which a dollar sign starts no formula, and nothing is unprintable: an SVG must hold no such thing."""
+    """The text with dollar signs escaped (no formulas) and no unprintable characters, which an SVG must not contain."""
     return printable(text).replace("$", r"\$")
 
 
 def legend(text: str) -> str:
-    """The same where it names a curve: matplotlib leaves out what begins with an underscore."""
+    """The same for a curve's label: matplotlib omits labels that begin with an underscore."""
     return plain(text).lstrip("_") or "?"
 
 
 @cache
 def _families() -> list[str]:
-    """Fonts to look for a character in, one after the other: those of a list that this machine has."""
+    """The fonts in which a character is looked up, in order: those of our list that this machine has."""
     from matplotlib.font_manager import fontManager
 
     there = {font.name for font in fontManager.ttflist}

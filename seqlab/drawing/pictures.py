@@ -1,4 +1,4 @@
-"""Several pictures with what each means, for a page and for a notebook."""
+"""Several pictures with their explanations, for a page and for a notebook."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Pictures(tuple[Picture, ...]):
 
 
 def for_page(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
-    """What pictures.html.j2 shows of them."""
+    """The pictures as values for pictures.html.j2."""
     from markupsafe import Markup
 
     return [
@@ -37,7 +37,7 @@ def for_page(pictures: Iterable[Picture]) -> list[dict[str, Any]]:
             "name": picture.name,
             "title": picture.title,
             "about": picture.about,
-            # our own drawing: whatever text a user put into it matplotlib has escaped
+            # safe: our own drawing, in which matplotlib has escaped any text of the user's
             "svg": Markup(picture.svg),
             "tables": [_cells(table) for table in picture.tables],
         }

@@ -13,9 +13,8 @@ _MOST_LABELS = 7  # more do not fit beside an axis of some inches
 
 
 def log_scale(axes: Axes, values: Iterable[float]) -> None:
-    """Make y logarithmic for what of these values is finite and above zero, and room around them; where there is none,
-    as with nothing but zeros, the axis is left without a scale. Decades are labelled; what lies between them only where
-    there are less than two."""
+    """Make the y axis logarithmic, with room around those values that are finite and above zero; if there are none, the
+    axis gets no scale. Decades are labelled; if there are fewer than two, values between them too."""
     from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, LogLocator, NullFormatter
 
     there = [value for value in values if math.isfinite(value) and value > 0]
@@ -27,7 +26,7 @@ def log_scale(axes: Axes, values: Iterable[float]) -> None:
     axes.set_ylim(low / 1.6, high * 1.6)
     few = high / low < 100
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,), numticks=_MOST_LABELS))
-    # 0.001 to 1000 as they are spoken, what is far out by its exponent
+    # plain numbers from 0.001 to 1000, exponents beyond
     spoken = low > 1e-3 and high < 1e4
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}") if spoken else LogFormatterMathtext())
     axes.yaxis.set_minor_formatter(NullFormatter())

@@ -65,8 +65,8 @@ def spread(weight_NTS: Floats) -> Floats:
 
 
 def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
-    """A picture of each attention while the network reads a text, or one that the task chooses: attention to another
-    sequence first, then in the order of layers; none where the network has no attention."""
+    """A picture of each attention module while the network reads a text (by default one that the task chooses):
+    attention to another sequence first, then in the order of layers; none if the network has no attention."""
     if text is None:
         text = example_source(task).example_text(min(_TOKENS, context_of(network) or task.longest()))
     example = example_reader(task).example(network, text)
@@ -76,11 +76,10 @@ def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[
 
 
 def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
-    """The values of a model's setting `attention`, if it has such a choice, with which its network for the task has
-    one."""
+    """Those values of the model's setting `attention`, if it has that setting, with which its network has attention."""
     found = []
     for kind in get_args(get_type_hints(type(config)).get("attention")):
-        with suppress(SeqlabError, ValueError):  # what does not go with the other settings is no remedy
+        with suppress(SeqlabError, ValueError):  # a value that contradicts other settings is no remedy
             network = task.build_network(replace(cast("Any", config), attention=kind))
             if any(isinstance(module, Attention) for module in network.modules()):
                 found.append(str(kind))

@@ -23,7 +23,7 @@ _ABOUT = (
 
 
 def bottleneck(runs: Sequence[InspectedRun]) -> list[Picture]:
-    """The view of one run, or of several beside each other (one with attention, one without)."""
+    """The view of one run, or of several in one picture (one with attention, one without)."""
     check_same_data(runs)
     measured = []
     for run in runs:
@@ -37,7 +37,7 @@ def bottleneck(runs: Sequence[InspectedRun]) -> list[Picture]:
         axes = figure.subplots()
         for index, (run, by_length) in enumerate(zip(runs, measured, strict=True)):
             groups = by_length.groups
-            # beside each other where the groups are the same
+            # side by side, where the groups are the same
             place = [position + 0.08 * (index - (len(measured) - 1) / 2) for position in range(len(groups))]
             value = [group.metrics[by_length.metric].value for group in groups]
             low = [max(0.0, one - group.interval[0]) for one, group in zip(value, groups, strict=True)]

@@ -23,11 +23,11 @@ _log = logging.getLogger("seqlab")
 
 class Gallery:
     """An Observer that shows more than figures: the gradient's norm in each layer with each log line, a sample at each
-    validation, and at the 1st, 2nd, 4th, 8th, ... of them the weights' histograms and the first attention map, or what
-    hidden units do.
+    validation, and at the 1st, 2nd, 4th, 8th, ... of them the weights' histograms and the first attention map, or the
+    hidden units.
 
-    Training goes on as if it had not been there: it draws from generators of its own. What cannot be shown is logged
-    once in train.log, and ends nothing.
+    Training is not affected: it draws from generators of its own. What cannot be shown is named once in train.log, and
+    training continues.
     """
 
     def __init__(self, trainer: Trainer[Any], recorder: Recorder, seed: int) -> None:
@@ -61,7 +61,7 @@ class Gallery:
             show(step)
         except Interrupted:
             raise
-        except Exception as error:  # whatever it is: a picture is not worth a run
+        except Exception as error:  # a failing picture must not end a run
             self.failed.add(what)
             _log.warning("TensorBoard goes without %s: %s", what, " ".join(str(error).split())[:200])
 

@@ -52,7 +52,7 @@ def vectors_of(task: Task[Any], network: Network[Any]) -> Iterator[Vectors]:
         if len(tokens) != table.num_embeddings:
             raise ConfigError(
                 f"the embedding {name} has {table.num_embeddings} rows, and the task names {len(tokens)} of them",
-                "mend the task's method embedding_tokens",
+                "correct the task's method embedding_tokens",
             )
         rows = [row for row, token in enumerate(tokens) if token not in SPECIALS]
         vector_VD = np.asarray(table.weight.detach()[rows].cpu().double())
@@ -118,8 +118,8 @@ def _picture(vectors: Vectors) -> Picture:
 
 
 def write_projector(found: Mapping[str, Iterable[Vectors]], folder: Path) -> None:
-    """What TensorBoard's projector reads in `folder`, for networks by name: vectors, their labels, and a file that
-    names both."""
+    """Write the files of TensorBoard's projector into `folder`, for networks by name: vectors, their labels, and a file
+    that names both."""
     from google.protobuf import text_format
     from tensorboard.plugins.projector import ProjectorConfig
 

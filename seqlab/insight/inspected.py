@@ -1,4 +1,4 @@
-"""Stored runs to be looked at, and what every view of them asks."""
+"""Stored runs for inspection, and what every view needs of them."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ class InspectedRun:
 
     @cached_property
     def validated(self) -> Meter[Any]:
-        """What it reaches on the validation split: pictures help to choose what to try next, so test is not in them."""
+        """Its evaluation on the validation split: pictures help to choose what to try next, so they never show test."""
         meter = self.evaluate(self.task.batches("validation", 0))
         metrics = meter.compute()
         judged = (metrics[name].value for name in (meter.primary, "loss") if name in metrics)
-        if any(map(math.isnan, judged)):  # whatever it predicts is chance
+        if any(map(math.isnan, judged)):  # its predictions mean nothing
             raise NumericError("its validation loss is not a number", "its weights have diverged: train it again")
         return meter
 
     def evaluate(self, batches: Iterable[Any]) -> Meter[Any]:
-        """What it reaches on batches of the validation split."""
+        """Its evaluation on batches of the validation split."""
         config = replace(self.config.device, type="cpu", precision="fp32", compile="never")
         device = resolve_device(config, deterministic=False)
         return evaluate(self.network, batches, self.task.meter("validation"), device)
 
     def results(self, kind: type[ResultT]) -> list[ResultT]:
-        """What the task's meter gives of this type for the validation split (core/results.py)."""
+        """The results of this type on the validation split (core/results.py)."""
         return [result for result in self.validated.results() if isinstance(result, kind)]
 
 
 def for_each(runs: Sequence[InspectedRun], draw: Callable[[InspectedRun], Sequence[Picture]]) -> list[Picture]:
-    """The pictures of each run by itself; where there are several, names and titles say whose they are. Raises
-    why the last has none if none of them has any."""
+    """The pictures of each run; with several runs, names and titles tell them apart. If no run has any, raises the last
+    run's error."""
     drawn: list[Sequence[Picture]] = []
     why: SeqlabError | None = None
     for run in runs:
@@ -67,7 +67,7 @@ def for_each(runs: Sequence[InspectedRun], draw: Callable[[InspectedRun], Sequen
             why = error
             drawn.append(())
     if not any(drawn):
-        raise why or ConfigError("there is nothing to see")
+        raise why or ConfigError("there is nothing to draw")
     if len(runs) == 1:
         return list(drawn[0])
     return [
@@ -91,7 +91,7 @@ def check_same_data(runs: Sequence[InspectedRun]) -> None:
 
 
 def longest_context(task: Task[Any], wanted: int) -> int:
-    """`wanted`, or less where the validation split is short: the longest context that some of its tokens have."""
+    """`wanted`, or less if the validation split is short: the longest context that some of its tokens have."""
     while wanted > 1:
         try:
             next(context_source(task).contexts("validation", 1, wanted, 1))

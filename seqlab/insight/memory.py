@@ -75,12 +75,12 @@ def _describe(losses: Sequence[Loss]) -> str:
 
 
 def _finite(value: float) -> float:
-    """The same, with nan, which is left out of a drawing, for what is infinite."""
+    """The value, or nan, which is not drawn, if it is infinite."""
     return value if math.isfinite(value) else math.nan
 
 
 def lengths(window: int, longest: int) -> list[int]:
-    """1, 2, 4, ... up to the longest, with values between from 8 up to the window of training, and that."""
+    """1, 2, 4, ... up to `longest`, with values between them from 8 up to the training window, and the window."""
     powers = {2**n for n in range(longest.bit_length())}
     between = {3 * 2**n for n in range(2, window.bit_length()) if 3 * 2**n < window}
     return sorted(length for length in {*powers, *between, window, longest} if length <= longest)
@@ -90,7 +90,7 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
     """The view of one run, or of several over each other."""
     check_same_data(runs)
     windows = [run.config.trainer.bptt_steps or run.task.longest() for run in runs]
-    # what carries a state has read longer texts than its window: it was trained to go on
+    # a model that carries a state was trained on longer texts than its window
     furthest = [longest_context(run.task, context_of(run.network) or 4 * run.task.longest()) for run in runs]
     measured = [
         measure(run, lengths(window, longest), max(furthest))
@@ -121,7 +121,7 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
             left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
             left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
             best = _best(losses)
-            missed = [max(abs(one - best), _FLOOR) for one in value]  # a nan stays one
+            missed = [max(abs(one - best), _FLOOR) for one in value]  # nan stays nan
             gaps += missed
             right.plot(context, missed, style, color=colour, linewidth=1.8)
             if enough is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class NormHistory:
     """The gradient's norm in one run. lines: (step, mean norm, highest norm) of each log line; clip: the norm to which
-    longer ones were cut, None where none was."""
+    gradients were clipped; None: no limit."""
 
     label: str
     lines: Sequence[tuple[int, float, float]]

@@ -26,21 +26,21 @@ SMALL = 0.01  # of the maximum: as good as forgotten
 
 @dataclass(frozen=True)
 class Reach:
-    """Norms by position and lag. state_NK: with respect to the carried state, None where nothing is carried. input_NK:
-    to the inputs."""
+    """Norms by position and lag. state_NK: of the gradient with respect to the carried state; None if nothing is
+    carried. input_NK: with respect to the inputs."""
 
     state_NK: Floats | None
     input_NK: Floats
 
     @property
     def norms(self) -> Floats:
-        """(N, K): to the state where there is one."""
+        """(N, K): with respect to the state, if there is one, else to the inputs."""
         return self.input_NK if self.state_NK is None else self.state_NK
 
 
 def measure(network: Network[Any], batches: Sequence[Batch], window: int) -> Reach:
     """Read each batch, whose rows have a target at their end alone, and follow the loss back `window` steps. What
-    stands before them is read without being followed, so that the state there is an ordinary one."""
+    precedes these steps is read without gradients, so that the state there is a typical one."""
     states, inputs = [], []
     wanted = [parameter for parameter in network.parameters() if parameter.requires_grad]
     for parameter in wanted:  # the gradients of the weights are not needed
@@ -109,7 +109,7 @@ def lag_under(median_K: Floats, share: float = SMALL) -> int | None:
 
 @dataclass(frozen=True)
 class Curve:
-    """Median and quartiles over positions by lag (K,), which may hold anything that a diverged network comes to.
+    """Median and quartiles over positions by lag (K,), which may be zero, infinite or nan for a diverged network.
 
     top: the highest finite median, 0 where there is none. zero_from: the lag from which on the median is exactly 0 to
     the end; nonfinite_from: the first at which it is infinite or nan; both None where it never is."""
@@ -120,8 +120,8 @@ class Curve:
 
     @classmethod
     def of(cls, norm_NK: Floats) -> Curve:
-        """That of these norms."""
-        with np.errstate(invalid="ignore"):  # of infinite norms there is no middle
+        """The curve of these norms."""
+        with np.errstate(invalid="ignore"):  # infinite norms have no percentiles
             return cls(*np.percentile(norm_NK, (25, 50, 75), axis=0))
 
     @property

@@ -1,4 +1,4 @@
-"""What a sequence model shows of itself while its network reads a text: hidden units, gates, whatever it names.
+"""The signals of a sequence model while its network reads a text: hidden units, gates, and others that it names.
 
 T positions, H values of a signal at each.
 """
@@ -21,8 +21,8 @@ from seqlab.metrics import Floats
 
 @dataclass(frozen=True)
 class Signals:
-    """Signals of one model over a text, (T, H) each. module: its dotted name. hidden_TH: its hidden units; others: what
-    else it gives, by name and in its order."""
+    """Signals of one model over a text, (T, H) each. module: its dotted name. hidden_TH: its hidden units; others: its
+    other signals, by name and in its order."""
 
     module: str
     hidden_TH: Floats
@@ -30,9 +30,9 @@ class Signals:
 
 
 def signals_of(network: Network[Any], example: Example[Any]) -> Signals:
-    """Those of the first sequence model that the network calls as a module. Raises ConfigError where there is none."""
+    """The signals of the first sequence model that the network calls. Raises ConfigError if there is none."""
     calls = calls_of(network, example, SequenceModel)
-    # of a model whose wrapper reads by a method of its own, the parts are called
+    # a wrapper whose `encode` does not use its `forward` is not called as a module, but its parts are
     name = next((name for name, _ in network.named_modules() if name in calls), None)
     if name is None:
         raise ConfigError("it calls no sequence model while it reads")
@@ -42,7 +42,7 @@ def signals_of(network: Network[Any], example: Example[Any]) -> Signals:
     found = {signal: np.asarray(value[0].flatten(1).cpu().double()) for signal, value in _with_units(tensors).items()}
     hidden_TH = found.pop("hidden", None)
     if hidden_TH is None:
-        raise ConfigError(f"{name} gives no signal called hidden", "let its method signals name its hidden units so")
+        raise ConfigError(f"{name} gives no signal called hidden", "let its method signals return one by that name")
     for signal, value_TH in (("hidden units", hidden_TH), *found.items()):
         check_finite(value_TH, f"the {signal} of {name}")
         if len(value_TH) != len(hidden_TH):

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _SHOWN_TOKENS, _SHOWN_UNITS = 96, 40
 _SEARCHED_TOKENS, _ENOUGH_TOKENS = 6000, 500
 _NAMED = 3
-_WORTH_NAMING = 0.4  # a lower correlation is none to speak of
+_WORTH_NAMING = 0.4  # lower correlations are too weak to show
 
 _ABOUT = (
     "Each row is a hidden unit of {module} (the last layer, where there are several), each column a token, in reading "
@@ -55,7 +55,7 @@ _CURVES = (
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What stands in the picture: tokens (T), signals cut to them, and the units that get a curve."""
+    """The content of the picture: tokens (T), signals cut to them, and the units that get a curve."""
 
     tokens: tuple[str, ...]
     hidden_TH: Floats

@@ -21,7 +21,7 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 def models_in(network: Network[Any]) -> list[SequenceModel]:
-    """A network's sequence models, without those that they are made of."""
+    """A network's sequence models, without those inside other sequence models."""
     found: list[SequenceModel] = []
 
     def search(module: nn.Module) -> None:
@@ -33,13 +33,13 @@ def models_in(network: Network[Any]) -> list[SequenceModel]:
 
     search(network)
     if not found:
-        raise ConfigError("this network has no sequence model to look at")
+        raise ConfigError("this network has no sequence model to inspect")
     return found
 
 
 @contextmanager
 def inputs_of(model: SequenceModel) -> Iterator[list[Tensor]]:
-    """What the model is given at each call in here, as leaves that gradients reach: x_BTD."""
+    """The model's input x_BTD at each call within this context, as leaf tensors that receive gradients."""
     given: list[Tensor] = []
 
     def hold(_: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -89,18 +89,18 @@ def calls_of(network: Network[Any], example: Example[Any], kind: type[ModuleT]) 
 
 
 def check_finite(values: Floats, what: str) -> None:
-    """Raise NumericError where a picture of these would show nothing, or something that is not so."""
+    """Raise NumericError if the values are not finite: a picture of them would be empty or wrong."""
     if not np.isfinite(values).all():
-        raise NumericError(f"{what} are not finite", "its weights have diverged: train it again with a smaller rate")
+        raise NumericError(f"{what} are not finite", "training has diverged: repeat it with a smaller learning rate")
 
 
 def truncation(example: Example[Any]) -> str:
     """A sentence on what of the text the network did not read, or ''."""
     if not example.truncated:
         return ""
-    return f" The last {example.truncated:,} tokens of the text are not read: the model never had so many in training."
+    return f" The last {example.truncated:,} tokens of the text are not read: training had no texts of that length."
 
 
 def shown(token: str) -> str:
-    """A token as a label: blanks can be seen, and what cannot be printed is spelled out."""
+    """A token as a label, with visible blanks and escaped control characters."""
     return "·" if token == " " else printable(token.replace("\n", "⏎").replace("\t", "⇥"))

@@ -24,13 +24,13 @@ def attention_formula(
     query_BNTK: Tensor, key_BNSK: Tensor, value_BNSK: Tensor, visible: Tensor | None = None, dropout: float = 0.0
 ) -> Tensor:
     """softmax(Q K^T / sqrt(d_k)) V (Vaswani 2017, equation 1), written out; `visible` is False where a query must not
-    look, dropout the probability of not using a weight."""
+    attend, dropout the probability of dropping a weight."""
     weight_BNTS = attention_weights(query_BNTK, key_BNSK, visible)
     return F.dropout(weight_BNTS, dropout).to(value_BNSK.dtype) @ value_BNSK
 
 
 def attention_weights(query_BNTK: Tensor, key_BNSK: Tensor, visible: Tensor | None = None) -> Tensor:
-    """weight_BNTS = softmax(Q K^T / sqrt(d_k)): how much position t looks at position s."""
+    """weight_BNTS = softmax(Q K^T / sqrt(d_k)): how much position t attends to position s."""
     score_BNTS = query_BNTK @ key_BNSK.mT / math.sqrt(query_BNTK.shape[-1])
     if visible is not None:
         score_BNTS = score_BNTS.masked_fill(~visible, float("-inf"))
@@ -40,8 +40,8 @@ def attention_weights(query_BNTK: Tensor, key_BNSK: Tensor, visible: Tensor | No
 def _attend(
     query_BNTK: Tensor, key_BNSK: Tensor, value_BNSK: Tensor, visible: Tensor | None, *, causal: bool, dropout: float
 ) -> Tensor:
-    """attention_formula by torch's fused kernel, but on a CPU in bf16, where that kernel's backward takes half a step:
-    there plain products, which AMX makes fast, are the faster arrangement. causal: query t sees keys up to t."""
+    """attention_formula by torch's fused kernel, except on a CPU in bf16: there the kernel's backward pass takes half
+    of a step, and plain products, at which AMX is fast, are faster. causal: query t sees keys up to t."""
     if query_BNTK.dtype != torch.bfloat16 or query_BNTK.device.type != "cpu":
         return F.scaled_dot_product_attention(
             query_BNTK, key_BNSK, value_BNSK, attn_mask=visible, dropout_p=dropout, is_causal=causal
@@ -72,8 +72,8 @@ class SelfAttention(Attention):
         self, x_BTD: Tensor, cache: State, offset: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
     ) -> Tensor:
         """x_BTD stands at positions `offset` and on. `cache`, if not (), is (key_BNCK, value_BNCK) with the
-        first `offset` positions filled; the new ones are written into it. Where attention is causal,
-        padding at the right needs no mask: nothing before it looks that far."""
+        first `offset` positions filled; the new ones are written into it. Causal attention needs no mask for padding at
+        the right: earlier positions do not see it."""
         query_BNTK, key_BNSK, value_BNSK = self._project(x_BTD, rotation_TK)
         steps, end = x_BTD.shape[1], offset + x_BTD.shape[1]
         if cache != ():
@@ -112,7 +112,7 @@ class SelfAttention(Attention):
         self, x_BTD: Tensor, cache: State, offset: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
     ) -> Tensor:
         if cache != () or offset:
-            raise ValueError("weights are those of a sequence that is read at once")
+            raise ValueError("attention weights are available only for a sequence read at once, without a cache")
         query_BNTK, key_BNSK, _ = self._project(x_BTD, rotation_TK)
         visible = None
         if self.causal:
@@ -135,7 +135,7 @@ class CrossAttention(Attention):
         self.output = nn.Linear(width, width)
 
     def keys_values(self, memory: Memory) -> tuple[Tensor, Tensor]:
-        """The source's (key_BNSK, value_BNSK): made once a source, however many steps look at it."""
+        """The source's (key_BNSK, value_BNSK): computed once per source, however many steps attend to it."""
         key_BSD, value_BSD = self.key_value(memory.values_BSD).chunk(2, -1)
         return _split_heads(key_BSD, self.heads), _split_heads(value_BSD, self.heads)
 
@@ -155,10 +155,10 @@ class CrossAttention(Attention):
 
 
 class SourceAttention(Attention, ABC):
-    """What a recurrent decoder sees of its source: y = h + W [context; h].
+    """A recurrent decoder's attention to its source: y = h + W [context; h].
 
     Luong 2015 (equation 5) has tanh(W [context; h]). That tanh saturates within 50 steps of Adam at a
-    learning rate of 0.003, and nothing is learned any more; the residual path has no such trap.
+    learning rate of 0.003, and learning stops; with the residual path it does not.
     """
 
     across = True
@@ -169,7 +169,7 @@ class SourceAttention(Attention, ABC):
 
     @abstractmethod
     def score(self, query_BTD: Tensor, values_BSD: Tensor) -> Tensor:
-        """score_BTS: how much target position t wants source position s."""
+        """score_BTS: how well source position s matches target position t."""
 
     def weights(self, query_BTD: Tensor, memory: Memory) -> Tensor:
         """weight_B1TS: the scores of valid source positions, softmaxed; there is one head."""
@@ -183,8 +183,8 @@ class SourceAttention(Attention, ABC):
 
 
 class DotAttention(SourceAttention):
-    """score = h_t . h_s / sqrt(D): Luong 2015's `dot`, scaled as in Vaswani 2017 so that wide vectors do not
-    harden the softmax."""
+    """score = h_t . h_s / sqrt(D): Luong 2015's `dot`, scaled as in Vaswani 2017 so that wide vectors do not saturate
+    the softmax."""
 
     def score(self, query_BTD: Tensor, values_BSD: Tensor) -> Tensor:
         return query_BTD @ values_BSD.mT / math.sqrt(query_BTD.shape[-1])

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class LockedDropout(nn.Module):
     """Drops whole features of a row, the same ones at every position (Gal & Ghahramani 2016).
 
-    For a recurrent network the mask that fits, since noise that changes at each step is what its state would
-    average away; on a CPU also ten times cheaper, because T times fewer random numbers are drawn.
+    It suits recurrent networks, whose state would average away noise that changes at each step. On a CPU it is also ten
+    times cheaper, because T times fewer random numbers are drawn.
     """
 
     def __init__(self, probability: float) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 class ScaledEmbedding(nn.Embedding):
     """Embedding with entries of variance 1/D, multiplied by sqrt(D) on the way out (Vaswani 2017, section 3.4): its
-    vectors have unit variance, and a step of Adam moves them sqrt(D) times as far as entries of that variance."""
+    vectors have unit variance, and a step of Adam moves them sqrt(D) times as far as it would without the factor."""
 
     def __init__(self, count: int, width: int) -> None:
         super().__init__(count, width)
@@ -26,7 +26,7 @@ class ScaledEmbedding(nn.Embedding):
 
 
 class TokenEmbedding(ScaledEmbedding):
-    """The vectors of tokens: because of their scale the same weight can serve as the head's (Press & Wolf 2017)."""
+    """The vectors of tokens. Because of the scale, the head can use the same weight (Press & Wolf 2017)."""
 
 
 def token_head(embedding: TokenEmbedding, tied: bool) -> nn.Linear:
@@ -34,7 +34,7 @@ def token_head(embedding: TokenEmbedding, tied: bool) -> nn.Linear:
     head = nn.Linear(embedding.embedding_dim, embedding.num_embeddings)
     with torch.no_grad():
         head.bias.zero_()
-        # small scores at the start: the first loss is that of guessing evenly, ln V
+        # small scores at the start: the first loss is that of a uniform guess, ln V
         head.weight.normal_(std=0.1 / embedding.scale)
     if tied:
         head.weight = embedding.weight

@@ -1,4 +1,4 @@
-"""Where a vector stands in its sequence. T time, D width, K width of a head (even)."""
+"""Position encodings. T time, D width, K width of a head (even)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def rotations(positions: int, width: int) -> Tensor:
 
 
 def rotate(x_BNTK: Tensor, rotation_TK: Tensor) -> Tensor:
-    """Rotary position embedding (Su 2021, equation 34): turns each pair (i, i + K/2) by its position's angle,
-    so that a query's product with a key depends on their distance alone."""
+    """Rotary position embedding (Su 2021, equation 34): rotates each pair (i, i + K/2) by its position's angle, so that
+    a query's product with a key depends only on their distance."""
     cosine, sine = rotation_TK.to(x_BNTK.dtype).chunk(2, -1)
     first, second = x_BNTK.chunk(2, -1)
     return torch.cat((first * cosine - second * sine, second * cosine + first * sine), -1)

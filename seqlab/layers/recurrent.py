@@ -1,4 +1,4 @@
-"""What recurrent families share: their settings, and the stack that they are read in.
+"""What recurrent families share: settings, and the stack of layers.
 
 B batch, T time, D width.
 """
@@ -21,9 +21,9 @@ from seqlab.layers.roles import fill_role
 
 @config_dataclass(frozen=True, kw_only=True)
 class RecurrentConfig(ModelConfig):
-    """Settings of a recurrent family, which says what its layers are.
+    """Settings of a recurrent family; each family makes its own layers.
 
-    layers: how many recurrent layers stand on each other.
+    layers: the number of stacked recurrent layers.
     layer_norm: normalise each layer's output (Ba 2016, applied between layers, not inside).
     attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
         (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
@@ -35,7 +35,7 @@ class RecurrentConfig(ModelConfig):
 
     @abstractmethod
     def recurrences(self) -> Sequence[SequenceModel]:
-        """`layers` new ones, each causal and of this width."""
+        """`layers` new layers, each causal and of this width."""
 
     def build(self, role: Role) -> SequenceModel:
         return fill_role(self._stack, role, self.width, self.attention)
@@ -46,13 +46,13 @@ class RecurrentConfig(ModelConfig):
         return RecurrentStack(layers, norms, self.dropout)
 
     def dropout_layer(self) -> nn.Module:
-        """Whole features: noise that changed at each step is what a recurrent state would average away."""
+        """Drops whole features: a recurrent state would average away noise that changes at each step."""
         return LockedDropout(self.dropout)
 
 
 class RecurrentStack(SequenceModel):
-    """Layers on each other, each with what normalises its output (or an nn.Identity), and dropout between. The state is
-    a tuple of theirs."""
+    """Stacked layers, each followed by its norm (which may be nn.Identity), with dropout between layers. The state is
+    the tuple of their states."""
 
     def __init__(self, layers: Sequence[SequenceModel], norms: Sequence[nn.Module], dropout: float) -> None:
         super().__init__()
@@ -75,8 +75,8 @@ class RecurrentStack(SequenceModel):
         return x_BTD, tuple(after)
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
-        """With each layer stepped in its own way."""
-        if type(self).forward is not RecurrentStack.forward:  # somebody's own, which may be another equation
+        """Each layer uses its own prepared step."""
+        if type(self).forward is not RecurrentStack.forward:  # a subclass's own forward may compute something else
             return super().start(inputs_VD)
         steps = [layer.start(None if place else inputs_VD) for place, layer in enumerate(self._layers())]
         norms = [None if isinstance(norm, nn.Identity) else norm for norm in self.norms]
@@ -95,7 +95,7 @@ class RecurrentStack(SequenceModel):
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> dict[str, Tensor]:
-        """Those of the last layer."""
+        """The signals of the last layer."""
         *below, last = self._layers()
         *states_below, before_last = cast(tuple[State, ...], state)
         for layer, norm, before in zip(below, self.norms, states_below, strict=False):

@@ -19,10 +19,10 @@ def fill_role(
     width: int,
     attention: Literal["none", "additive", "dot"] = "dot",
 ) -> SequenceModel:
-    """A model for `role` out of a causal one (which is called once for each that is needed).
+    """A model for `role`, built from causal ones (`make_causal` is called once for each).
 
-    ENCODER reads in two directions; CROSS_DECODER is given the source's fixed vector at each step and,
-    unless `attention` is none, looks at all of the source.
+    ENCODER reads in two directions; CROSS_DECODER is given the source's fixed vector at each step and, unless
+    `attention` is none, attends to the whole source.
     """
     if role is Role.ENCODER:
         return Bidirectional(make_causal(), make_causal(), width)
@@ -40,7 +40,7 @@ class Bidirectional(SequenceModel):
         self.merge = nn.Linear(2 * width, width)
 
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
-        """Always (): what has seen the whole sequence cannot be carried on."""
+        """Always (): a model that reads whole sequences has no state to carry."""
         return ()
 
     def forward(
@@ -51,11 +51,11 @@ class Bidirectional(SequenceModel):
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> dict[str, Tensor]:
-        """Those of the model that reads from left to right."""
+        """The signals of the model that reads from left to right."""
         return self.ahead.signals(x_BTD, self.ahead.initial_state(len(x_BTD)), valid_BT=valid_BT)
 
     def encode(self, x_BSD: Tensor, valid_BS: Tensor) -> Memory:
-        """The fixed vector joins what each direction knows when it has read everything."""
+        """The fixed vector merges the outputs of both directions after each has read everything."""
         values_BSD, ahead_BSD, mirrored_BSD = self._read(x_BSD, valid_BS)
         ends = (last_valid(ahead_BSD, valid_BS), last_valid(mirrored_BSD, valid_BS))
         return Memory(values_BSD, valid_BS, self.merge(torch.cat(ends, -1)))
@@ -70,7 +70,7 @@ class Bidirectional(SequenceModel):
 
 
 def _mirror(x_BTD: Tensor, valid_BT: Tensor | None) -> Tensor:
-    """For each row the index that turns its valid part around and leaves its padding where it is."""
+    """For each row the index that reverses its valid part and leaves its padding in place."""
     rows, steps, _ = x_BTD.shape
     at_T = torch.arange(steps, device=x_BTD.device)
     length_B1 = at_T.new_full((rows, 1), steps) if valid_BT is None else valid_BT.sum(1, keepdim=True)
@@ -78,8 +78,8 @@ def _mirror(x_BTD: Tensor, valid_BT: Tensor | None) -> Tensor:
 
 
 class ConditionedDecoder(SequenceModel):
-    """A causal model conditioned on a source: its fixed vector at every step (Cho 2014) and, after the
-    recurrent kernel, what attention finds in it. After, not before, so that the fused kernel stays whole."""
+    """A causal model conditioned on a source: on its fixed vector at every step (Cho 2014) and, after the recurrent
+    kernel, by attention. After, not before, so that the fused kernel can read the whole sequence."""
 
     def __init__(self, causal: SequenceModel, width: int, attention: Literal["none", "additive", "dot"]) -> None:
         super().__init__()
@@ -101,13 +101,13 @@ class ConditionedDecoder(SequenceModel):
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> dict[str, Tensor]:
-        """Those of the causal model."""
+        """The signals of the causal model."""
         x_BTD = x_BTD + self.condition(required(memory).final_BD)[:, None]
         return self.causal.signals(x_BTD, state, valid_BT=valid_BT)
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
-        """With the causal model stepped in its own way, without a table: inputs differ from row to row, since the
-        source's vector is added to them."""
+        """Uses the causal model's own prepared step, without a table: the source's vector is added to each input, so
+        that inputs differ from row to row."""
         causal_step = self.causal.start()
 
         def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""Figures from sums over items, and how sure they are."""
+"""Metrics computed from sums over items."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqlab.core.metric import Metric
 
 
 def kinds(metrics: Mapping[str, Metric]) -> dict[str, dict[str, str | bool | float | None]]:
-    """Unit, direction and range of each metric, as result.json gives them."""
+    """Unit, direction and range of each metric, as stored in result.json."""
     return {name: {key: value for key, value in vars(m).items() if key != "value"} for name, m in metrics.items()}
 
 

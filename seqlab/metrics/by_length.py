@@ -1,4 +1,4 @@
-"""Metrics of items of about one length."""
+"""Metrics by the length of items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqlab.core.results import LengthGroup
 
 
 def length_groups(lengths: Sequence[int], groups: int = 6) -> list[tuple[int, int]]:
-    """(shortest, longest) of at most `groups` ranges that hold about as many items each, and every item once."""
+    """(shortest, longest) of at most `groups` ranges with about equally many items; each item is in one."""
     ordered, found = sorted(lengths), list[tuple[int, int]]()
     for index in range(1, groups + 1):
         cut = len(ordered) * index // groups
@@ -29,8 +29,8 @@ def by_length(
     aggregate: Callable[[Floats], float],
     metrics_of: Callable[[Sequence[int]], Mapping[str, Metric]],
 ) -> tuple[LengthGroup, ...]:
-    """Six groups of about as many items each, which depend on the lengths alone. sums_NK, aggregate: of the metric
-    whose interval each group has. metrics_of: the metrics of the items with these indices."""
+    """Six groups with about equally many items each, chosen by length alone. sums_NK, aggregate: of the metric whose
+    interval each group has. metrics_of: the metrics of the items with these indices."""
     length_N, found = np.array(lengths), []
     for shortest, longest in length_groups(lengths):
         chosen = np.flatnonzero((length_N >= shortest) & (length_N <= longest))

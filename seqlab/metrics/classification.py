@@ -1,4 +1,4 @@
-"""What a classifier is worth: accuracy, macro F1, confusion, and accuracy by length. N items, C classes."""
+"""Metrics of classifiers: accuracy, macro F1, confusion, and accuracy by length. N items, C classes."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def count_pairs(pairs_N2: Any, classes: int) -> Floats:
 
 
 def _rates(right_C: Floats, either_C: Floats) -> dict[str, Metric]:
-    """Accuracy and macro F1. right_C: how many items of each class are predicted to be so; either_C: how many are of
-    the class, plus how many are predicted to be."""
+    """Accuracy and macro F1. right_C: the correctly predicted items of each class; either_C: the items of each class
+    plus the items predicted as it."""
     # a class that neither occurs nor is predicted has no F1; it is left out of the mean
     f1 = (2 * right_C[either_C > 0] / either_C[either_C > 0]).mean()
     accuracy = float(right_C.sum() / either_C.sum() * 2)
@@ -54,8 +54,8 @@ def _rates(right_C: Floats, either_C: Floats) -> dict[str, Metric]:
 class ClassificationMeter(Meter[LabelledBatch]):
     """Confusion counts and the loss over every item.
 
-    texts: of the split's items. primary: accuracy or f1. item: what one is called. length_of, unit: how long a text is,
-    and in what, for accuracy by length.
+    texts: the texts of the split. primary: accuracy or f1. item: what an item is called. length_of, unit: a text's
+    length and its unit, for accuracy by length.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ClassificationMeter(Meter[LabelledBatch]):
     def item_sums(self) -> ItemSums:
         pairs_N2 = gather(self.pairs).astype(int)[np.argsort(gather(self.places))]
         is_N2C = np.eye(len(self.labels))[pairs_N2]
-        # of each class: whether the item is predicted right, and whether it is or is predicted to be of it
+        # for each class: whether the item is rightly predicted as it, and how many of its target and prediction are it
         sums_NK = np.concatenate((is_N2C.prod(1), is_N2C.sum(1)), 1)
         return ItemSums(sums_NK, lambda sums: _rates(*np.split(sums, 2))[self.primary].value)
 
@@ -178,7 +178,7 @@ def beside_labels(texts: Sequence[str], probabilities: Sequence[Mapping[str, flo
 
 
 def bag_of_words_baseline(encoded: Mapping[Split, tuple[list[list[int]], list[int]]], classes: int) -> Baseline:
-    """What logistic regression on the words of a text reaches. encoded: of each split its ids and classes."""
+    """What logistic regression on the words of a text reaches. encoded: the ids and classes of each split."""
     texts, target_N = encoded["test"]
     prediction_N = bag_of_words(encoded["train"], encoded["validation"], texts)
     about = "logistic regression on tf-idf of words"
@@ -186,7 +186,7 @@ def bag_of_words_baseline(encoded: Mapping[Split, tuple[list[list[int]], list[in
 
 
 def majority_baseline(train_N: Sequence[int], target_N: Sequence[int], labels: Sequence[str]) -> Baseline:
-    """What always giving the most frequent class of training reaches."""
+    """What always predicting the most frequent class of training reaches."""
     most_N = majority(train_N, target_N)
     about = f"always says {labels[most_N[0]]}"
     return Baseline("majority", about, classification_metrics(target_N, most_N, len(labels)))

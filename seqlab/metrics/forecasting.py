@@ -1,4 +1,4 @@
-"""What forecasts of real values are worth: MAE, RMSE and MASE. B batch, T time, K output features, N series."""
+"""Metrics of forecasts of real values: MAE, RMSE and MASE. B batch, T time, K output features, N series."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from seqlab.metrics import gather
 
 
 def forecast_metrics(sums_3: Floats, naive_mae: float, unit: str) -> dict[str, Metric]:
-    """MAE, RMSE and MASE from sums over values: of absolute errors, of squared errors, and how many values they are.
+    """MAE, RMSE and MASE from sums over values: of absolute errors, of squared errors, and their number.
 
     MASE (Hyndman & Koehler 2006) is the MAE over that of a naive forecast on the training split, `naive_mae`: below 1
-    is better than naive, whatever the series is measured in.
+    is better than naive, whatever the unit of the series.
     """
     absolute, squared, values = sums_3.tolist()
     mae = absolute / max(values, 1)
@@ -36,8 +36,8 @@ def forecast_metrics(sums_3: Floats, naive_mae: float, unit: str) -> dict[str, M
 class ForecastMeter(Meter[SeriesBatch]):
     """Errors over every scored value, and for each series, which is an item.
 
-    naive_mae: the MAE of a naive forecast on the training split. scale: of one unit that the network reads and
-    predicts in, in `unit`.
+    naive_mae: the MAE of a naive forecast on the training split. scale: the size, in `unit`, of one unit of what the
+    network reads and predicts.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ForecastMeter(Meter[SeriesBatch]):
         unit: str = "",
     ) -> None:
         if not naive_mae > 0:
-            raise DataError(f"a naive forecast whose MAE is {naive_mae:g} scales nothing", "is the series constant?")
+            raise DataError(f"the naive forecast has an MAE of {naive_mae:g}: no MASE", "is the series constant?")
         self.naive_mae, self.primary, self.scale, self.unit = naive_mae, primary, scale, unit
         self.sums: list[Tensor] = []  # of each row (absolute, squared, values)
         self.places: list[Tensor] = []

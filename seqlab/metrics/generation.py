@@ -1,4 +1,4 @@
-"""What a network that writes is worth: the loss of its targets, and the texts that it writes itself."""
+"""Metrics of networks that generate text: the loss of the targets, and scores of the generated texts."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from seqlab.metrics.text import TextScores
 
 
 class GenerationMeter(Meter[TargetBatchT]):
-    """Teacher-forced loss, and what sacreBLEU and plain equality say of the network's own texts.
+    """Teacher-forced loss, and sacreBLEU's scores and the exact match of the generated texts.
 
-    write: the network's texts for a batch. targets: the split's texts. primary: exact_match or bleu. sources: what each
-    text is written for, where that is text too, with its length by `length_of`, in `unit`.
+    write: generates the network's texts for a batch. targets: the target texts of the split. primary: exact_match or
+    bleu. sources: the source texts, if sources are text; length_of, unit: a source's length and its unit.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class GenerationMeter(Meter[TargetBatchT]):
         self.target_count = 0
         self.predictions: list[str] = []
         self.places: list[int] = []
-        self._by_length: tuple[LengthGroup, ...] | None = None  # made when it is first asked for
+        self._by_length: tuple[LengthGroup, ...] | None = None  # computed on first use
 
     def update(self, batch: TargetBatchT, output: StepOutput, network: Network[TargetBatchT]) -> None:
         logits_BVT = output.logits.float().mT
@@ -79,7 +79,7 @@ class GenerationMeter(Meter[TargetBatchT]):
         return ItemSums(sums_N2[order], lambda sums: float(sums[0] / sums[1]))
 
     def _groups(self, sources: Sequence[str]) -> tuple[LengthGroup, ...]:
-        """Items with sources of about one length. BLEU has effective order: a phrase of two words has no 4-gram."""
+        """Items grouped by the length of the source. BLEU has effective order: two words have no 4-gram."""
         if self._by_length is None:
             predictions, references = self.predictions, self.references
             sums_NK, bleu = (
@@ -151,7 +151,7 @@ class GenerationMeter(Meter[TargetBatchT]):
 
 
 def beside_targets(pairs: Sequence[tuple[str, str]], predictions: Sequence[str]) -> str:
-    """Predictions for (source, target) pairs, a line each, with the target where it is another text."""
+    """Predictions for (source, target) pairs, one a line, with the target if the prediction differs from it."""
     return "\n".join(
         f"{source} -> {text}" + ("" if text == target else f"   (should be: {target})")
         for (source, target), text in zip(pairs, predictions, strict=True)
@@ -166,7 +166,7 @@ def uniform_baseline(tokens: int) -> Baseline:
 def text_baselines(
     train: Sequence[tuple[str, str]], test: Sequence[tuple[str, str]], scores: TextScores
 ) -> Iterator[Baseline]:
-    """What copying the source reaches, and what the target of the most similar training source does."""
+    """Two baselines: the source itself, and the target of the most similar training source."""
     sources, targets = (list(side) for side in zip(*test, strict=True))
     yield Baseline("copy", "the source itself", scores.figures(sources, targets))
     found = [train[index][1] for index in nearest([source for source, _ in train], sources)]

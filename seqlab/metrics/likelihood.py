@@ -1,4 +1,4 @@
-"""What a network's probabilities are worth: loss, bits and perplexity; and running text, judged by blocks of it."""
+"""Metrics of a network's probabilities: loss, bits and perplexity; running text is judged block by block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from seqlab.data.words import NAMES, Unit
 from seqlab.metrics import gather
 
 _SHORTEST_BLOCK = 1000  # tokens; shorter ones are far from independent of their neighbours
-_MOST_BLOCKS = 25  # text changes over pages too, so that long blocks are the more honest, and 25 are enough to vary
+_MOST_BLOCKS = 25  # long blocks, since text also changes over pages; 25 are enough for a variance
 
 
 def loss_and_perplexity(nats: float, targets: int, target: str) -> dict[str, Metric]:
@@ -45,13 +45,13 @@ def bits_name(unit: Unit) -> str:
 
 
 def block_length(tokens: int) -> int:
-    """How long the blocks are that a split of so many tokens is judged by: the same whatever reads it."""
+    """The length of the blocks by which a split of `tokens` tokens is judged, whatever network reads it."""
     return max(_SHORTEST_BLOCK, tokens // _MOST_BLOCKS)
 
 
 class RunningTextMeter(Meter[TokenBatch]):
-    """Nats over every scored token of a split of `length` tokens. An item is a block of running text, because
-    neighbouring tokens are not independent: what makes one hard makes the next one hard.
+    """Nats over every scored token of a split of `length` tokens. An item is a block of running text, because the
+    losses of neighbouring tokens are not independent.
 
     tokens: the vocabulary, for the texts of `items`.
     """
@@ -89,7 +89,7 @@ class RunningTextMeter(Meter[TokenBatch]):
         return ItemSums(read_N2, lambda sums: float(sums[0] / sums[1] / math.log(2)))
 
     def items(self) -> Iterator[dict[str, Any]]:
-        """Stretches of text, stream by stream: rows of the batches. U+FFFD stands for what training did not know."""
+        """Windows of text (rows of the batches), stream by stream. U+FFFD stands for an unknown token."""
         joint = "" if self.unit == "char" else " "
         streams = max((len(nats_BT) for nats_BT in self.nats), default=0)
         for stream_index in range(streams):

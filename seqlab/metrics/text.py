@@ -1,4 +1,4 @@
-"""What generated texts are worth: BLEU and chrF as sacreBLEU computes them, and equality."""
+"""Scores of generated texts: BLEU and chrF as sacreBLEU computes them, and exact match."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ class TextScores:
         }
 
     def bleu_sums(self, hypotheses: Sequence[str], references: Sequence[str]) -> Floats:
-        """(N, 11) of each text what adds up to a corpus' BLEU: n-grams that are right, n-grams, the two lengths, and
-        how many of the longest n-grams the reference has."""
+        """(N, 11): the counts of each text that add up to a corpus' BLEU: matching n-grams, n-grams, the two lengths,
+        and the number of longest n-grams in the reference."""
         scores = [self._sentence_bleu.sentence_score(a, [b]) for a, b in zip(hypotheses, references, strict=True)]
         rows = [
             [*score.counts, *score.totals, score.sys_len, score.ref_len, max(0, score.ref_len - _ORDER + 1)]
@@ -120,7 +120,7 @@ class TextScores:
 
         *sums, length, reference_length, longest = (round(value) for value in sums_K.tolist())
         short = effective_order or longest == 0
-        # smoothed as corpus_score does, or a sample in which no 4-gram is right would have no score at all
+        # smoothed as corpus_score does; otherwise a sample without a matching 4-gram would score 0
         score = BLEU.compute_bleu(
             sums[:_ORDER], sums[_ORDER:], length, reference_length, smooth_method="exp", effective_order=short
         )

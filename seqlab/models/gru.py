@@ -15,7 +15,7 @@ from seqlab.layers.recurrent import RecurrentConfig
 def gru_gates(from_x_BG: Tensor, from_h_BG: Tensor) -> dict[str, Tensor]:
     """Each gate's activation (..., H), given W_xh x_t + b_xh and W_hh h_{t-1} + b_hh, (..., G), of one step or many.
 
-    The reset gate stands outside the recurrent product (torch, cuDNN), so the two biases do not add up to one.
+    The reset gate stands outside the recurrent product (torch, cuDNN), so the two biases cannot be merged into one.
     """
     x_r, x_z, x_n = from_x_BG.chunk(3, dim=-1)
     h_r, h_z, h_n = from_h_BG.chunk(3, dim=-1)
@@ -36,7 +36,7 @@ def gru_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) -
 
 
 class GRU(Kernel, nn.GRU):  # type: ignore[misc]  # its forward is ours
-    """One layer: torch's kernel, and what it computes."""
+    """One layer: torch's kernel and its equations."""
 
     fused = nn.GRU.forward
     blocks = 3

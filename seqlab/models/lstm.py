@@ -28,13 +28,13 @@ def lstm_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) 
     """One step of the equations that the fused kernel computes: the next (h_BH, c_BH), from those before."""
     gates = lstm_gates(from_x_BG, from_h_BG)
     _, c_BH = before
-    # c_t = f_t * c_{t-1} + i_t * g_t: the sum through which gradients pass unharmed
+    # c_t = f_t * c_{t-1} + i_t * g_t: the sum along which gradients need not vanish
     c_BH = torch.addcmul(gates["forget"] * c_BH, gates["input"], gates["candidate"])
     return gates["output"] * c_BH.tanh(), c_BH  # h_t = o_t * tanh(c_t)
 
 
 class LSTM(Kernel, nn.LSTM):  # type: ignore[misc]  # its forward is ours
-    """One layer: torch's kernel, and what it computes."""
+    """One layer: torch's kernel and its equations."""
 
     fused = nn.LSTM.forward
     blocks, remembers = 4, 2

@@ -13,12 +13,12 @@ from seqlab.layers.recurrent import RecurrentConfig
 
 def rnn_step(from_x_BH: Tensor, from_h_BH: Tensor, _: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """One step of the equation that the fused kernel computes: the next (h_BH,), given W_xh x_t + b_xh and
-    W_hh h_{t-1} + b_hh. What was before counts only through the second."""
+    W_hh h_{t-1} + b_hh. The previous state enters only through the second."""
     return ((from_x_BH + from_h_BH).tanh(),)  # h_t = tanh(W_xh x_t + b_xh + W_hh h_{t-1} + b_hh)
 
 
 class RNN(Kernel, nn.RNN):  # type: ignore[misc]  # its forward is ours
-    """One layer: torch's kernel, and what it computes."""
+    """One layer: torch's kernel and its equation."""
 
     fused = nn.RNN.forward
     blocks = 1

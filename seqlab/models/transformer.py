@@ -27,8 +27,8 @@ from seqlab.layers.positions import rotations, sinusoids
 class TransformerConfig(ModelConfig):
     """Settings of `model=transformer`.
 
-    heads: N; must divide width. feed_forward: width of the hidden layer between attentions.
-    context: the most positions that it can look at; also the size of learned positions.
+    heads: N; must divide width. feed_forward: width of the feed-forward network's hidden layer.
+    context: the most positions that it can read at once; also the number of learned positions.
     positions: rope (Su 2021), sinusoidal (Vaswani 2017), learned (GPT: Radford 2018) or none.
     """
 
@@ -47,7 +47,7 @@ class TransformerConfig(ModelConfig):
             )
         if self.positions == "rope" and (self.width // self.heads) % 2:
             raise ValueError(
-                f"model.positions=rope turns pairs, so model.width={self.width} / model.heads={self.heads} must be "
+                f"model.positions=rope rotates pairs, so model.width={self.width} / model.heads={self.heads} must be "
                 f"even; try model.width={2 * self.heads * math.ceil(self.width / (2 * self.heads))}"
             )
 
@@ -55,8 +55,8 @@ class TransformerConfig(ModelConfig):
         return Transformer(self, role)
 
     def at_width(self, width: int) -> Iterator[Self]:
-        """Heads are kept; feed_forward keeps its ratio to the width, give or take a third, since widths that
-        the heads divide are far apart."""
+        """The number of heads is kept; feed_forward keeps its ratio to the width within a third, since widths that the
+        heads divide are far apart."""
         if width % self.heads or (self.positions == "rope" and (width // self.heads) % 2):
             return
         wanted = self.feed_forward * width / self.width
@@ -104,11 +104,11 @@ class Block(nn.Module):
 
 
 class Transformer(SequenceModel):
-    """Positions, blocks, and a last normalisation.
+    """Positions, blocks, and a final normalisation.
 
-    Its state is () in ordinary training: it carries nothing. With a capacity it is a cache: (how many
-    positions are filled, their inputs, each block's keys and values); a full cache keeps its last half,
-    which is read again from position 0, so that writing can go on for ever within `model.context`.
+    Its state is () in training: it carries nothing. With a capacity it is a cache: (the number of filled positions,
+    their inputs, each block's keys and values). A full cache keeps its last half, which is read again from position 0,
+    so that generation can continue without end within `model.context`.
     """
 
     def __init__(self, config: TransformerConfig, role: Role) -> None:
@@ -117,7 +117,7 @@ class Transformer(SequenceModel):
         self.context: int = config.context
         self.blocks = nn.ModuleList(Block(config, role) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
-        # as token vectors are: smaller ones are drowned by them, and without the factor on the way out hardly move
+        # scaled like token vectors, or these would drown them out, and without the output factor they would hardly move
         self.positions = ScaledEmbedding(config.context, config.width) if config.positions == "learned" else None
         # buffers that are computed, not learned, stay out of checkpoints
         fixed = sinusoids(config.context, config.width) if config.positions == "sinusoidal" else None

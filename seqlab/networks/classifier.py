@@ -22,8 +22,8 @@ Pooling: TypeAlias = Literal["max", "mean", "last"]
 
 
 class Classifier(Network[LabelledBatch]):
-    """Embedding, a model, pooling over valid positions, and a linear layer. Read causally, the pooling is
-    carried in the state, so that a text may come in windows."""
+    """Embedding, a model, pooling over valid positions, and a linear layer. With a causal model, the pooling is carried
+    in the state, so that a text may come in windows."""
 
     def __init__(
         self, vocabulary_size: int, classes: int, model: ModelConfig, *, pooling: Pooling, bidirectional: bool
@@ -39,7 +39,7 @@ class Classifier(Network[LabelledBatch]):
         return Parts((self.embed,), (self.model,), (self.head,))
 
     def check_windows(self, steps: int) -> None:
-        """Raise ConfigError unless a text can be read in windows: forwards alone, and with a state."""
+        """Raise ConfigError unless a text can be read in windows: forwards only, and with a state."""
         what, remedy = f"trainer.bptt_steps={steps} cannot apply", "trainer.bptt_steps=null"
         if self.bidirectional:
             why = "task.bidirectional=true reads each text from its end as well"
@@ -58,7 +58,7 @@ class Classifier(Network[LabelledBatch]):
         before, pooled_BD, seen_B1 = state
         assert isinstance(pooled_BD, Tensor)
         assert isinstance(seen_B1, Tensor)
-        # a text that is longer than those of training is read as far as they went
+        # a text longer than those of training is cut to their length
         limit = None if self.training else context_of(self.model)
         tokens_BT, valid_BT = batch.tokens_BT[:, :limit], batch.valid_BT[:, :limit]
         x_BTD = self.dropout(self.embed(tokens_BT))

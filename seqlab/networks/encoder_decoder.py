@@ -24,8 +24,8 @@ from seqlab.layers.embedding import TokenEmbedding, token_head
 class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
     """An encoder, whatever it reads, and a decoder that writes the target (teacher forcing in training).
 
-    A subclass says how a batch is read. encoder: makes the encoder, when it is its turn to be initialised.
-    embed_source: what turns a source into vectors, where that is a module of its own.
+    A subclass implements `read`. encoder: makes the encoder; it is called when the encoder is to be initialised.
+    embed_source: turns a source into vectors, if that is a separate module.
     """
 
     alphabet = ALPHABET
@@ -51,18 +51,18 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
 
     @abstractmethod
     def read(self, batch: TargetBatchT) -> Memory:
-        """What the encoder makes of a batch's sources."""
+        """The encoder's memory of a batch's sources."""
 
     def parts(self) -> Parts:
-        """What a subclass has beside these is of the body, as the encoder is."""
+        """Any further parameters of a subclass count as body."""
         sources = () if self.embed_source is None else (self.embed_source,)
         embedding, body, head = (*sources, self.embed_target), (self.encoder, self.decoder), (self.head,)
         named = {id(p) for module in (*embedding, *body, *head) for p in module.parameters()}
         return Parts(embedding, (*body, *(p for p in self.parameters() if id(p) not in named)), head)
 
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
-        """Nothing in training: every batch brings its own source. Cached, the decoder's: a target that is longer than
-        those of training is scored as it would be written."""
+        """() in training: every batch brings its own source. Cached, the decoder's state, so that a target longer than
+        those of training is scored as it would be generated."""
         return self.decoder.initial_state(rows, capacity=context_of(self.decoder) or 0) if cached else ()
 
     def forward(self, batch: TargetBatchT, state: State) -> StepOutput:
@@ -82,7 +82,7 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
         return StepOutput(loss, after if state != () else (), logits_BTV)
 
     def start(self, batch: TargetBatchT, capacity: int) -> tuple[TokenStep, State]:
-        # no table of inputs: a vocabulary of words may be longer than all that is written
+        # no table of inputs: a vocabulary of words may be larger than the number of tokens ever written
         decode = self.decoder.start()
 
         def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:
@@ -96,7 +96,7 @@ class EncoderDecoder(GeneratingNetwork[TargetBatchT]):
 
 
 class TokenEncoderDecoder(EncoderDecoder[PairBatch]):
-    """An EncoderDecoder that reads tokens. sources, targets: how many tokens each side has."""
+    """An EncoderDecoder that reads tokens. sources, targets: the sizes of the two vocabularies."""
 
     embed_source: TokenEmbedding
     encoder: SequenceModel
@@ -112,7 +112,7 @@ class TokenEncoderDecoder(EncoderDecoder[PairBatch]):
 
     def read(self, batch: PairBatch) -> Memory:
         source_BS = batch.source_BS
-        if not self.training:  # a source that is longer than those of training is read as far as they went
+        if not self.training:  # a source longer than those of training is cut to their length
             source_BS = source_BS[:, : context_of(self.encoder)]
         return self.encoder.encode(self.dropout(self.embed_source(source_BS)), source_BS != self.alphabet.pad)
 
@@ -120,8 +120,8 @@ class TokenEncoderDecoder(EncoderDecoder[PairBatch]):
 def written_example(
     batch: TargetBatchT, tokens: Sequence[str], targets: Vocabulary, *, truncated: int = 0
 ) -> Example[TargetBatchT]:
-    """A batch of one row as an example: the tokens that the encoder reads, and the target as the decoder reads and
-    predicts it."""
+    """An example made from a batch of one row: the tokens that the encoder reads, and the target as the decoder reads
+    and predicts it."""
     predicted = tuple(targets.tokens[token] for token in batch.target_BT[0].tolist())
     read = (targets.tokens[ALPHABET.start], *predicted[:-1])
     return Example(batch, tuple(tokens), read, predicted, truncated=truncated)

@@ -16,8 +16,8 @@ from seqlab.data.batches import SeriesBatch
 class Regressor(Network[SeriesBatch]):
     """A linear layer, a causal model and another linear layer, trained on the squared error.
 
-    The error of a position, halved and summed over its K values, is the negative log-likelihood of a Gaussian of unit
-    variance but for a constant: values are best given in units of their standard deviation.
+    The error of a position, halved and summed over its K values, is, up to a constant, the negative log-likelihood of a
+    Gaussian of unit variance: values are best given in units of their standard deviation.
     """
 
     def __init__(self, inputs: int, outputs: int, model: ModelConfig) -> None:
@@ -34,7 +34,7 @@ class Regressor(Network[SeriesBatch]):
         return self.model.carries_state()
 
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
-        """Cached, a model without recurrence keeps as much as it can read at once."""
+        """Cached, a model without recurrence keeps as many positions as it can read at once."""
         return self.model.initial_state(rows, capacity=(self.model.context or 0) if cached else 0)
 
     def forward(self, batch: SeriesBatch, state: State) -> StepOutput:

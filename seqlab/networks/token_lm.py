@@ -18,8 +18,8 @@ from seqlab.layers.embedding import TokenEmbedding, token_head
 
 
 class TokenLM(GeneratingNetwork[TokenBatch]):
-    """Embedding, a causal model, and a head that scores each next token. window: the tokens of a stream that training
-    reads at once."""
+    """Embedding, a causal model, and a head that scores each next token. window: the number of tokens of a stream that
+    training reads at once."""
 
     alphabet = ALPHABET
 
@@ -38,8 +38,8 @@ class TokenLM(GeneratingNetwork[TokenBatch]):
         return self.decoder.carries_state()
 
     def initial_state(self, rows: int, *, cached: bool = False) -> State:
-        """Cached, a model without recurrence keeps what training reached at once, so that each token is predicted from
-        the half of that before it at least, never from nothing."""
+        """Cached, a model without recurrence keeps as many tokens as training read at once, so that each token is
+        predicted from at least half as many before it, never from none."""
         return self.decoder.initial_state(rows, capacity=self._positions() if cached else 0)
 
     def _positions(self) -> int:
@@ -58,13 +58,13 @@ class TokenLM(GeneratingNetwork[TokenBatch]):
         return StepOutput(loss, state, logits_BTV)
 
     def start(self, batch: TokenBatch, capacity: int) -> tuple[TokenStep, State]:
-        """Whatever of reading a token does not depend on those before it is tabulated for all of them."""
+        """The part of a step that depends only on its own token is tabulated for the whole vocabulary."""
         prompt = batch.inputs_BT.shape[1]
         state = self.decoder.initial_state(batch.size, capacity=min(prompt + capacity, self._positions()))
         if prompt:
             _, state = self.decoder(self.embed(batch.inputs_BT), state)
         decode = self.decoder.start(self.embed.table())
-        # a copy that lies turned in memory: a single row is multiplied faster with it
+        # a contiguous transposed copy, which multiplies a single row faster
         W_DV, b_V = self.head.weight.T.contiguous(), self.head.bias
 
         def step(token_B: Tensor, state: State) -> tuple[Tensor, State]:

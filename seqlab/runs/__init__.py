@@ -1,1 +1,1 @@
-"""A run's folder and all that is done with it: train, go on, verify, evaluate, predict, find."""
+"""A run's folder and all that is done with it: train, resume, verify, evaluate, predict, find."""

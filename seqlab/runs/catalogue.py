@@ -159,7 +159,7 @@ def _called(name: str, runs_dir: Path, there: bool) -> Path:
         return find_run(meant[0])
     if meant:
         raise CheckpointError(
-            f"{len(meant)} runs are called {name}", "say more of the path", "there: " + ", ".join(map(str, meant[:5]))
+            f"{len(meant)} runs are called {name}", "give more of its path", "there: " + ", ".join(map(str, meant[:5]))
         )
     if not there:
         word, _, task = name.partition(":")
@@ -207,7 +207,7 @@ def named_run(name: str, runs_dir: Path = Path("runs")) -> Path:
     chosen, *others = groups
     if others:
         _log.warning(
-            "%s: the best of %d run%s on %s, as the newest is; %d on other data or by another metric: see seqlab runs",
+            "%s: the best of %d run%s on %s, the newest's group; %d have other data or another metric: see seqlab runs",
             name,
             len(groups[chosen]),
             "s" * (len(groups[chosen]) > 1),

@@ -1,7 +1,7 @@
 """How the device of a run is decided, step by step.
 
-1. Settings: the run's own; one that goes on keeps what `auto` came to when it was made (`device_to_resume`).
-2. The machine: `training.device.resolve_device` says which device, precision and threads they come to here.
+1. Settings: the run's own; a resumed run keeps what `auto` chose when it was started (`device_to_resume`).
+2. The machine: `training.device.resolve_device` resolves device, precision and threads on this machine.
 3. The network, once it is built: no bf16 on a CPU where its kernels have none (`decide`).
 4. Its steps: threads and compilation that are still `auto` are measured (`decide`, by training/auto.py).
 
@@ -44,7 +44,7 @@ def decide(
     twin = copy.deepcopy(network)
     for module in twin.modules():
         if isinstance(module, nn.RNNBase):
-            module.flatten_parameters()  # copies lie apart, and cuDNN wants them in one piece
+            module.flatten_parameters()  # copied weights are separate in memory, and cuDNN wants one block
     trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
     try:
         with memory():

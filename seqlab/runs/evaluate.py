@@ -37,7 +37,7 @@ class Evaluation:
     metrics: with unit and direction; `values` has their numbers alone.
     primary, interval: the task's main metric, and its 95 % interval over items.
     items: the file with a line for each item.
-    unknown: how many tokens did not occur in training, and of how many, by what they are.
+    unknown: how many tokens did not occur in training, and of how many, by kind of token.
     """
 
     folder: Path
@@ -91,13 +91,13 @@ class Evaluation:
 def evaluate_run(
     run: Run, split: Split | None = None, corpus: str | None = None, overrides: Sequence[str] = ()
 ) -> Evaluation:
-    """Every metric of the run's best weights on the whole split (test), or on the whole of another corpus, with
-    the run's vocabulary and labels; what was found for each item goes into the run's evaluation/SPLIT.jsonl, or
-    corpus-NAME-DIGEST.jsonl. On this machine's device, in the precision that the run came to, or else in fp32.
-    overrides: how the file of another corpus is read, where it is unlike the run's own.
+    """Every metric of the run's best weights on the whole split (test), or on the whole of another corpus, with the
+    run's vocabulary and labels; the results of each item are written to the run's evaluation/SPLIT.jsonl, or
+    corpus-NAME-DIGEST.jsonl. On this machine's device, in the run's precision, or else in fp32. overrides: how the file
+    of another corpus is read, if its format differs from the run's own.
 
-    Raises ConfigError for other overrides and for a split of another corpus, CheckpointError or DataError where the run
-    or its corpus is not what it was, ResourceError where the items cannot be written.
+    Raises ConfigError for other overrides and for a split of another corpus, CheckpointError or DataError if the run or
+    its corpus has changed, ResourceError if the items cannot be written.
     """
     if corpus is not None and split is not None:
         raise ConfigError("--split cuts the run's own corpus, and --corpus is taken whole", "leave one of them out")
@@ -137,24 +137,22 @@ def evaluate_run(
 
 
 def _reading(run: Run, overrides: Sequence[str], corpus: str | None) -> TaskConfig:
-    """The settings with which another corpus is read: the run's own, but for what these overrides say."""
+    """The settings with which another corpus is read: the run's own with these overrides."""
     if not overrides:
         return run.config.task
     may = [f"task.{name}" for name in run.config.task.reading_settings]
     how = (
-        f"to be given with --corpus FILE: {', '.join(may)}"
-        if may
-        else "this run's task has no setting of how a file is read"
+        f"settings for --corpus FILE: {', '.join(may)}" if may else "this run's task has no settings for reading a file"
     )
     for override in overrides:
         key = key_of(override)
         if "=" not in override:
-            raise ConfigError(f"'{override}' is too much: evaluate takes one run, and settings as KEY=VALUE", how)
+            raise ConfigError(f"'{override}' is unexpected: evaluate takes one run, and settings as KEY=VALUE", how)
         if key not in may:
             near = nearest_key(key, may)
             hint = f"did you mean {near}={override.partition('=')[2]}?" if near else ""
             raise ConfigError(
-                f"'{override}': a trained run keeps its settings, but for how --corpus is read",
+                f"'{override}': a trained run keeps its settings, except those for reading --corpus",
                 *filter(None, (hint, how)),
             )
         if corpus is None:

@@ -64,7 +64,7 @@ def log_file(folder: Path, reporter: Reporter) -> Iterator[None]:
         _log.error("%s", " / ".join(error.lines()))
         raise
     except BaseException:
-        _log.exception("the run ended by an error")
+        _log.exception("the run ended with an error")
         raise
     finally:
         _log.setLevel(level)

@@ -59,7 +59,7 @@ def find_run(run: str | Path) -> Path:
             except FileNotFoundError:  # the run is in progress
                 continue
             if not (stat.S_ISDIR(kind) or stat.S_ISREG(kind)):
-                raise CheckpointError(f"{path} is a link or no plain file", "a run's folder must hold its own files")
+                raise CheckpointError(f"{path} is a link or not a plain file", "a run's folder must hold its own files")
     return folder
 
 
@@ -95,7 +95,7 @@ def read_items(folder: Path, metric: str) -> tuple[float, ...] | None:
 
 
 def read_sample(folder: Path) -> str:
-    """What the network wrote at the end of training; "" where that cannot be read."""
+    """The network's sample from the end of training; "" if it cannot be read."""
     try:
         return read_plain(folder / "samples.txt", 8_000_000).decode("utf-8").removesuffix("\n")
     except (OSError, ValueError):
@@ -103,10 +103,10 @@ def read_sample(folder: Path) -> str:
 
 
 def read_metrics(folder: Path) -> dict[str, list[float]]:
-    """What metrics.jsonl holds of training and validation, as a table by column. Its rows are steps, in their order;
-    where a column has no number for a step, or one that was not finite, it has nan.
+    """The training and validation values in metrics.jsonl, as a table by column, with one row per step, in order. A
+    missing or non-finite value is nan.
 
-    Raises CheckpointError where it cannot be read."""
+    Raises CheckpointError if it cannot be read."""
     rows: dict[int, dict[str, float]] = {}
     try:
         for line in read_plain(folder / "metrics.jsonl", 2**30).decode("utf-8").splitlines():

@@ -32,7 +32,7 @@ from seqlab.runs.run import Run, open_run
 from seqlab.training.recorder import write_image
 
 View = Callable[[Sequence[InspectedRun], str | None], list[Picture]]
-"""Pictures of these runs, and of this text where that matters. Raises ConfigError where there is nothing to see."""
+"""Draws these runs, reading this text if the view shows a text. Raises ConfigError if the view does not apply."""
 
 VIEWS: Mapping[str, View] = {
     "gradient": lambda runs, _: gradient(runs),
@@ -91,17 +91,17 @@ def inspect(
     config_dir: Path | None,
     say: Callable[[str], None],
 ) -> Inspection:
-    """Draw these views of these runs, or all that there is something to see in, into `out`: by default the folder
-    inspect/ of a single run, one in there for some views, and a new folder below `runs_dir` for several.
+    """Draw these views of these runs (by default all that apply) into `out`: by default the folder inspect/ of a single
+    run, a folder below that for chosen views, or a new folder below `runs_dir` for several runs.
 
-    Raises ConfigError or NumericError where a view that was asked for shows nothing, CheckpointError and DataError as
-    open_run. A view that fails by a bug of its own takes no other with it: its error is raised at the end.
+    Raises ConfigError or NumericError if a view that was asked for does not apply, CheckpointError and DataError as
+    open_run. A bug in one view does not affect the others: its error is raised at the end.
     """
     runs = label_runs([open_run(folder, config_dir) for folder in folders])
     unknown: dict[str, None] = {}
     if text is not None:
         for run in runs:
-            # what is wrong with it is said before anything is drawn
+            # errors in the text are reported before anything is drawn
             example_reader(run.task).example(run.network, text)
             unknown.update(dict.fromkeys(run.task.unknown(text)))
     if unknown:
@@ -110,7 +110,7 @@ def inspect(
     try:
         drawn = draw_views(runs, views, text, say)
     except Exception:
-        with suppress(OSError):  # what has something in it stays
+        with suppress(OSError):  # a folder that is not empty stays
             where.rmdir()
         raise
     pictures = drawn.pictures
@@ -131,7 +131,7 @@ def inspect(
 
 @dataclass(frozen=True)
 class Drawn:
-    """The pictures, why others could not be drawn, by view, and the first error that was a bug of a view's own."""
+    """The pictures, the reasons why views could not be drawn, and the first error that was a bug in a view."""
 
     pictures: tuple[Picture, ...]
     left_out: Mapping[str, str]
@@ -141,15 +141,15 @@ class Drawn:
 def draw_views(
     runs: Sequence[InspectedRun], views: Sequence[str], text: str | None, say: Callable[[str], None] = lambda _: None
 ) -> Drawn:
-    """Draw these views of these runs, or all that there is something to see in. Writes nothing.
+    """Draw these views of these runs, by default all that apply. Writes nothing.
 
-    Raises ConfigError or NumericError where a view that was asked for does not exist or shows nothing.
+    Raises ConfigError or NumericError if a view that was asked for does not exist or does not apply.
     """
     for name in views:
         if name not in VIEWS:
             raise ConfigError(f"there is no view '{name}'", did_you_mean(name, VIEWS), f"views: {', '.join(VIEWS)}")
     if text is not None and views and not set(views) & set(_OF_A_TEXT):
-        raise ConfigError(f"--text: {', '.join(views)} reads none", "", f"views that do: {', '.join(_OF_A_TEXT)}")
+        raise ConfigError(f"--text: {', '.join(views)} reads no text", "", f"views that do: {', '.join(_OF_A_TEXT)}")
     pictures: list[Picture] = []
     left_out: dict[str, str] = {}
     bug: Exception | None = None
@@ -158,7 +158,7 @@ def draw_views(
         try:
             drawn = VIEWS[name](runs, text)
             for picture in drawn:
-                _ = picture.png, picture.svg  # kept by the picture: what goes wrong with drawing is this view's
+                _ = picture.png, picture.svg  # cached; an error in drawing counts as this view's
             pictures += drawn
         except SeqlabError as error:
             if isinstance(error, DataError) and text is None and name in _OF_A_TEXT:
@@ -168,7 +168,7 @@ def draw_views(
                 continue
             error.what = f"no {name}: {error.what}"
             folders = [str(run.folder) for run in runs]
-            error.allowed = error.allowed or f"all that fit: {shlex.join(['seqlab', 'inspect', *folders])}"
+            error.allowed = error.allowed or f"all that apply: {shlex.join(['seqlab', 'inspect', *folders])}"
             raise
         except Exception as error:
             if views:
@@ -183,10 +183,10 @@ def inspected(label: str, run: Run) -> InspectedRun:
 
 
 def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
-    """Each by its model's name; where several have the same model with what tells them apart: the settings of the model
-    that differ, or else the name of the run's folder."""
+    """The runs labelled by their model's name; runs of the same model also by what tells them apart: the settings of
+    the model that differ, or else the name of the run's folder."""
     labels = [_label(run, runs) for run in runs]
-    # two folders of one name: both with what stands before it
+    # equal labels are replaced by the whole path
     return [
         inspected(label if labels.count(label) == 1 else str(run.folder), run)
         for label, run in zip(labels, runs, strict=True)
@@ -209,11 +209,11 @@ def _folder(runs: Sequence[InspectedRun], views: Sequence[str], out: Path | None
     if out is None and len(runs) > 1:
         return make_run_folder(runs_dir / "inspect", f"{datetime.now():%Y%m%d-%H%M%S}", None)
     folder = out or runs[0].folder / "inspect"
-    if out is None and views:  # a folder of their own: the page of all stays as it is
+    if out is None and views:  # a separate folder, so that the page of all views stays as it is
         folder /= "-".join(view for view in VIEWS if view in views)
     ours = (folder / "inspect.json").exists()
     if (folder / "config.yaml").exists() or (any(folder.glob("events.out.tfevents.*")) and not ours):
-        raise ConfigError(f"--out {folder}: other things stand there", "name a folder that is for this alone")
+        raise ConfigError(f"--out {folder}: it contains other files", "name a folder for this alone")
     return writable(folder, "try --out FOLDER")
 
 

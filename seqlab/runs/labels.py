@@ -41,7 +41,7 @@ def read_labels(folder: Path) -> Labels:
         return Labels()
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
-            f"{folder / FILE} cannot be read as tags and a note", "mend or remove that file: nothing else depends on it"
+            f"{folder / FILE} cannot be read as tags and a note", "repair or remove it: nothing else depends on it"
         ) from error
     return Labels(tuple(tags), note)
 

@@ -112,7 +112,7 @@ def _comparisons(folder: Path, runs_dir: Path) -> Iterator[tuple[Path, str]]:
             part = "a trial of its search" if trial else "a run that the same command makes again"
             yield shown, f"it belongs to the comparison {shown}: {part}"
         elif any(_is_same(existing, Path(), place) for existing in _existing(where / "plan.json")):
-            yield shown, f"the comparison {shown} has it as a row: begun again, it would not find it"
+            yield shown, f"the comparison {shown} has it as a row: if repeated, it would not find it"
 
 
 def _existing(plan: Path) -> list[str]:

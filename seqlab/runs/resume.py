@@ -76,7 +76,7 @@ def resume(
         changed = _changes(origin["config"], config)
         finished = read_result(folder) is not None
         if finished and found is None:
-            raise CheckpointError(f"{folder} has a result and no checkpoints", "there is nothing left to go on from")
+            raise CheckpointError(f"{folder} has a result and no checkpoints", "there is nothing to resume from")
         if finished and found is not None and named is None and not changed:
             return Finished(folder, step_in(found), _more(config, found[1][1]["progress"]))
         _refuse(changed, config, 0 if found is None else step_in(found))
@@ -84,7 +84,7 @@ def resume(
         # nothing above has touched the run; from here on it is under way again
         with disk(folder):
             _note(origin, trainer, folder)
-            keep_vocabulary(trainer.task, folder)  # a run of before they were kept has none
+            keep_vocabulary(trainer.task, folder)  # a run from before they were stored has none
             if changed:
                 keys = {text.partition("=")[0] for text in overrides}
                 kept = [text for text in read_overrides(folder) if text.partition("=")[0] not in keys]
@@ -156,6 +156,6 @@ def _note(origin: Mapping[str, Any], trainer: Trainer[Any], folder: Path) -> Non
     facts = {**facts, "resumed": [*(earlier if isinstance(earlier, list) else []), entry]}
     try:
         write_json(folder / "environment.json", facts)
-    except (ValueError, RecursionError):  # what no JSON can say stood in it
+    except (ValueError, RecursionError):  # it held values that JSON cannot hold
         fresh = describe_environment(trainer.task, trainer.device) | code
         write_json(folder / "environment.json", {**fresh, "resumed": [entry]})

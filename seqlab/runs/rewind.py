@@ -21,7 +21,7 @@ _OF_A_VALIDATION = ("val/", "samples/", "weights/", "viz/")
 
 
 def rewind_logs(folder: Path, progress: Progress | None, *, open_interval: bool = False) -> None:
-    """Keep of metrics.jsonl and TensorBoard's events what was there at `progress` (None: the start of the run).
+    """Cut metrics.jsonl and TensorBoard's events back to their content at `progress` (None: the start of the run).
 
     open_interval: the checkpoint holds sums that were not logged yet, so its own step was not logged either.
     """

@@ -51,7 +51,7 @@ def origin_of(found: tuple[Path, Parts] | None, folder: Path, config_dir: Path |
     """What the run was made from: as its checkpoint records it, else as its folder does."""
     told = {} if found is None else found[1][1].get("run")
     if not isinstance(told, dict):
-        raise CheckpointError(f"{folder}: its checkpoint does not say what it was made from")
+        raise CheckpointError(f"{folder}: its checkpoint does not record what it was made from")
     if not told:
         stored, facts = read_run_config(folder / "config.yaml", config_dir), recorded(folder)
         told = {name: facts[name] for name in ("data_sha256", "symbols_sha256") if name in facts}
@@ -92,7 +92,7 @@ def trainer_at(
     settings, device = device_to_resume(config, origin)
     task = build_task(config, folder)
     check_data(origin, task, folder)
-    # a checkpoint holds the weights that the run it was started from gave it
+    # a checkpoint already contains the weights taken from init_from
     start = config if found is None else replace(config, init_from=None)
     _, network = prepare(start, device, task, checked=checked)
     device, _ = decide(replace(config, device=settings), task, network, device)

@@ -35,7 +35,7 @@ def stored_task(config: RunConfig, folder: Path) -> Task[Any]:
 
 
 def build_task(config: RunConfig, folder: Path) -> Task[Any]:
-    """The task, read from its corpus. A DataError says where the run was started, from where relative paths count."""
+    """The task, read from its corpus. A DataError names the folder in which the run was started, for relative paths."""
     try:
         return config.task.build()
     except DataError as error:

@@ -125,7 +125,7 @@ def complete(
             tags = [f"val_best/{name}" for name in task.meter("validation").criterion()]
             recorder.describe(config.yaml, _settings(config, parameters), tags)
         else:
-            reporter.say(f"going on from step {trainer.progress.step}")
+            reporter.say(f"continuing from step {trainer.progress.step}")
         with signals(trainer):
             trainer.fit()
             note_compiled(trainer)
@@ -166,7 +166,7 @@ def _kept(folder: Path, config_dir: Path | None) -> Iterator[None]:
     except SeqlabError as error:
         there = checkpoints_in(folder / "checkpoints")
         kept = f"kept step {step_of(there[-1])}" if there else "nothing was saved yet"
-        error.allowed = f"{kept}; go on with: {resume_command(folder, config_dir)}"
+        error.allowed = f"{kept}; continue with: {resume_command(folder, config_dir)}"
         raise
 
 

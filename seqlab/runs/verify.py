@@ -46,7 +46,7 @@ def verify(run: str | Path, reporter: Reporter | None = None, *, config_dir: Pat
         replay(trainer, end, evaluated=expected[1]["progress"]["evaluated_step"] == end)
         progress = expected[1]["progress"]
         if (progress.get("epoch"), progress.get("windows")) == (trainer.progress.epoch + 1, 0):
-            # a run that ended with an epoch has looked for the next one
+            # a run that ended with an epoch has already moved to the next one
             trainer.progress.epoch, trainer.progress.windows = trainer.progress.epoch + 1, 0
         different = _differences(expected, capture(trainer))
         if different:

@@ -46,11 +46,11 @@ def needs_steps(config: DeviceConfig) -> bool:
 def decide_by_steps(
     config: DeviceConfig, trainer: Trainer[Any], say: Callable[[str], None]
 ) -> tuple[Device, tuple[str, ...]]:
-    """(the trainer's device with everything decided, a sentence on each choice). This process then has the threads that
-    were chosen. The trainer is used up: it trains some steps. say: is told what takes more than a moment."""
+    """(the trainer's device with every choice made, a sentence on each). Sets the number of threads of this process.
+    The trainer must not be used afterwards: it has trained some steps. say: is called before anything slow."""
     device, reasons = trainer.device, list[str]()
     trainer.network.train()
-    _step_seconds(trainer)  # the first steps make the optimizer's moments
+    _step_seconds(trainer)  # the first steps create the optimizer's moments
     if config.threads == "auto" and device.name == "cpu":
         reasons.append(f"device.threads=auto: {_choose_threads(trainer)}")
     if config.compile == "auto":
@@ -91,7 +91,7 @@ def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tu
         return False, "there is no C++ compiler"
     shapes = {tuple(_shapes(window)) for group in islice(first_steps(trainer), 6) for window in group}
     if len(shapes) > 1:
-        return False, "batches differ in length, and each length would be compiled by itself"
+        return False, "batches differ in length, and each length would be compiled separately"
     planned = planned_seconds(trainer, _step_seconds(trainer))
     place = marker(trainer)
     warm = place is not None and place.exists()
@@ -106,7 +106,7 @@ def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tu
     )  # fmt: skip
     try:
         _step_seconds(compiled)
-    except Exception as error:  # whatever a compiler cannot do is no reason not to train
+    except Exception as error:  # a failing compiler is no reason not to train
         return False, f"compiling failed: {' '.join(str(error).split())[:120]}"
     note_compiled(compiled)
     seconds = _in_turns({False: partial(_step_seconds, trainer), True: partial(_step_seconds, compiled)})
@@ -115,7 +115,7 @@ def _choose_compilation(trainer: Trainer[Any], say: Callable[[str], None]) -> tu
 
 
 def _in_turns(measured: Mapping[T, Callable[[], float]]) -> dict[T, float]:
-    """The median of each, measured in alternation: a machine that is busy for a moment is busy for all of them."""
+    """The median time of each, measured in alternation, so that a busy moment of the machine affects all of them."""
     taken: dict[T, list[float]] = {name: [] for name in measured}
     for turn in range(_ROUNDS):
         for name in list(measured)[:: 1 if turn % 2 else -1]:
@@ -176,8 +176,8 @@ def first_steps(trainer: Trainer[Any]) -> Iterator[list[Any]]:
 def timed_steps(
     trainer: Trainer[Any], *, least: int, most: int, seconds: float
 ) -> Iterator[tuple[float, NumericError | None]]:
-    """Train the run's first steps, `least` to `most` of them, until `seconds` are over. Yields the seconds of each, and
-    the error by which it would have ended the run."""
+    """Train the run's first steps, `least` to `most` of them, until `seconds` have passed. Yields the seconds of each,
+    and the error with which it would have ended the run."""
     taken = 0.0
     for done, group in enumerate(islice(first_steps(trainer), most), start=1):
         trainer.device.synchronise()

@@ -52,13 +52,13 @@ def budget_notes(config: TrainerConfig, optim: OptimConfig, steps_in: Callable[[
 
 
 def cut_note(trainer: TrainerConfig, longest: int) -> str | None:
-    """A note on what truncated backpropagation does to a budget; None where nothing is truncated, or where as many
-    windows are accumulated. longest: positions of the longest batch."""
+    """A note on what truncated backpropagation does to a budget; None if nothing is truncated, or if all windows of a
+    batch are accumulated. longest: positions of the longest batch."""
     windows = 1 if trainer.bptt_steps is None else -(-longest // trainer.bptt_steps)
     if windows == 1 or trainer.accumulate % windows == 0:
         return None
     return (
-        f"trainer.bptt_steps={trainer.bptt_steps} makes up to {windows} updates of a batch: beside a run that is not "
-        "cut, at equal steps it reads less text, at equal text it makes more updates; "
+        f"trainer.bptt_steps={trainer.bptt_steps} makes up to {windows} updates of a batch: compared with a run "
+        "without truncation, it reads less text in equal steps and makes more updates on equal text; "
         f"both are equal with trainer.accumulate={windows * trainer.accumulate}"
     )

@@ -1,5 +1,5 @@
-"""How many positions training reaches. A model is never evaluated, inspected or asked to write at positions that it
-could not have been trained on: its output there is not what it has learned."""
+"""How many positions training reaches. A model is never evaluated, inspected or used for generation at positions that
+it could not have been trained on, where it has learned nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Device, precision and threads: the settings, and what they come to on this machine."""
+"""Device, precision and threads: the settings, and how they are resolved on this machine."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DeviceConfig:
 
 @dataclass(frozen=True)
 class Device:
-    """What a DeviceConfig comes to on this machine. compile: False for `auto` until steps were timed."""
+    """A DeviceConfig resolved for this machine. compile: False for `auto` until steps have been timed."""
 
     torch_device: torch.device
     precision: Precision
@@ -49,7 +49,7 @@ class Device:
         return self.torch_device.type
 
     def autocast(self) -> AbstractContextManager[object]:
-        """The context in which matrix products run in the chosen precision, and what needs fp32 stays in fp32."""
+        """The context in which matrix products run in the chosen precision; what needs fp32 stays in fp32."""
         if self.precision == "fp32":
             return nullcontext()
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float16
@@ -92,7 +92,7 @@ def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
     """Choose the device and its precision, and prepare this process for it. Raises ConfigError for a device or a
     precision that this machine lacks."""
     keep_memory()
-    # fp32 means fp32 for every family: by default torch lets cuDNN's recurrent kernels round to TF32, ten bits
+    # fp32 means fp32 for every family: by default torch lets cuDNN's recurrent kernels round to TF32 (10-bit mantissa)
     torch.backends.cudnn.allow_tf32 = False
     if isinstance(config.threads, int):
         torch.set_num_threads(config.threads)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from seqlab.training.outcomes import Outcome
 
 _log = logging.getLogger("seqlab")
-_SMALLEST_SCALE = 1.0  # below it gradients overflow fp16 by themselves
+_SMALLEST_SCALE = 1.0  # below it, even unscaled gradients overflow fp16
 
 
 class Guard:
@@ -32,15 +32,15 @@ class Guard:
         self.network, self.optimizer, self.deferred = network, optimizer, deferred
 
     def judge(self, norm: Tensor, state: State | None, rows: int) -> tuple[float | None, State | None]:
-        """(the norm as the host knows it: nan if it has not been read, None if the step is to be skipped; the state to
-        go on with). norm: (), not finite where loss or gradient is not. rows: of the last window."""
+        """(the norm on the host: nan if it has not been read, None if the step is to be skipped; the state to continue
+        with). norm: (), not finite if loss or gradient is not. rows: of the last window."""
         assert state is not None
         if self.deferred:
             initial = self.network.initial_state(rows)
-            self.deferred = same_shapes(state, initial)  # a state that grows cannot be chosen on the device
+            self.deferred = same_shapes(state, initial)  # a state that grows cannot be selected on the device
         if self.deferred:
             finite = norm.isfinite()
-            # the kernel changes nothing where this is 1
+            # the kernel changes nothing if this is 1
             self.optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
             return math.nan, where(finite, state, initial)
         known = float(norm)
@@ -57,8 +57,8 @@ def count_nonfinite(
     scale: float | None,
     remedy: str,
 ) -> NumericError | None:
-    """Count a skipped step. Returns the error that ends the run where this is one too many; otherwise the first in a
-    row is logged as a warning. remedy: what to set, in words. scale: of the loss in fp16, which overflows now and then
+    """Count a skipped step. Returns the error that ends the run if this was one too many; otherwise logs a warning for
+    the first in a row. remedy: settings to try, in words. scale: the loss scale in fp16, which overflows now and then
     by design; None in other precisions."""
     progress.nonfinite_steps += 1
     progress.nonfinite_in_a_row += 1
@@ -66,7 +66,7 @@ def count_nonfinite(
     what = _end_reason(progress.nonfinite_in_a_row, where, policy, limit, scale)
     progress.failed = what is not None
     if what is not None:
-        return NumericError(what, f"it moved no weight; try {remedy}")
+        return NumericError(what, f"it changed no weight; try {remedy}")
     if scale is None and progress.nonfinite_in_a_row == 1:
         _log.warning("the loss or the gradient is not finite %s: that batch is skipped", where)
     return None
@@ -83,7 +83,7 @@ def remedies(learning_rate: float, *, clipped: bool, precision: str) -> str:
 def _end_reason(
     in_a_row: int, where: str, policy: Literal["skip", "stop"], limit: int, scale: float | None
 ) -> str | None:
-    """Why the run ends with this step; None where it goes on."""
+    """Why the run ends with this step; None if it continues."""
     if scale is not None and scale < _SMALLEST_SCALE:
         return f"the loss scale collapsed to {scale:g} {where}: fp16 does not hold the gradient"
     if in_a_row >= limit:

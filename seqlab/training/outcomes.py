@@ -19,8 +19,8 @@ from seqlab.training.progress import Interval, Progress
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step's loss sum and gradient norm, not yet read from the device. norm: before clipping, and not finite where
-    the loss is not. epoch, windows: its position in the data. seconds: until the host went on."""
+    """One step's loss sum and gradient norm, not yet read from the device. norm: before clipping, and not finite if the
+    loss is not. epoch, windows: its position in the data. seconds: until the host continued."""
 
     step: int
     epoch: int
@@ -41,8 +41,8 @@ def _read(outcomes: list[Outcome]) -> list[tuple[float, float]]:
 
 
 class Outcomes:
-    """Takes the outcome of each step and counts it when it is read. interval: sums since the last log line. scaler: of
-    the loss in fp16. remedy: what may stop this training from diverging, in words."""
+    """Collects the outcome of each step and counts it when it is read. interval: sums since the last log line. scaler:
+    the loss scaler of fp16. remedy: settings that may stop the divergence, in words."""
 
     def __init__(self, config: TrainerConfig, scaler: torch.amp.GradScaler, remedy: str) -> None:
         self.config, self.scaler, self.remedy = config, scaler, remedy
@@ -62,12 +62,12 @@ class Outcomes:
         self.waiting.append(Outcome(*where, targets, tokens, seconds, *result))
 
     def read(self, progress: Progress) -> NumericError | None:
-        """Read the outcomes that are waiting and count them. Returns the error that ends the run, if there is one."""
+        """Read the waiting outcomes and count them. Returns the error that ends the run, if there is one."""
         waiting, self.waiting = self.waiting, []
         if not waiting:
             return None
         values = _read(waiting)
-        # a GPU works on while the host does something else: what counts is the time from the first step to now
+        # a GPU computes while the host does something else: count the time from the first step to now
         waited = time.perf_counter() - self.since - sum(outcome.seconds for outcome in waiting)
         interval, ended = self.interval, None
         progress.seconds, interval.seconds = progress.seconds + waited, interval.seconds + waited
@@ -97,5 +97,5 @@ class Outcomes:
 
     @property
     def loss_scale(self) -> float | None:
-        """Of fp16; None elsewhere."""
+        """The loss scale of fp16; None in other precisions."""
         return float(self.scaler.get_scale()) if self.scaler.is_enabled() else None

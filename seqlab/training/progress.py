@@ -1,4 +1,4 @@
-"""How far training has come, and the observers that are told."""
+"""How far training has come, and its observers."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Is told what happens in training: log files, the display."""
+    """Receives the events of training: log files, the display."""
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
         """A log line is due. scalars: over the steps since the last one, by tag, e.g. train/loss."""

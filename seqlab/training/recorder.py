@@ -45,8 +45,8 @@ def write_image(writer: SummaryWriter, tag: str, png: bytes, step: int) -> None:
 class Recorder:
     """An Observer that writes every scalar to both; use it in a `with` statement.
 
-    A run resumed at `resumed` continues its curves: TensorBoard drops the later steps of earlier files. A full disk is
-    warned of once, and training goes on.
+    A run resumed at `resumed` continues its curves: TensorBoard drops the later steps of earlier files. A full disk
+    causes one warning, and training continues.
     """
 
     def __init__(self, folder: Path, *, resumed: Progress | None = None) -> None:
@@ -82,7 +82,7 @@ class Recorder:
         except OSError as error:
             if what not in self._full:
                 self._full.add(what)
-                _log.warning("cannot write %s: %s; training goes on without", what, error.strerror or error)
+                _log.warning("cannot write %s: %s; training continues without it", what, error.strerror or error)
 
     def describe(self, config_yaml: str, settings: Mapping[str, bool | int | float | str], final: list[str]) -> None:
         """Write the config as text, and HParams with the scalar tags `final` as metrics, into this same run
@@ -104,7 +104,7 @@ class Recorder:
         self._line(progress, {f"test/{name}": value for name, value in test.items()})
         with self._warned("TensorBoard's events"):
             self._board._get_file_writer().add_summary(hparams({}, {})[2])
-        self._sync()  # result.json promises that all of this is there
+        self._sync()  # result.json is written only once all of this is on the disk
 
     def show(
         self,

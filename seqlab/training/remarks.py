@@ -1,4 +1,4 @@
-"""Remarks on a result that its metrics alone do not tell: no better than chance, or not trained to convergence."""
+"""Remarks on a result that its metrics alone do not show: no better than chance, or not trained to convergence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random streams: everything random derives from one seed through named streams, so that a new one shifts no other."""
+"""Everything random derives from one seed through named streams, so that a new stream changes no other."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def set_random_states(device: str, tensors: Mapping[str, Tensor], rest: Mapping[
     torch.set_rng_state(tensors["torch"])
     random.setstate((3, tuple(tensors["python"].tolist()), rest["python_gauss"]))
     gauss = rest["numpy_gauss"]
-    if not 0 <= rest["numpy_position"] <= 624:  # NumPy takes any, and reads there
-        raise ValueError(f"a position of NumPy's generator of {rest['numpy_position']}")
+    if not 0 <= rest["numpy_position"] <= 624:  # NumPy accepts any, and would read out of bounds
+        raise ValueError(f"NumPy's generator has no position {rest['numpy_position']}")
     key = tensors["numpy"].numpy().astype(np.uint32)
     np.random.set_state(("MT19937", key, rest["numpy_position"], int(gauss is not None), gauss or 0.0))
     if device == "cuda" and device in tensors:

@@ -106,7 +106,7 @@ class Trainer(Generic[BatchT]):
             self.saved_step = None
 
     def validate_if_due(self) -> bool:
-        """Validate where that is due and not done yet. Returns whether these are the weights to keep."""
+        """Validate if that is due and not yet done. Returns whether these are the weights to keep."""
         due = self.progress.due(self.config.eval_every_steps)
         return due and self.progress.evaluated_step != self.progress.step and self.validate()
 

@@ -22,7 +22,7 @@ from seqlab.training.optim import skips_on_device
 
 
 class Update(Generic[BatchT]):
-    """Call it with the windows of a step. state: as the last window left it; None before the first."""
+    """One step of training, called with its windows. state: that after the last window; None before the first."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Update(Generic[BatchT]):
 
     def __call__(self, windows: list[BatchT], learning_rate: float) -> tuple[Tensor, Tensor]:
         """One step on the mean loss over all targets of the windows. Returns (loss sum, gradient norm before clipping),
-        () each, on the device. Where loss or gradient is not finite, the norm is not either and no weight has moved."""
+        () each, on the device. If loss or gradient is not finite, neither is the norm, and no weight has changed."""
         self._begin(learning_rate)
         targets = targets_in(windows)
         loss_sum = torch.zeros((), device=self.device.torch_device)
@@ -80,7 +80,7 @@ class Update(Generic[BatchT]):
         return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
 
     def _clip(self, total_norm: Tensor, known: float) -> None:
-        """known: the norm before clipping, nan where the host has not read it. Clipping by value never increases it."""
+        """known: the norm before clipping, nan if the host has not read it. Clipping by value never increases it."""
         value, norm = self.config.clip_value, self.config.clip_norm
         if value is not None:
             nn.utils.clip_grad_value_(self.parameters, value)

@@ -1,4 +1,4 @@
-"""The loop of every evaluation, and a validation in the middle of training."""
+"""The evaluation loop, and validation during training."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _PutOffError(Exception):
 def validate(
     network: Network[BatchT], task: Task[BatchT], device: Device, stopped: Callable[[], bool]
 ) -> Meter[BatchT] | None:
-    """Validate without an effect on training; None where it was stopped. stopped: is asked before each batch."""
+    """Validate without an effect on training; None if it was stopped. stopped: is called before each batch."""
 
     def batches() -> Iterator[BatchT]:
         for batch in task.validation_batches():

@@ -1,4 +1,4 @@
-"""How long validations take beside the training between them, and a note where they take longer."""
+"""The time of a validation against that of the training between two, and a note if validation takes longer."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MEASURED_SECONDS = 0.3
 def slow_validation(
     takes: float, between: float, config: TrainerConfig, shorter: Callable[[float], str | None]
 ) -> str | None:
-    """A note where a validation of `takes` seconds is longer than the `between` seconds of training between two, and
-    all of them together are noticeable. shorter: the override that keeps a share of the validation split."""
+    """A note if a validation of `takes` seconds is longer than the `between` seconds of training between two, and all
+    validations together are noticeable. shorter: the override that keeps a share of the validation split."""
     every, steps = config.eval_every_steps, config.max_steps
     due = max(1, steps // every) if steps is not None else 2
     if takes <= between or takes * due < _NOTICED_SECONDS:

@@ -23,8 +23,8 @@ def epoch_windows(
 
 
 def steps_in(epochs: int, task: Task[BatchT], network: Network[BatchT], bptt_steps: int | None, accumulate: int) -> int:
-    """The number of optimizer steps in so many epochs. Reads one epoch; where batches are filled by tokens, others may
-    differ by a few."""
+    """The number of optimizer steps in `epochs` epochs. Reads one epoch; if batches are filled by tokens, others may
+    differ by a few steps."""
     windows = sum(window.scored for window in epoch_windows(task, network, 0, bptt_steps))
     return -(-epochs * windows // accumulate)
 
@@ -39,7 +39,7 @@ class Windows(Generic[BatchT]):
 
     def groups(self, progress: Progress, finished: Callable[[], bool] = lambda: False) -> Iterator[list[BatchT]]:
         """The windows of each step, from where `progress` stands until `finished` or the last epoch: `accumulate`
-        windows with targets, and those without that come before them."""
+        windows with targets, and any without targets that precede them."""
         group: list[BatchT] = []
         for window in () if finished() else self._from(progress):
             group.append(window)

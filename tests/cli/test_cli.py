@@ -215,7 +215,7 @@ def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Sig
         out, err = process.communicate(timeout=60)
     assert process.returncode == code
     assert "stopped at step" in err
-    assert "go on with: seqlab resume runs/char_lm/rnn/a" in err
+    assert "continue with: seqlab resume runs/char_lm/rnn/a" in err
     assert "Traceback" not in err
     assert out == ""
     assert list((log.parent / "checkpoints").glob("step-*/tensors.safetensors"))

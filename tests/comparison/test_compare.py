@@ -300,7 +300,7 @@ def test_stopped_and_started_again_it_goes_on_with_what_is_missing(
     assert f"locked by process {process.pid}" in second.stderr
     assert process.returncode == code, err
     assert "stopped with 1 of 2 runs made" in err
-    assert "the same command goes on with what is missing" in err
+    assert "the same command makes the missing runs" in err
     assert "Traceback" not in err + second.stderr
     assert out == ""
     (first,) = tmp_path.glob("runs/compare/*/rnn/seed-0/result.json")

@@ -234,7 +234,7 @@ def test_runs_on_one_file_under_two_names_are_compared_and_on_two_files_refused(
         train(config, name=name)
     plan, _ = parse_plan(read_request(["near", "far"]), None)
     (note,) = (note for note in plan.notes if "task.corpus" in note)
-    assert note.endswith("the same data, metric and splits, by what the runs recorded")
+    assert note.endswith("the same data, metric and splits, as the runs recorded them")
     with pytest.raises(ConfigError, match="not be judged on the same data"):
         parse_plan(read_request(["near", "other"]), None)
 

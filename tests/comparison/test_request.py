@@ -74,7 +74,7 @@ def test_counts_sizes_and_searches() -> None:
         (["rnn"], {"budget": "0s"}, "cannot be read"),
         (["rnn"], {"budget": "1e999tokens"}, "cannot be read"),
         (["rnn"], {"match": "500k"}, "there is no part"),
-        (["rnn"], {"match": "body=many"}, "is no count"),
+        (["rnn"], {"match": "body=many"}, "is not a count"),
         (["rnn"], {"tune": "lr"}, "cannot be read"),
         (["rnn"], {"tune": "lr=1"}, "from 2 to 20"),
         (["rnn"], {"tune": "lr=-1,2"}, "cannot be read"),

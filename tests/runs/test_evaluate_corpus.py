@@ -151,7 +151,7 @@ def test_other_settings_are_refused_with_those_that_may_be_given(
 ) -> None:
     run = trained(task)
     reading = open_run(run).config.task.reading_settings
-    may = [f"task.{name}" for name in reading] or ["no setting of how a file is read"]
+    may = [f"task.{name}" for name in reading] or ["no settings for reading a file"]
     corpus = ("--corpus", "own.tsv")
     for words in (
         ("task.corpus=own.tsv",),
@@ -195,5 +195,5 @@ def test_a_task_of_ones_own_may_have_no_such_thing() -> None:
         batches, build_network = type(tiny_task(config)).batches, type(tiny_task(config)).build_network
         meter, describe = type(tiny_task(config)).meter, type(tiny_task(config)).describe
 
-    with pytest.raises(ConfigError, match=r"--corpus=own\.tsv: Plain is judged on its own corpus alone"):
+    with pytest.raises(ConfigError, match=r"--corpus=own\.tsv: Plain can be evaluated on its own corpus only"):
         with_test_corpus(Plain(), "own.tsv", "--corpus", config.task)

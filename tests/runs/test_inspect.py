@@ -174,7 +174,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: Captur
     for folder in ("runs/sentiment/gru/a", str(tmp_path)):
         code, _, err = in_process(capsys, monkeypatch, "inspect", "best:char_lm", "embedding", "--out", folder)
         assert code == 2
-        assert "other things stand there" in err
+        assert "it contains other files" in err
     assert sorted(Path("runs/sentiment/gru/a").iterdir()) == before
     assert len(list(tmp_path.iterdir())) == 2
 
@@ -195,14 +195,14 @@ def test_the_command_line_knows_the_views() -> None:
         (
             ("inspect", "best:char_lm", "confusion"),
             2,
-            "predicts no labels\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
+            "predicts no labels\nall that apply: seqlab inspect runs/char_lm/gru/a\n",
         ),
         (("inspect", "best:sentiment", "memory"), 2, "no language model"),
         (("inspect", "best:char_lm", "best:translation", "gradient"), 2, "read different data"),
         (
             ("inspect", "best:char_lm", "attention"),
             2,
-            "no attention: gru on char_lm has no attention\nall that fit: seqlab inspect runs/char_lm/gru/a\n",
+            "no attention: gru on char_lm has no attention\nall that apply: seqlab inspect runs/char_lm/gru/a\n",
         ),
         (("inspect", "best:char_lm", "states", "--text", ""), 3, "one character or more"),
         (("inspect", "best:char_lm", "embedding", "--text", "x"), 2, "views that do: states, attention"),

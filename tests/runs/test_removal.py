@@ -114,7 +114,7 @@ def test_what_is_no_run_is_never_removed(root: Path, capsys: Capture, monkeypatc
     (project / "overrides.txt").unlink()
     for name, part in (
         ("thesis", "that names no model and task"),
-        ("linking", "is a link or no plain file"),
+        ("linking", "is a link or not a plain file"),
         ("link", "is a link"),
         ("outer", "holds other runs"),
         ("project", "it has no overrides.txt"),
@@ -158,7 +158,7 @@ def test_what_would_miss_a_run_is_said_first(root: Path, capsys: Capture, monkey
     assert code == 2
     said = [line.strip() for line in err.splitlines() if line.startswith("  ")]
     assert said == [
-        "the comparison runs/compare/rows has it as a row: begun again, it would not find it",
+        "the comparison runs/compare/rows has it as a row: if repeated, it would not find it",
         "runs/char_lm/rnn/child was started from its weights: it keeps its own",
         "runs/char_lm/rnn/moved was started from its weights: it keeps its own",
     ]

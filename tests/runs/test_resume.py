@@ -120,10 +120,10 @@ def test_real_processes_killed_and_stopped_end_as_one_that_was_not(here: Path) -
         assert process.returncode == (143 if number == signal.SIGTERM else -9), said
         assert "Traceback" not in said
         if number == signal.SIGTERM:
-            assert "go on with: seqlab resume stopped" in said
+            assert "continue with: seqlab resume stopped" in said
     done = run("resume", "stopped", cwd=here)
     assert done.returncode == 0, done.stderr
-    assert "going on from step" in done.stderr
+    assert "continuing from step" in done.stderr
     assert "test bits_per_character" in done.stdout
     assert_same(here / "whole", here / "stopped")
 
@@ -144,7 +144,7 @@ def test_a_signal_in_a_step_that_would_validate_puts_the_validation_off(here: Pa
         with pytest.raises(Interrupted) as stopped:
             begin(here / "stopped")
     assert stopped.value.exit_code == 143
-    assert "kept step 4; go on with: seqlab resume" in stopped.value.allowed
+    assert "kept step 4; continue with: seqlab resume" in stopped.value.allowed
     assert not any("val/loss" in line for line in lines(here / "stopped"))
     go_on(here / "stopped")
     assert_same(here / "whole", here / "stopped")
@@ -336,7 +336,7 @@ def quiet_full_disk(monkeypatch: Patch) -> Iterator[None]:
 def test_a_log_that_cannot_be_written_is_warned_of_once(here: Path, capsys: Capture) -> None:
     begin(here / "a")
     said = capsys.readouterr().err
-    assert said.count("cannot write metrics.jsonl: No space left on device; training goes on without") == 1
+    assert said.count("cannot write metrics.jsonl: No space left on device; training continues without it") == 1
     assert (here / "a" / "result.json").exists()
     assert "Traceback" not in said
 
@@ -375,7 +375,7 @@ def test_a_run_that_ended_by_what_is_not_finite_is_verified_too(here: Path) -> N
     ruinous = ("optim.learning_rate=1e38", "trainer.clip_norm=null", "trainer.nonfinite_limit=2")
     with pytest.raises(NumericError) as ended:
         begin(here / "a", *ruinous, model="rnn")
-    assert "go on with: seqlab resume" in ended.value.allowed
+    assert "continue with: seqlab resume" in ended.value.allowed
     newest = checkpoints_in(here / "a" / "checkpoints")[-1]
     assert read_checkpoint(newest)[1]["progress"]["failed"]
     assert verify(here / "a")[1] == int(newest.name[5:])
