@@ -1,1 +1,1 @@
-"""Side-by-side measurements. Run one with `python -m benchmarks.NAME`; none of them is a test."""
+"""Side-by-side measurements: `python -m benchmarks NAME`. None of them is a test."""

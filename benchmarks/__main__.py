@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME [OPTIONS]` asks one question; without a name it lists them."""
+"""`python -m benchmarks NAME [OPTIONS]` runs one benchmark; without a name it lists them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PARTS = ("__init__", "__main__", "elsewhere", "harness", "loops", "ours")
 
 
 def main() -> None:
-    """Run the benchmark that is named."""
+    """Run the named benchmark."""
     here = Path(__file__).parent
     names = sorted({path.stem for path in here.iterdir() if path.suffix == ".py" or (path / "__main__.py").exists()})
     name = sys.argv[1] if len(sys.argv) > 1 else ""

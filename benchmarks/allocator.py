@@ -1,4 +1,4 @@
-"""What it saves that glibc keeps what tensors free: a step of each family with its defaults, with and without."""
+"""What keeping freed memory (glibc) saves: a step of each family with its defaults, with and without."""
 
 from __future__ import annotations
 

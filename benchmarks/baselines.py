@@ -1,4 +1,4 @@
-"""What is reached without a network on the test split of each task: `python -m benchmarks baselines [TASK ...]`.
+"""The baselines on the test split of each task: `python -m benchmarks baselines [TASK ...]`.
 
 As `seqlab compare` shows it (knowing train alone, as the models do); for running text also with the validation split
 added to what is known.
@@ -22,7 +22,7 @@ from seqlab.tasks.char_lm import CharLM
 
 
 def main() -> None:
-    """Fit and score the baselines of the tasks that are named, or of all."""
+    """Fit and score the baselines of the named tasks, or of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpus", help="a file in place of the task's own corpus; kept as TASK-own")
     options = parts(parser, group_files("task", None))

@@ -1,4 +1,4 @@
-"""How often the verdicts of `compare` are wrong, and what they find: simulated comparisons whose truth is known.
+"""How often the verdicts of `compare` are wrong, and what they detect: simulated comparisons whose truth is known.
 
 Each is decided by the code that decides a real one (with fewer draws). A run's figure is its model's mean + what its
 seed did (normal, standard deviation 1, or in the ratios given) + what each of 853 test items did (normal, correlated
@@ -117,8 +117,8 @@ def paired_over_seeds(figures_MSN: Floats) -> set[tuple[int, int]]:
 
 
 def shares(case: Case, comparisons: int, draws: int, seed: int = 0) -> tuple[float, float, float]:
-    """(false differences, gap found, false differences of the paired t): shares of the comparisons in which any pair of
-    equal models is called different, and any pair with the model that is not equal."""
+    """(false differences, gap found, false differences of the paired t): the shares of comparisons in which any pair of
+    equal models is called different, and any pair with the unequal model."""
     rng, wrong, found, old = np.random.default_rng(seed), 0, 0, 0
     for number in range(comparisons):
         figures_MSN = simulate(case, rng)
@@ -134,7 +134,7 @@ def shares(case: Case, comparisons: int, draws: int, seed: int = 0) -> tuple[flo
 
 
 def row(case: Case, comparisons: int, draws: int) -> dict[str, object]:
-    """One row, with the case that it is of."""
+    """One row, with its case."""
     wrong, found, old = shares(case, comparisons, draws)
     return {"case": asdict(case), "wrong": wrong, "found": found if case.gap else None, "paired": old}
 
@@ -154,7 +154,7 @@ def table(stored: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Simulate every case and keep what was found."""
+    """Simulate every case and store the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--comparisons", type=int, default=1500, help="a row")
     parser.add_argument("--draws", type=int, default=2000, help="of each comparison; a real one has 20,000")

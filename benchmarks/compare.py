@@ -1,4 +1,4 @@
-"""The comparisons of docs/results.md: made in the current folder's runs/, where what is complete is not made again."""
+"""The comparisons of docs/results.md, made in the current folder's runs/; complete runs are not repeated."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ PARTS: dict[str, list[str]] = {
 
 
 def main() -> None:
-    """Make each comparison that is asked for, or all, and keep its summary in benchmarks/results."""
+    """Make the requested comparisons, or all, and store their summaries in benchmarks/results."""
     for part in parts(argparse.ArgumentParser(description=__doc__), PARTS).parts:
         load, started = os.getloadavg()[0], time.perf_counter()
         command = [sys.executable, "-m", "seqlab", "compare", *PARTS[part], "--json", "--quiet"]
         summary = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
         here, runs = time.perf_counter() - started, (summary["time"] or {}).get("taken_seconds", 0.0)
-        minutes = max(here, runs) / 60  # where runs were there from a sitting before, theirs alone
+        minutes = max(here, runs) / 60  # if the runs existed already, their own times
         shown = f"seqlab compare {shlex.join(PARTS[part])}"
         save("compare", part, {"shown": shown, "minutes": minutes, "load": load, "summary": summary})
 
 
 def _baselines(summary: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those of `benchmarks baselines`, which are computed anew more often than the runs; the stored ones without it."""
+    """The baselines of `benchmarks baselines`, which are computed more often than the runs; else the stored ones."""
     path = RESULTS / f"baselines-{summary['task']}.json"
     found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     return found or summary["baselines"]
@@ -82,7 +82,7 @@ def table(found: dict[str, Any]) -> str:
 
 
 def _verdicts(summary: dict[str, Any]) -> list[str]:
-    """The sentences that `seqlab compare` makes of these figures now."""
+    """The sentences that today's `seqlab compare` makes from these figures."""
     known = {field.name for field in fields(Difference)}
     pairs = [Difference(**{key: value for key, value in pair.items() if key in known}) for pair in summary["pairs"]]
     unit = summary["metric"]["unit"] or summary["metric"]["name"].replace("_", " ")

@@ -1,6 +1,6 @@
 """What torch.compile costs and saves: the first step with an empty and with a warm cache, and the steps after it.
 
-"pays after" is how many steps make up for the compilation. device.compile=auto reckons with these figures.
+"pays after" is the number of steps that make up for the compilation. device.compile=auto uses these figures.
 """
 
 from __future__ import annotations

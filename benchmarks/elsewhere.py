@@ -1,4 +1,4 @@
-"""Contenders for the process of any checkout: this file is imported alone there, everything else is that checkout's."""
+"""Contenders that run in any checkout: only this file is imported there, everything else is that checkout's."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ CHECKOUT = str(Path(seqlab.__file__).parent.parent)
 
 
 def training(pace: Pace, facts: Facts, overrides: tuple[str, ...]) -> None:
-    """A step of training."""
+    """A contender: training steps."""
     facts["checkout"] = CHECKOUT
     training_steps(pace, facts, overrides)
 
 
 def generating(pace: Pace, facts: Facts, overrides: tuple[str, ...], length: int) -> None:
-    """A text of so many tokens. overrides: the model first."""
+    """A contender: texts of `length` characters. overrides: the model first."""
     facts["checkout"], facts["tokens_per_step"] = CHECKOUT, length
     generate, _ = Row("", overrides, prompt=8, ours=length, theirs=1).sides()
     while True:

@@ -1,4 +1,4 @@
-"""A whole validation of each family on each task: the precision that `auto` takes (or another) against fp32."""
+"""A whole validation of each family on each task: the precision that `auto` chooses (or another) against fp32."""
 
 from __future__ import annotations
 

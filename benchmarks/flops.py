@@ -1,4 +1,4 @@
-"""Our FLOP formulas beside torch's counter: `python -m benchmarks.flops`.
+"""Our FLOP formulas against torch's counter: `python -m benchmarks.flops`.
 
 For every family on every task with its defaults, one batch forward and backward: with fused kernels and our formulas,
 and with nothing fused, where torch's FlopCounterMode sees every matrix product itself.
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def table(found: dict[str, Any]) -> str:
-    """One line a pair."""
+    """One line per pair."""
     rows = (
         (
             row["task"],

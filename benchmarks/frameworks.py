@@ -1,4 +1,4 @@
-"""The trainer beside PyTorch Lightning's, the Hugging Face Trainer and a bare loop: the same LSTM on batches as large.
+"""The trainer against PyTorch Lightning's, the Hugging Face Trainer and a bare loop: the same LSTM and batch sizes.
 
 Needs `pip install -e '.[bench]'`. Small steps show what a trainer costs by itself; steps of 30 ms and more show that it
 does not matter there. Everyone trains seqlab's own network with AdamW, a cosine schedule and clipping at 1.0, in fp32.
@@ -42,7 +42,7 @@ def _overrides(size: str) -> tuple[str, ...]:
 
 
 class Parts:
-    """Network, optimizer and batches, the same for everybody."""
+    """Network, optimizer and batches, the same for all."""
 
     def __init__(self, size: str, facts: Facts) -> None:
         self.config: RunConfig = load_run_config([*_overrides(size), "optim.horizon_steps=5000"])
@@ -57,7 +57,7 @@ class Parts:
         return self.config.optim.build(self.network)
 
     def share(self, step: int) -> float:
-        """Of the learning rate, as a schedule of torch wants it."""
+        """The share of the learning rate at a step, for torch's LambdaLR."""
         return self.config.optim.learning_rate_at(step, 5000) / self.config.optim.learning_rate
 
 
@@ -79,7 +79,7 @@ class Model(nn.Module):
 
 
 def bare(pace: Pace, facts: Facts, size: str) -> None:
-    """A contender: the loop that one writes in a notebook."""
+    """A contender: a loop as written in a notebook."""
     parts = Parts(size, facts)
     model, optimizer = Model(parts.network), parts.optimizer()
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, parts.share)
@@ -97,7 +97,7 @@ def bare(pace: Pace, facts: Facts, size: str) -> None:
 
 
 class Stream(torch.utils.data.IterableDataset[tuple[Tensor, Tensor]]):
-    """The batches in order, without end."""
+    """The batches in order, endlessly."""
 
     def __init__(self, batches: list[TokenBatch]) -> None:
         self.batches = batches
@@ -147,7 +147,7 @@ def lightning(pace: Pace, facts: Facts, size: str, *, everything: bool) -> None:
 
 
 def hugging_face(pace: Pace, facts: Facts, size: str) -> None:
-    """A contender: transformers.Trainer over rows of a data set, as its users give it data."""
+    """A contender: transformers.Trainer over the rows of a data set, as its users do."""
     warnings.filterwarnings("ignore")
     os.environ["HF_HUB_OFFLINE"] = "1"
     import transformers

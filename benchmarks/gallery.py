@@ -1,4 +1,4 @@
-"""The pictures and figures of docs/gallery.md: trains what is missing, inspects it, keeps what the pictures say.
+"""The pictures and figures of docs/gallery.md: trains what is missing, inspects it and stores the pictures' figures.
 
 `python -m benchmarks gallery` keeps its runs in runs/gallery and writes docs/gallery/*.svg.
 """
@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def table(found: dict[str, Any]) -> str:
-    """The rows as they were kept."""
+    """The rows as stored."""
     headings = list(dict.fromkeys(heading for row in found["rows"] for heading in row))
     return markdown(headings, ([row.get(heading, "") for heading in headings] for row in found["rows"]))
 
@@ -113,7 +113,7 @@ def _seqlab(*words: str) -> str:
 
 
 def _families(found: dict[str, Any], view: str) -> dict[str, list[dict[str, Any]]]:
-    """For each family what the view says of it, a seed after the other."""
+    """The view's figures for each family, seed by seed."""
     groups = ["families", *(f"families-s{seed}" for seed in SEEDS[1:])]
     return {model: [found[group][view]["runs"][place] for group in groups] for place, model in enumerate(FAMILIES)}
 
@@ -142,7 +142,7 @@ def _reach(found: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _memory(found: dict[str, Any]) -> list[dict[str, str]]:
-    """What more context is good for."""
+    """The loss by length of context."""
     rows = []
     for model, runs in _families(found, "memory").items():
         by_context = dict(zip(runs[0]["context"], runs[0]["value"], strict=True))
@@ -168,7 +168,7 @@ def _bottleneck(found: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _followed(found: dict[str, Any]) -> list[dict[str, str]]:
-    """Units that follow something."""
+    """Units that follow a feature of the text."""
     return [
         {
             "unit of the GRU": str(follower["unit"]),
@@ -180,7 +180,7 @@ def _followed(found: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _answers(found: dict[str, Any]) -> list[dict[str, str]]:
-    """What a classifier is right about, and how sure it is."""
+    """The confusion and the calibration of a classifier."""
     counts: dict[str, dict[str, int]] = found["answers"]["confusion"]["confusion"]
     rows = [
         {"label": label, **{f"predicted {other}": str(count) for other, count in row.items()}}

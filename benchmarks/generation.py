@@ -1,8 +1,8 @@
-"""Writing at batch 1: seqlab beside the loop that one writes oneself, in turns in one process.
+"""Generation at batch 1: seqlab against a hand-written loop, in turns in one process.
 
 Recurrent families: a loop over nn.LSTM (GRU, RNN) with one position a call. The Transformer: a loop that reads the last
-`context` characters again for each one that it writes, as nanoGPT's generate() does. Both sides have the same weights,
-which are those of the start: how fast they write does not depend on what they have learned.
+`context` characters again for each one that it writes, as nanoGPT's generate() does. Both sides have the same initial
+weights: speed does not depend on what they have learned.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TRANSFORMER = (
 
 
 class PlainRecurrent(nn.Module):
-    """What a student writes: embedding, torch's kernel with all its layers, linear."""
+    """A student's network: embedding, torch's kernel with all its layers, linear."""
 
     def __init__(self, model: str, network: TokenLM) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class PlainTransformer:
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison: after a prompt of so many characters each side writes so many."""
+    """One comparison: the characters of the prompt, and those that each side generates after it."""
 
     name: str
     overrides: tuple[str, ...]
@@ -88,7 +88,7 @@ class Row:
     theirs: int
 
     def sides(self) -> tuple[Callable[[], object], Callable[[], object]]:
-        """What writes on our side, and on theirs."""
+        """The generating functions of both sides."""
         config = load_run_config(["task=char_lm", *self.overrides])
         task = config.task.build()
         assert isinstance(task, CharLM)
@@ -118,7 +118,7 @@ ROWS = [
 
 
 def seconds(write: Callable[[], object]) -> float:
-    """How long it takes."""
+    """The seconds that a call takes."""
     started = time.perf_counter()
     write()
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Everything that only a GPU can tell, in ten minutes and one table: `python -m benchmarks gpu --corpus input.txt`.
+"""Everything that only a GPU can show, in ten minutes and one table: `python -m benchmarks gpu --corpus input.txt`.
 
 MFU is the share of the FLOPs of the model's matrix products, forward and backward, in what one large bf16 product
 reaches here. The corpus is a text of a megabyte or so: 1.47 nats, the target for 5,000 steps, is for tiny Shakespeare.
@@ -41,7 +41,7 @@ _SMALL = (
 
 
 def peak_flops(dtype: torch.dtype) -> float:
-    """FLOPs a second of one large product."""
+    """FLOP/s of one large product."""
     left, right = (torch.randn(8192, 8192, device="cuda", dtype=dtype) for _ in range(2))
     for _ in range(3):
         left @ right
@@ -54,7 +54,7 @@ def peak_flops(dtype: torch.dtype) -> float:
 
 
 def trainer_of(overrides: tuple[str, ...], *more: str) -> PacedTrainer:
-    """A trainer on the GPU that does not wait."""
+    """A trainer on the GPU."""
     trainer = make_trainer((*overrides, "device=cuda", *more))
     trainer.pace, trainer.facts, trainer.began = (lambda: None), {}, 0.0  # type: ignore[assignment]
     trainer.network.train()
@@ -62,7 +62,7 @@ def trainer_of(overrides: tuple[str, ...], *more: str) -> PacedTrainer:
 
 
 def steps(trainer: PacedTrainer, count: int) -> tuple[float, int, float]:
-    """(seconds, tokens, FLOPs) of so many steps after a warm-up."""
+    """(seconds, tokens, FLOPs) of `count` steps after a warm-up."""
     groups = trainer.windows.groups(trainer.progress)
     windows = next(groups)
     on_cpu = trainer.task.build_network(trainer.model)
@@ -115,7 +115,7 @@ def bare_steps(trainer: PacedTrainer, count: int) -> float:
 
 
 def main() -> None:
-    """Print one table; says so and stops where there is no GPU."""
+    """Print one table; without a GPU, say so and stop."""
     made = parser(__doc__)
     made.add_argument("--corpus", required=True)
     made.add_argument("--quick", action="store_true", help="three steps of each: whether all of it runs")

@@ -38,17 +38,17 @@ Contender: TypeAlias = "Callable[[Pace, Facts], None]"
 
 
 class Facts(dict[str, Any]):
-    """What a contender wants to say of itself before its first step: flops_per_token, or flops_per_step, and
+    """What a contender reports before its first step: flops_per_token, or flops_per_step, and
     tokens_per_step; where steps differ in tokens, it counts tokens_done instead as it goes."""
 
 
 class _DoneError(BaseException):
-    """The measurement is over; no `except Exception` of a framework is to catch it."""
+    """The measurement is over; a framework's `except Exception` must not catch it."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one contender: medians over the rounds in milliseconds a step, and what it said of itself."""
+    """The timing of one contender: medians over the rounds in milliseconds a step, and what it reported."""
 
     wall: float
     cpu: float
@@ -58,7 +58,7 @@ class Timing:
 
     @property
     def speed(self) -> float:
-        """Tokens a second, or steps where a contender knows of no tokens."""
+        """Tokens a second, or steps a second if the contender does not count tokens."""
         return statistics.median(self.speeds)
 
 
@@ -105,7 +105,7 @@ def interleave(
 
 @contextmanager
 def _importing_from(checkout: Path | None) -> Iterator[None]:
-    """What starts in here looks into this checkout first: a new process is given our sys.path."""
+    """Processes started within import from this checkout first: a new process is given our sys.path."""
     before = sys.path.copy()
     sys.path[:0] = [] if checkout is None else [str(checkout)]
     try:
@@ -122,7 +122,7 @@ def _turn(pipe: Connection, steps: int) -> tuple[float, float, float, int]:
 
 
 def _steps_in(pipe: Connection, seconds: float) -> int:
-    """How many steps take about `seconds`; also the warm-up."""
+    """The number of steps that take about `seconds`; also the warm-up."""
     steps, taken = 3, 0.0
     while True:
         taken = _turn(pipe, steps)[0] / 1000
@@ -147,7 +147,7 @@ def _serve(pipe: Connection, contender: Contender, threads: int) -> None:
 
     def pace() -> None:
         nonlocal left
-        if left == 0:  # the first step is behind us: whatever is made late is made
+        if left == 0:  # after the first step, everything that is created lazily exists
             pipe.send(dict(facts))
             wait()
             return
@@ -165,7 +165,7 @@ def _serve(pipe: Connection, contender: Contender, threads: int) -> None:
 
 
 def ratios(mine: Timing, theirs: Timing) -> list[float]:
-    """How many times as many tokens a second mine does, round by round."""
+    """The ratio of tokens a second, mine to theirs, round by round."""
     return [a / b for a, b in zip(mine.speeds, theirs.speeds, strict=True)]
 
 
@@ -175,7 +175,7 @@ def speed_ratio(mine: Timing, theirs: Timing) -> float:
 
 
 def matrix_product(pace: Pace, facts: Facts) -> None:
-    """A contender whose step is one large fp32 product: what this machine can do at all."""
+    """A contender whose step is one large fp32 product: the machine's peak."""
     size = 2048
     left, right = torch.randn(size, size), torch.randn(size, size)
     facts["flops_per_step"] = 2 * size**3
@@ -185,7 +185,7 @@ def matrix_product(pace: Pace, facts: Facts) -> None:
 
 
 def gigaflops(timing: Timing) -> float:
-    """What it does a second."""
+    """GFLOP/s of a contender."""
     each = timing.facts.get("flops_per_token", timing.facts.get("flops_per_step", 0))
     return float(each) * timing.speed / 1e9
 
@@ -194,7 +194,7 @@ def gigaflops(timing: Timing) -> float:
 
 
 def machine(threads: int) -> dict[str, Any]:
-    """What the figures were measured on."""
+    """The machine on which the figures were measured."""
     name = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="ascii").splitlines()
@@ -209,7 +209,7 @@ def machine(threads: int) -> dict[str, Any]:
 
 
 class Report:
-    """Rows of one question: a Markdown table and JSON, as they come."""
+    """The rows of one benchmark, written as they come: a Markdown table and JSON."""
 
     def __init__(self, name: str, columns: Sequence[str], options: argparse.Namespace, *, keep: bool = True) -> None:
         self.name, self.columns, self.options = name, columns, options
@@ -238,7 +238,7 @@ class Report:
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """A report's rows once more, from what it kept: for docs/."""
+    """A stored report's table, for docs/."""
     columns = list(found["rows"][0])
     rows = ([_shown(row[column]) for column in columns] for row in found["rows"])
     return f"{markdown(columns, rows)}\n\n{_conditions(found)}"

@@ -29,7 +29,7 @@ print("\\n" + " ".join({name.partition(".")[0] for name in sys.modules}))
 
 
 def main() -> None:
-    """Print one row for each dependency of pyproject.toml."""
+    """Print a row for each dependency of pyproject.toml."""
     options = parser(__doc__).parse_args()
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = [_NAME.match(text)[0].lower() for text in project["dependencies"]]  # type: ignore[index]
@@ -52,7 +52,7 @@ def main() -> None:
 
 @cache
 def needed_by(name: str) -> frozenset[str]:
-    """A distribution and all that it requires here, extras left out."""
+    """A distribution and all that it requires here, without extras."""
     try:
         wanted = distribution(name).requires or []
     except PackageNotFoundError:  # for another system or Python

@@ -1,4 +1,4 @@
-"""Training loops as people write them without seqlab, to measure against. Written fresh, with the usual arithmetic.
+"""Training loops as written without seqlab, to measure against; with the usual arithmetic.
 
 gpt: a decoder-only Transformer as small GPT tutorials train it (the arithmetic of nanoGPT: pre-norm, learned positions,
 tied embeddings, exact GELU, AdamW, warm-up and cosine, clipping at 1.0, windows at random offsets; with biases, as
@@ -161,7 +161,7 @@ class WordModel(nn.Module):
 
 
 def word_model(pace: Pace, facts: Facts, size: WordSize) -> None:
-    """A contender: trains a WordModel over streams in order, again and again."""
+    """A contender: trains a WordModel over streams in order, repeatedly."""
     ids_N, vocabulary = _corpus()
     per_stream = len(ids_N) // size.batch
     ids_TB = ids_N[: per_stream * size.batch].view(size.batch, per_stream).t().contiguous()
@@ -187,7 +187,7 @@ def word_model(pace: Pace, facts: Facts, size: WordSize) -> None:
 
 
 def _corpus() -> tuple[Tensor, int]:
-    """Ids of the training text of char_lm, and how many characters there are."""
+    """The ids of char_lm's training text, and the number of distinct characters."""
     task = load_run_config([]).task.build()
     assert isinstance(task, CharLM)
     return task.ids["train"], len(task.characters)

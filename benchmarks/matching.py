@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def table(found: dict[str, Any]) -> str:
-    """One line a pair."""
+    """One line per pair."""
     sizes = ("embedding", "body", "head")
     rows = (
         (row["match"], row["task"], row["model"], *(f"{row[part]:,}" for part in sizes), f"{row['off']:+.2%}",

@@ -33,7 +33,7 @@ NEVER = ("trainer.eval_every_steps=1000000000", "trainer.save_every_steps=100000
 
 
 class Silent:
-    """An Observer that is told everything and does nothing."""
+    """An Observer that does nothing."""
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
         pass
@@ -46,7 +46,7 @@ class Silent:
 
 
 class PacedTrainer(Trainer[Any]):
-    """The trainer itself, which waits after each step."""
+    """The trainer, which waits for its turn after each step."""
 
     pace: Pace
     facts: Facts
@@ -63,7 +63,7 @@ class PacedTrainer(Trainer[Any]):
 
 
 def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
-    """As `seqlab train` makes it, but that it writes nothing and never validates. A later override wins."""
+    """As `seqlab train` makes it, except that it writes nothing and never validates. A later override wins."""
     config = load_run_config([*{text.partition("=")[0]: text for text in (*NEVER, *overrides)}.values()])
     device = resolve_device(config.device, deterministic=False)
     task, network = prepare(config, device)
@@ -76,7 +76,7 @@ def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
 
 
 def seqlab(pace: Pace, facts: Facts, overrides: tuple[str, ...] = (), compiler_cache: str | None = None) -> None:
-    """A contender: fit(), with everything that it does between two validations but showing and writing logs."""
+    """A contender: fit(), with everything that it does between two validations except showing and writing logs."""
     if compiler_cache is not None:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiler_cache
     run(make_trainer(overrides), pace, facts)

@@ -1,4 +1,4 @@
-"""What the trainer costs beside a bare PyTorch loop: `python -m benchmarks.overhead`.
+"""The cost of the trainer compared with a bare PyTorch loop: `python -m benchmarks.overhead`.
 
 Both train the same network from the same weights on the same batches with the same optimizer, clipping and
 schedule, taking turns in one process; the figure is the ratio of the medians of their step times.
@@ -30,7 +30,7 @@ SETTINGS = [
 
 
 class Bare:
-    """The same training written as a plain loop, as one would in a notebook."""
+    """The same training as a plain loop, as in a notebook."""
 
     def __init__(self, config: RunConfig, task: Any) -> None:
         torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""What lower precision does to what is learned: final validation loss over seeds, against fp32.
+"""The effect of lower precision on learning: final validation loss over seeds, against fp32.
 
 Trains by `seqlab train`, each seed in both precisions. The target is a difference of at most 0.002 nats in the mean.
 """

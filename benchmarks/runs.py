@@ -27,7 +27,7 @@ SHOWN = ("bits_per_character", "accuracy", "f1", "exact_match", "bleu", "chrf", 
 
 
 def main() -> None:
-    """Run each part that is asked for, or all, and keep what came of it in benchmarks/results."""
+    """Run the requested parts, or all, and store the results in benchmarks/results."""
     for part in parts(argparse.ArgumentParser(description=__doc__), PARTS).parts:
         with tempfile.TemporaryDirectory() as runs_dir:
             save("runs", part, {"runs": [measure(overrides, runs_dir) for overrides in PARTS[part]]})

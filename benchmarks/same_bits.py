@@ -88,7 +88,7 @@ def _seqlab(checkout: Path, *words: object, copy: Path | None = None) -> None:
 
 
 def differences(a: Path, b: Path) -> list[str]:
-    """What two runs do not have alike."""
+    """The differences between two runs."""
     found = []
     tensors = [safetensors.torch.load_file(newest(run) / "tensors.safetensors") for run in (a, b)]
     if tensors[0].keys() != tensors[1].keys():
@@ -116,7 +116,7 @@ def newest(run: Path) -> Path:
 
 
 def plain(node: Any) -> Any:
-    """Without what is of the clock, the machine or the place."""
+    """Without times, machine and paths."""
     if isinstance(node, dict):
         return {key: plain(value) for key, value in node.items()
                 if key not in _TIMES and not key.startswith("speed/")}  # fmt: skip

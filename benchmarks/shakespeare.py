@@ -1,6 +1,6 @@
 """nanoGPT's recipe for a CPU on tiny shakespeare, for each position code: `--corpus input.txt` names the text.
 
-The figure to lay beside it is nanoGPT's own: its README gives a validation loss of 1.88 nats after 2,000 steps
+The figure to compare with is nanoGPT's own: its README gives a validation loss of 1.88 nats after 2,000 steps
 (github.com/karpathy/nanoGPT, "I only have a macbook"). Ours is over the whole validation split, in order.
 """
 

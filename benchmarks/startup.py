@@ -1,8 +1,8 @@
 """From the start of a process to the end of its first training step, against Lightning and the Hugging Face Trainer.
 
-Everyone reads the same text file, makes a vocabulary of its characters and trains an LSTM of width 64: seqlab by
-`seqlab train`, the others by a script as short as their documentation has it, with nothing of seqlab imported. Needs
-`pip install -e '.[bench]'`.
+All read the same text file, makes a vocabulary of its characters and trains an LSTM of width 64: seqlab by `seqlab
+train`, the others by a script as short as their documentation has it, with nothing of seqlab imported. Needs `pip
+install -e '.[bench]'`.
 """
 
 from __future__ import annotations

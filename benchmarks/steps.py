@@ -1,4 +1,4 @@
-"""One training step of each family and size, beside plain loops that train the same.
+"""One training step of each family and size, against plain loops that train the same network.
 
 gpt rows: a plain Transformer loop (see benchmarks/loops.py), with and without biases; seqlab's has them. RNN rows: a
 plain loop over nn.LSTM, nn.GRU or nn.RNN, without dropout and with word_language_model's, which seqlab draws once a

@@ -27,7 +27,7 @@ _PLACE = re.compile(r"(<!-- table: (?P<name>[\w.-]+)\.json -->\n).*?(\n<!-- end 
 
 
 def save(benchmark: str, part: str, found: dict[str, Any]) -> None:
-    """Keep what a benchmark found, with where and when."""
+    """Store a benchmark's results, with machine and time."""
     facts = {
         "benchmark": benchmark,
         "date": date.today().isoformat(),

@@ -1,1 +1,1 @@
-"""What the project says about never losing work, measured: see __main__.py."""
+"""The project's claims about never losing work, measured: see __main__.py."""

@@ -28,7 +28,7 @@ _SEED = 0
 
 
 def measurements(here: Path, *, long: bool) -> dict[str, tuple[str, Callable[[], Count]]]:
-    """What is counted, by name: a line of the table, and how."""
+    """The measurements by name: a line of the table, and the function that counts."""
     models = world.MODELS if long else ("lstm",)
     optimizers = ("adamw", "sgd", "rmsprop") if long else ("adamw",)
     found = {
@@ -67,7 +67,7 @@ def measurements(here: Path, *, long: bool) -> dict[str, tuple[str, Callable[[],
 
 
 def preloaded() -> None:
-    """Start this program again with the injector in it, unless it is."""
+    """Restart this program with the injector preloaded, unless it is already."""
     if world.injector() is not None:
         return
     folder = Path(tempfile.mkdtemp(prefix="injector-"))
@@ -78,7 +78,7 @@ def preloaded() -> None:
 
 
 def main() -> int:
-    """Measure what the command line asks for."""
+    """Make the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--long", action="store_true")
     parser.add_argument("--only", action="append", metavar="NAME")

@@ -1,4 +1,4 @@
-"""What people type wrongly, and what people send who mean harm: each must end in one clear error."""
+"""Mistaken and hostile input: each must end in one clear error."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ _OTHER_CODES = {
 
 
 def bad_inputs(here: Path) -> Count:
-    """The exit code of its kind, one to three lines that start with `error:`, no traceback, and no run left behind."""
+    """Each must give the exit code of its kind, one to three lines from `error:` on, no traceback, and no run."""
     count = Count()
     _stored_run(here)
     groups = {2: (*_bad_settings(), *_bad_words()), 3: tuple(_bad_data()), 4: tuple(_bad_resumes(here))}
@@ -287,7 +287,7 @@ CANARY = "canary"
 
 
 class _Bomb:
-    """Unpickled, it makes the canary."""
+    """Unpickling it creates the canary file."""
 
     def __reduce__(self) -> Any:
         return os.system, (f"touch {CANARY}",)
@@ -518,7 +518,7 @@ def _edit(run: Path, key: str, value: Any) -> None:
 
 
 def _doctor(run: Path, change: Callable[[dict[str, torch.Tensor], dict[str, Any]], object]) -> None:
-    """Change every checkpoint, and give it the right hashes."""
+    """Change every checkpoint and recompute its hashes."""
     for checkpoint in checkpoints_in(run / "checkpoints"):
         tensors, state = read_checkpoint(checkpoint)
         change(tensors, state)
@@ -539,14 +539,14 @@ def _deep(levels: int) -> bytes:
 
 
 def _finish_oddly(run: Path) -> None:
-    """A result is there, and the progress of its last checkpoint is text where numbers should be."""
+    """A finished run whose last checkpoint has text in place of numbers in its progress."""
     facts = {"primary": "x", "validation": {}, "test": {}, "metrics": {}, "seconds": 1}
     (run / "result.json").write_text(json.dumps(facts))
     _doctor(run, lambda tensors, state: state["progress"].update(epoch="x", seconds="y"))
 
 
 def _endless_event(run: Path) -> None:
-    """A record whose header is right and claims all lengths there are."""
+    """A record with a valid header that claims an enormous length."""
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 
     header = struct.pack("<Q", 2**64 - 1)
@@ -567,7 +567,7 @@ def _evil_groups(tensors: dict[str, torch.Tensor], state: dict[str, Any]) -> Non
 
 
 def _raw(run: Path, name: str, data: bytes) -> None:
-    """Put these bytes into every checkpoint, with a manifest that vouches for them."""
+    """Put these bytes into every checkpoint, with a matching manifest."""
     import hashlib
 
     for checkpoint in checkpoints_in(run / "checkpoints"):

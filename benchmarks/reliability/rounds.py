@@ -20,7 +20,7 @@ from seqlab.runs.folder import make_run_folder
 
 @dataclass
 class Count:
-    """How many of how many were as they should be, and what was wrong with the others."""
+    """How many of how many cases were right, and what was wrong with the others."""
 
     right: int = 0
     of: int = 0
@@ -41,7 +41,7 @@ def combinations() -> list[tuple[str, str, str]]:
 
 
 def _reference(model: str, task: str, precision: str, here: Path) -> tuple[list[str], dict[str, str], float]:
-    """(overrides, what an undisturbed run comes to, how long it took)."""
+    """(overrides, the outcome of an undisturbed run, how long it took)."""
     words = world.overrides(model, task, f"device.precision={precision}")
     folder = here / f"{model}-{task}-{precision}"
     if not folder.exists():
@@ -53,8 +53,8 @@ def _reference(model: str, task: str, precision: str, here: Path) -> tuple[list[
 
 
 def random_kills(here: Path, kills: int, seed: int) -> Count:
-    """SIGKILL at random moments, from the first file on, until `kills` processes died of it; each run is gone on with
-    until it ends, and must then be what it would have been."""
+    """SIGKILL at random moments, from the first file on, until `kills` processes died of it; each run is resumed until
+    it ends, and must then equal the undisturbed one."""
     rng, count, number = random.Random(seed), Count(), 0
     while count.of < kills:
         model, task, precision = rng.choice(combinations())
@@ -62,7 +62,7 @@ def random_kills(here: Path, kills: int, seed: int) -> Count:
         folder, died = here / f"killed-{number}", 0
         number += 1
         while True:
-            # a run that is to be killed often enough to end late, and seldom enough to end
+            # killed often enough to end late, and seldom enough to end
             child = world.fork(world.go_on(folder, words))
             if count.of + died < kills and died < 20:
                 world.kill_after(child, rng.uniform(0.0, 1.5) * seconds)
@@ -109,7 +109,7 @@ def crash_points(here: Path, models: tuple[str, ...]) -> Count:
 
 
 def _operations(here: Path, words: list[str], mode: int) -> int:
-    """How many operations the disturbed save has, counted in a run that is let be."""
+    """The number of file operations in that save, counted in an undisturbed run."""
     library, folder = world.injector(), here / "counted"
     assert library is not None
     with world.armed_saves(library, _SAVE, mode, 10**9, here / "operations"):
@@ -151,7 +151,7 @@ def full_disks(here: Path, sizes: int) -> Count:
 
 
 def small_disks(here: Path, sizes: int) -> Count:
-    """The same on real file systems that are too small, grown before the run goes on. Needs root on Linux."""
+    """The same on real file systems that are too small, enlarged before the run is resumed. Needs root on Linux."""
     count, disk = Count(), here / "disk"
     words, expected, _ = _reference("lstm", "char_lm", "fp32", here)
     used = sum(path.stat().st_size for path in (here / "lstm-char_lm-fp32").rglob("*"))
@@ -202,7 +202,7 @@ def _judge_full_disk(
 
 
 def concurrent_starts(here: Path, rounds: int, at_once: int = 20) -> Count:
-    """Processes that ask for a folder of the same name in the same moment; two with one folder are a collision."""
+    """Processes that request a folder of the same name at the same moment; two with one folder are a collision."""
     count = Count()
     for number in range(rounds):
         parent, gate = here / f"starts-{number}", time.monotonic() + 0.2

@@ -38,7 +38,7 @@ Signature = dict[str, Any]
 
 
 class Lines:
-    """An Observer that keeps what it is told, but for times."""
+    """An Observer that records what it receives, except times."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[int, int, dict[str, float]]] = []
@@ -69,7 +69,7 @@ def make_trainer(config: RunConfig, task: Task[Any], folder: Path | None = None)
 
 
 def signature(trainer: Trainer[Any], lines: Lines) -> Signature:
-    """All that a run came to and said, for comparison bit by bit."""
+    """Everything that a run computed and reported, for comparison bit by bit."""
     tensors, state = capture(trainer)
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
@@ -96,8 +96,8 @@ def every_step(trainer: Trainer[Any], save: Callable[[int], object]) -> None:
 
 
 def resume_points(here: Path, optimizers: tuple[str, ...], steps: int, limit: int | None = None) -> Count:
-    """Every step of a short run of every model, task, precision and optimizer: gone on with from there, the end must
-    be the same in every bit. `limit`: so many, spread over all of them."""
+    """Every step of a short run of every model, task, precision and optimizer: resumed there, the end must be the same
+    in every bit. `limit`: only that many, spread over all of them."""
     count = Count()
     every = [(m, t, p, o) for m in world.MODELS for t in world.TASKS for p in world.PRECISIONS for o in optimizers]
     for number, (model, task_name, precision, optimizer) in enumerate(every):
@@ -154,7 +154,7 @@ class _Restless(Network[Any]):
 
 def omissions(here: Path) -> Count:
     """Each saved item in turn is (a) taken out of the checkpoint, which must be refused, and (b) left as a fresh
-    process has it, which must show in what the run comes to. For (b) the run is one in which every item matters."""
+    process has it, which must change the outcome of the run. For (b) the run is one in which every item matters."""
     more = (
         "trainer.max_steps=40", "trainer.eval_every_steps=7", "trainer.log_every_steps=6", "trainer.patience=3",
         "optim.learning_rate=0.05", "trainer.nonfinite_limit=3", "model.dropout=0.3", "task.batch_size=3",
@@ -303,7 +303,7 @@ def _holder(parts: Parts, where: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refused(trainer: Trainer[Any], parts: Parts, folder: Path) -> bool:
-    """Written as a checkpoint whose hashes are right, and offered."""
+    """Whether such a checkpoint, with correct hashes, is refused."""
     shutil.rmtree(folder, ignore_errors=True)
     progress = parts[1].get("progress", {})
     place = checkpoint_path(folder, progress.get("step", 1))
@@ -330,7 +330,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def damages(here: Path, number: int, seed: int) -> Count:
-    """A flipped bit or a lost end, anywhere in any file of a checkpoint: it must be refused."""
+    """A flipped bit or a truncation anywhere in any file of a checkpoint must be refused."""
     config = load_run_config(world.overrides("transformer", "translation", "trainer.max_steps=4"))
     trainer, _ = make_trainer(config, config.task.build(), here / "whole")
     trainer.fit()

@@ -50,7 +50,7 @@ _WORDS = "the a quick slow brown red fox dog hen cat jumps runs sleeps over unde
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child process ended: its exit code, or the signal's negative number, and what it said."""
+    """How a child process ended: its exit code, or the signal's negative number, and its output."""
 
     code: int
     said: str
@@ -70,7 +70,7 @@ def import_everything() -> None:
 
 
 def corpora(folder: Path) -> None:
-    """One small corpus a task."""
+    """One small corpus per task."""
     rng = random.Random(7)
     lines = [" ".join(rng.choice(_WORDS) for _ in range(rng.randrange(4, 9))) for _ in range(80)]
     (folder / "corpus.txt").write_text(".\n".join(lines) + ".\n")
@@ -92,7 +92,7 @@ def overrides(model: str, task: str, *more: str) -> list[str]:
 
 
 def begin(folder: Path, words: list[str]) -> Callable[[], object]:
-    """What a child does to make the run `folder`."""
+    """The body of a child that makes the run `folder`."""
     config = _config(tuple(words))  # before the fork: composing takes longer than such a run
     return lambda: train(config, overrides=words, folder=folder)
 
@@ -103,12 +103,12 @@ def _config(words: tuple[str, ...]) -> RunConfig:
 
 
 def go_on(folder: Path, words: list[str]) -> Callable[[], object]:
-    """What a child does to go on with `folder`, or to begin it where the last one was killed too early."""
+    """The body of a child that resumes `folder`, or begins it again if the last one was killed too early."""
 
     def body() -> object:
         if (folder / "config.yaml").is_file():
             return resume(folder, [])
-        shutil.rmtree(folder, ignore_errors=True)  # killed before there was anything to go on with
+        shutil.rmtree(folder, ignore_errors=True)  # killed before there was anything to resume
         return begin(folder, words)()
 
     return body
@@ -116,7 +116,7 @@ def go_on(folder: Path, words: list[str]) -> Callable[[], object]:
 
 @dataclass(frozen=True)
 class Child:
-    """A process and the end of the pipe that it talks into."""
+    """A process and the pipe that carries its output."""
 
     process: int
     pipe: int
@@ -169,8 +169,8 @@ def kill_after(child: Child, seconds: float) -> bool:
 
 
 def outcome(folder: Path) -> dict[str, str]:
-    """Digests of all that must be the same however often a run was stopped: the last checkpoint, metrics.jsonl but
-    for times, samples, test figures, and the curves that TensorBoard shows."""
+    """Digests of all that must be the same however often a run was stopped: the last checkpoint, metrics.jsonl without
+    times, samples, test figures, and the curves that TensorBoard shows."""
     tensors, state = read_checkpoint(checkpoints_in(folder / "checkpoints")[-1])
     digest = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):

@@ -1,1 +1,1 @@
-"""One search, the same for every family on every task, and configs/tuned made from what it found."""
+"""One search, the same for every family on every task, and configs/tuned made from its results."""

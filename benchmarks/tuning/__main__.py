@@ -24,7 +24,7 @@ RESULTS = TOP / "benchmarks" / "results" / "tuning.json"
 
 
 def main() -> None:
-    """Search what is asked for and not there yet, keeping each finding as it comes; or write configs/tuned."""
+    """Search what is requested and missing, storing each result as it comes; or write configs/tuned."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="*", default=list(group_files("task", None)))
     parser.add_argument("--models", nargs="*", default=list(group_files("model", None)))

@@ -1,4 +1,4 @@
-"""configs/tuned from what the search found: the files say where they come from."""
+"""configs/tuned from the search's results; the files say where they come from."""
 
 from __future__ import annotations
 

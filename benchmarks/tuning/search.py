@@ -38,7 +38,7 @@ class Best:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def logged(self, progress: Progress, scalars: dict[str, float]) -> None:
-        """Nothing of it is needed."""
+        """Not needed."""
 
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
         """The rule that keeps weights says which is best."""
@@ -51,7 +51,7 @@ class Best:
 
 @dataclass
 class Trial:
-    """One set of settings on its way. early: what it reached in a quarter of the steps. failed: why it ended there."""
+    """One set of settings in training. early: its validation after a quarter of the steps. failed: why it ended."""
 
     draw: Draw
     overrides: tuple[str, ...]
@@ -62,7 +62,7 @@ class Trial:
     failed: str = ""
 
     def train(self, best: Trial | None) -> None:
-        """To the end, or to the half where it is hopeless beside the best so far."""
+        """Train to the end, or only to the half if it is hopeless compared with the best so far."""
         self.train_to(QUARTER)
         self.early = self.reached
         self.train_to(HALF)
@@ -70,7 +70,7 @@ class Trial:
             self.train_to(1.0)
 
     def train_to(self, share: float) -> None:
-        """Go on to this share of the steps; what has failed does not."""
+        """Train to this share of the steps, unless it has failed."""
         if self.failed:
             return
         limit = max(1, round(share * self.steps))

@@ -1,4 +1,4 @@
-"""What is searched: the same space for every family, each draw as wide as one parameter budget allows."""
+"""The search space, the same for every family; each draw is as wide as one parameter budget allows."""
 
 from __future__ import annotations
 
