@@ -1,0 +1,87 @@
+"""A temporal convolutional network (Bai, Kolter & Koltun 2018): residual blocks of dilated causal convolutions.
+
+B batch, T time, D width, K taps of a convolution.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import weight_norm
+
+from seqlab.core.fields import Count
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step
+from seqlab.core.state import State
+from seqlab.layers.convolution import CausalConv
+from seqlab.layers.dropout import LockedDropout
+from seqlab.layers.recurrent import RecurrentStack
+from seqlab.layers.roles import fill_role
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class TCNConfig(ModelConfig):
+    """Settings of `model=tcn`. A position sees itself and those before it, 1 + 2 (kernel - 1) (2^layers - 1) in all.
+
+    layers: how many blocks stand on each other; the i-th, counted from 0, has dilation 2^i. kernel: K.
+    attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
+        (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
+    """
+
+    layers: Count
+    kernel: Count
+    attention: Literal["none", "additive", "dot"]
+
+    @property
+    def receptive_field(self) -> int:
+        """The positions that an output depends on, its own included. Nothing older is remembered."""
+        return 1 + 2 * (self.kernel - 1) * ((1 << self.layers) - 1)
+
+    def build(self, role: Role) -> SequenceModel:
+        return fill_role(self._stack, role, self.width, self.attention)
+
+    def _stack(self) -> SequenceModel:
+        blocks = [TemporalBlock(self.width, self.kernel, 1 << layer, self.dropout) for layer in range(self.layers)]
+        return RecurrentStack(blocks, [nn.Identity() for _ in blocks], dropout=0.0)
+
+    def dropout_layer(self) -> nn.Module:
+        """Whole features, as the dropout within the blocks."""
+        return LockedDropout(self.dropout)
+
+
+class TemporalBlock(SequenceModel):
+    """relu(x + f(x)), where f is twice a convolution with weight normalisation (Salimans & Kingma 2016), ReLU and
+    dropout of whole features over time. The state is what the two convolutions last read."""
+
+    def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
+        super().__init__()
+        self.first, self.second = CausalConv(width, kernel, dilation), CausalConv(width, kernel, dilation)
+        for convolution in (self.first, self.second):
+            weight_norm(convolution.convolution)  # w = g v / |v| for each output
+        self.dropout = LockedDropout(dropout)
+
+    def initial_state(self, rows: int, *, capacity: int = 0) -> State:
+        return self.first.initial_state(rows), self.second.initial_state(rows)
+
+    def forward(
+        self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
+    ) -> tuple[Tensor, State]:
+        first, second = cast(tuple[State, State], state)
+        y_BTD, first = self.first(x_BTD, first)
+        y_BTD, second = self.second(self.dropout(F.relu(y_BTD)), second)
+        return F.relu(x_BTD + self.dropout(F.relu(y_BTD))), (first, second)
+
+    def start(self, inputs_VD: Tensor | None = None) -> Step:
+        """K inputs of each convolution, whose weights are normalised once."""
+        first_step, second_step = self.first.start(), self.second.start()
+
+        def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
+            first, second = cast(tuple[State, State], state)
+            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
+            y_BD, first = first_step(x_BD, first)
+            y_BD, second = second_step(F.relu(y_BD), second)
+            return F.relu(x_BD + F.relu(y_BD)), (first, second)
+
+        return step
