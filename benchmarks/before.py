@@ -1,9 +1,9 @@
 """Is this checkout as fast as another? `python -m benchmarks before OTHER` with the path of an earlier checkout.
 
-Training steps of every family on every task, small and as configured, and text that each family writes: the same
-contender from both checkouts, each in a process that imports only its own. ratio: the other's time by ours, the median
-over rounds, so that above 1 this checkout is faster; least and most are those of single rounds (in the last row, of the
-rows). of cpu: the same ratio of CPU time, which other work on the machine disturbs less.
+Training steps of every family on every task that both have, small and as configured, and text that each family writes:
+the same contender from both checkouts, each in a process that imports only its own. ratio: the other's time by ours,
+the median over rounds, so that above 1 this checkout is faster; least and most are those of single rounds (in the last
+row, of the rows). of cpu: the same ratio of CPU time, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
@@ -16,27 +16,26 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Contender, Report, interleave, parser, ratios
-from benchmarks.runs import MODELS
-from benchmarks.same_bits import SMALL
+from benchmarks.same_bits import SMALL, in_both
 from benchmarks.tables import TOP
 from seqlab.config.compose import settings
-from seqlab.config.sources import group_files
 
 WRITTEN = 200  # characters
 
 
-def contenders() -> dict[str, Contender]:
-    """Of each row the contender, which any checkout can run."""
+def contenders(other: Path) -> dict[str, Contender]:
+    """Of each row the contender, which this checkout and the other can run."""
+    models = in_both("model", other)
     sys.path.append(str(Path(__file__).parent))  # processes are given this path, after their checkout's own
     elsewhere: Any = importlib.import_module("elsewhere")
     found: dict[str, Contender] = {}
-    for task in group_files("task", None):
-        for model in MODELS:
+    for task in in_both("task", other):
+        for model in models:
             words = [f"model={model}", f"task={task}"]
             small = [f"{key}={value}" for key, value in SMALL.items() if key in settings(words)]
             found[f"{model} {task}, small"] = partial(elsewhere.training, overrides=tuple(words + small))
             found[f"{model} {task}, as configured"] = partial(elsewhere.training, overrides=tuple(words))
-    for model in MODELS:
+    for model in models:
         found[f"{model}, generation"] = partial(elsewhere.generating, overrides=(f"model={model}",), length=WRITTEN)
     return found
 
@@ -50,7 +49,7 @@ def main() -> None:
     columns = ("row", "before ms", "now ms", "before cpu ms", "now cpu ms", "of cpu", "ratio", "least", "most")
     report = Report("before", columns, options)
     medians, of_cpu = list[float](), list[float]()
-    for name, contender in contenders().items():
+    for name, contender in contenders(checkouts["before"]).items():
         if options.only in name:
             found = interleave(
                 dict.fromkeys(checkouts, contender),

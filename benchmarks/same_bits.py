@@ -1,9 +1,9 @@
 """Does another checkout give the same bits? `python -m benchmarks same_bits OTHER` with the path of that checkout.
 
-Both checkouts train the same commands for some steps: every family on every task, and other settings of the families.
-Runs that the other checkout trained for half of the steps are resumed by this one. Weights, optimizer state, logged
-losses, all figures of the result and the sampled text must be equal in every bit, and tensors must keep their names, so
-that stored runs can be resumed.
+Both checkouts train the same commands for some steps: every family on every task that both have, and other settings of
+the families. Runs that the other checkout trained for half of the steps are resumed by this one. Weights, optimizer
+state, logged losses, all figures of the result and the sampled text must be equal in every bit, and tensors must keep
+their names, so that stored runs can be resumed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from benchmarks.runs import MODELS
 from seqlab.config.compose import settings
 from seqlab.config.sources import group_files
 
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="commands that contain this")
     options = parser.parse_args()
     other, here = options.other.resolve(), Path(__file__).parent.parent
-    commands = [f"model={model} task={task}" for task in group_files("task", None) for model in MODELS]
+    commands = [f"model={model} task={task}" for task in in_both("task", other) for model in in_both("model", other)]
     different = False
     with tempfile.TemporaryDirectory() as place:
         for number, command in enumerate(text for text in (*commands, *OTHERS) if options.only in text):
@@ -64,6 +63,11 @@ def main() -> None:
             different |= bool(found)
             print(f"{'differs' if found else 'same'}: {command}", *found[:5], sep="\n  ", flush=True)
     sys.exit(int(different))
+
+
+def in_both(group: str, other: Path) -> list[str]:
+    """The models or tasks that the other checkout has, too."""
+    return [name for name in group_files(group, None) if (other / "configs" / group / f"{name}.yaml").exists()]
 
 
 def _words(command: str) -> list[str]:
