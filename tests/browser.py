@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium without a screen, steered through its own protocol on two pipes."""
+"""A real browser for tests: headless Chromium, controlled by its DevTools protocol over two pipes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _IMAGES = """(() => {
 
 
 class PageReader(HTMLParser):
-    """What a page is made of. asked: what it would fetch from elsewhere."""
+    """The parts of a page. asked: what it would fetch from elsewhere."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,11 +118,11 @@ class Browser:
             self._ask("Page.navigate", url=place)
 
     def evaluate(self, script: str) -> Any:
-        """What a script on the page comes to."""
+        """The value of a script on the page."""
         return self._ask("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
 
     def wait_for(self, *words: str, seconds: float = 60) -> str:
-        """The page's text, once all of these words stand in it."""
+        """The page's text, once it contains all of these words."""
         end = time.monotonic() + seconds
         while True:
             text = " ".join(str(self.evaluate(_TEXT)).split())
@@ -140,5 +140,5 @@ class Browser:
             time.sleep(0.2)
 
     def screenshot(self, path: Path) -> None:
-        """What is seen, as a PNG file."""
+        """A screenshot as a PNG file."""
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot", format="png")["data"]))

@@ -1,4 +1,4 @@
-"""What is reached without a network, against answers that are known."""
+"""Baselines against known answers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_xz_needs_little_for_what_it_has_read() -> None:
     assert xz_bits(text, other) == pytest.approx(3.0, rel=0.1)
 
 
-def test_a_bag_of_words_finds_the_word_that_tells() -> None:
+def test_a_bag_of_words_finds_the_telling_word() -> None:
     rng = random.Random(0)
     labels = [rng.randrange(3) for _ in range(300)]
     rows = [[label, *(rng.randrange(3, 30) for _ in range(5))] for label in labels]
@@ -68,7 +68,7 @@ def test_a_bag_of_words_finds_the_word_that_tells() -> None:
     assert majority([0, 1, 1], [0, 0]) == [1, 1]
 
 
-def test_a_bag_of_words_of_one_label_says_it_again() -> None:
+def test_a_bag_of_words_predicts_the_only_label() -> None:
     rows = [[1, 2], [3]]
     assert bag_of_words((rows, [1, 1]), (rows, [1, 0]), [*rows, [4]]) == [1, 1, 1]
 
@@ -104,7 +104,7 @@ def test_ridge_finds_a_linear_rule_and_its_penalty_is_chosen_on_validation() -> 
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)
-def test_every_task_has_two_and_they_carry_its_primary_metric(task: str) -> None:
+def test_every_task_has_two_baselines_with_its_primary_metric(task: str) -> None:
     built = tiny_task(tiny_config("rnn", task))
     assert isinstance(built, BaselineSource)
     found = list(built.baselines())

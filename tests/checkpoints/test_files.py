@@ -37,7 +37,7 @@ def test_a_state_of_any_nesting_comes_back(state: State) -> None:
     assert _same(unflatten_state(tensors, shape), state)
 
 
-def test_what_is_saved_is_loaded_and_nothing_else_stays(tmp_path: Path) -> None:
+def test_a_saved_checkpoint_is_loaded_and_replaces_an_older_one(tmp_path: Path) -> None:
     shared = torch.arange(6.0)
     tensors = {"a": shared.view(2, 3).T, "b": shared, "c": shared[2:4].to(torch.bfloat16)}
     for step in (1, 2):  # the second time over the first
@@ -141,7 +141,7 @@ def test_a_save_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: py
     assert read_checkpoint(tmp_path / "step-1")[1]["try"] == 1
 
 
-def test_sweeping_puts_right_what_kills_left(tmp_path: Path) -> None:
+def test_sweep_repairs_what_kills_left_behind(tmp_path: Path) -> None:
     for name in ("step-1", ".old-step-1", ".old-step-2", ".tmp-77", ".trash-step-0-77"):
         write_checkpoint(tmp_path / name, {}, {"from": name})
     sweep(tmp_path)

@@ -1,4 +1,4 @@
-"""Which checkpoints stay, and which one a run goes on from."""
+"""Which checkpoints are kept, and which one a run resumes from."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def test_only_checkpoints_count_in_the_order_of_their_steps(tmp_path: Path) -> N
         step_of(tmp_path / "latest")
 
 
-def test_the_newest_that_is_whole_is_found_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_newest_undamaged_checkpoint_is_found_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     assert newest_whole(tmp_path, read_checkpoint) is None
     make(tmp_path, 1, 2, 3)
     for step in (2, 3):

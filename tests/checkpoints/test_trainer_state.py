@@ -1,4 +1,4 @@
-"""What a checkpoint holds: enough, checked before anything is touched, and no surprise in any of it."""
+"""A checkpoint holds everything needed, and is checked before anything is changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Parts:
     return load_checkpoint(folder / "step-00000002")
 
 
-def test_all_generators_go_on_where_they_were() -> None:
+def test_all_random_generators_are_restored() -> None:
     def draw() -> tuple[Any, ...]:
         return (torch.rand(3).tolist(), random.random(), random.gauss(0, 1), np.random.randn(), np.random.rand())
 
@@ -95,8 +95,8 @@ def trainer() -> Trainer[Any]:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_any_state_is_taken_up_or_refused(data: st.DataObject, saved: Parts, trainer: Trainer[Any]) -> None:
-    """Whatever JSON stands in whatever place, and whatever tensor under whatever name: no other error comes."""
+def test_any_state_is_restored_or_refused(data: st.DataObject, saved: Parts, trainer: Trainer[Any]) -> None:
+    """Whatever JSON is in any place, and whatever tensor under any name: no other error is raised."""
     tensors, state = copy.deepcopy(saved)
     window = next(iter(trainer.task.batches("train", 0)))
     if data.draw(st.booleans()):
@@ -111,12 +111,12 @@ def test_any_state_is_taken_up_or_refused(data: st.DataObject, saved: Parts, tra
     try:
         with suppress(CheckpointError):
             restore(trainer, (tensors, state), "fuzzed")
-            trainer.step([window])  # what was taken up can be gone on with
+            trainer.step([window])  # training continues from it
     finally:
         random.setstate(generator)
 
 
-def test_a_full_disk_says_what_a_checkpoint_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_a_full_disk_names_the_space_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from seqlab.checkpoints import saving
     from seqlab.errors import ResourceError
 

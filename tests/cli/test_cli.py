@@ -1,4 +1,4 @@
-"""The command line as its users meet it: in a process of its own."""
+"""The command line as users run it: in a process of its own."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_help_imports_no_torch(tmp_path: Path) -> None:
         assert done.stdout
 
 
-def test_train_leaves_the_promised_folder_behind(tmp_path: Path) -> None:
+def test_train_writes_a_complete_run_folder(tmp_path: Path) -> None:
     done = run("train", *TINY, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)  # stdout is the result and nothing else
@@ -66,7 +66,7 @@ def test_train_leaves_the_promised_folder_behind(tmp_path: Path) -> None:
     assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3, 4]
 
 
-def test_tensorboard_reads_one_run_with_everything_in_it(tmp_path: Path) -> None:
+def test_tensorboard_reads_all_logs_as_one_run(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
@@ -168,7 +168,7 @@ def test_starts_in_the_same_second_do_not_share_a_folder(tmp_path: Path) -> None
     assert len(set(folders)) == 20
 
 
-def test_a_reader_who_has_had_enough_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     for words in (["--help"], ["config"], ["list"]):
         with subprocess.Popen(
             [sys.executable, "-m", "seqlab", *words], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -181,7 +181,7 @@ def test_a_reader_who_has_had_enough_is_no_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("module", ["rich", "torch._C", "torch.nn.modules", "numpy._core.multiarray"])
-def test_ctrl_c_during_an_import_ends_it_with_one_word(module: str, trained_runs: Path) -> None:
+def test_ctrl_c_during_an_import_prints_one_word(module: str, trained_runs: Path) -> None:
     words = [sys.executable, "-v", "-m", "seqlab", "evaluate", "best:char_lm"]
     hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
@@ -203,7 +203,7 @@ def test_ctrl_c_during_an_import_ends_it_with_one_word(module: str, trained_runs
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_says_what_is_kept(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_a_signal_saves_the_run_and_names_the_kept_step(tmp_path: Path, number: signal.Signals, code: int) -> None:
     words = [sys.executable, "-m", "seqlab", "train", *TINY[:-1], "device.threads=1", "--name", "a"]
     words = [w for w in words if not w.startswith("trainer.max_steps")] + ["trainer.max_steps=100000"]
     with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -274,7 +274,7 @@ def test_mistakes_end_in_three_lines_and_their_exit_code(
     assert not list(tmp_path.iterdir())  # a mistake leaves no half-made run behind
 
 
-def test_without_words_there_is_help(capsys: Capture, monkeypatch: Patch) -> None:
+def test_without_arguments_help_is_shown(capsys: Capture, monkeypatch: Patch) -> None:
     code, out, err = in_process(capsys, monkeypatch)
     assert code == 2
     assert "train" in out
@@ -331,7 +331,7 @@ def test_list_names_everything(capsys: Capture, monkeypatch: Patch) -> None:
     assert all(about for entries in found.values() for about in entries.values())
 
 
-def test_what_a_user_calls_things_is_no_markup_and_steers_no_terminal(
+def test_names_given_by_users_are_neither_markup_nor_control_characters(
     tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -353,7 +353,7 @@ def test_what_a_user_calls_things_is_no_markup_and_steers_no_terminal(
     assert "\x1b" not in out
 
 
-def test_a_tilde_is_the_home_wherever_a_path_is_taken_and_part_of_a_name_elsewhere(
+def test_a_tilde_is_expanded_in_every_path_and_nowhere_else(
     tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     home = tmp_path / "home"

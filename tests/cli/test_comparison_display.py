@@ -92,7 +92,7 @@ def test_the_summary_fits(width: int) -> None:
     assert "failed: rnn, seed 3: out of memory <now>" in " ".join(text.split())
 
 
-def test_what_is_no_better_than_a_baseline_is_said_in_the_terminal() -> None:
+def test_the_terminal_names_models_no_better_than_a_baseline() -> None:
     summary = example_summary()
     (first, *others) = summary.baselines
     worst = 1.0 if summary.metric.higher_is_better else 0.0  # as a baseline: unbeatable
@@ -103,7 +103,7 @@ def test_what_is_no_better_than_a_baseline_is_said_in_the_terminal() -> None:
     assert f"no better than {base.name}, which needs no network" in " ".join(_said(console).split())
 
 
-def test_a_search_says_what_it_chose_from_and_what_failed() -> None:
+def test_a_search_lists_the_values_tried_and_failed() -> None:
     from dataclasses import replace
 
     tune = Tuning("optim.learning_rate", 3, ())

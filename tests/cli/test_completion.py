@@ -46,7 +46,7 @@ def test_a_users_own_options_are_offered(tmp_path: Path) -> None:
         (["seqlab", "train", "trainer.max_st"], "trainer.max_steps="),
     ],
 )
-def test_bash_gets_what_stands_after_the_equals_sign(line: list[str], expected: str) -> None:
+def test_bash_gets_the_part_after_the_equals_sign(line: list[str], expected: str) -> None:
     environment = {
         **os.environ,
         "_SEQLAB_COMPLETE": "complete_bash",

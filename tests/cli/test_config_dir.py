@@ -48,7 +48,7 @@ def test_every_command_that_takes_the_option_takes_the_variable(capsys: Capture,
         assert code == 0, err
 
 
-def test_the_option_wins(folder: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_the_option_overrides_the_variable(folder: Path, capsys: Capture, monkeypatch: Patch) -> None:
     (folder.parent / "empty").mkdir()
     code, out, _ = in_process(capsys, monkeypatch, "list", "models", "--json", "--config-dir", "empty")
     assert json.loads(out)["models"].keys() == set(MODELS)
@@ -59,7 +59,7 @@ def test_the_option_wins(folder: Path, capsys: Capture, monkeypatch: Patch) -> N
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("command", [["train"], ["list"], ["config"], ["compare", "rnn", "gru"], ["predict", "last"]])
-def test_a_folder_that_is_not_there_is_called_by_the_variable(
+def test_the_error_of_a_missing_folder_names_the_variable(
     command: list[str], capsys: Capture, monkeypatch: Patch
 ) -> None:
     monkeypatch.setenv(VARIABLE, "nowhere")
@@ -84,7 +84,7 @@ def test_it_is_shown_where_settings_and_options_are(folder: Path, capsys: Captur
     assert not in_process(capsys, monkeypatch, "config")[1].startswith("#")
 
 
-def test_completion_offers_what_stands_there(folder: Path) -> None:
+def test_completion_reads_the_users_folder(folder: Path) -> None:
     for line, there in (("train model=mi", "model=mine"), ("compare mi", "mine"), ("predict best:mi", "best:mine")):
         done = run(
             cwd=folder.parent,

@@ -66,7 +66,7 @@ def test_a_figure_has_its_unit() -> None:
     assert figure(METRICS["loss"]) == "1.7329 nats/char"
 
 
-def test_figures_of_a_run_that_blew_up_can_be_read() -> None:
+def test_figures_of_a_diverged_run_are_readable() -> None:
     assert figure(Metric(3.2e41, "", higher_is_better=False)) == "3.2e+41"
     assert figure(Metric(184.23, "bits/char", higher_is_better=False)) == "184.23 bits/char"
     assert sparkline([1.0, math.inf, math.nan, 2.0], 9) == "▁█"

@@ -74,7 +74,7 @@ def test_it_works_with_every_command_beside_ours(fresh: Path, capsys: Capture, m
 
 
 def test_a_model_learns_the_task(fresh: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
-    """The starting points are no toys that cannot work: together they do far better than one letter in eight."""
+    """The generated model and task work together: far better than the chance of one letter in eight."""
     monkeypatch.chdir(tmp_path)
     words = [*MINE[:4], "model.width=32", "task.length=4", "trainer.max_steps=150", "optim.learning_rate=0.01"]
     _, out, err = in_process(
@@ -83,7 +83,7 @@ def test_a_model_learns_the_task(fresh: Path, tmp_path: Path, capsys: Capture, m
     assert json.loads(out)["test"]["accuracy"] > 0.5, err
 
 
-def test_its_own_tests_pass(fresh: Path) -> None:
+def test_the_generated_tests_pass(fresh: Path) -> None:
     out = _ran(fresh, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "my_configs", "-k", "not contract")
     assert "4 passed" in out
 
@@ -96,15 +96,15 @@ def test_all_of_its_own_tests_pass_and_its_types_hold(fresh: Path) -> None:
     _ran(fresh, "-m", "mypy", "--config-file", str(TOP / "pyproject.toml"), *modules)
 
 
-def test_it_is_linted_as_our_own_code_is(fresh: Path) -> None:
+def test_the_generated_code_passes_our_linters(fresh: Path) -> None:
     config = ("--no-cache", "--config", str(TOP / "pyproject.toml"), ".")
     _ran(fresh / "my_configs", "-m", "ruff", "check", *config)
     _ran(fresh / "my_configs", "-m", "ruff", "format", "--check", *config)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_it_says_next_can_be_typed(kind: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
-    """Also into a folder whose name needs quotes, made by the way."""
+def test_the_commands_it_suggests_work(kind: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    """Also for a folder whose name needs quotes and does not exist yet."""
     monkeypatch.chdir(tmp_path)
     code, out, _ = in_process(capsys, monkeypatch, "new", kind, f"other_{kind}", "--in", "my own/configs")
     assert code == 0
@@ -121,7 +121,7 @@ def test_what_it_says_next_can_be_typed(kind: str, tmp_path: Path, capsys: Captu
     assert code == 0, err
 
 
-def test_it_writes_where_the_variable_says_unless_told_otherwise(
+def test_it_writes_into_the_folder_of_the_variable_or_the_option(
     tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -176,7 +176,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: Capture, monkeypatch: Pa
         (["model", "x", "--in", "file"], ["cannot write into", "--in FOLDER"]),
     ],
 )
-def test_mistakes_are_told_and_write_nothing(
+def test_mistakes_are_reported_and_write_nothing(
     words: list[str], parts: list[str], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -189,7 +189,7 @@ def test_mistakes_are_told_and_write_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_folder_beside_that_is_called_so_does_no_harm(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_folder_of_the_same_name_does_no_harm(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     """Python would take a folder in the current one for a package."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))

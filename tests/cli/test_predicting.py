@@ -1,4 +1,4 @@
-"""`seqlab predict`: which run, what it says, line by line, and what it was never taught."""
+"""`seqlab predict`: which run, its output line by line, and unknown tokens."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def here(trained_runs: Path, monkeypatch: Patch) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_a_language_model_goes_on_with_its_prompt(capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_language_model_continues_its_prompt(capsys: Capture, monkeypatch: Patch) -> None:
     words = ("predict", "best:char_lm", "The ", "--length", "30")
     code, out, err = in_process(capsys, monkeypatch, *words)
     assert (code, err) == (0, "run: runs/char_lm/gru/a\n")
@@ -73,7 +73,7 @@ def _stdin(monkeypatch: Patch, raw: bytes) -> None:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
-def test_a_line_in_is_a_line_out_and_nothing_is_made_of_blank_ones(
+def test_each_input_line_gives_one_output_line_and_blank_lines_stay_blank(
     task: str, capsys: Capture, monkeypatch: Patch
 ) -> None:
     lines = b"\xef\xbb\xbfa fine film\r\n\r\n  \t \r\na bad film\r\nend"
@@ -128,7 +128,7 @@ def test_a_line_of_another_encoding_is_refused_with_its_number_after_those_befor
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("task", "most", "unit"), [("sentiment", 256, "words"), ("translation", 127, "characters")])
-def test_a_text_that_is_cut_says_so(task: str, most: int, unit: str, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_truncated_text_is_reported(task: str, most: int, unit: str, capsys: Capture, monkeypatch: Patch) -> None:
     run = f"runs/{task}/gru/a"
     for over in (0, 3):
         text = " ".join("a" * (most + over)) if unit == "words" else "a" * (most + over)
@@ -175,7 +175,7 @@ def test_an_option_without_effect_is_refused(
         (("nowhere", "a"), 4, "nowhere"),
     ],
 )
-def test_what_cannot_be_asked_is_said(
+def test_invalid_options_are_reported(
     words: tuple[str, ...], code: int, said: str, capsys: Capture, monkeypatch: Patch
 ) -> None:
     got, out, err = in_process(capsys, monkeypatch, "predict", *words)
@@ -185,7 +185,7 @@ def test_what_cannot_be_asked_is_said(
     assert len(err.splitlines()) <= 3
 
 
-def test_last_and_best_are_what_they_say(tmp_path: Path, monkeypatch: Patch) -> None:
+def test_last_and_best_find_the_right_runs(tmp_path: Path, monkeypatch: Patch) -> None:
     monkeypatch.chdir(tmp_path)
     runs_dir = tmp_path / "runs"
     with pytest.raises(CheckpointError, match="there is no run"):

@@ -1,4 +1,4 @@
-"""The whole command, with real processes: what it leaves behind, what survives, what goes on."""
+"""The whole command, with real processes: its files, interruptions, and resuming."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], str]:
-    """One comparison for all the tests that only look: (its folder, what --json said, what stderr said)."""
+    """One comparison for all tests that only read it: (its folder, the output of --json, stderr)."""
     cwd = tmp_path_factory.mktemp("compare")
     done = run("compare", "rnn", "wide: rnn model.width=24", *WORDS, "--seeds", "2", "--json", cwd=cwd)
     assert done.returncode == 0, done.stderr
@@ -36,7 +36,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
     return cwd / said["folder"], said, done.stderr
 
 
-def test_every_run_is_a_run_and_every_file_is_there(made: tuple[Path, dict[str, Any], str]) -> None:
+def test_every_run_is_an_ordinary_run_and_every_file_exists(made: tuple[Path, dict[str, Any], str]) -> None:
     folder, said, _ = made
     names = {path.name for path in folder.iterdir()}
     curves = {f"curves-by-{axis}.{kind}" for axis in ("step", "token", "second", "flop") for kind in ("png", "svg")}
@@ -79,7 +79,7 @@ def test_figures_are_those_of_the_runs(made: tuple[Path, dict[str, Any], str]) -
     assert {base["name"] for base in said["baselines"]} >= {"xz"}
 
 
-def test_runs_differ_in_what_was_asked_for_and_in_nothing_else(made: tuple[Path, dict[str, Any], str]) -> None:
+def test_runs_differ_only_in_the_requested_settings(made: tuple[Path, dict[str, Any], str]) -> None:
     folder, _, _ = made
     configs = {(x, s): (folder / x / f"seed-{s}" / "config.yaml").read_text() for x in ("rnn", "wide") for s in (0, 1)}
     for seed in (0, 1):
@@ -88,7 +88,7 @@ def test_runs_differ_in_what_was_asked_for_and_in_nothing_else(made: tuple[Path,
 
 
 @pytest.mark.slow
-def test_a_second_start_makes_nothing_again_and_more_seeds_only_those(made: tuple[Path, dict[str, Any], str]) -> None:
+def test_a_second_start_repeats_nothing_and_more_seeds_add_only_theirs(made: tuple[Path, dict[str, Any], str]) -> None:
     folder, said, _ = made
     cwd = folder.parents[2]
     results = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
@@ -110,7 +110,7 @@ def test_a_second_start_makes_nothing_again_and_more_seeds_only_those(made: tupl
 
 
 @pytest.mark.slow
-def test_runs_that_exist_are_compared_without_training(made: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
+def test_existing_runs_are_compared_without_training(made: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
     folder, said, _ = made
     runs = [str(folder / label / f"seed-{seed}") for label in ("rnn", "wide") for seed in (0, 1)]
     done = run("compare", *runs, f"runs_dir={tmp_path}", "--json", cwd=tmp_path)
@@ -130,7 +130,7 @@ def test_runs_that_exist_are_compared_without_training(made: tuple[Path, dict[st
         (["rnn/seed-0", "rnn/seed-0"], 2, "runs of one config with one seed"),
     ],
 )
-def test_mistakes_about_runs_that_exist(
+def test_mistakes_about_existing_runs(
     made: tuple[Path, dict[str, Any], str],
     words: list[str],
     code: int,
@@ -206,7 +206,7 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_base_seed_and_a_run_that_exists_go_together(tmp_path: Path) -> None:
+def test_a_base_seed_works_with_an_existing_run(tmp_path: Path) -> None:
     assert run("train", "model=rnn", *WORDS, "seed=7", "--folder", "mine/one", cwd=tmp_path).returncode == 0
     done = run("compare", "mine/one", "rnn", *WORDS, "seed=7", "--seeds", "2", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -221,7 +221,7 @@ def test_a_base_seed_and_a_run_that_exists_go_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_settings_changed_behind_its_back_are_noticed(tmp_path: Path) -> None:
+def test_changed_settings_are_noticed(tmp_path: Path) -> None:
     words = ["compare", "rnn", *WORDS, "--seeds", "1", "--name", "mine"]
     assert run(*words, cwd=tmp_path).returncode == 0
     folder = tmp_path / "runs" / "compare" / "mine"
@@ -246,7 +246,7 @@ def test_settings_changed_behind_its_back_are_noticed(tmp_path: Path) -> None:
     assert "plan.json is missing" in lost.stderr
 
 
-def test_a_lock_is_held_by_one_and_left_in_place_by_the_other(tmp_path: Path) -> None:
+def test_only_one_process_holds_the_lock_and_a_second_leaves_it_in_place(tmp_path: Path) -> None:
     folder = tmp_path / "x"
     with locked(folder):
         with pytest.raises(LockedError, match=f"locked by process {os.getpid()}"), locked(folder):
@@ -281,9 +281,7 @@ def _wait_for(process: subprocess.Popen[str], cwd: Path, pattern: str, lines: in
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_stopped_and_started_again_it_goes_on_with_what_is_missing(
-    tmp_path: Path, number: signal.Signals, code: int
-) -> None:
+def test_a_stopped_comparison_makes_only_the_missing_runs(tmp_path: Path, number: signal.Signals, code: int) -> None:
     words = [
         "rnn",
         *(w for w in WORDS if not w.startswith("trainer.max_steps")),
@@ -321,7 +319,7 @@ def test_stopped_and_started_again_it_goes_on_with_what_is_missing(
 
 
 @pytest.mark.slow
-def test_a_killed_comparison_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
+def test_a_killed_comparison_leaves_no_lock_and_continues(tmp_path: Path) -> None:
     words = ["rnn", *WORDS, "--seeds", "2"]
     with _start(tmp_path, *words) as process:
         _wait_for(process, tmp_path, "runs/compare/*/rnn/seed-0/result.json", 1)
@@ -337,7 +335,7 @@ def test_a_killed_comparison_leaves_no_lock_and_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_tuning_chooses_on_validation_and_leaves_the_seeds_alone(tmp_path: Path) -> None:
+def test_tuning_chooses_on_validation_with_seeds_of_its_own(tmp_path: Path) -> None:
     done = run("compare", "rnn", *WORDS, "--seeds", "1", "--tune", "lr=1e-6,0.01", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

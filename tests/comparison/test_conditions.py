@@ -1,4 +1,4 @@
-"""What a verdict holds for is said beside it, from what the runs stored."""
+"""The conditions of a verdict are shown with it, from what the runs stored."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def _summary(tmp_path: Path, first: tuple[str, ...], second: tuple[str, ...], **
     return replace(summary, rows=tuple(rows))
 
 
-def test_settings_that_differ_are_found_by_themselves(tmp_path: Path) -> None:
-    """Of any family: what only one has is missing for the other, and what is the same for both is not listed."""
+def test_differing_settings_are_found(tmp_path: Path) -> None:
+    """For any family: a setting that only one has is missing for the other; equal settings are not listed."""
     summary = _summary(
         tmp_path,
         ("lstm", "char_lm", "optim.learning_rate=0.004", "model.layers=3", "trainer.clip_norm=null"),
@@ -69,7 +69,7 @@ def test_a_verdict_names_its_condition() -> None:
     assert condition(plain) == "after 400 steps, sizes as configured (not matched)"
 
 
-def test_as_many_steps_on_other_amounts_of_text_are_named_with_the_remedy(tmp_path: Path) -> None:
+def test_equal_steps_on_unequal_text_are_reported_with_the_remedy(tmp_path: Path) -> None:
     words = ("lstm", "char_lm")
     (tmp_path / "a").mkdir()
     unequal = unequal_text(_summary(tmp_path / "a", words, words, tokens=(800_000, 25_000)))
@@ -94,7 +94,7 @@ def test_as_many_steps_on_other_amounts_of_text_are_named_with_the_remedy(tmp_pa
     assert unequal_text(_summary(tmp_path / "e", words, words, tokens=(25_000, 25_010), steps=(400, 13))) is None
 
 
-def test_models_with_fewer_seeds_are_named_with_what_verdicts_rest_on(tmp_path: Path) -> None:
+def test_unequal_numbers_of_seeds_are_reported(tmp_path: Path) -> None:
     summary = _summary(tmp_path, ("lstm", "char_lm"), ("lstm", "char_lm"))
     assert unequal_seeds(summary) is None
     first, second = summary.rows
@@ -106,7 +106,7 @@ def test_models_with_fewer_seeds_are_named_with_what_verdicts_rest_on(tmp_path: 
         assert expected in text
 
 
-def test_report_terminal_and_json_say_all_of_it(tmp_path: Path) -> None:
+def test_report_terminal_and_json_show_all_conditions(tmp_path: Path) -> None:
     summary = _summary(
         tmp_path, ("gru", "translation", "task.label_smoothing=0.1"), ("gru", "translation"), tokens=(9_000, 1_000)
     )
@@ -120,7 +120,7 @@ def test_report_terminal_and_json_say_all_of_it(tmp_path: Path) -> None:
     assert "label smoothing 0.1 in it" in page
 
 
-def test_the_worst_that_a_metric_can_be_is_no_target() -> None:
+def test_a_metrics_worst_possible_value_is_no_target() -> None:
     bleu, loss = Metric(0.0, "", True, 0.0, 1.0), Metric(0.0, "bits", False, 0.0, None)
     assert shared_target([0.00001, 0.3], bleu) is None
     assert shared_target([0.2, 0.3], bleu) == 0.2

@@ -36,7 +36,7 @@ def test_the_formula_counts_what_the_counter_counts_without_fused_kernels(model:
     assert ours.get_total_flops() == pytest.approx(theirs.get_total_flops(), rel=0.01)
 
 
-def test_fused_kernels_are_free_to_the_bare_counter() -> None:
+def test_the_bare_counter_does_not_count_fused_kernels() -> None:
     """Why the formulas are there; should torch learn them one day, this says so."""
     config = tiny_config("lstm", "char_lm", "model.width=64")
     network, batch = tiny_network(config), next(tiny_task(config).batches("train", 0))

@@ -1,4 +1,4 @@
-"""From words to a plan: what is checked, matched, and turned into steps."""
+"""From a request to a plan: checks, matched sizes, and budgets in steps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ SHARED = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model
 
 
 def _with_shared(words: tuple[str, ...], options: dict[str, str | int]) -> list[str]:
-    """A budget says itself when to stop."""
+    """Without max_steps, since a budget ends training."""
     left_out = ["-"]
     if "budget" in options:
         left_out += ["trainer.max_steps", "trainer.eval_every_steps"]
@@ -62,13 +62,13 @@ def test_the_paired_design_differs_in_the_model_alone() -> None:
     assert "rnn: windows in the order of the text; transformer: windows in random order" in note
 
 
-def test_what_a_budget_surprises_with_is_said_of_whom() -> None:
+def test_notes_on_budgets_name_the_models() -> None:
     notes = _plan("slow: rnn optim.warmup_steps=50", "rnn", "late: lstm optim.warmup_steps=50").notes
     (note,) = (note for note in notes if "warmed up" in note)
     assert note.startswith("slow, late: the learning rate is still being warmed up when training ends at step")
 
 
-def test_where_evaluation_looks_no_further_than_training_reached_it_is_said_of_whom() -> None:
+def test_notes_on_limited_context_name_the_models() -> None:
     plan = _plan("rnn", "transformer trainer.bptt_steps=4", "deep: transformer model.layers=3 trainer.bptt_steps=4")
     (note,) = (note for note in plan.notes if "training reaches" in note)
     assert note.startswith(
@@ -86,7 +86,7 @@ def test_a_base_seed_shifts_all_and_is_each_runs_own() -> None:
 
 
 def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> None:
-    """Not only the same settings: the very windows that a trainer hands out."""
+    """Not only the same settings: the same windows from the trainer."""
 
     def read(variant: Variant, seed: int) -> list[Tensor]:
         config = load_run_config(variant.command(seed))
@@ -120,7 +120,7 @@ def test_what_is_measured_is_chosen_once_for_all_runs_of_a_variant() -> None:
         torch.set_num_threads(1)
 
 
-def test_own_overrides_win_and_what_breaks_the_pairing_is_said() -> None:
+def test_own_overrides_win_and_unpaired_settings_are_noted() -> None:
     plan = _plan("rnn", "rnn task.window=8 trainer.max_steps=6 trainer.clip_norm=null")
     first, second = (load_run_config(list(variant.overrides)) for variant in plan.variants)
     assert second.trainer.max_steps == 6 != first.trainer.max_steps
@@ -148,7 +148,7 @@ def test_a_budget_becomes_steps_with_as_many_validations_as_before(budget: str, 
     assert config.trainer.eval_every_steps == max(1, round(variant.max_steps / 7))
 
 
-def test_a_budget_of_seconds_or_operations_is_worth_more_steps_to_the_cheaper() -> None:
+def test_a_budget_of_seconds_or_operations_gives_the_cheaper_model_more_steps() -> None:
     plan = _plan("gru", "gru model.width=64", budget="1e8flop")
     small, large = (variant.max_steps or 0 for variant in plan.variants)
     assert small > 2 * large > 0
@@ -175,7 +175,7 @@ def test_a_budget_below_one_step_is_refused() -> None:
         _plan("rnn", "optim.weight_decay=0", tune="optim.weight_decay=3")
 
 
-def test_one_variants_threads_are_not_the_next_ones() -> None:
+def test_threads_of_one_variant_do_not_affect_the_next() -> None:
     torch.set_num_threads(2)
     try:
         _plan("one: rnn device.threads=1", "rnn")
@@ -212,7 +212,7 @@ def test_operations_a_token_are_the_counters() -> None:
         (["rnn", "x: rnn task.train_share=0.9"], ConfigError, "not be judged on the same data"),
     ],
 )
-def test_mistakes_are_found_before_anything_is_made(words: list[str], error: type[SeqlabError], part: str) -> None:
+def test_mistakes_are_found_before_anything_is_written(words: list[str], error: type[SeqlabError], part: str) -> None:
     if not part:
         assert len(_plan(*words).variants) == 2  # the same settings under two names are the user's to choose
         return
@@ -283,7 +283,7 @@ def test_more_seeds_are_the_same_comparison_and_other_settings_are_not(tmp_path:
         assert error.value.hint == f"try --name {remedy}"
 
 
-def test_a_runs_name_is_its_folder_before_anything_is_made(trained_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runs_name_is_resolved_to_its_folder_first(trained_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`last` would be another run as soon as the comparison has made one, and a restart another comparison."""
     monkeypatch.chdir(trained_runs)
 

@@ -1,4 +1,4 @@
-"""The report as a person meets it: in a real browser, without network, in light and dark."""
+"""The report as users see it: in a real browser, without network, in light and dark."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def example_summary() -> Summary:
 
 
 def published(summary: Summary, folder: Path, width: int) -> tuple[str, str, dict[str, Any]]:
-    """What a comparison says: (report.html, the terminal's text at that width, summary.json)."""
+    """The output of a comparison: (report.html, the terminal's text at that width, summary.json)."""
     write_report(summary, folder)
     console = Console(width=width, record=True)
     show_summary(summary, console)

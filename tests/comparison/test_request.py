@@ -16,7 +16,7 @@ from seqlab.errors import CheckpointError, ConfigError
 from tests.conftest import MODELS
 
 
-def test_each_kind_of_word_is_what_the_help_says() -> None:
+def test_each_kind_of_word_is_parsed_as_documented() -> None:
     request = read_request(
         ["lstm", "lstm model.layers=2", "deep: gru model.layers=4", "runs/char_lm/lstm/A", "trainer.clip_norm=0.5",
          "task.corpus=texts/a.txt"],
@@ -82,7 +82,7 @@ def test_counts_sizes_and_searches() -> None:
         (["rnn"], {"tune": "model.width=3"}, "cannot be read"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_meant_is_refused(words: list[str], options: dict[str, str | int], part: str) -> None:
+def test_contradictory_or_invalid_words_are_refused(words: list[str], options: dict[str, str | int], part: str) -> None:
     with pytest.raises(ConfigError, match=part):
         read_request(words, **options)  # type: ignore[arg-type]
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_meant_is_refused(words: list[str], options: dict[str, st
         (["rnn", "gru,lstm", "deep: lstm model.layers=2"], "rnn gru lstm 'deep: lstm model.layers=2'"),
     ],
 )
-def test_models_that_are_no_words_of_their_own_are_all_in_the_line_that_works(words: list[str], line: str) -> None:
+def test_the_suggested_command_names_every_model(words: list[str], line: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_request(words)
     assert error.value.hint == f"try: seqlab compare {line}"
@@ -108,7 +108,7 @@ def test_labels_make_plain_folder_names() -> None:
     assert slug("//") == "variant"
 
 
-def test_a_folder_of_a_run_is_one_whatever_it_is_called(tmp_path: Path) -> None:
+def test_a_run_folder_may_have_any_name(tmp_path: Path) -> None:
     run = tmp_path / "a b" / "learning_rate=0.1"
     run.mkdir(parents=True)
     (run / "config.yaml").touch()
@@ -130,7 +130,7 @@ def named_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("named_runs")
-def test_a_word_may_be_a_runs_name_and_a_models_name_stands_before_it() -> None:
+def test_a_word_may_name_a_run_but_a_model_of_that_name_takes_precedence() -> None:
     words = ["v_deep", "lstm", "gru", "./gru", "last", "best:char_lm", "rnn/v_deep", "twice"]
     request = read_request(words)
     assert [spec.label for spec in request.models] == ["lstm", "gru"]
@@ -159,7 +159,7 @@ def test_a_word_may_be_a_runs_name_and_a_models_name_stands_before_it() -> None:
     ],
 )
 @pytest.mark.usefixtures("named_runs")
-def test_what_names_nothing_gets_the_nearest_of_models_and_runs(word: str, hint: str) -> None:
+def test_an_unknown_word_gets_the_nearest_model_or_run_as_a_hint(word: str, hint: str) -> None:
     with pytest.raises(ConfigError) as error:
         read_request(["rnn", word])
     assert error.value.what == f"there is no model called '{word}', nor a run"

@@ -1,4 +1,4 @@
-"""Which values a search tries, when it ends, and that it goes on after a stop as if there had been none."""
+"""Which values a search tries, when it ends, and that it resumes as if it had not been stopped."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _config(*overrides: str) -> RunConfig:
 
 
 def _run(trials: Trials, loss: Loss, possible: Callable[[str], bool] = lambda _: True) -> list[str]:
-    """Everything that is tried, in its order."""
+    """All values tried, in order."""
     while due := trials.next_values(possible):
         for value in due:
             found = loss(float(value))
@@ -77,7 +77,7 @@ def test_a_best_at_an_edge_is_followed_in_its_direction_one_at_a_time(
     assert not trials.at_edge
 
 
-def test_the_bound_is_said() -> None:
+def test_reaching_the_bound_is_reported() -> None:
     trials = _trials("optim.learning_rate=3", "optim.learning_rate=0.004")
     assert len(_run(trials, lambda value: -value)) == 6
     assert trials.best == "0.064"
@@ -85,7 +85,7 @@ def test_the_bound_is_said() -> None:
     assert trials.at_edge
 
 
-def test_nobody_goes_beyond_what_diverged() -> None:
+def test_a_search_never_goes_beyond_a_diverged_value() -> None:
     trials = _trials("optim.learning_rate=3", "optim.learning_rate=0.004")
     assert _run(trials, lambda value: None if value > 0.01 else -value)[3:] == ["0.016"]
     assert (trials.best, trials.at_edge) == ("0.008", False)
@@ -118,8 +118,8 @@ def test_a_setting_that_counts_or_ends_somewhere() -> None:
 
 
 @given(st.integers(2, 6), st.floats(-12, 12), st.one_of(st.none(), st.floats(-12, 12)))
-def test_it_ends_within_its_bound_and_says_the_truth(count: int, best: float, cliff: float | None) -> None:
-    """Of any loss with one minimum, with or without a rate from which on training diverges."""
+def test_a_search_ends_within_its_bound_with_the_right_reason(count: int, best: float, cliff: float | None) -> None:
+    """For any loss with one minimum, with or without a learning rate above which training diverges."""
     trials = _trials(f"optim.learning_rate={count}", "optim.learning_rate=0.004")
     diverges = math.inf if cliff is None else 0.004 * 2**cliff
 
@@ -181,7 +181,7 @@ def _losses(value: float) -> float | None:
     return None if value > 0.05 else _bowl(0.03)(value)
 
 
-def test_stopped_anywhere_and_started_again_it_repeats_nothing_and_finds_the_same(tmp_path: Path) -> None:
+def test_a_resumed_search_repeats_no_trial_and_chooses_the_same(tmp_path: Path) -> None:
     plan, configs = _drafted("rnn", "gru", tune="lr=3")
     whole: list[str] = []
     expected = search(plan, configs, tmp_path / "whole", None, _maker(_losses, whole))
@@ -203,7 +203,7 @@ def test_stopped_anywhere_and_started_again_it_repeats_nothing_and_finds_the_sam
         assert nothing == []
 
 
-def test_an_edge_is_a_note_and_a_failure_of_another_kind_is_no_answer(tmp_path: Path) -> None:
+def test_a_best_value_at_an_edge_is_noted_and_other_failures_are_raised(tmp_path: Path) -> None:
     plan, configs = _drafted("rnn", tune="lr=2")
     found = search(plan, configs, tmp_path / "a", None, _maker(lambda value: -value, []))
     (note,) = found.notes
@@ -226,7 +226,7 @@ def test_an_edge_is_a_note_and_a_failure_of_another_kind_is_no_answer(tmp_path: 
 
 
 def _search_again(folder: Path, before: dict[str, Any]) -> None:
-    """As if it had been killed before the search's end was written down."""
+    """As if it had been killed before the end of the search was stored."""
     plan = read_plan(folder)
     assert plan is not None
     variants = tuple(

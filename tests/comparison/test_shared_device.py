@@ -30,12 +30,12 @@ def _chosen(plan: Plan, key: str) -> list[str]:
 
 @pytest.fixture
 def amx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A processor that says that it multiplies bf16 matrices in tiles."""
+    """A processor that reports AMX."""
     monkeypatch.setattr("seqlab.training.device.has_amx", lambda: True)
 
 
 @pytest.mark.usefixtures("amx")
-def test_models_without_bf16_kernels_bring_all_to_fp32() -> None:
+def test_one_model_without_bf16_kernels_makes_all_fp32() -> None:
     plan = _plan("gru", "lstm")
     assert _chosen(plan, "device.precision") == ["fp32", "fp32"]
     assert [variant.probe and variant.probe.precision for variant in plan.variants] == ["fp32", "fp32"]

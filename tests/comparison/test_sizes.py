@@ -38,7 +38,7 @@ def test_parts_add_up_and_need_no_memory(model: str, task: str, tied: str) -> No
 
 
 class _Plain(Network[Batch]):
-    """Somebody's own network whose body is no SequenceModel and whose vectors are no nn.Embedding."""
+    """A custom network whose body is no SequenceModel and whose vectors are no nn.Embedding."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class _Plain(Network[Batch]):
 
 
 class _Named(_Plain):
-    """The same, which says what is what."""
+    """The same, with its own parts()."""
 
     def parts(self) -> Parts:
         return Parts((self.vectors,), (self.mixer,), (self.head,))
@@ -65,14 +65,14 @@ class _Forgetful(_Plain):
         return Parts((), (self.mixer,), ())
 
 
-def test_a_network_names_what_is_its_body() -> None:
+def test_a_network_may_define_its_body() -> None:
     assert sizes(_Named()) == Sizes(embedding=40, body=4 * 4 * 3 + 4, head=10)
     assert sizes(_Plain()) == Sizes(embedding=0, body=0, head=102)
     with pytest.raises(ConfigError, match=r"_Forgetful.parts\(\) leaves out vectors"):
         sizes(_Forgetful())
 
 
-def test_a_network_without_a_body_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matching_refuses_a_network_without_a_body(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny_config("lstm", "char_lm")
     data = tiny_task(config)
     monkeypatch.setattr(data, "build_network", lambda _: _Plain())
@@ -82,8 +82,8 @@ def test_a_network_without_a_body_is_told_so(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", MODELS)
-def test_our_networks_name_what_would_be_found_by_default(model: str, task: str) -> None:
-    """Learned positions and all: what the default finds by kinds of modules is what the tasks say."""
+def test_our_networks_parts_equal_the_default_division(model: str, task: str) -> None:
+    """With learned positions too: the default finds by module types what the networks state."""
     network = tiny_network(tiny_config(model, task))
 
     def weights(part: tuple[nn.Module | nn.Parameter, ...]) -> set[int]:
@@ -119,7 +119,7 @@ def test_every_family_on_every_task_is_matched_within_two_percent(
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", MODELS)
 def test_a_small_body_is_matched_or_its_neighbours_are_named(model: str, task: str) -> None:
-    """One width more is a step of 8 % for three layers of width 24: what lies between two of them is refused, with
+    """One more unit of width is a step of 8 % for three layers of width 24: sizes between two are refused, with
     both."""
     config, target = load_run_config([f"model={model}", f"task={task}"]), 60_000
     data = tiny_task(tiny_config(model, task))
@@ -158,7 +158,7 @@ def test_a_size_that_cannot_be_met_names_the_nearest(model: str) -> None:
 
 @config_dataclass(frozen=True, kw_only=True)
 class _Choosy(LSTMConfig):
-    """A family of somebody's own that checks its width and says nothing of it in at_width."""
+    """A custom family that checks its width and does not override at_width."""
 
     def __post_init__(self) -> None:
         if self.width % 8:

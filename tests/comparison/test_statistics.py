@@ -94,7 +94,7 @@ def test_runs_that_do_not_know_their_items_are_judged_over_seeds_and_say_so() ->
 
 
 def test_one_seed_has_no_winner() -> None:
-    """However far it is from models whose seeds agree."""
+    """However far it is from models whose seeds agree with each other."""
     found = analyse({"a": _seeds(1.0), "b": _seeds(2.0, 2.01, 1.99), "c": _seeds(2.0, 2.02, 2.01)}, BITS)
     assert [pair.significant for pair in found.pairs if "a" in (pair.first, pair.second)] == [False, False]
     assert found.intervals["a"] is None
@@ -102,7 +102,7 @@ def test_one_seed_has_no_winner() -> None:
     assert text.startswith("a was better than b by 1.000 bits/char, but a single seed allows no test")
 
 
-def test_verdicts_say_what_was_found() -> None:
+def test_the_wording_of_verdicts() -> None:
     first, second = (Sample({s: start + 0.01 * s for s in range(5)}) for start in (2.0, 2.21))
     (pair,) = analyse({"rnn": second, "transformer": first}, BITS).pairs
     text = verdict(pair, "bits/char", 1)
@@ -165,7 +165,7 @@ def test_pairs_rest_on_as_many_seeds_of_each_and_on_those_that_all_have() -> Non
     assert moderated(np.array([1.0, 25.0]), np.array([10, 2])).tolist() == [1.0, 25.0]
 
 
-def test_a_model_with_two_seeds_hides_its_spread_behind_nobody() -> None:
+def test_unequal_numbers_of_seeds_do_not_hide_a_large_spread() -> None:
     """Ten seeds of one, two of another whose seeds lie five times as far apart. By a variance over both, two equal
     models are called different in 35 of 100 comparisons."""
     wrong, _, _ = shares(Case(10, (1.0, 5.0), item_spread=0.1, last=2), 200, 1000)

@@ -95,7 +95,7 @@ def test_trials_beyond_the_initial_values_are_not_in_the_estimate() -> None:
     assert unknown.reasons[-1] == "for some models the number of steps, or the time of one, was not known beforehand"
 
 
-def test_what_was_written_down_is_read_and_a_cut_line_is_no_traceback(tmp_path: Path) -> None:
+def test_times_are_read_back_and_a_truncated_line_is_skipped(tmp_path: Path) -> None:
     job = Job("rnn", 0, tmp_path / "rnn" / "seed-0", (), None, estimated_seconds=7.0)
     job.seconds, job.load = 8.0, 1.5
     record_time(job, tmp_path)

@@ -1,4 +1,4 @@
-"""What there is to choose from stands in the config files, corpora in those of their tasks."""
+"""The catalogue is read from the config files, corpora from those of their tasks."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_a_file_after_a_corpus_is_joined_to_it(
     assert refused.value.hint == meant
 
 
-def test_a_run_where_settings_are_read_is_known_for_what_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_folder_given_as_a_setting_is_recognised(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("runs/b").mkdir(parents=True)
     Path("runs/b/config.yaml").touch()
@@ -178,7 +178,7 @@ def test_every_experiment_composes() -> None:
         assert load_run_config([f"experiment={option}"]).names["experiment"] == option
 
 
-def test_hydras_grammar_works_whole() -> None:
+def test_all_of_hydras_grammar_works() -> None:
     config = load_run_config(
         [
             "++trainer.max_steps=7",
@@ -192,7 +192,7 @@ def test_hydras_grammar_works_whole() -> None:
     assert (config.seed, config.yaml.count("a b/c d.txt")) == (3, 1)
 
 
-def test_an_addition_of_what_exists_says_how_to_change_it() -> None:
+def test_adding_an_existing_setting_suggests_the_override() -> None:
     with pytest.raises(ConfigError) as error:
         load_run_config(["+trainer.max_steps=7"])
     assert error.value.hint == "try trainer.max_steps=7"

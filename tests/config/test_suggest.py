@@ -1,4 +1,4 @@
-"""A suggestion is a line that works, in the group that was typed; rather none than a wrong one."""
+"""A suggestion works as shown and stays in the group that was typed; none is better than a wrong one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_suggestion_for_a_misspelt_setting_is_accepted_and_stays_in_its_gr
 
 @hypothesis_settings(max_examples=100, deadline=None)
 @given(group=st.sampled_from(["model", "task", "optim", "trainer", "device"]), leaf=LETTERS)
-def test_no_suggestion_crosses_groups_whatever_was_typed(group: str, leaf: str) -> None:
+def test_no_suggestion_crosses_groups(group: str, leaf: str) -> None:
     near = nearest_key(f"{group}.{leaf}", KNOWN)
     assert near is None or near.startswith(f"{group}.")
 
@@ -66,9 +66,7 @@ def test_a_suggested_line_is_accepted_as_it_is_shown(typed: str) -> None:
         ("lost", "last", True),
     ],
 )
-def test_one_slip_in_a_short_name_is_a_typing_error_and_another_word_is_none(
-    word: str, name: str, is_one: bool
-) -> None:
+def test_one_wrong_letter_is_a_typing_error_but_another_word_is_not(word: str, name: str, is_one: bool) -> None:
     assert is_typo(word, name) is is_one
 
 
@@ -79,5 +77,5 @@ def test_a_misspelt_model_is_suggested() -> None:
 
 
 @pytest.mark.parametrize("word", ["embeddings", "gpus", "xyz", "hedas", "window_sise_of_all"])
-def test_what_is_like_nothing_gets_no_suggestion(word: str) -> None:
+def test_an_unrelated_word_gets_no_suggestion(word: str) -> None:
     assert nearest_key(f"optim.{word}", KNOWN) is None

@@ -50,7 +50,9 @@ def test_the_first_trials_cover_the_space_evenly() -> None:
     rate=st.floats(*LEARNING_RATE), layers=st.sampled_from(LAYERS), dropout=st.sampled_from(DROPOUT),
     warmup=st.sampled_from(WARMUP_STEPS), seed=st.integers(0, 99),
 )  # fmt: skip
-def test_near_is_beside_and_within_the_space(rate: float, layers: int, dropout: float, warmup: int, seed: int) -> None:
+def test_near_draws_neighbours_within_the_space(
+    rate: float, layers: int, dropout: float, warmup: int, seed: int
+) -> None:
     best = Draw(rate, layers, dropout, warmup)
     for draw in near([best, best], 4, random.Random(seed)):
         assert LEARNING_RATE[0] <= draw.learning_rate <= LEARNING_RATE[1]
@@ -60,7 +62,7 @@ def test_near_is_beside_and_within_the_space(rate: float, layers: int, dropout: 
         assert abs(WARMUP_STEPS.index(draw.warmup_steps) - WARMUP_STEPS.index(warmup)) <= 1
 
 
-def test_what_is_shipped_is_what_was_found() -> None:
+def test_configs_tuned_equals_the_results_of_the_search() -> None:
     known = json.loads(RESULTS.read_text(encoding="utf-8"))
     files = {path.name for path in (TOP / "configs" / "tuned").iterdir()}
     assert files == {file_name(found) for found in known["found"].values()}
@@ -74,7 +76,7 @@ def test_what_is_shipped_is_what_was_found() -> None:
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", MODELS)
 def test_every_family_has_the_same_budget(model: str, task: str) -> None:
-    """Never more than it, and in sum not much less, whatever the depth."""
+    """Never more than the budget, and on average not much less, whatever the depth."""
     config = tiny_config(model, task)
     for draw in FIRST:
         at = model_at(draw, config.model, tiny_task(config))
@@ -83,7 +85,7 @@ def test_every_family_has_the_same_budget(model: str, task: str) -> None:
             assert vars(at)["layers"] == draw.layers
 
 
-def test_a_search_reads_no_test_split_and_begins_over_the_whole_space(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_reads_no_test_split_and_starts_over_the_whole_space(monkeypatch: pytest.MonkeyPatch) -> None:
     read: set[str] = set()
     batches = CharLM.batches
 
@@ -109,7 +111,7 @@ def test_a_search_reads_no_test_split_and_begins_over_the_whole_space(monkeypatc
     assert drawn[:2] == list(FIRST[:2])
 
 
-def test_a_trial_ends_at_the_half_only_where_it_is_hopeless(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_hopeless_trials_end_at_half_of_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Worse at a half than the best so far was at a quarter."""
     monkeypatch.setattr("benchmarks.tuning.space.BODY", 3_000)
     own = ("model.", "optim.", "trainer.max_steps")

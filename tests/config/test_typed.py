@@ -1,4 +1,4 @@
-"""What a person types as a file's name is the name that arrives, quoted once for the shell."""
+"""A file name reaches seqlab as typed, quoted once for the shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is trained that breaks a promise, whoever starts it; whatever ships with seqlab keeps them all."""
+"""No model that breaks a contract is trained, by any command; all that ships with seqlab meets the contracts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_train_and_compare_refuse_one_in_processes_of_their_own(folder: Path, tm
 def test_the_runs_of_a_comparison_leave_it_to_its_plan(
     folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
-    """A model is checked once there (above), not again by each of its runs, whether they begin or go on."""
+    """A model is checked once there (above), not again by each of its runs, new or resumed."""
     words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")]
     leak = ("model=zoo", "model.kind=Future", *words)
     job = Job("zoo", 0, tmp_path / "run", leak, folder)
@@ -85,7 +85,7 @@ def test_the_runs_of_a_comparison_leave_it_to_its_plan(
     assert "sees the future" in said
 
 
-def test_a_run_that_was_trained_before_anybody_looked_is_not_compared(
+def test_an_existing_run_that_breaks_a_contract_is_not_compared(
     folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")] + [f"runs_dir={tmp_path}"]
@@ -124,7 +124,7 @@ OPTIONS = {
 
 
 def _forms() -> list[tuple[str, str, str]]:
-    """Every model on every task with one option at a time that both have."""
+    """Every model on every task, with one of their options at a time."""
     found = []
     for model in MODELS:
         for task in TASKS:
@@ -140,13 +140,13 @@ def _settings(model: str, task: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("model", "task", "option"), _forms())
-def test_what_ships_is_never_refused(model: str, task: str, option: str) -> None:
+def test_shipped_models_are_never_refused(model: str, task: str, option: str) -> None:
     config = tiny_config(model, task, option)
     check_before_training(tiny_task(config), config.model, f"model={model}")
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_looking_changes_nothing_of_what_is_trained(model: str) -> None:
+def test_checking_changes_nothing_in_training(model: str) -> None:
     """The same weights and generators as without."""
     config = tiny_config(model, "char_lm", "model.dropout=0.3")
     task = tiny_task(config)

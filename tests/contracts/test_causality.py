@@ -59,7 +59,7 @@ def test_a_model_that_sees_the_future_is_caught_with_its_positions(name: str, si
 
 @pytest.mark.parametrize("steps", [2, 3, 100, 700])
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_by_any_number_of_positions_that_a_window_has(steps: int, share: float) -> None:
+def test_a_leak_of_any_number_of_positions_is_caught(steps: int, share: float) -> None:
     size = 1 + round(share * (steps - 2))
     what = _refused(_built("Future", size, steps=steps))
     position, source = map(int, re.findall(r"position (\d+)", what))
@@ -67,7 +67,7 @@ def test_by_any_number_of_positions_that_a_window_has(steps: int, share: float) 
 
 
 @pytest.mark.parametrize("name", ["Remembers", "RemembersInTraining", "RemembersInABuffer"])
-def test_what_is_remembered_outside_the_state_is_caught(name: str) -> None:
+def test_memory_outside_the_state_is_caught(name: str) -> None:
     assert "has memory outside its state" in _refused(_built(name))
 
 
@@ -79,7 +79,7 @@ def test_rows_that_see_each_other_are_caught() -> None:
 
 
 @pytest.mark.parametrize("place", range(0, T - 1, 5))
-def test_every_position_is_looked_at_where_that_is_asked_for(place: int) -> None:
+def test_every_position_is_checked_on_request(place: int) -> None:
     what = _refused(_built("OnePlace", place), every_position=True)
     assert f"output at position {place} depends on the input at position {place + 1} " in what
 

@@ -1,4 +1,4 @@
-"""`seqlab check`: every promise by name, and an exit code that a script can use."""
+"""`seqlab check`: every contract by name, and an exit code for scripts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ __all__ = ["folder"]
 WORDS = [word for word in tiny_overrides("rnn", "translation") if not word.startswith("model")]
 
 
-def test_a_leak_is_named_and_the_rest_is_looked_at_all_the_same(
-    folder: Path, capsys: Capture, monkeypatch: Patch
-) -> None:
+def test_a_leak_is_named_and_the_other_checks_still_run(folder: Path, capsys: Capture, monkeypatch: Patch) -> None:
     words = ["check", "model=zoo", "model.kind=OnePlace", "model.size=4", *WORDS, "--config-dir", str(folder)]
     code, out, said = in_process(capsys, monkeypatch, *words)
     assert (code, said) == (2, "")
@@ -29,7 +27,7 @@ def test_a_leak_is_named_and_the_rest_is_looked_at_all_the_same(
 
 
 @pytest.mark.parametrize("model", ["zoo", "gru"])
-def test_what_keeps_its_promises_passes(model: str, folder: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_model_that_meets_the_contracts_passes(model: str, folder: Path, capsys: Capture, monkeypatch: Patch) -> None:
     kind = ["model.kind=Causal"] if model == "zoo" else ["model.width=16"]
     words = ["check", f"model={model}", *kind, *WORDS, "--config-dir", str(folder), "--json"]
     code, out, said = in_process(capsys, monkeypatch, *words)

@@ -1,4 +1,4 @@
-"""What every model keeps on every task. The pairs come from the config files: a new file is covered by itself."""
+"""Contracts of every model on every task. The pairs come from the config files: a new file is covered automatically."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
 
 
 @pytest.mark.parametrize(("model", "task"), PAIRS)
-def test_what_is_asked_of_everybody_is_kept(model: str, task: str) -> None:
-    """The same as `seqlab check`, and more of it than before a training."""
+def test_every_contract_is_met(model: str, task: str) -> None:
+    """The checks of `seqlab check`, which are more than those before training."""
     config = tiny_config(model, task)
     found = list(check_everything(tiny_task(config), config.model, f"model={model}"))
     assert [broken for broken in found if broken.failure] == []
@@ -82,7 +82,7 @@ def test_evaluating_more_often_changes_no_weight(model: str, task: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("role", [Role.DECODER, Role.CROSS_DECODER])
-def test_nothing_is_seen_of_the_future(model: str, role: Role) -> None:
+def test_no_output_depends_on_the_future(model: str, role: Role) -> None:
     decoder, memory = _model(model, role), _memory()
     x_BTD = torch.randn(B, T, D, requires_grad=True)
     y_BTD, _ = decoder(x_BTD, decoder.initial_state(B), memory=memory if role is Role.CROSS_DECODER else None)
@@ -93,7 +93,7 @@ def test_nothing_is_seen_of_the_future(model: str, role: Role) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_an_encoder_sees_everything_valid_and_no_padding(model: str) -> None:
+def test_an_encoder_reads_all_valid_positions_and_no_padding(model: str) -> None:
     encoder = _model(model, Role.ENCODER)
     x_BTD = torch.randn(B, T, D, requires_grad=True)
     valid_BT = torch.arange(T) < torch.tensor([T, 6, 1])[:, None]
@@ -127,7 +127,7 @@ def test_padding_changes_nothing(model: str, role: Role) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("role", [Role.DECODER, Role.CROSS_DECODER])
 @pytest.mark.parametrize("pieces", [[1] * T, [4, 5], [2, 1, 6]])
-def test_windows_equal_the_whole(model: str, role: Role, pieces: list[int]) -> None:
+def test_windows_equal_the_whole_sequence(model: str, role: Role, pieces: list[int]) -> None:
     decoder, memory, x_BTD = _model(model, role), _memory(), torch.randn(B, T, D)
     whole_BTD, _ = decoder(x_BTD, decoder.initial_state(B), memory=memory)
     parts: list[Tensor] = []
@@ -184,7 +184,7 @@ def test_a_batch_in_windows_has_the_loss_of_the_whole(model: str, task: str) -> 
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", MODELS)
-def test_what_a_state_is_depends_on_what_is_asked_for_and_not_on_the_mode(model: str, task: str) -> None:
+def test_the_state_depends_on_the_arguments_and_not_on_the_mode(model: str, task: str) -> None:
     network = tiny_network(tiny_config(model, task))
     for cached in (False, True):
         training = network.train().initial_state(3, cached=cached)
@@ -193,7 +193,7 @@ def test_what_a_state_is_depends_on_what_is_asked_for_and_not_on_the_mode(model:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_translation_is_not_moved_by_padding(model: str) -> None:
+def test_padding_does_not_change_translation(model: str) -> None:
     config = tiny_config(model, "translation")
     network, batch = tiny_network(config).eval(), next(iter(tiny_task(config).batches("validation", 0)))
     wider = {
@@ -205,6 +205,6 @@ def test_translation_is_not_moved_by_padding(model: str) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_all_models_see_the_same_data_for_as_many_steps(task: str) -> None:
-    """What is tuned to a model is its size and its learning rate, never the task or the length of training."""
+    """Only size and learning rate are tuned to a model, never the task or the length of training."""
     configs = [load_run_config([f"model={model}", f"task={task}"]) for model in MODELS]
     assert len({(config.task, config.trainer) for config in configs}) == 1

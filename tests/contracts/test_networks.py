@@ -1,4 +1,4 @@
-"""A user's own task: what its network and its meter break is found, with no sequence model in it as well."""
+"""Broken contracts of a custom task's network and meter are found, even without a sequence model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
 
 class Peeking(Network[Any]):
-    """A network of one's own that reads `field` moved by `by` positions, and is scored by the cross entropy."""
+    """A custom network that reads `field` shifted by `by` positions, with the cross entropy as its loss."""
 
     def __init__(self, inside: Network[Any], field: str, by: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def test_a_network_that_reads_its_answers_is_caught(task: str, field: str, by: i
 
 
 class Scaled(Peeking):
-    """The same, scored by something else than the plain cross entropy."""
+    """The same with another loss than the plain cross entropy."""
 
     def forward(self, batch: Any, state: State) -> StepOutput:
         output = super().forward(batch, state)
@@ -76,15 +76,15 @@ class Scaled(Peeking):
 
 
 @pytest.mark.parametrize(("task", "field", "by"), [peek for peek in PEEKS if peek[1] == "inputs_BT"])
-def test_it_is_caught_whatever_the_loss_is(task: str, field: str, by: int) -> None:
+def test_a_leak_is_caught_whatever_the_loss(task: str, field: str, by: int) -> None:
     config = tiny_config("rnn", task)
     network = Scaled(tiny_network(config), field, by)
     with undisturbed(), pytest.raises(ConfigError, match="depends on the target"):
         check_targets(tiny_task(config), network, "model=peeking")
 
 
-def test_what_cannot_be_looked_into_is_said() -> None:
-    """Predictions made of the targets, under a loss that nobody knows: no field changes the loss alone."""
+def test_what_cannot_be_checked_is_reported() -> None:
+    """Predictions made from the targets, with an unknown loss: no field changes the loss alone."""
     config = tiny_config("rnn", "char_lm")
     made = tiny_task(config)
     with undisturbed():
@@ -93,7 +93,7 @@ def test_what_cannot_be_looked_into_is_said() -> None:
 
 
 class Regressing(Network[Any]):
-    """Figures are predicted, each from the figures up to there, and from `ahead` more."""
+    """Real values, each predicted from those up to its position and from `ahead` more."""
 
     def __init__(self, ahead: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Regressing(Network[Any]):
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
-def test_figures_are_looked_into_as_tokens_are(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_valued_predictions_are_checked_like_tokens(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
     made = tiny_task(tiny_config("rnn", "char_lm"))
 
     def batches(_: Split, __: int) -> Iterator[Batch]:
@@ -125,7 +125,7 @@ def test_figures_are_looked_into_as_tokens_are(ahead: int, monkeypatch: pytest.M
             assert check_targets(made, Regressing(ahead), "model=x") == ""
 
 
-def test_one_that_reads_what_stands_before_is_not() -> None:
+def test_a_network_that_reads_earlier_values_is_accepted() -> None:
     made, network = _peeking("char_lm", "inputs_BT", 0)
     with undisturbed():
         check_targets(made, network, "model=honest")

@@ -1,4 +1,4 @@
-"""Every other promise of a sequence model: each that is broken is found by the check that is about it."""
+"""The other contracts of a sequence model: each broken one is found by its own check."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BROKEN: list[tuple[str, Role, Callable[[Built], None], str]] = [
 
 
 @pytest.mark.parametrize(("name", "role", "check", "why"), BROKEN)
-def test_each_broken_promise_is_found(name: str, role: Role, check: Callable[[Built], None], why: str) -> None:
+def test_each_broken_contract_is_found(name: str, role: Role, check: Callable[[Built], None], why: str) -> None:
     built = _built(name, role=role)
     built.model.eval()
     with undisturbed(), pytest.raises(ConfigError, match=why) as error:

@@ -1,5 +1,5 @@
-"""Models that break a promise, each in one way, and some that look odd and break none. All carry no state unless they
-say so. The text of this file is also a user's own module, of which configs name single classes."""
+"""Models that each break one contract, and some that look odd and break none. They carry no state unless stated. The
+text of this file is also a user's own module, of which configs name single classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What items say of a metric: jackknife values against formulas, intervals against known truths."""
+"""Metrics over items: jackknife values against formulas, intervals against known truths."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from seqlab.runs.folder import read_items, read_result, write_items
 from tests.conftest import TASKS
 
 
-def test_the_values_of_a_mean_are_its_items() -> None:
+def test_the_item_values_of_a_mean_are_the_items() -> None:
     right_N = np.array([1.0, 0.0, 1.0, 1.0])
     sums = ItemSums(np.stack((right_N, np.ones(4)), 1), lambda sums: float(sums[0] / sums[1]))
     assert sums.item_values() == pytest.approx(right_N)
@@ -110,7 +110,7 @@ def test_blocks_of_text_are_the_same_whatever_the_window_and_the_batch() -> None
     assert block_length(40_000) == 1600
 
 
-def test_an_interval_over_blocks_covers_where_one_over_stretches_does_not() -> None:
+def test_an_interval_over_blocks_covers_where_one_over_windows_does_not() -> None:
     """A text whose difficulty changes over some 150 characters, cut into 200 pieces as if each were a test split."""
     rng = np.random.default_rng(2)
     pieces, length, decay = 200, 25_000, math.exp(-1 / 150)
@@ -142,7 +142,7 @@ def test_a_run_keeps_its_items(trained_runs: Path, task: str) -> None:
     assert np.mean(values) == pytest.approx(result["test"][result["primary"]], rel=0.05, abs=0.01)
 
 
-def test_items_that_are_none_are_not_kept(tmp_path: Path) -> None:
+def test_missing_items_are_not_stored(tmp_path: Path) -> None:
     write_items(tmp_path, "loss", (1.0, 2.5))
     assert read_items(tmp_path, "loss") == (1.0, 2.5)
     (tmp_path / "test_items.json").write_text('{"metric": "loss", "values": [1, null]}')

@@ -21,7 +21,7 @@ from tests.training.test_trainer import Listener, make_trainer
 
 
 def reached(primary: float, loss: float | None = None) -> Criterion:
-    """As of a task that is judged by exact matches."""
+    """Metrics of a task whose primary metric is exact match."""
     metrics = {"exact_match": Metric(primary, "", higher_is_better=True)}
     if loss is not None:
         metrics["loss"] = Metric(loss, "nats", higher_is_better=False)
@@ -135,8 +135,8 @@ def test_equal_primary_metrics_are_decided_by_the_loss(pairs: Path, tmp_path: Pa
     assert [metric["value"] for metric in newest["best"]["metrics"]] == [0.0, min(heard.losses.values())]
 
 
-def test_what_a_meter_of_ones_own_says_is_followed() -> None:
-    """Another order of metrics is a method of the meter, and the trainer asks it."""
+def test_the_criterion_of_a_custom_meter_is_used() -> None:
+    """A meter may define another criterion, which the trainer uses."""
     heard = Losses()
     trainer = make_trainer("rnn", "sentiment", "trainer.max_steps=6", "trainer.eval_every_steps=1", listener=heard)
     plain = trainer.task.meter
@@ -165,6 +165,6 @@ def test_what_a_meter_of_ones_own_says_is_followed() -> None:
 
 
 def test_the_rule_needs_no_torch() -> None:
-    """Lists of runs are ranked by it, and come at once."""
+    """Lists of runs are ranked by it, and must be quick."""
     code = "import sys, seqlab.core.metric; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,4 @@
-"""What a meter says of an evaluation in types, against what it writes for tools."""
+"""A meter's typed results against its plain values for tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_typed_results_agree_with_what_is_written(name: str) -> None:
+def test_typed_results_agree_with_the_written_items(name: str) -> None:
     config = tiny_config("gru", name, "device=cpu")
     task = tiny_task(config)
     device = resolve_device(config.device, deterministic=False)

@@ -1,4 +1,4 @@
-"""A task of four methods: what the rest of the interface says of it by itself."""
+"""A task of four methods: the defaults of the rest of the interface."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_rest_comes_from_the_batches() -> None:
         task.check_windows(2, None)  # type: ignore[arg-type]
 
 
-def test_what_it_lacks_is_said_by_its_name() -> None:
+def test_errors_about_a_missing_ability_name_the_task() -> None:
     task = Plain()
     for ask in (predictor, example_reader, example_source, context_source):
         with pytest.raises(ConfigError, match=r"^Plain "):

@@ -24,7 +24,7 @@ from seqlab.metrics import bootstrap_interval
 from seqlab.training.seeds import stream_seed
 
 
-def test_python_docs_repeats_no_paragraph() -> None:
+def test_python_docs_has_no_repeated_paragraph() -> None:
     text = python_docs()
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
     assert len(paragraphs) == len(set(paragraphs))
@@ -42,7 +42,7 @@ def test_every_text_comes_back_from_its_ids(texts: list[str]) -> None:
     assert len(set(vocabulary.tokens)) == len(vocabulary)
 
 
-def test_a_vocabulary_is_ranked_cut_and_knows_what_it_does_not_know() -> None:
+def test_a_vocabulary_is_ranked_cut_and_reports_unknown_tokens() -> None:
     vocabulary = Vocabulary.of([["b", "a", "b"], ["c", "a", "b", "d"]], size=7, min_count=1)
     assert vocabulary.tokens[4:] == ("b", "a", "c")
     assert vocabulary.encode(["a", "d", "?"]) == [5, UNKNOWN, UNKNOWN]
@@ -105,7 +105,7 @@ def test_rows_gathered_at_once_are_those_padded_one_by_one(rows: list[list[int]]
     assert not valid_BT[ids_BT == PAD].any()
 
 
-def test_draws_many_at_a_time_are_python_s_own() -> None:
+def test_vectorised_draws_equal_pythons_own() -> None:
     one_by_one, at_once = random.Random("word dropout 3"), python_draws("word dropout 3")
     for count in (1, 7, 1000):
         assert at_once.random_sample(count).tolist() == [one_by_one.random() for _ in range(count)]
@@ -124,7 +124,7 @@ def test_splits_share_nothing_and_lose_nothing(items: list[int], seed: int) -> N
     assert parts == split_items(items, (0.8, 0.1, 0.1), seed)
 
 
-def test_files_are_read_plain_or_packed(tmp_path: Path) -> None:
+def test_files_are_read_plain_or_compressed(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes("é\r\nß\U0001f600مرحبا\n".encode())
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress((tmp_path / "a.txt").read_bytes()))
     assert read_text(tmp_path / "a.txt", "k") == read_text(tmp_path / "a.txt.gz", "k") == "é\nß\U0001f600مرحبا\n"
@@ -133,7 +133,7 @@ def test_files_are_read_plain_or_packed(tmp_path: Path) -> None:
         read_text(tmp_path / "b.gz", "k")
 
 
-def test_the_bootstrap_covers_what_it_should() -> None:
+def test_bootstrap_intervals_have_the_right_coverage() -> None:
     """In 200 samples of 150 coin throws the 95 % interval holds the truth about 95 % of the time."""
     rng = np.random.default_rng(0)
     held = 0

@@ -67,7 +67,7 @@ def test_another_encoding_is_refused_and_the_right_one_among_those_offered(
         assert read_text(tmp_path / "my corpus.utf8.csv", "k").endswith(text)
 
 
-def test_russian_is_likeliest_what_it_is(tmp_path: Path) -> None:
+def test_russian_encodings_are_recognised(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"text,label\n" + _RUSSIAN.encode("cp1251"))
     with pytest.raises(DataError) as refused:
         read_text(tmp_path / "a.csv", "k")
@@ -76,7 +76,7 @@ def test_russian_is_likeliest_what_it_is(tmp_path: Path) -> None:
     assert "line 2" in refused.value.what
 
 
-def test_an_encoding_is_offered_with_the_text_that_it_makes() -> None:
+def test_an_encoding_is_offered_with_a_sample_of_its_text() -> None:
     """Also of a few bytes, which the detector can read as many things."""
     raw = "\u00e9t\u00e9\n".encode("latin-1")
     said = " ".join(offers(raw, "as {}:".format))

@@ -37,7 +37,7 @@ _WORLD = "שלום עולם, مرحبا بالعالم! नमस्ते e\u03
         ("text".encode("utf-16-le"), r"NUL byte at offset 1"),
     ],
 )
-def test_what_is_no_text_is_refused_with_its_place(tmp_path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_not_text_is_refused_with_the_position(tmp_path: Path, content: bytes, said: str) -> None:
     path = tmp_path / "corpus.txt"
     path.write_bytes(content)
     with pytest.raises(DataError, match=said) as refused:
@@ -46,7 +46,7 @@ def test_what_is_no_text_is_refused_with_its_place(tmp_path: Path, content: byte
         assert "-f UTF-16" in refused.value.hint
 
 
-def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
+def test_a_path_that_is_not_a_regular_file_is_refused_at_once(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "sparse").open("wb") as file:
         file.truncate(10 * 10**9)
@@ -64,7 +64,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)
-def test_a_missing_file_is_asked_for_in_the_form_that_the_task_reads(task: str, tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_names_the_expected_format(task: str, tmp_path: Path) -> None:
     forms = set()
     for where in (str(tmp_path / "missing"), "missing"):
         with pytest.raises(DataError, match=r"no such file|neither a corpus nor a file") as refused:
@@ -111,7 +111,7 @@ def test_every_script_is_read_written_and_told_apart_whole(tmp_path: Path, task:
         assert made.texts["train"] + made.texts["validation"] + made.texts["test"] == text
 
 
-def test_what_is_too_long_is_cut_or_left_out_and_counted(tmp_path: Path) -> None:
+def test_too_long_items_are_cut_or_dropped_and_counted(tmp_path: Path) -> None:
     rows = "".join(f"{'word ' * (n + 1)},{'yes' if n % 2 else 'no'}\n" for n in range(40))
     (tmp_path / "a.csv").write_text(f"text,label\n{rows}{'long ' * 60_000},yes\n")
     sentiment: Any = tiny_config("lstm", "sentiment", f"task.corpus={tmp_path / 'a.csv'}", "task.max_length=10")

@@ -19,7 +19,7 @@ def _read(path: Path, text: str = "text", label: str = "label", *, header: bool 
     return read_labelled(path, "task.corpus", text, label, separator=None, header=header)
 
 
-def test_columns_go_by_name_or_by_number(tmp_path: Path) -> None:
+def test_columns_are_given_by_name_or_number(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id, text ,label\n1,good,yes\n2,bad, no \n")
     expected = [("good", "yes"), ("bad", "no")]
     assert _read(tmp_path / "a.csv") == _read(tmp_path / "a.csv", "2", "3") == expected
@@ -33,7 +33,7 @@ def test_columns_go_by_name_or_by_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("separator", ["\t", ";", ","])
-def test_a_file_without_a_header_is_noticed_with_the_words_that_read_it(tmp_path: Path, separator: str) -> None:
+def test_a_missing_header_is_noticed_with_the_settings_that_read_the_file(tmp_path: Path, separator: str) -> None:
     path = tmp_path / "a.txt"
     rows = [(str(n % 2), f"the film number {n} was fine") for n in range(20)]
     path.write_text("".join(f"{label}{separator}{text}\n" for label, text in rows))
@@ -56,7 +56,7 @@ def test_one_column_names_the_separator(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["good", "good, but long, too"])
-def test_a_given_separator_that_separates_nothing_is_told_which_does(tmp_path: Path, text: str) -> None:
+def test_a_wrong_separator_is_reported_with_the_right_one(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.csv").write_text(f"text;label\n{text};yes\nbad;no\n")
     for header, columns in ((True, ("text", "label")), (False, ("1", "2"))):
         with pytest.raises(DataError, match="line 1: it is not separated by ',' but by ';'") as refused:
@@ -88,9 +88,7 @@ def test_a_given_separator_that_separates_nothing_is_told_which_does(tmp_path: P
         ("id,text,sentiment", "has no column 'label'", "try task.label_column=NAME, or the number of a column"),
     ],
 )
-def test_columns_that_are_not_there_are_looked_for_together(
-    tmp_path: Path, header: str, said: str, remedy: str
-) -> None:
+def test_missing_columns_are_reported_together(tmp_path: Path, header: str, said: str, remedy: str) -> None:
     (tmp_path / "a.csv").write_text(header + "\n" + f"good{',x' * header.count(',')}\n")
     with pytest.raises(DataError, match=said) as refused:
         _read(tmp_path / "a.csv")
@@ -117,7 +115,7 @@ def test_missing_cells_are_reported_all_at_once(tmp_path: Path) -> None:
         ({f"id-{n}": 1 for n in range(100)}, "100 different labels in 100 rows"),
     ],
 )
-def test_labels_that_cannot_be_meant_are_refused(counts: dict[str, int], said: str) -> None:
+def test_implausible_labels_are_refused(counts: dict[str, int], said: str) -> None:
     with pytest.raises(DataError, match=said):
         check_labels(counts, "my.csv", "label")
 
@@ -131,13 +129,13 @@ def test_doubtful_labels_are_warned_of() -> None:
     assert label_warnings({"0": 10, "1": 10}) == []
 
 
-def test_numbers_stand_in_their_order() -> None:
+def test_numeric_labels_are_in_numeric_order() -> None:
     assert in_order(["10", "9", "-1", "2.5"]) == ["-1", "2.5", "9", "10"]
     assert in_order(["10", "9", "b"]) == ["10", "9", "b"]
     assert label_counts({"10": 1000, "9": 3}) == "9 3, 10 1,000"
 
 
-def test_confusion_counts_stand_in_the_order_of_numbers() -> None:
+def test_confusion_counts_are_in_numeric_order() -> None:
     meter = ClassificationMeter(("1", "10", "2"), ["a", "b", "c"], "accuracy")
     meter.pairs = [torch.tensor([[0, 1], [1, 1], [2, 0]])]
     assert meter.details()["confusion"] == {
@@ -149,7 +147,7 @@ def test_confusion_counts_stand_in_the_order_of_numbers() -> None:
     assert np.array([list(row.values()) for row in meter.details()["confusion"].values()]).sum() == 3
 
 
-def test_a_run_tells_of_its_labels(tmp_path: Path) -> None:
+def test_a_run_describes_its_labels(tmp_path: Path) -> None:
     rows = "".join(f"film number {n},{'yes' if n % 2 else 'no'}\n" for n in range(40)) + "typing error,yess\n"
     (tmp_path / "a.csv").write_text("text,label\n" + rows)
     task: Any = tiny_config("rnn", "sentiment", f"task.corpus={tmp_path / 'a.csv'}").task.build()

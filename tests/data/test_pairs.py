@@ -21,7 +21,7 @@ _WORDS = st.lists(
 
 
 @given(lines=st.lists(st.tuples(_WORDS, _WORDS), min_size=2, max_size=12), last=st.booleans())
-def test_what_looks_like_a_line_end_moves_no_line(lines: list[tuple[list[str], list[str]]], last: bool) -> None:
+def test_unusual_line_separators_do_not_shift_lines(lines: list[tuple[list[str], list[str]]], last: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for side, name in enumerate(("a.en", "a.fr")):
             text = "".join(f"{n} {' '.join(pair[side])}\n" for n, pair in enumerate(lines))
@@ -90,7 +90,7 @@ def _read(path: Path, *lines: str) -> ReadPairs:
     return read_pairs(str(path), "task.corpus")
 
 
-def test_columns_that_are_not_read_are_counted_and_an_id_is_told_of(tmp_path: Path) -> None:
+def test_ignored_columns_are_counted_and_an_id_column_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "my pairs.tsv"
     attributed = _read(path, "one\tun\tCC-BY\tx", "two\tdeux", "3\ttrois\t")
     assert attributed.facts == {"ignored columns of task.corpus": "2 of 4"}
@@ -114,7 +114,7 @@ def test_columns_that_are_not_read_are_counted_and_an_id_is_told_of(tmp_path: Pa
 @pytest.mark.parametrize(
     "header", ["source\ttarget", "English\tFrench", "en\tFR", '"src"\t"tgt"', "id\tsource\ttarget"]
 )
-def test_a_header_that_is_read_as_a_pair_is_told_of(tmp_path: Path, header: str) -> None:
+def test_a_header_read_as_a_pair_is_reported(tmp_path: Path, header: str) -> None:
     three = header.startswith("id")
     rows = [f"{n}\tone {n}\tun {n}" if three else f"one {n}\tun {n}" for n in range(3)]
     if header.startswith('"'):
@@ -131,7 +131,7 @@ def test_a_pair_of_words_is_no_header(tmp_path: Path, first: str) -> None:
     assert _read(tmp_path / "a.tsv", first, "one\tun").warnings == ()
 
 
-def test_a_run_tells_of_columns_and_headers(tmp_path: Path) -> None:
+def test_a_run_reports_columns_and_headers(tmp_path: Path) -> None:
     (tmp_path / "a.tsv").write_text("".join(f"{n}\tsource {n}\ttarget {n}\n" for n in range(40)))
     (tmp_path / "b.tsv").write_text("en\tfr\n" + "".join(f"{n} x\ttarget {n}\n" for n in range(9)))
     words = (f"task.corpus={tmp_path / 'a.tsv'}", f"task.test_corpus={tmp_path / 'b.tsv'}")

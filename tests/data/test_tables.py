@@ -51,7 +51,7 @@ _CELL = st.text(st.sampled_from('ab,;|\t"\n é'), max_size=12).map(lambda cell: 
 
 
 @given(rows=st.lists(st.tuples(_CELL, st.sampled_from(["yes", "no"])), min_size=1, max_size=8), data=st.data())
-def test_what_a_csv_writer_wrote_comes_back(rows: list[tuple[str, str]], data: st.DataObject) -> None:
+def test_the_output_of_csv_writers_is_read_back(rows: list[tuple[str, str]], data: st.DataObject) -> None:
     separator = data.draw(st.sampled_from([",", ";", "\t", "|"]))
     # between tabs, such a field's lines can look like rows of their own
     assume(separator != "\t" or not any("\t" in text and "\n" in text for text, _ in rows))
@@ -158,7 +158,7 @@ def test_a_table_without_a_header_keeps_its_first_row(tmp_path: Path) -> None:
     assert table.rows == [(1, ["so, so", "0"]), (2, ["good", "1"])]
 
 
-def test_packed_tables_are_read(tmp_path: Path) -> None:
+def test_compressed_tables_are_read(tmp_path: Path) -> None:
     text = _written([["text", "label"], *ROWS], ",")
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(text.encode()))
     for name, member in (("a.csv.zip", "a.csv"), ("b.zip", "deep/down/any.csv"), ("c.zip", "../../../up.csv")):
@@ -209,7 +209,7 @@ def test_json_lines_are_rows_and_keys_columns(tmp_path: Path) -> None:
         ("[" * 100_000 + "\n", "line 1: not a JSON object", "JSON Lines has one"),
     ],
 )
-def test_what_is_no_json_lines_is_refused_with_its_line(tmp_path: Path, content: str, said: str, remedy: str) -> None:
+def test_invalid_json_lines_are_refused_with_the_line(tmp_path: Path, content: str, said: str, remedy: str) -> None:
     (tmp_path / "a.jsonl").write_text(content)
     with pytest.raises(DataError, match=said) as refused:
         _read(tmp_path / "a.jsonl")

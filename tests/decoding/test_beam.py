@@ -59,7 +59,7 @@ def _search(network: GeneratingNetwork[Any], batch: Any, beams: int, penalty: fl
     return beam_search(network, batch, first_B, length, beams, penalty).tolist()
 
 
-def test_what_ends_and_what_fills_is_the_networks_own() -> None:
+def test_end_and_padding_come_from_the_networks_alphabet() -> None:
     plain, other = Table(3), Table(3)
     order_V = torch.tensor([4, 1, 5, 0, 2, 3])  # token v of the one is order_V[v] of the other
     other.score_BTVV = torch.empty_like(plain.score_BTVV)
@@ -90,7 +90,7 @@ def _best_of_all(network: Table, row: int, penalty: float) -> list[int]:
 
 @settings(deadline=None, max_examples=20)
 @given(seed=st.integers(0, 10_000), penalty=st.sampled_from([0.0, 0.6, 1.0]))
-def test_with_enough_beams_it_finds_the_best_there_is(seed: int, penalty: float) -> None:
+def test_with_enough_beams_the_search_is_exhaustive(seed: int, penalty: float) -> None:
     network = Table(seed)
     for row, found in enumerate(_search(network, _rows(0, 1, 2), V**LENGTH, penalty)):
         ended = found.index(END) + 1 if END in found else len(found)
@@ -106,7 +106,7 @@ def test_one_beam_is_the_greedy_search(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10_000), beams=st.integers(1, 5))
-def test_rows_together_are_rows_one_by_one(seed: int, beams: int) -> None:
+def test_rows_are_independent(seed: int, beams: int) -> None:
     network = Table(seed)
     together = _search(network, _rows(0, 1, 2), beams)
     for row, found in enumerate(together):
@@ -134,7 +134,7 @@ def _reading_anew(network: GeneratingNetwork[Any], batch: Any, beams: int, lengt
 
 @pytest.mark.parametrize("beams", [1, 3])
 @pytest.mark.parametrize("model", MODELS)
-def test_a_state_that_is_carried_is_a_past_that_is_read_anew(model: str, beams: int) -> None:
+def test_a_carried_state_equals_rereading_the_prefix(model: str, beams: int) -> None:
     config = tiny_config(model, "translation")
     network = tiny_network(config)
     assert isinstance(network, GeneratingNetwork)

@@ -81,7 +81,7 @@ def test_a_temperature_of_0_takes_the_likeliest_of_what_may_be_drawn(rest: dict[
 
 
 @pytest.mark.parametrize("rows", [1, 300])
-def test_a_draw_is_that_of_multinomial(rows: int) -> None:
+def test_draws_have_the_distribution_of_multinomial(rows: int) -> None:
     probability_BV = Sampling(top_k=5).probabilities(torch.randn(rows, 40, generator=torch.Generator().manual_seed(1)))
     mine, theirs = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
     for _ in range(50):
@@ -90,7 +90,7 @@ def test_a_draw_is_that_of_multinomial(rows: int) -> None:
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
-def test_scores_that_are_not_finite_are_not_drawn_from(wrong: float) -> None:
+def test_non_finite_scores_are_an_error(wrong: float) -> None:
     class Diverged(Known):
         def step(self, token_B: Tensor, state: State) -> tuple[Tensor, State]:
             logits_BV, state = super().step(token_B, state)
@@ -101,7 +101,7 @@ def test_scores_that_are_not_finite_are_not_drawn_from(wrong: float) -> None:
         sample(Diverged(), _batch(3), torch.zeros(3, dtype=torch.long), 1, Sampling(), torch.Generator())
 
 
-def test_what_the_alphabet_says_is_never_drawn() -> None:
+def test_undrawn_tokens_are_never_sampled() -> None:
     generator = torch.Generator().manual_seed(0)
     first_B = torch.zeros(500, dtype=torch.long)
     drawn = sample(Known(UNDRAWN), _batch(500), first_B, 4, Sampling(), generator)
@@ -149,7 +149,7 @@ def test_top_k_of_one_is_the_greedy_search() -> None:
     assert drawn.tolist()[2] == greedy(Known(), _batch(3), first_B, 2).tolist()[2]
 
 
-def test_what_is_streamed_is_what_is_sampled() -> None:
+def test_the_stream_equals_the_sample() -> None:
     first_B = torch.zeros(4, dtype=torch.long)
     whole = sample(Known(), _batch(4), first_B, 6, Sampling(), torch.Generator().manual_seed(3))
     pieces = stream(Known(), _batch(4), first_B, 6, Sampling(), torch.Generator().manual_seed(3))
@@ -161,6 +161,6 @@ def test_what_is_streamed_is_what_is_sampled() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"temperature": -0.1}, {"temperature": float("nan")}, {"top_k": 0}, {"top_p": 1.5}, {"top_p": 0.0}]
 )
-def test_what_draws_nothing_is_refused(wrong: dict[str, float]) -> None:
+def test_invalid_sampling_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         Sampling(**wrong)  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ def test_it_is_130_lines_at_most() -> None:
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_a_caption_is_better_than_the_commonest_one(model: str, tmp_path: Path) -> None:
+def test_captions_are_better_than_the_most_frequent_one(model: str, tmp_path: Path) -> None:
     words = [
         f"model={model}",
         *SMALL,

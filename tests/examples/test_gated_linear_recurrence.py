@@ -49,7 +49,7 @@ def test_it_computes_its_equation() -> None:
 
 
 @torch.no_grad()
-def test_its_steps_are_the_whole() -> None:
+def test_its_steps_equal_the_whole_sequence() -> None:
     stack, table_VD, token_BT = _model(Role.DECODER), torch.randn(5, D), torch.randint(5, (B, T))
     expected_BTD, _ = stack(table_VD[token_BT], stack.initial_state(B))
 
@@ -65,7 +65,7 @@ def test_its_steps_are_the_whole() -> None:
 
 
 @pytest.mark.parametrize("task", [TASKS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in TASKS[1:])])
-def test_it_trains_on_every_task_and_keeps_every_promise(
+def test_it_trains_on_every_task_and_meets_every_contract(
     task: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     of_task = [word for word in tiny_overrides("lstm", task) if not word.startswith("model=")]

@@ -23,7 +23,7 @@ def _join(x_BNTK: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_weights_times_values_are_what_self_attention_says(causal: bool) -> None:
+def test_weights_times_values_equal_the_output_of_self_attention(causal: bool) -> None:
     torch.manual_seed(0)
     module, x_BTD = SelfAttention(D, N, 0.0, causal=causal), torch.randn(B, T, D)
     valid_BT = torch.arange(T) < torch.tensor([[T], [3]])
@@ -40,7 +40,7 @@ def test_weights_times_values_are_what_self_attention_says(causal: bool) -> None
         module.weights(x_BTD, (), 2, None, None)
 
 
-def test_weights_times_values_are_what_looking_across_says() -> None:
+def test_weights_times_values_equal_the_output_of_cross_attention() -> None:
     torch.manual_seed(0)
     x_BTD, source_BSD = torch.randn(B, T, D), torch.randn(B, S, D)
     memory = Memory(source_BSD, torch.arange(S) < torch.tensor([[S], [4]]), source_BSD[:, 0])
@@ -56,7 +56,7 @@ def test_weights_times_values_are_what_looking_across_says() -> None:
         assert not weight_B1TS[1, :, :, 4:].any()
 
 
-def test_how_far_a_head_spreads_is_between_one_and_all() -> None:
+def test_the_effective_number_of_positions_is_between_one_and_all() -> None:
     even = np.full((1, 3, 8), 1 / 8)
     finger = np.eye(8)[None, :3]
     assert spread(even) == pytest.approx([8])
@@ -65,7 +65,7 @@ def test_how_far_a_head_spreads_is_between_one_and_all() -> None:
 
 
 @pytest.mark.parametrize("model", ["transformer", "gru"])
-def test_a_translation_is_looked_at_from_what_is_written(model: str) -> None:
+def test_translation_queries_are_the_generated_tokens(model: str) -> None:
     config = tiny_config(model, "translation")
     task, network = tiny_task(config), tiny_network(config)
     pictures = attention(task, network, "3 May")
@@ -102,7 +102,7 @@ def test_maps_are_those_of_a_batch_that_is_read_as_in_training() -> None:
     torch.testing.assert_close(said, calls["decoder.blocks.1.attention"].outcome, rtol=1e-4, atol=1e-6)
 
 
-def test_what_looks_nowhere_has_no_pictures() -> None:
+def test_a_network_without_attention_has_no_pictures() -> None:
     config = tiny_config("gru", "translation", "model.attention=none")
     assert attention(tiny_task(config), tiny_network(config), "3 May") == []
     assert attentive(config.model, tiny_task(config)) == ["additive", "dot"]

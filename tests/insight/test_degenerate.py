@@ -62,7 +62,7 @@ def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_r
 @pytest.mark.parametrize(
     ("value", "said"), [(0.0, "the gradient is exactly 0 from lag 1 on"), (math.nan, "the gradient is not finite")]
 )
-def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, said: str, char_run: Run) -> None:
+def test_a_zero_gradient_is_reported_next_to_a_healthy_one(value: float, said: str, char_run: Run) -> None:
     broken, healthy = filled(char_run, value), inspected("healthy", char_run)
     (picture,) = gradient([broken, healthy])
     assert f"filled: {said}" in picture.about
@@ -74,14 +74,14 @@ def test_a_gradient_that_is_nothing_is_said_beside_a_healthy_one(value: float, s
     assert first["state"][where] == 1
 
 
-def test_a_loss_that_is_no_number_is_said_beside_a_healthy_one(char_run: Run) -> None:
+def test_a_nan_loss_is_reported_next_to_a_healthy_one(char_run: Run) -> None:
     (picture,) = memory([filled(char_run, math.nan), inspected("healthy", char_run)])
     assert "filled: its loss is not finite" in picture.svg
     assert "within 1 % of its best" in picture.svg
     assert picture.data["runs"][0]["effective_context"] is None
 
 
-def test_a_curve_says_from_where_on_it_is_zero_or_not_finite() -> None:
+def test_a_curve_names_the_lag_from_which_it_is_zero_or_not_finite() -> None:
     norm_NK = np.array([[4.0, 1.0, 0.02, 0.0, 0.0]] * 3)
     curve = Curve.of(norm_NK)
     assert (curve.zero_from, curve.nonfinite_from, curve.top) == (4, None, 4.0)
@@ -94,7 +94,7 @@ def test_a_curve_says_from_where_on_it_is_zero_or_not_finite() -> None:
     assert Curve.of(np.full((3, 2), math.nan)).describe() == "not finite"
 
 
-def test_a_bug_in_one_view_leaves_the_others(trained_runs: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_bug_in_one_view_does_not_affect_the_others(trained_runs: Path, capsys: Capture, monkeypatch: Patch) -> None:
     def broken(*_: object) -> list[object]:
         raise ZeroDivisionError("of this view alone")
 

@@ -27,7 +27,7 @@ def _train(folder: Path, model: str, task: str, *overrides: str, pictures: bool 
 
 
 @pytest.mark.parametrize(("model", "task"), [("lstm", "char_lm"), ("transformer", "translation")])
-def test_training_goes_on_as_if_nobody_had_looked(model: str, task: str, tmp_path: Path) -> None:
+def test_pictures_do_not_affect_training(model: str, task: str, tmp_path: Path) -> None:
     more = ("model.dropout=0.3",)  # what drew from the global generators would change the masks
     seen = _train(tmp_path / "seen", model, task, *more)
     blind = _train(tmp_path / "blind", model, task, *more, pictures=False)
@@ -46,7 +46,7 @@ def test_training_goes_on_as_if_nobody_had_looked(model: str, task: str, tmp_pat
     assert not any(tag.startswith("gradient/") for tag in plain["scalars"])
 
 
-def test_a_picture_that_cannot_be_drawn_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_picture_does_not_end_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> str:
         raise RuntimeError("no passage\ntoday")
 
@@ -88,7 +88,7 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> N
     assert mine == theirs
 
 
-def test_a_second_signal_is_not_taken_for_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signal_is_not_a_failed_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object) -> str:
         raise Interrupted("stopped at once", "", 130)
 

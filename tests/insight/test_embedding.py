@@ -28,7 +28,7 @@ def test_principal_components_are_eigenvectors_of_the_covariance() -> None:
 
 
 @pytest.mark.parametrize("task_name", TASKS)
-def test_each_row_stands_for_the_token_that_is_looked_up_in_it(task_name: str) -> None:
+def test_each_row_belongs_to_the_token_that_uses_it(task_name: str) -> None:
     """Against what the network looks up while it reads a text whose tokens are known."""
     config = tiny_config("gru", task_name)
     task, network = tiny_task(config), tiny_network(config)
@@ -55,7 +55,7 @@ def test_each_row_stands_for_the_token_that_is_looked_up_in_it(task_name: str) -
         assert torch.equal(torch.tensor(vectors.vector_VD[-1]).float(), network.embeddings()[name].weight[row].detach())
 
 
-def test_a_table_whose_rows_are_named_wrongly_is_not_drawn() -> None:
+def test_an_embedding_with_the_wrong_number_of_names_is_refused() -> None:
     config = tiny_config("gru", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
 

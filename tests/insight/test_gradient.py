@@ -108,7 +108,7 @@ def test_a_recurrent_network_has_the_gradient_of_its_unrolled_kernel(model: str)
         np.testing.assert_allclose(found.state_NK[:, k - 1], gradients.norm(dim=1), rtol=2e-4, atol=1e-9)
 
 
-def test_a_transformer_is_followed_to_its_inputs() -> None:
+def test_a_transformers_gradient_is_that_of_its_inputs() -> None:
     network = tiny_network(tiny_config("transformer", "char_lm"))
     assert isinstance(network, TokenLM)
     batch = _contexts(3, 20)
@@ -145,7 +145,7 @@ def test_contexts_are_the_last_tokens_before_the_same_targets() -> None:
     assert any(ids[i + 40] == targets[50] for i in places)
 
 
-def test_the_history_is_read_from_a_log_with_a_torn_line(tmp_path: Path) -> None:
+def test_the_history_is_read_from_a_log_with_a_truncated_line(tmp_path: Path) -> None:
     lines = [
         '{"step": 10, "optim/gradient_norm": 0.5, "optim/gradient_norm_max": 2.0}',
         '{"step": 10, "val/loss": 1.0}',

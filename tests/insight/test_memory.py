@@ -83,7 +83,7 @@ def test_the_least_context_near_the_best() -> None:
     assert effective(losses(float("nan"), float("nan"))) is None
 
 
-def test_a_transformer_is_asked_what_it_says_when_it_reads_all_at_once() -> None:
+def test_a_transformers_loss_is_that_of_reading_all_at_once() -> None:
     """Its evaluation goes through a cache; the view's loss is that of a plain reading of the same rows."""
     config = tiny_config("transformer", "char_lm")
     task, network = tiny_task(config), tiny_network(config)

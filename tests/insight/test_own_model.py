@@ -102,7 +102,7 @@ def test_signals_of_its_own_names_are_drawn(name: str) -> None:
         assert f">{label}<" in picture.svg
 
 
-def test_it_has_the_views_of_the_shipped_models() -> None:
+def test_a_custom_model_has_the_views_of_shipped_models() -> None:
     config = tiny_config("gru", "char_lm")
     task = tiny_task(config)
     network = task.build_network(OWN)
@@ -127,7 +127,7 @@ def test_it_has_the_views_of_the_shipped_models() -> None:
         ({"hidden": torch.zeros(1, 5, 8), "late": torch.zeros(1, 4, 8)}, "late of decoder has 4 positions"),
     ],
 )
-def test_signals_of_another_shape_are_told(
+def test_signals_of_a_wrong_shape_are_refused(
     signals: dict[str, Tensor], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = tiny_task(tiny_config("gru", "char_lm"))

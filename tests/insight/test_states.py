@@ -101,7 +101,7 @@ def test_the_unit_that_follows_is_found_and_judged_on_other_text() -> None:
     assert abs(noise.correlation) < 0.5
 
 
-def test_labels_are_the_text_itself() -> None:
+def test_token_labels_show_the_text_itself() -> None:
     """Every mark can be seen in the picture, also one that starts a formula, is unprintable, or is in no font."""
     config = tiny_config("gru", "char_lm")
     picture = states(tiny_task(config), tiny_network(config), "a_b$c d\n\x0c\x1b日 e")
@@ -139,7 +139,7 @@ class _Backwards(TokenEncoderDecoder):
         return StepOutput(hidden_BTD.sum(), (), self.score(hidden_BTD))
 
 
-def test_units_of_a_decoder_stand_under_what_it_reads() -> None:
+def test_units_of_a_decoder_are_labelled_with_what_it_reads() -> None:
     """Also where a network of somebody's own calls it by another name; where nobody says so, nothing is drawn."""
     config = tiny_config("gru", "translation")
     task, plain = tiny_task(config), tiny_network(config)
