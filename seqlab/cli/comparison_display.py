@@ -17,6 +17,7 @@ from seqlab.cli.live import LivePanel
 from seqlab.cli.plan_display import show_plan
 from seqlab.comparison.conditions import cautions, condition, differing_cells, no_better
 from seqlab.comparison.job import Job
+from seqlab.comparison.lengths import ABOUT, length_cells
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reporter import ComparisonReporter, newly_ended
 from seqlab.comparison.summary import Summary
@@ -132,6 +133,11 @@ def show_summary(summary: Summary, console: Console) -> None:
         console.print(Text(data_line(plan), style="dim"))
     console.print(_quality(summary, console.width))
     console.print()
+    headings, models, chance = length_cells(summary)
+    if models:
+        console.print(Text(f"test {summary.unit} {ABOUT}", style="bold"))
+        console.print(fitted(console.width, headings, [*models, *chance]))
+        console.print()
     console.print(_cost(summary, console.width))
     if any(row.pareto_optimal for row in summary.rows) and len(summary.rows) > 1:
         console.print(Text("* no other model is better and quicker to train", style="dim"))

@@ -22,6 +22,7 @@ from seqlab.training.progress import Observer, Progress
 if TYPE_CHECKING:  # torch takes seconds, and the commands about runs need none
     from seqlab.core.metric import Metric
     from seqlab.training.config import TrainerConfig
+    from seqlab.training.lengths import AtLength
 
 _SHORTEST_LABEL = 12
 
@@ -40,6 +41,30 @@ def metric_lines(
             shown = f"   (95 % {number(low)} to {number(high)})" if known else "   (too few items for an interval)"
             text = Text.assemble((text.plain, "bold"), shown)
         yield text
+
+
+def length_table(lengths: Sequence[AtLength], metrics: Sequence[str], primary: str, width: int) -> RenderableType:
+    """What is reached on sequences of each length, the primary metric first."""
+    others = [name for name in metrics if name != primary]
+    rows: list[list[Cell]] = [
+        [
+            f"{one.length:,}",
+            Text(number(one.values.get(primary)), style="bold"),
+            _between(one.interval),
+            number(one.chance.get(primary)),
+            *(number(one.values.get(name)) for name in others),
+        ]
+        for one in lengths
+    ]
+    table = fitted(width, ("length", primary.replace("_", " "), "95 %", "chance", *others), rows)
+    if all(one.values for one in lengths):
+        return table
+    return Group(table, Text("–: the model reads no more positions at once than it was trained on", style="dim"))
+
+
+def _between(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return f"{number(low)} to {number(high)}" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def fitted(width: int, headings: Sequence[str], rows: Sequence[Sequence[Cell]], *, left: int = 1) -> Table:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table as Drawn
 from rich.text import Text
 
-from seqlab.cli.display import metric_lines
+from seqlab.cli.display import length_table, metric_lines
 from seqlab.core.meter import Table
 from seqlab.errors import printable
 from seqlab.runs.evaluate import Evaluation
@@ -25,6 +25,9 @@ def show_evaluation(found: Evaluation, console: Console) -> None:
         if count or found.corpus is not None:
             share = f"{count:,} of {of_all:,} {name} ({count / max(of_all, 1):.1%})"
             console.print(f"not seen in training: {share}", markup=False, highlight=False)
+    if found.lengths:
+        console.print()
+        console.print(length_table(found.lengths, list(found.metrics), found.primary, console.width))
     for table in found.tables:
         console.print()
         console.print(drawn(table))

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from seqlab.cli.display import metric_lines
+from seqlab.cli.display import length_table, metric_lines
 from seqlab.config.sources import group_files
 from seqlab.drawing.numbers import clock, compact, described
 from seqlab.errors import printable, printable_lines
@@ -60,6 +60,9 @@ def show_result(result: Result, console: Console, overrides: list[str], config_d
     console.print()
     for line in metric_lines(result.metrics, result.primary, result.test_interval, split="test "):
         console.print(line)
+    if result.lengths:
+        table = length_table(result.lengths, list(result.metrics), result.primary, console.width - 2)
+        console.print(Padding(table, (1, 0, 1, 2)))
     _show_warnings(result.remarks, console)
     if known := sum(warning not in result.remarks for warning in result.warnings):
         _show_warnings([f"{known} about the data, shown before training"], console)

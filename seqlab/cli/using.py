@@ -108,6 +108,15 @@ def evaluate(
         str | None,
         typer.Option("--corpus", help="Evaluate on another file, in the format of task.corpus.", show_default=False),
     ] = None,
+    lengths: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--length",
+            min=1,
+            help="Also on sequences of this length; repeatable. Default: task.eval_lengths.",
+            show_default=False,
+        ),
+    ] = None,
     runs_dir: RunsDir = Path("runs"),
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
@@ -122,7 +131,9 @@ def evaluate(
 
     trained = seqlab.load(folder, config_dir=config_dir)
     default = corpus is not None and "split" not in _typed(context)
-    found = trained.evaluate(*(overrides or []), split=None if default else split.value, corpus=corpus)
+    found = trained.evaluate(
+        *(overrides or []), split=None if default else split.value, corpus=corpus, lengths=lengths or ()
+    )
     if as_json:
         typer.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:

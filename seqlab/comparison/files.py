@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.comparison.conditions import conditions_json
+from seqlab.comparison.lengths import by_length, chance_by_length
 from seqlab.comparison.summary import Summary
 from seqlab.core.files import finite, write_json
 
@@ -61,6 +62,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 {"name": b.name, "about": b.about, "test": {name: m.value for name, m in b.metrics.items()}}
                 for b in summary.baselines
             ],
+            "lengths": {"models": by_length(summary), "chance": chance_by_length(summary)},
             **conditions_json(summary),
             "target": summary.target,
             "time": None if summary.times is None else summary.times.as_json(),

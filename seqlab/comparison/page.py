@@ -16,6 +16,7 @@ from seqlab.comparison.conditions import (
     no_better,
 )
 from seqlab.comparison.figures import AXES
+from seqlab.comparison.lengths import ABOUT, length_cells
 from seqlab.comparison.plan import OTHER_ORDER, Plan, Variant
 from seqlab.comparison.summary import Summary
 from seqlab.comparison.verdict import correction_text
@@ -52,7 +53,7 @@ def write_page(summary: Summary, pictures: dict[str, Picture], folder: Path) -> 
         results=drawn["results"],
         curves=[drawn[f"curves-by-{axis}"] for axis in AXES if f"curves-by-{axis}" in drawn],
         about_curves=about_curves(summary),
-        tables=[_quality(summary), *_differing(summary), _sizes(summary), _costs(summary)],
+        tables=[_quality(summary), *_lengths(summary), *_differing(summary), _sizes(summary), _costs(summary)],
         samples=[
             {"label": f"{row.label}, seed {row.runs[0].seed}", "text": row.runs[0].sample.strip() or "(nothing)"}
             for row in summary.rows
@@ -151,6 +152,15 @@ def _quality(summary: Summary) -> dict[str, Any]:
     headings = ["model", summary.primary, f"95 % {summary.over}", "seeds", *(n for n in names if n != summary.primary)]
     naive = "".join(f" {base.name}: {base.about}." for base in summary.baselines)
     return {"about": f"On the test split, means over seeds.{naive}", "headings": headings, "rows": rows}
+
+
+def _lengths(summary: Summary) -> list[dict[str, Any]]:
+    """Nothing where no run was evaluated on sequences of other lengths."""
+    headings, models, chance = length_cells(summary)
+    if not models:
+        return []
+    rows = [{"cells": cells, "naive": cells in chance} for cells in (*models, *chance)]
+    return [{"about": f"Test {summary.primary} {ABOUT}.", "headings": headings, "rows": rows}]
 
 
 def _differing(summary: Summary) -> list[dict[str, Any]]:

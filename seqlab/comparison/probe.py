@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -13,13 +13,11 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import RunConfig
 from seqlab.core.batch import HELD_OUT, positions_in
-from seqlab.core.network import GeneratingNetwork, Network
-from seqlab.core.state import State
+from seqlab.core.network import GeneratingNetwork, Network, state_bytes
 from seqlab.core.task import Task
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.runs.setup import build_network
@@ -89,7 +87,7 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     step_seconds = _step_seconds(trainer)
     windows = [window for group in islice(first_steps(trainer), 4) for window in group if window.scored]
     flops = training_flops(task.build_network(config.model), windows) / positions_in(windows)
-    state_bytes, speed = _generation(network, task, device)
+    kept, speed = _generation(network, task, device)
     each = seconds_per_position(trainer, _VALIDATION_SECONDS)
     return Probe(
         device=device.name,
@@ -98,7 +96,7 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
         tokens_per_step=fmean(positions_in(group) for group in islice(first_steps(trainer), 300)),
         flops_per_token=flops,
         validation_seconds=each * positions_in(task.validation_batches()),
-        state_bytes=state_bytes,
+        state_bytes=kept,
         generated_per_second=speed,
         final_seconds=each * sum(positions_in(task.batches(split, 0)) for split in HELD_OUT),
     )
@@ -122,11 +120,10 @@ def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple
     network.eval()
     # the longest sequence: batches sorted by length have it at their end
     longest = max(task.batches("validation", 0), key=lambda batch: batch.positions / batch.size)
-    alone = _last_row(longest.to(device.torch_device))
+    alone = longest.to(device.torch_device).last_row()
     rows = torch.tensor([network.alphabet.start], device=device.torch_device)
     length = min(_GENERATED, task.longest())
-    _, state = network.start(alone, length)
-    state_bytes = _bytes(state)
+    kept = state_bytes(network, alone, length)
     taken: list[float] = []
     for _ in range(3):
         started = time.perf_counter()
@@ -134,15 +131,4 @@ def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple
             pass
         device.synchronise()
         taken.append(time.perf_counter() - started)
-    return state_bytes, length / min(taken)
-
-
-def _last_row(batch: Any) -> Any:
-    values = {f.name: getattr(batch, f.name) for f in fields(batch)}
-    return replace(batch, **{name: value[-1:] for name, value in values.items() if isinstance(value, Tensor)})
-
-
-def _bytes(state: State) -> int:
-    if isinstance(state, Tensor):
-        return state.numel() * state.element_size()
-    return sum(_bytes(part) for part in state)
+    return kept, length / min(taken)

@@ -36,6 +36,12 @@ class Batch:
         """B, the number of rows."""
         return next(len(value) for value in vars(self).values() if isinstance(value, Tensor))
 
+    def last_row(self) -> Self:
+        """A batch of its last row alone, with counts that are still those of all."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        tensors: dict[str, Any] = {name: value[-1:] for name, value in values.items() if isinstance(value, Tensor)}
+        return replace(self, **tensors)
+
     def to(self, device: torch.device) -> Self:
         """The same batch with every tensor on `device`; to CUDA from pinned memory, so that the host does not wait."""
         if device.type == "cpu":

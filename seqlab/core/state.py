@@ -34,6 +34,11 @@ def tensors(state: State) -> Iterator[Tensor]:
             yield from tensors(part)
 
 
+def size_in_bytes(state: State) -> int:
+    """What it takes in memory."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors(state))
+
+
 def same_shapes(state: State, other: State) -> bool:
     """Whether two states are nested alike, with tensors of the same shapes."""
     if isinstance(state, Tensor) or isinstance(other, Tensor):

@@ -1,9 +1,9 @@
-"""Logarithmic axes for values that may be zero, infinite or nan, with labels that do not overprint."""
+"""Logarithmic axes with labels that do not overprint: y for values that may be zero, infinite or nan, x for sizes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,3 +30,30 @@ def log_scale(axes: Axes, values: Iterable[float]) -> None:
     spoken = low > 1e-3 and high < 1e4
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}") if spoken else LogFormatterMathtext())
     axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def powers_of_two(values: Collection[int]) -> list[int]:
+    """Some of them, from below the least of the values to above the greatest; none for no values."""
+    if not values:
+        return []
+    low, high = math.floor(math.log2(min(values))), math.ceil(math.log2(max(values)))
+    step = max(1, (high - low) // 5)
+    return [2**power for power in range(low, high + step, step)]
+
+
+def binary_scale(axes: Axes, ticks: Sequence[int], text: Callable[[int], str]) -> None:
+    """Make x logarithmic, with these ticks, of which those are labelled that have room. Without any, the axis is left
+    without a scale."""
+    if not ticks:
+        axes.set(xlim=(0, 1), xticks=[])
+        return
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(ticks[0] / 1.25, ticks[-1] * 1.25)
+    room = (ticks[-1] / ticks[0]) ** (1 / _MOST_LABELS)
+    labels: list[str] = []
+    last = 0.0
+    for tick in ticks:
+        labels.append(text(tick) if tick >= room * last else "")
+        last = tick if labels[-1] else last
+    axes.set_xticks(ticks, labels)
+    axes.set_xticks([], minor=True)

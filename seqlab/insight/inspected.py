@@ -17,7 +17,7 @@ from seqlab.core.results import Result
 from seqlab.core.task import Task
 from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError, DataError, NumericError, SeqlabError
-from seqlab.training.device import resolve_device
+from seqlab.training.device import Device, resolve_device
 from seqlab.training.validation import evaluate
 
 ResultT = TypeVar("ResultT", bound=Result)
@@ -25,7 +25,8 @@ ResultT = TypeVar("ResultT", bound=Result)
 
 @dataclass(frozen=True)
 class InspectedRun:
-    """A stored run with its network's best weights, those of step `step`, on the CPU. label: its name in pictures."""
+    """A stored run with its network's best weights, those of step `step`, on the CPU. label: its name in pictures;
+    variant: what it and those that differ from it in nothing but the seed are called."""
 
     label: str
     folder: Path
@@ -33,6 +34,7 @@ class InspectedRun:
     task: Task[Any]
     network: Network[Any]
     step: int
+    variant: str = ""
 
     @cached_property
     def validated(self) -> Meter[Any]:
@@ -46,9 +48,13 @@ class InspectedRun:
 
     def evaluate(self, batches: Iterable[Any]) -> Meter[Any]:
         """Its evaluation on batches of the validation split."""
+        return evaluate(self.network, batches, self.task.meter("validation"), self.device)
+
+    @cached_property
+    def device(self) -> Device:
+        """The CPU, in fp32."""
         config = replace(self.config.device, type="cpu", precision="fp32", compile="never")
-        device = resolve_device(config, deterministic=False)
-        return evaluate(self.network, batches, self.task.meter("validation"), device)
+        return resolve_device(config, deterministic=False)
 
     def results(self, kind: type[ResultT]) -> list[ResultT]:
         """The results of this type on the validation split (core/results.py)."""

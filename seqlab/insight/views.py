@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-VIEWS = ("gradient", "memory", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
+VIEWS = ("gradient", "memory", "length", "states", "attention", "bottleneck", "embedding", "confusion", "errors")

@@ -18,6 +18,7 @@ from seqlab.core.files import finite, writable, write_text
 from seqlab.core.meter import Table
 from seqlab.core.metric import Metric
 from seqlab.core.other_corpus import with_test_corpus
+from seqlab.core.other_lengths import other_lengths
 from seqlab.core.task import TaskConfig
 from seqlab.drawing.numbers import figure
 from seqlab.errors import ConfigError, ResourceError
@@ -26,6 +27,7 @@ from seqlab.runs.device import device_to_evaluate
 from seqlab.runs.environment import read_environment
 from seqlab.runs.run import Run
 from seqlab.training.device import Device
+from seqlab.training.lengths import AtLength, can_read, evaluate_lengths, lengths_to_evaluate
 from seqlab.training.seeds import stream_seed
 from seqlab.training.validation import evaluate
 
@@ -38,6 +40,7 @@ class Evaluation:
     primary, interval: the task's main metric, and its 95 % interval over items.
     items: the file with a line for each item.
     unknown: how many tokens did not occur in training, and of how many, by kind of token.
+    lengths: the same on sequences of the length of training and of others, if there are others to be evaluated.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class Evaluation:
     test_is_validation: bool
     corpus: str | None
     unknown: Mapping[str, tuple[int, int]]
+    lengths: tuple[AtLength, ...]
 
     @property
     def values(self) -> dict[str, float]:
@@ -78,6 +82,7 @@ class Evaluation:
                 "values": self.values,
                 "interval": self.interval,
                 "metrics": kinds(self.metrics),
+                "lengths": [one.as_json() for one in self.lengths],
                 "details": self.details,
                 "device": self.device.name,
                 "precision": self.device.precision,
@@ -89,19 +94,28 @@ class Evaluation:
 
 
 def evaluate_run(
-    run: Run, split: Split | None = None, corpus: str | None = None, overrides: Sequence[str] = ()
+    run: Run,
+    split: Split | None = None,
+    corpus: str | None = None,
+    overrides: Sequence[str] = (),
+    lengths: Sequence[int] = (),
 ) -> Evaluation:
     """Every metric of the run's best weights on the whole split (test), or on the whole of another corpus, with the
     run's vocabulary and labels; the results of each item are written to the run's evaluation/SPLIT.jsonl, or
     corpus-NAME-DIGEST.jsonl. On this machine's device, in the run's precision, or else in fp32. overrides: how the file
-    of another corpus is read, if its format differs from the run's own.
+    of another corpus is read, if its format differs from the run's own. lengths: of the sequences to evaluate on beside
+    those of training, instead of task.eval_lengths.
 
-    Raises ConfigError for other overrides and for a split of another corpus, CheckpointError or DataError if the run or
-    its corpus has changed, ResourceError if the items cannot be written.
+    Raises ConfigError for other overrides, for a split of another corpus and for lengths that the task or the network
+    does not have, CheckpointError or DataError if the run or its corpus has changed, ResourceError if the items cannot
+    be written.
     """
     if corpus is not None and split is not None:
         raise ConfigError("--split cuts the run's own corpus, and --corpus is taken whole", "leave one of them out")
+    if corpus is not None and lengths:
+        raise ConfigError("--length is of the run's own sequences, and --corpus has others", "leave one of them out")
     split = split or "test"
+    every = [] if corpus is not None else _lengths(run, lengths)
     task, name = run.task, f"{split}.jsonl"
     config = _reading(run, overrides, corpus)
     if corpus is not None:
@@ -113,6 +127,7 @@ def evaluate_run(
     device = device_to_evaluate(run.config, read_environment(run.folder))
     network = copy.deepcopy(run.network).to(device.torch_device)  # the run's own stays where it is
     meter = evaluate(network, task.batches(split, 0), task.meter(split), device)
+    seed = stream_seed(run.config.seed, "bootstrap")
     lines = [json.dumps(finite(item), ensure_ascii=False, allow_nan=False) + "\n" for item in meter.items()]
     try:
         write_text(items, "".join(lines))
@@ -124,7 +139,7 @@ def evaluate_run(
         run.step,
         meter.compute(),
         meter.primary,
-        meter.interval(stream_seed(run.config.seed, "bootstrap")),
+        meter.interval(seed),
         meter.details(),
         tuple(meter.tables()),
         items,
@@ -133,7 +148,20 @@ def evaluate_run(
         task.test_is_validation,
         corpus,
         unknown,
+        evaluate_lengths(network, task, every, split, device, seed, meter),
     )
+
+
+def _lengths(run: Run, given: Sequence[int]) -> list[int]:
+    """Of the sequences to evaluate on. Raises ConfigError for one that the network was not trained to read."""
+    for length in given:
+        if not can_read(run.network, run.task, length):
+            raise ConfigError(
+                f"--length {length} is longer than the sequences of training, {other_lengths(run.task).length()}, and "
+                "this model reads no more positions at once than it was trained on",
+                f"train it with task.length={length}, or evaluate a model that carries a state",
+            )
+    return lengths_to_evaluate(run.task, given)
 
 
 def _reading(run: Run, overrides: Sequence[str], corpus: str | None) -> TaskConfig:

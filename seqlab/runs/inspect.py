@@ -25,10 +25,12 @@ from seqlab.insight.bottleneck import bottleneck
 from seqlab.insight.embedding import embedding, vectors_of, write_projector
 from seqlab.insight.gradient import gradient
 from seqlab.insight.inspected import InspectedRun, for_each
+from seqlab.insight.length import length
 from seqlab.insight.memory import memory
 from seqlab.insight.states import states
 from seqlab.runs.folder import make_run_folder
-from seqlab.runs.run import Run, open_run
+from seqlab.runs.run import open_run
+from seqlab.runs.variants import label_runs
 from seqlab.training.recorder import write_image
 
 View = Callable[[Sequence[InspectedRun], str | None], list[Picture]]
@@ -37,6 +39,7 @@ View = Callable[[Sequence[InspectedRun], str | None], list[Picture]]
 VIEWS: Mapping[str, View] = {
     "gradient": lambda runs, _: gradient(runs),
     "memory": lambda runs, _: memory(runs),
+    "length": lambda runs, _: length(runs),
     "states": lambda runs, text: for_each(runs, lambda s: [states(s.task, s.network, text)]),
     "attention": lambda runs, text: for_each(runs, lambda s: _attention(s, text)),
     "bottleneck": lambda runs, _: bottleneck(runs),
@@ -45,7 +48,6 @@ VIEWS: Mapping[str, View] = {
     "errors": lambda runs, _: for_each(runs, lambda s: [errors(s)]),
 }
 _OF_A_TEXT = ("states", "attention")
-_MOST_SETTINGS = 3  # in a label: more of them tell less than the name of a folder
 
 
 def _attention(run: InspectedRun, text: str | None) -> list[Picture]:
@@ -175,34 +177,6 @@ def draw_views(
                 raise
             left_out[name], bug = f"{type(error).__name__}: {error}", bug or error
     return Drawn(tuple(pictures), left_out, bug)
-
-
-def inspected(label: str, run: Run) -> InspectedRun:
-    """The run with its label in pictures."""
-    return InspectedRun(label, run.folder, run.config, run.task, run.network, run.step)
-
-
-def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
-    """The runs labelled by their model's name; runs of the same model also by what tells them apart: the settings of
-    the model that differ, or else the name of the run's folder."""
-    labels = [_label(run, runs) for run in runs]
-    # equal labels are replaced by the whole path
-    return [
-        inspected(label if labels.count(label) == 1 else str(run.folder), run)
-        for label, run in zip(labels, runs, strict=True)
-    ]
-
-
-def _label(run: Run, runs: Sequence[Run]) -> str:
-    name = run.config.names["model"]
-    settings = [other.config.tree["model"] for other in runs if other.config.names["model"] == name]
-    if len(settings) == 1:
-        return name
-    mine = run.config.tree["model"]
-    differing = {key: value for key, value in mine.items() if any(other.get(key) != value for other in settings)}
-    if differing and settings.count(mine) == 1 and len(differing) <= _MOST_SETTINGS:
-        return ", ".join((name, *(f"{key}={value}" for key, value in differing.items())))
-    return f"{name} {run.folder.name}"
 
 
 def _folder(runs: Sequence[InspectedRun], views: Sequence[str], out: Path | None, runs_dir: Path) -> Path:

@@ -19,6 +19,7 @@ from seqlab.core.task import Task
 from seqlab.errors import CheckpointError
 from seqlab.metrics import kinds
 from seqlab.runs.folder import read_items, read_result, read_sample
+from seqlab.training.lengths import AtLength, evaluate_lengths, lengths_to_evaluate
 from seqlab.training.remarks import still_improving, validations, worse_than_chance
 from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
@@ -40,6 +41,8 @@ class Result:
     validation, test: metrics by name.
     primary, test_interval: the task's main metric, and its 95 % bootstrap interval over test items.
     metrics: the test metrics with unit and direction.
+    lengths: what is reached on test sequences of the length of training and of each of task.eval_lengths; nothing where
+        the task was given none.
     item_values: the primary metric of each test item.
     warnings, remarks: the remarks are the warnings that belong beside the figures; the others are about the data and
         were shown before training.
@@ -65,6 +68,7 @@ class Result:
     device: str
     precision: str
     metrics: dict[str, Metric] = field(repr=False)
+    lengths: tuple[AtLength, ...] = field(repr=False)
     warnings: tuple[str, ...]
     remarks: tuple[str, ...]
     test_is_validation: bool
@@ -74,7 +78,10 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """Plain values, as result.json and --json give them."""
         plain = {key: value for key, value in vars(self).items() if key not in _FILES}
-        plain_values: dict[str, Any] = finite({**plain, "folder": str(self.folder), "metrics": kinds(self.metrics)})
+        lengths = [one.as_json() for one in self.lengths]
+        plain_values: dict[str, Any] = finite(
+            {**plain, "folder": str(self.folder), "metrics": kinds(self.metrics), "lengths": lengths}
+        )
         return plain_values
 
 
@@ -112,6 +119,7 @@ def stored_result(folder: Path) -> Result:
             device=stored["device"],
             precision=stored["precision"],
             metrics={name: Metric(test[name], **kind) for name, kind in stored["metrics"].items() if name in test},
+            lengths=tuple(map(AtLength.stored, stored.get("lengths", ()))),
             warnings=tuple(stored.get("warnings", ())),
             remarks=tuple(stored.get("remarks", ())),
             test_is_validation=stored.get("test_is_validation", False),
@@ -141,7 +149,7 @@ def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters:
     best_step = load_best(network, folder / "checkpoints", progress.best_step if progress.best else progress.step)
     network.eval()
     validation, meter = trainer.evaluate("validation").compute(), trainer.evaluate("test")
-    metrics = meter.compute()
+    metrics, seed = meter.compute(), stream_seed(config.seed, "bootstrap")
     remarks = _remarks(trainer, validation, meter.primary, folder)
     return Result(
         folder=folder,
@@ -159,11 +167,14 @@ def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters:
         criterion=meter.criterion(),
         validation={key: metric.value for key, metric in validation.items()},
         test={key: metric.value for key, metric in metrics.items()},
-        test_interval=meter.interval(stream_seed(config.seed, "bootstrap")),
+        test_interval=meter.interval(seed),
         details=meter.details(),
         device=trainer.device.name,
         precision=trainer.device.precision,
         metrics=metrics,
+        lengths=evaluate_lengths(
+            network, trainer.task, lengths_to_evaluate(trainer.task), "test", trainer.device, seed, meter
+        ),
         warnings=(*task_warnings(trainer.task), *remarks),
         remarks=(*_of_splits(trainer.task), *remarks),
         test_is_validation=trainer.task.test_is_validation,

@@ -130,7 +130,11 @@ class Run:
         return predictor(self.task).predict(self.network, text, generation)
 
     def evaluate(
-        self, *overrides: str | Mapping[str, object], split: Split | None = None, corpus: str | Path | None = None
+        self,
+        *overrides: str | Mapping[str, object],
+        split: Split | None = None,
+        corpus: str | Path | None = None,
+        lengths: Sequence[int] = (),
     ) -> Evaluation:
         """Evaluate the best weights on a whole split or on another corpus, like `seqlab evaluate`. Each item is written
         to a file in the run's folder.
@@ -138,12 +142,13 @@ class Run:
         overrides: how the file of `corpus` is read, if it differs from the run's own corpus.
         split: "validation" or "test" (the default).
         corpus: another corpus, evaluated whole.
+        lengths: of sequences to evaluate on too, if the task has other lengths; by default task.eval_lengths.
 
         Raises ConfigError for contradictory arguments, DataError if the corpus is unreadable or has changed.
         """
         from seqlab.runs.evaluate import evaluate_run
 
-        return evaluate_run(self, split, None if corpus is None else str(corpus), as_words(overrides))
+        return evaluate_run(self, split, None if corpus is None else str(corpus), as_words(overrides), lengths)
 
     def inspect(self, *views: str, text: str | None = None, beside: Sequence[Run] = ()) -> Pictures:
         """Draw views of the network, like `seqlab inspect`, but write no files. A notebook displays the pictures with
@@ -156,7 +161,8 @@ class Run:
         Raises ConfigError for a view that does not exist or does not apply.
         """
         from seqlab.drawing.pictures import Pictures
-        from seqlab.runs.inspect import draw_views, label_runs
+        from seqlab.runs.inspect import draw_views
+        from seqlab.runs.variants import label_runs
 
         return Pictures(draw_views(label_runs([self, *beside]), views, text).pictures)
 

@@ -20,8 +20,9 @@ from seqlab.insight.memory import memory
 from seqlab.insight.norms import NormHistory, draw_norms
 from seqlab.insight.reach import Curve
 from seqlab.runs import inspect as inspecting
-from seqlab.runs.inspect import VIEWS, inspected
+from seqlab.runs.inspect import VIEWS
 from seqlab.runs.run import Run, open_run
+from seqlab.runs.variants import inspected
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import TASKS
 

@@ -15,15 +15,17 @@ from seqlab.core.attention import Attention
 from seqlab.core.example import ContextSource, ExampleReader, ExampleSource
 from seqlab.core.meter import Table
 from seqlab.core.offers import offers
+from seqlab.core.other_lengths import OtherLengths
 from seqlab.core.results import Answered, ByLength, Confusion
 from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError
 from seqlab.insight.inspected import InspectedRun
 from seqlab.insight.views import VIEWS as COMMAND_LINE_VIEWS
 from seqlab.runs.catalogue import named_run
-from seqlab.runs.inspect import VIEWS, _write_page, inspected
+from seqlab.runs.inspect import VIEWS, _write_page
 from seqlab.runs.run import open_run
 from seqlab.runs.train import train
+from seqlab.runs.variants import inspected
 from tests.browser import Browser, PageReader, needs_chromium
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task, without_test
@@ -37,6 +39,7 @@ def views_of(run: InspectedRun) -> set[str]:
     there = {
         "gradient": offers(task, ContextSource),
         "memory": offers(task, ContextSource),
+        "length": offers(task, OtherLengths),
         "states": texts,
         "attention": texts and any(isinstance(module, Attention) for module in network.modules()),
         "embedding": bool(task.embedding_tokens().keys() & network.embeddings().keys()),
@@ -150,7 +153,7 @@ def test_several_runs_are_laid_over_each_other(tmp_path: Path, capsys: Capture, 
     assert (len(first["state"]["median"]), len(first["inputs"]["median"])) == (12, 11)
     assert second["state"] is None
     assert [run["label"] for run in said["pictures"]["memory"]["runs"]] == ["gru", "transformer"]
-    assert set(said["left_out"]) == {"bottleneck", "confusion", "errors"}
+    assert set(said["left_out"]) == {"bottleneck", "confusion", "errors", "length"}
 
 
 def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:

@@ -20,10 +20,11 @@ from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.core.state import State
 from seqlab.core.task import Task
 from seqlab.models.transformer import Transformer
-from seqlab.runs.inspect import VIEWS, label_runs
+from seqlab.runs.inspect import VIEWS
 from seqlab.runs.resume import resume
 from seqlab.runs.setup import new_network
 from seqlab.runs.train import train
+from seqlab.runs.variants import label_runs
 from seqlab.training.device import resolve_device
 from seqlab.training.validation import evaluate
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task

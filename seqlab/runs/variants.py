@@ -1,0 +1,63 @@
+"""Stored runs that are looked at together, and what each is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from seqlab.config.overrides import spelled
+from seqlab.insight.inspected import InspectedRun
+from seqlab.runs.catalogue import flat
+from seqlab.runs.run import Run
+
+_TELLING = ("model", "task", "optim", "trainer")
+_NOT_TELLING = (  # what is watched of a run, not what it is
+    "trainer.log_every_steps", "trainer.log_pictures", "trainer.eval_every_steps", "trainer.save_every_steps",
+    "trainer.save_every_seconds",
+)  # fmt: skip
+_MOST_SETTINGS = 3  # in a label: more of them tell less than the name of a folder
+
+
+def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
+    """Each by its model's name; where several have the same model, with the settings that differ between these, or the
+    name of a folder if they are too many, and with its seed if nothing else differs."""
+    variants = [_variant(run, runs) for run in runs]
+    labels = [
+        f"{variant}, seed {run.config.seed}" if variants.count(variant) > 1 else variant
+        for variant, run in zip(variants, runs, strict=True)
+    ]
+    labels = [
+        label if labels.count(label) == 1 else f"{run.config.names['model']} {run.folder.name}"
+        for label, run in zip(labels, runs, strict=True)
+    ]
+    return [
+        # two folders of one name: both with what stands before it
+        inspected(label if labels.count(label) == 1 else str(run.folder), run, variant)
+        for label, run, variant in zip(labels, runs, variants, strict=True)
+    ]
+
+
+def inspected(label: str, run: Run, variant: str | None = None) -> InspectedRun:
+    """The run with its label in pictures, and that of its variant, which by default it is alone."""
+    return InspectedRun(label, run.folder, run.config, run.task, run.network, run.step, variant or label)
+
+
+def _variant(run: Run, runs: Sequence[Run]) -> str:
+    """What a run and those that differ from it in nothing but the seed are called."""
+    name = run.config.names["model"]
+    alike = [other for other in runs if other.config.names["model"] == name]
+    mine, settings = _settings(run), [_settings(other) for other in alike]
+    differing = [
+        f"{key.rpartition('.')[2]}={spelled(value)}"
+        for key, value in mine.items()
+        if any(other.get(key) != value for other in settings)
+    ]
+    if len(differing) <= _MOST_SETTINGS:
+        return ", ".join((name, *differing))
+    return f"{name} {alike[settings.index(mine)].folder.name}"
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """By dotted key."""
+    every = flat({group: run.config.tree[group] for group in _TELLING})
+    return {key: value for key, value in every.items() if key not in _NOT_TELLING}
