@@ -33,7 +33,8 @@ class GatedScanConfig(ResidualConfig):
 
 
 class GatedScan(SequenceModel):
-    """Base of a family's mixer: W_o h_t with h_t = a_t * h_{t-1} + b_t. The state is (the convolution's, h_BH)."""
+    """Base of a family's mixer: h_t = a_t * h_{t-1} + b_t, projected back to D where it is expanded. The state is (the
+    convolution's, h_BH)."""
 
     blocks: ClassVar[int]
     """How many gates stand beside each other in the weight."""
@@ -50,13 +51,13 @@ class GatedScan(SequenceModel):
 
     def __init__(self, config: GatedScanConfig) -> None:
         super().__init__()
-        width, hidden = config.width, config.expansion * config.width
+        width, self.hidden = config.width, config.expansion * config.width
         self.convolution = None if config.conv is None else CausalConv(width, config.conv, depthwise=True)
-        self.project = nn.Linear(width, self.blocks * hidden)
-        self.output = nn.Linear(hidden, width)
+        self.project = nn.Linear(width, self.blocks * self.hidden)
+        self.output = nn.Linear(self.hidden, width) if self.hidden > width else nn.Identity()
 
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
-        h_BH = self.output.weight.new_zeros(rows, self.output.in_features)
+        h_BH = self.project.weight.new_zeros(rows, self.hidden)
         return (() if self.convolution is None else self.convolution.initial_state(rows), h_BH)
 
     def forward(
