@@ -95,7 +95,7 @@ class Row:
         torch.manual_seed(0)
         network = task.build_network(config.model).eval()
         text = task.texts["test"][: self.prompt]
-        prompt_T = torch.tensor(task.characters.encode(text))
+        prompt_T = torch.tensor(task.token_vocabulary.encode(text))
         model = self.overrides[0].partition("=")[2]
         plain = PlainRecurrent(model, network).eval() if model in KERNELS else PlainTransformer(network)
         generation = GenerationConfig(length=self.ours, temperature=TEMPERATURE)

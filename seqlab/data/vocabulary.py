@@ -110,7 +110,7 @@ def unknown_in(encoded: HasUnknown, unit: Unit) -> dict[str, tuple[int, int]]:
     return {what: (tokens.count, tokens.of_all) for what, tokens in encoded.unknown(unit).items()}
 
 
-def held_out_unknown(encoded: Mapping[Split, HasUnknown], unit: Unit) -> dict[str, UnknownTokens]:
+def _held_out_unknown(encoded: Mapping[Split, HasUnknown], unit: Unit) -> dict[str, UnknownTokens]:
     """The unknown tokens of test and validation, by kind and split: "words of test"."""
     return {
         f"{what} of {split}": tokens
@@ -119,14 +119,14 @@ def held_out_unknown(encoded: Mapping[Split, HasUnknown], unit: Unit) -> dict[st
     }
 
 
-def unknown_facts(unknown: Mapping[str, UnknownTokens]) -> dict[str, str]:
-    """Facts about unknown tokens, if there are any, by kind and split, e.g. `words of test`."""
-    return {f"{what} not in training": str(tokens) for what, tokens in unknown.items() if tokens.count}
+def unknown_facts(encoded: Mapping[Split, HasUnknown], unit: Unit) -> dict[str, str]:
+    """Facts about the unknown tokens of test and validation, if there are any."""
+    return {f"{what} not in training": str(n) for what, n in _held_out_unknown(encoded, unit).items() if n.count}
 
 
-def unknown_warnings(unknown: Mapping[str, UnknownTokens], unit: Unit) -> Iterator[str]:
-    """A warning, with the remedy, about the first entry of which a large share is unknown."""
-    for what, tokens in unknown.items():
+def unknown_warnings(encoded: Mapping[Split, HasUnknown], unit: Unit) -> Iterator[str]:
+    """A warning, with the remedy, about the first of these of which a large share is unknown."""
+    for what, tokens in _held_out_unknown(encoded, unit).items():
         if tokens.share <= _MANY_UNKNOWN:
             continue
         remedy = "is it the same kind of text?"

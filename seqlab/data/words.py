@@ -29,6 +29,9 @@ def characters(text: str) -> list[str]:
 SPLIT: dict[Unit, Callable[[str], list[str]]] = {"word": words, "char": characters}
 """The function that splits a text into tokens of each unit."""
 
+SEPARATOR: dict[Unit, str] = {"word": " ", "char": ""}
+"""What joins tokens of each unit to a text."""
+
 NAMES: dict[Unit, str] = {"word": "words", "char": "characters"}
 
 

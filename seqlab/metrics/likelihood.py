@@ -17,7 +17,7 @@ from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
 from seqlab.data.batches import UNSCORED, TokenBatch
 from seqlab.data.vocabulary import UNKNOWN
-from seqlab.data.words import NAMES, Unit
+from seqlab.data.words import NAMES, SEPARATOR, Unit
 from seqlab.metrics import gather
 
 _SHORTEST_BLOCK = 1000  # tokens; shorter ones are far from independent of their neighbours
@@ -90,7 +90,7 @@ class RunningTextMeter(Meter[TokenBatch]):
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Windows of text (rows of the batches), stream by stream. U+FFFD stands for an unknown token."""
-        joint = "" if self.unit == "char" else " "
+        joint = SEPARATOR[self.unit]
         streams = max((len(nats_BT) for nats_BT in self.nats), default=0)
         for stream_index in range(streams):
             for batch_index, (nats_BT, targets_BT) in enumerate(zip(self.nats, self.targets, strict=True)):

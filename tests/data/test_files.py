@@ -102,7 +102,7 @@ def test_every_script_is_read_written_and_told_apart_whole(tmp_path: Path, task:
     text = _WORLD * 40 if task == "char_lm" else "".join(f"{line} {n}\t{n} {line}\n" for n in range(60))
     path.write_text(text, encoding="utf-8")
     made: Any = tiny_config("lstm", task, f"task.corpus={path}").task.build()
-    vocabulary = made.characters if task == "char_lm" else made.texts.sources
+    vocabulary = made.token_vocabulary if task == "char_lm" else made.text_to_text.sources
     assert "".join(vocabulary.decode(vocabulary.encode(line))) == line
     if task == "translation":
         source, target = made.pairs["train"][0]

@@ -56,7 +56,7 @@ def test_a_network_that_sees_three_tokens_needs_three() -> None:
     task = tiny_task(config)
     assert isinstance(task, CharLM)
     torch.manual_seed(0)
-    network = TokenLM(len(task.characters), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
+    network = TokenLM(len(task.token_vocabulary), LastThreeConfig(width=8, dropout=0.0, tie_embeddings=True), 12)
     run = InspectedRun("last three", Path("nowhere"), config, task, network, 0)
     losses = measure(run, [1, 2, 3, 4, 12, 30], 30)
     values = [loss.metric.value for loss in losses]

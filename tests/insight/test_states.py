@@ -45,7 +45,7 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
     for parameter in stack.parameters():  # biases start at zero: give each a value of its own
         torch.nn.init.normal_(parameter, std=0.4)
     seen = signals_of(network, example_reader(task).example(network, TEXT))
-    x_TD = network.embed(torch.tensor(task.characters.encode(TEXT[:-1]))).detach()
+    x_TD = network.embed(torch.tensor(task.token_vocabulary.encode(TEXT[:-1]))).detach()
     zeros_H = torch.zeros(config.model.width)
     before: list[tuple[torch.Tensor, ...]] = [(zeros_H, zeros_H) if model == "lstm" else (zeros_H,)] * 2
     for place, x_D in enumerate(x_TD):

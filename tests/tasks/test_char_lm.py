@@ -226,7 +226,7 @@ def test_characters_that_training_lacks_are_counted() -> None:
 
 def test_a_corpus_of_ones_own(corpus: Path) -> None:
     task = _config(corpus=str(corpus)).build()
-    assert "".join(task.characters.decode(task.ids["train"].tolist())).startswith("the quick brown fox")
+    assert "".join(task.token_vocabulary.decode(task.ids["train"].tolist())).startswith("the quick brown fox")
 
 
 @pytest.mark.parametrize(
@@ -266,14 +266,14 @@ def test_line_ends_and_byte_order_marks_vanish(tmp_path: Path) -> None:
 
 def test_a_lone_carriage_return_is_a_character(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"one\r\ntwo\rthree\n" * 9)
-    assert "\r" in _config(corpus=str(tmp_path / "a.txt")).build().characters.tokens
+    assert "\r" in _config(corpus=str(tmp_path / "a.txt")).build().token_vocabulary.tokens
 
 
 def test_normalization_on_request_is_that_of_the_prompt_too() -> None:
     text = "cafe\u0301 noir\n" * 40
     composed = CharLM(text, _config(normalize="nfc"))
-    assert "\u0301" in CharLM(text, _config()).characters.tokens
-    assert "\u0301" not in composed.characters.tokens
+    assert "\u0301" in CharLM(text, _config()).token_vocabulary.tokens
+    assert "\u0301" not in composed.token_vocabulary.tokens
     network = composed.build_network(tiny_config("gru", "char_lm").model)
     assert composed.unknown("cafe\u0301\r\n") == ()
     assert composed.example(network, "cafe\u0301\r\n").tokens == tuple("caf\u00e9\n")

@@ -42,8 +42,8 @@ def test_the_split_is_stratified_fixed_and_without_overlap() -> None:
 def test_the_vocabulary_knows_training_only() -> None:
     task = _task()
     known = {word for text in task.texts["train"] for word in task.tokenize(text)}
-    assert set(task.tokens.tokens[4:]) <= known
-    assert any(word not in task.tokens.tokens for text in task.texts["test"] for word in task.tokenize(text))
+    assert set(task.token_vocabulary.tokens[4:]) <= known
+    assert any(word not in task.token_vocabulary.tokens for text in task.texts["test"] for word in task.tokenize(text))
 
 
 def test_words() -> None:
@@ -84,8 +84,8 @@ def test_normalization_on_request_makes_composed_and_decomposed_one(tmp_path: Pa
     path = tmp_path / "own.csv"
     path.write_text("text,label\n" + "".join(f"cafe\u0301 {n},{n % 2}\ncaf\u00e9 {n},{n % 2}\n" for n in range(20)))
     plain, composed = _task(str(path)), _task(str(path), "task.normalize=nfc")
-    assert {"cafe\u0301", "caf\u00e9"} <= set(plain.tokens.tokens)
-    assert "cafe\u0301" not in composed.tokens.tokens
+    assert {"cafe\u0301", "caf\u00e9"} <= set(plain.token_vocabulary.tokens)
+    assert "cafe\u0301" not in composed.token_vocabulary.tokens
     assert composed.unknown("cafe\u0301") == ()
     assert plain.data_sha256 == composed.data_sha256
 

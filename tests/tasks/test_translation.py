@@ -164,8 +164,8 @@ def test_normalization_and_white_space_are_the_same_for_training_and_for_questio
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"cafe\u0301 {n}\tcafe\u0301 noir {n}\n" for n in range(60)), encoding="utf-8")
     plain, composed = _task(f"task.corpus={path}"), _task(f"task.corpus={path}", "task.normalize=nfc")
-    assert plain.config.tokenize(" cafe\u0301 \t 1\r\n") == list("cafe\u0301 1")
-    assert composed.config.tokenize("cafe\u0301 1") == list("caf\u00e9 1")
+    assert plain.tokenize(" cafe\u0301 \t 1\r\n") == list("cafe\u0301 1")
+    assert composed.tokenize("cafe\u0301 1") == list("caf\u00e9 1")
     assert composed.unknown("cafe\u0301") == ()
     assert composed.meter("test").targets[0].startswith("caf\u00e9 noir")  # references too
     by_words = _task(f"task.corpus={path}", "task.unit=word")
@@ -211,7 +211,7 @@ def test_bleu_and_its_interval_are_sacrebleus() -> None:
     task = _task()
     truth = ["the cat sat on a mat", "a dog", "one two three four six", "in 3 days"] * 5
     sources = ["x" * (1 + index) for index in range(len(truth))]
-    meter = GenerationMeter(task.texts.write, truth, task.scores, "bleu", sources=sources)
+    meter = GenerationMeter(task.text_to_text.write, truth, task.scores, "bleu", sources=sources)
     meter.predictions = ["the cat sat on the mat", "a dog", "one two three four five", "in 3 days"] * 5
     meter.places = list(range(20))
     meter.nats, meter.target_count = [torch.tensor([2.0])], 4
