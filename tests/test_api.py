@@ -62,7 +62,7 @@ def test_the_examples_of_the_docstrings_run(module: str) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_loaded_run_is_what_training_left(task: str, trained_runs: Path) -> None:
+def test_a_loaded_run_equals_the_trained_one(task: str, trained_runs: Path) -> None:
     folder = trained_runs / f"runs/{task}/gru/a"
     run = seqlab.load(folder)
     assert run.finished
@@ -106,7 +106,7 @@ def test_metrics_are_plain_columns_of_one_length() -> None:
         run.curve("val/los")
 
 
-def test_a_damaged_table_is_said_to_be_one() -> None:
+def test_a_damaged_log_is_reported() -> None:
     run = seqlab.train(*tiny())
     for content in ("[]\n", "{}\n", '{"step": 1}\n{"st', '{"step": []}\n', '{"step": 1, "train/loss": "x"}\n'):
         (run.folder / "metrics.jsonl").write_text(content, encoding="utf-8")
@@ -137,14 +137,14 @@ def test_settings_are_strings_or_mappings() -> None:
         seqlab.train({"model": "lstn"})
 
 
-def test_an_error_says_its_remedy_in_a_traceback_too() -> None:
+def test_a_traceback_also_shows_the_remedy() -> None:
     with pytest.raises(ConfigError) as error:
         seqlab.train("optim.lerning_rate=1")
     assert "did you mean optim.learning_rate" in str(error.value)
     assert [f"error: {error.value.what}", *str(error.value).split("\n")[1:]] == error.value.lines()
 
 
-def test_it_is_silent_unless_it_is_asked_to_speak(capsys: Capture) -> None:
+def test_it_prints_nothing_unless_verbose(capsys: Capture) -> None:
     run = seqlab.train(*tiny(), name="silent")
     run.resume("trainer.max_steps=6")
     run.predict("the ")
@@ -183,7 +183,7 @@ def test_predict_takes_the_options_of_the_command_line(capsys: Capture, monkeypa
         run.predict("the ", beam=4)
 
 
-def test_evaluate_knows_other_splits_and_corpora() -> None:
+def test_evaluate_takes_other_splits_and_corpora() -> None:
     run = seqlab.train(*tiny())
     assert run.evaluate(split="validation").metrics["loss"].value == pytest.approx(run.result.validation["loss"])
     Path("other.txt").write_text("the lazy dog. " * 40, encoding="utf-8")
@@ -221,10 +221,10 @@ class Impatient(Reporter):
             signal.raise_signal(signal.SIGINT)
 
     def evaluated(self, progress: Progress, metrics: dict[str, Metric], primary: str, better: bool) -> None:
-        """Of no interest."""
+        """Not needed."""
 
     def saving(self, progress: Progress) -> None:
-        """Of no interest."""
+        """Not needed."""
 
 
 def test_ctrl_c_saves_the_run_and_leaves_the_program_as_it_was() -> None:
@@ -262,7 +262,7 @@ def test_the_environment_names_the_folder_of_ones_own_models(monkeypatch: Patch)
             call()
 
 
-def test_runs_that_exist_are_compared(capsys: Capture) -> None:
+def test_existing_runs_are_compared(capsys: Capture) -> None:
     runs = [seqlab.train(*tiny(model), name="a") for model in ("rnn", "gru")]
     done = seqlab.compare(*runs)
     assert capsys.readouterr() == ("", "")

@@ -1,4 +1,4 @@
-"""The rule that keeps the code changeable: who may import whom."""
+"""The dependencies between packages: which may import which."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/extending.md: its commands work as they are typed, in their order, where there is nothing yet."""
+"""docs/extending.md: its commands work as written, in order, in an empty folder."""
 
 from __future__ import annotations
 

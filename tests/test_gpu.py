@@ -1,4 +1,4 @@
-"""What only a GPU can show: `pytest -m gpu` on a machine that has one; deselected otherwise."""
+"""Tests that need a GPU: `pytest -m gpu`; deselected otherwise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _trainer(model: str, task: str, *overrides: str) -> Trainer[Any]:
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", MODELS)
 def test_no_step_waits_for_the_gpu(model: str, task: str) -> None:
-    """Between two looks nothing is read back: torch raises where something is."""
+    """Between two reads nothing is transferred back: torch raises if something is."""
     trainer = _trainer(model, task, "trainer.max_steps=1000", "trainer.eval_every_steps=1000")
     assert trainer.update.guard.deferred
     groups = trainer.windows.groups(trainer.progress)
@@ -55,7 +55,7 @@ def test_no_step_waits_for_the_gpu(model: str, task: str) -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_a_gpu_trains_like_a_cpu(model: str, task: str, precision: str) -> None:
-    """The same first loss in any precision, to what that precision has."""
+    """The same first loss in any precision, within its accuracy."""
     batch = next(tiny_task(tiny_config(model, task)).batches("train", 0))
     exact = _trainer(model, task, "device.precision=fp32")
     mixed = _trainer(model, task, f"device.precision={precision}")
@@ -77,7 +77,7 @@ def test_cudnn_gets_weights_in_one_piece(model: str) -> None:
         trainer.step(group)
 
 
-def test_flash_attention_takes_what_a_transformer_gives_it() -> None:
+def test_flash_attention_accepts_a_transformers_inputs() -> None:
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     trainer = _trainer("transformer", "char_lm", "device.precision=bf16")
@@ -94,7 +94,7 @@ def seqlab(folder: Path, *arguments: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("model", MODELS)
-def test_a_run_of_a_gpu_is_gone_on_with_to_the_bit(model: str, task: str, tmp_path: Path) -> None:
+def test_a_run_on_a_gpu_resumes_bit_for_bit(model: str, task: str, tmp_path: Path) -> None:
     """Eight steps at once, and four with four more; then evaluated with the GPU and without it."""
     settings = tiny_overrides(model, task, "device=cuda", "deterministic=true", "optim.horizon_steps=8")
     settings = [text for text in settings if not text.startswith("trainer.max_steps")]

@@ -1,4 +1,4 @@
-"""Corpora, vocabularies, batching, intervals: small parts that everything rests on."""
+"""Corpora, vocabularies, batching, intervals: the small parts that everything uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text is read in the encoding that it says, or refused with the likeliest ones to choose from."""
+"""A text is read in the encoding of its byte-order mark or UTF-8, or refused with the likeliest encodings."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_russian_encodings_are_recognised(tmp_path: Path) -> None:
 
 
 def test_an_encoding_is_offered_with_a_sample_of_its_text() -> None:
-    """Also of a few bytes, which the detector can read as many things."""
+    """Also for a few bytes, which fit many encodings."""
     raw = "\u00e9t\u00e9\n".encode("latin-1")
     said = " ".join(offers(raw, "as {}:".format))
     found = re.findall(r"as (\S+): \('(.*?)'\)", said)

@@ -1,4 +1,4 @@
-"""A user's own files: what is wrong with them is said, and what is right comes through whole."""
+"""A user's own files: invalid ones are refused with the reason, valid ones are read completely."""
 
 from __future__ import annotations
 

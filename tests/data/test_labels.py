@@ -1,4 +1,4 @@
-"""The two columns of labelled texts, and labels that cannot be meant."""
+"""The two columns of labelled texts, and implausible labels."""
 
 from __future__ import annotations
 

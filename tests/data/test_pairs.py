@@ -1,4 +1,4 @@
-"""Line-aligned files stay aligned, whatever their lines hold."""
+"""Line-aligned files stay aligned, whatever their lines contain."""
 
 from __future__ import annotations
 

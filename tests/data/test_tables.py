@@ -1,4 +1,4 @@
-"""Tables as people and their programs write them: read as they are meant, or refused with the line."""
+"""Tables as people and programs write them: read correctly, or refused with the line."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_row_that_does_not_fit_is_refused_with_its_line(tmp_path: Path, conten
 @pytest.mark.parametrize("closes", [3, 4, 12])
 @pytest.mark.parametrize("columns", ["text label", "label text", "id text label", "label id text", "text id label"])
 def test_a_quote_closed_in_a_later_row_swallows_none(tmp_path: Path, separator: str, closes: int, columns: str) -> None:
-    """Beside texts of several lines, which are read."""
+    """Texts of several lines are read."""
 
     def line(n: int, opening: str = "", closing: str = "") -> str:
         cells = {"id": f"{n}", "text": f"{opening}good film {n}{closing}", "label": ("neg", "pos")[n % 2]}

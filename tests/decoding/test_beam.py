@@ -1,4 +1,4 @@
-"""Beam search against greedy search, against trying everything, and against one row at a time."""
+"""Beam search against greedy search, exhaustive search, and one row at a time."""
 
 from __future__ import annotations
 

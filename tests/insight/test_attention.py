@@ -1,4 +1,4 @@
-"""The weights that are shown are those that are used."""
+"""The weights shown are those used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No view dies by the values it shows: whatever a network has come to, each is a picture or says why there is none."""
+"""No view fails on degenerate values: for any weights, each gives a picture or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def char_run(trained_runs: Path) -> Run:
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("task", TASKS)
 def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_runs: Path) -> None:
-    """Warnings are errors here: a curve of nan that matplotlib leaves out would be one."""
+    """Warnings are errors here: matplotlib would warn of a curve of nan."""
     run = filled(open_run(trained_runs / f"runs/{task}/gru/a"), FILLS[fill])
     for name, view in VIEWS.items():
         try:

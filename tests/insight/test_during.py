@@ -1,4 +1,4 @@
-"""Pictures in training: what TensorBoard gets, and that training does not notice."""
+"""Pictures in training: what TensorBoard gets, and that training is not affected."""
 
 from __future__ import annotations
 

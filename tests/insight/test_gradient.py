@@ -1,4 +1,4 @@
-"""The gradient view against closed forms, and against the same gradients taken another way."""
+"""The gradient view against closed forms, and against gradients computed in another way."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ def test_the_least_context_near_the_best() -> None:
 
 
 def test_a_transformers_loss_is_that_of_reading_all_at_once() -> None:
-    """Its evaluation goes through a cache; the view's loss is that of a plain reading of the same rows."""
+    """Its evaluation uses a cache; the view's loss equals that of a plain forward pass over the same rows."""
     config = tiny_config("transformer", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
     assert isinstance(network, TokenLM)

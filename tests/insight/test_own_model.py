@@ -1,4 +1,4 @@
-"""A model of somebody's own has every view that its task allows, with signals and attention that nothing here names."""
+"""A custom model has every view that its task allows, with signals and attention that no code here names."""
 
 from __future__ import annotations
 

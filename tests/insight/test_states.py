@@ -1,4 +1,4 @@
-"""What units and gates are shown to do, and what is said to be followed."""
+"""The values shown for units and gates, and the features that units follow."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_unit_that_follows_is_found_and_judged_on_other_text() -> None:
 
 
 def test_token_labels_show_the_text_itself() -> None:
-    """Every mark can be seen in the picture, also one that starts a formula, is unprintable, or is in no font."""
+    """Every token is visible in the picture, also one that starts a formula, is unprintable, or is in no font."""
     config = tiny_config("gru", "char_lm")
     picture = states(tiny_task(config), tiny_network(config), "a_b$c d\n\x0c\x1b日 e")
     drawn = ElementTree.fromstring(picture.svg)
@@ -113,7 +113,7 @@ def test_token_labels_show_the_text_itself() -> None:
     assert picture.png.startswith(b"\x89PNG")
 
 
-def test_every_family_and_task_has_its_picture() -> None:
+def test_every_family_on_every_task_has_a_picture() -> None:
     for model, task_name in (("lstm", "sentiment"), ("gru", "translation"), ("transformer", "char_lm")):
         config = tiny_config(model, task_name)
         picture = states(tiny_task(config), tiny_network(config), None)
@@ -122,7 +122,7 @@ def test_every_family_and_task_has_its_picture() -> None:
 
 
 class _Backwards(TokenEncoderDecoder):
-    """Somebody's own network, whose decoder is another module and the only one that is called as a module."""
+    """A custom network whose decoder has another name and is the only sequence model called as a module."""
 
     def __init__(self, network: TokenEncoderDecoder) -> None:
         nn.Module.__init__(self)
@@ -140,7 +140,7 @@ class _Backwards(TokenEncoderDecoder):
 
 
 def test_units_of_a_decoder_are_labelled_with_what_it_reads() -> None:
-    """Also where a network of somebody's own calls it by another name; where nobody says so, nothing is drawn."""
+    """Also if a custom network gives it another name; if the task does not name it, nothing is drawn."""
     config = tiny_config("gru", "translation")
     task, plain = tiny_task(config), tiny_network(config)
     assert isinstance(plain, TokenEncoderDecoder)

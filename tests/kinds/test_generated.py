@@ -1,4 +1,4 @@
-"""What every task keeps that draws its sequences: found by its settings, so that a new one is covered by itself."""
+"""Contracts of tasks with generated sequences, found by their settings: a new one is covered automatically."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tensors(batch: Batch) -> list[Tensor]:
 
 
 def rows(task: GeneratedTask[Any], split: Split, seed: int = 0) -> list[bytes]:
-    """What stands in each sequence, without its place in the split."""
+    """The content of each sequence, without its index in the split."""
     return [
         b"".join(value[row].numpy().tobytes() for value in tensors(batch) if value.dim() > 1)
         for batch in task.batches(split, seed)
@@ -41,7 +41,7 @@ def rows(task: GeneratedTask[Any], split: Split, seed: int = 0) -> list[bytes]:
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_splits_and_passes_have_sequences_of_their_own(name: str) -> None:
+def test_splits_and_passes_have_different_sequences(name: str) -> None:
     task = made(name)
     passes = [rows(task, "train", 0), rows(task, "train", 1), *(rows(task, split) for split in HELD_OUT)]
     assert [len(one) for one in passes] == [60, 60, 20, 20]
@@ -65,7 +65,7 @@ def test_sequences_do_not_depend_on_the_sizes_of_batches_and_splits(name: str) -
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_a_batch_follows_from_the_seed_and_its_place_alone(name: str) -> None:
-    """So a run that is resumed in the middle of a pass reads what it would have read."""
+    """So a run that is resumed in the middle of a pass reads the same batches."""
     task = made(name)
     whole = list(task.batches("train", 11))
     (later,) = islice(made(name, "task.data_seed=0").batches("train", 11), 4, 5)
@@ -87,7 +87,7 @@ def test_its_longest_sequence_is_that_of_its_batches(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_at_another_length_it_is_the_same_task(name: str) -> None:
+def test_the_task_is_the_same_at_another_length(name: str) -> None:
     task = made(name, "task.eval_lengths=[20,24]")
     offered = other_lengths(task)
     assert (offered.length(), offered.eval_lengths()) == (16, (20, 24))
@@ -131,7 +131,7 @@ def test_windows_are_for_models_that_carry_a_state(model: str, name: str) -> Non
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_contexts_are_what_stands_before_the_same_targets(name: str) -> None:
+def test_contexts_are_the_tokens_before_the_same_targets(name: str) -> None:
     task = made(name)
     whole = list(task.contexts("validation", task.longest(), task.longest(), 9))
     assert sum(batch.target_count for batch in whole) == sum(batch.size for batch in whole) == 9

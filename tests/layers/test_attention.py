@@ -51,8 +51,8 @@ def test_cross_attention_is_the_formula() -> None:
 
 
 @pytest.mark.parametrize("causal", [True, False])
-def test_attention_in_bf16_is_that_in_fp32_rounded(causal: bool) -> None:
-    """On a CPU it is arranged otherwise: same values, same gradients, nothing from the future or from padding."""
+def test_attention_in_bf16_equals_fp32_rounded(causal: bool) -> None:
+    """On a CPU it is computed differently: same values, same gradients, nothing from the future or from padding."""
     torch.manual_seed(0)
     attention, x_BTD = SelfAttention(D, N, 0.0, causal=causal), torch.randn(B, T, D)
     valid_BT = torch.tensor([[True] * T, [True, True, False, False, False]])
@@ -131,7 +131,7 @@ def test_a_tied_head_shares_its_weight() -> None:
 
 
 def test_two_directions_mirror_each_other() -> None:
-    """Read backwards by swapped halves, a sequence gives the same vectors in reverse."""
+    """With swapped halves, a reversed sequence gives the same vectors in reverse."""
     torch.manual_seed(0)
     encoder = tiny_config("gru", "char_lm").model.build(Role.ENCODER)
     assert isinstance(encoder, Bidirectional)

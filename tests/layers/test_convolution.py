@@ -50,7 +50,7 @@ def test_it_is_the_sum_over_the_past(kernel: int, dilation: int, depthwise: bool
 
 @SHAPES
 @torch.no_grad()
-def test_pieces_and_single_steps_are_the_whole(kernel: int, dilation: int, depthwise: bool) -> None:
+def test_pieces_and_single_steps_equal_the_whole_sequence(kernel: int, dilation: int, depthwise: bool) -> None:
     conv, x_BTD, _ = _made(kernel, dilation, depthwise)
     whole_BTD, last = conv(x_BTD, conv.initial_state(B))
 
@@ -72,7 +72,7 @@ def test_pieces_and_single_steps_are_the_whole(kernel: int, dilation: int, depth
 
 @SHAPES
 @torch.no_grad()
-def test_zeros_stand_before_the_first_position(kernel: int, dilation: int, depthwise: bool) -> None:
+def test_zeros_precede_the_first_position(kernel: int, dilation: int, depthwise: bool) -> None:
     conv, x_BTD, state = _made(kernel, dilation, depthwise)
     expected_BTD = _written_out(conv, x_BTD, torch.zeros_like(state))
     torch.testing.assert_close(conv(x_BTD, conv.initial_state(B))[0], expected_BTD, rtol=1e-5, atol=1e-5)

@@ -81,7 +81,7 @@ def test_each_part_adds_to_what_it_reads_normalised(feed_forward: int | None) ->
 
 @pytest.mark.parametrize("feed_forward", [None, 7])
 @torch.no_grad()
-def test_single_steps_are_those_of_the_mixers(feed_forward: int | None) -> None:
+def test_single_steps_use_those_of_the_mixers(feed_forward: int | None) -> None:
     model, table_VD, token_TB = _made(feed_forward), torch.randn(9, D), torch.randint(9, (T, B))
     expected_BTD, _ = model(table_VD[token_TB.T], model.initial_state(B))
     step, state = model.start(table_VD), model.initial_state(B)
@@ -99,7 +99,7 @@ def test_signals_are_those_of_the_last_mixer() -> None:
     torch.testing.assert_close(model.signals(x_BTD, model.initial_state(B))["hidden"], expected_BTD)
 
 
-def test_what_is_added_is_dropped_and_what_it_is_added_to_is_not() -> None:
+def test_dropout_is_on_the_branches_and_not_on_the_residual_path() -> None:
     config = _config(None, dropout=0.5)
     torch.manual_seed(0)
     block, x_BTD = ResidualBlock(config, _Sum()).train(), torch.randn(40, T, D)

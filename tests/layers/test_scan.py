@@ -44,13 +44,13 @@ def test_the_fast_forms_are_the_equation(fast: Scan, rows: int, steps: int, widt
 
 @FORMS
 @pytest.mark.parametrize("features", [(3,), (2, 2)])
-def test_gradients_are_those_of_differences(fast: Scan, features: tuple[int, ...]) -> None:
+def test_gradients_equal_finite_differences(fast: Scan, features: tuple[int, ...]) -> None:
     assert torch.autograd.gradcheck(fast, _given(2, 6, *features, dtype=torch.float64))
 
 
 @FORMS
 @pytest.mark.parametrize("pieces", [[1] * 9, [4, 5], [2, 1, 6]])
-def test_pieces_with_the_state_carried_are_the_whole(fast: Scan, pieces: list[int]) -> None:
+def test_pieces_with_a_carried_state_equal_the_whole_sequence(fast: Scan, pieces: list[int]) -> None:
     a, b, h = _given(3, 9, 4)
     whole, parts = scan_stepwise(a, b, h), []
     for a_piece, b_piece in zip(a.split(pieces, 1), b.split(pieces, 1), strict=True):
@@ -62,7 +62,7 @@ def test_pieces_with_the_state_carried_are_the_whole(fast: Scan, pieces: list[in
 @FORMS
 @pytest.mark.parametrize("decay", [0.0, 1e-30, 1e-45, 1.0])
 def test_products_of_decays_that_underflow_spoil_nothing(fast: Scan, decay: float) -> None:
-    """Far beyond what a logarithm in fp32 or a quotient of such products can hold; summed in fp64 to compare."""
+    """Far beyond the range of logarithms or quotients of such products in fp32; compared with sums in fp64."""
     a, b, h = _given(2, 4096, 3)
     a = torch.full_like(a, decay).requires_grad_()
     expected = scan_stepwise(a.double(), b.double(), h.double()).float()
@@ -86,7 +86,7 @@ def test_neither_layout_nor_broadcasting_matters(fast: Scan) -> None:
     torch.testing.assert_close(mine, theirs, rtol=1e-5, atol=1e-5)
 
 
-def test_what_is_given_stays_as_it_is() -> None:
+def test_inputs_are_not_modified() -> None:
     inputs = _given(2, 7, 3)
     before, probe = [part.detach().clone() for part in inputs], torch.randn(2, 7, 3)
     kept = probe.clone()

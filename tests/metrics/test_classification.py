@@ -1,4 +1,4 @@
-"""Figures of a classifier, whole and by length, against counting by hand."""
+"""Metrics of a classifier, in total and by length, against counts by hand."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_accuracy_and_f1_are_those_of_the_definition() -> None:
     assert sums.aggregate(sums.sums_NK.sum(0)) == pytest.approx(found["f1"].value)
 
 
-def test_texts_are_told_apart_by_their_lengths() -> None:
+def test_texts_are_grouped_by_length() -> None:
     lengths = [1, 1, 2, 2, 3, 3, 8, 8, 9, 9, 20, 30]
     right = [True] * 6 + [False] * 5 + [True]
     meter = _meter([0] * 12, [0 if ok else 1 for ok in right], lengths)
@@ -60,7 +60,7 @@ def test_texts_are_told_apart_by_their_lengths() -> None:
     assert confusion.counts_CC[0].tolist() == [7, 5, 0]
 
 
-def test_without_a_length_nothing_is_told_by_length() -> None:
+def test_without_lengths_there_are_no_groups() -> None:
     meter = _meter([0, 1], [0, 0], [1, 2])
     meter.length_of = None
     assert not any(isinstance(result, ByLength) for result in meter.results())

@@ -1,4 +1,4 @@
-"""Real values in, real values out: a whole task of forecasting over what tasks share, and its figures by hand."""
+"""Forecasting: a whole task made of shared parts, and its metrics computed by hand."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _read(batch: SeriesBatch, prediction_BTK: Tensor, meter: ForecastMeter) -> N
     )
 
 
-def test_figures_are_those_of_the_errors_that_count() -> None:
+def test_metrics_count_scored_errors_only() -> None:
     """In original units, unscored positions left out, series of several batches added up."""
     target_BTK, prediction_BTK = torch.randn(3, 5, 2), torch.randn(3, 5, 2)
     scored_BT = torch.rand(3, 5) < 0.7
@@ -109,6 +109,6 @@ def test_figures_are_those_of_the_errors_that_count() -> None:
     assert np.allclose(meter.item_sums().sums_NK, cut.item_sums().sums_NK)
 
 
-def test_a_constant_series_has_no_scale() -> None:
+def test_a_constant_series_is_refused() -> None:
     with pytest.raises(DataError, match="is the series constant"):
         ForecastMeter(naive_mae=0.0)

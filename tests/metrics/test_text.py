@@ -49,7 +49,7 @@ def test_the_language_decides_where_it_is_known() -> None:
     assert choose_bleu_tokenizer("auto", ["in 3 days"], "fr") == "13a"
 
 
-def test_a_tokenizer_that_is_not_installed_is_refused_in_our_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tokenizer_that_is_not_installed_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "find_spec", lambda _: None)
     assert choose_bleu_tokenizer("auto", ["東京都の天気は晴れです"]) == "char"
     with pytest.raises(ConfigError, match=r"task\.bleu_tokenizer=ja-mecab is not installed") as refused:
@@ -74,7 +74,7 @@ _texts = st.lists(st.text("ab 中文☃.", max_size=12), min_size=1, max_size=6)
 
 
 @given(_texts, st.data())
-def test_sums_come_to_what_sacrebleu_says(references: list[str], data: st.DataObject) -> None:
+def test_sums_give_sacrebleus_score(references: list[str], data: st.DataObject) -> None:
     hypotheses = [data.draw(st.sampled_from([reference, reference[1:], "ab 中"])) for reference in references]
     for tokenizer in ("13a", "zh", "char"):
         scores = TextScores(tokenizer)

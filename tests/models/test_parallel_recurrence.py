@@ -59,7 +59,7 @@ def test_each_family_is_held_to_an_equation() -> None:
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_all_positions_at_once_are_the_equation_step_by_step(model: str) -> None:
+def test_all_positions_at_once_equal_the_equation_step_by_step(model: str) -> None:
     """From a state that something was read into; forward and gradient."""
     mixer = _mixer(model, "model.conv=null", "model.expansion=2")
     x_BTD, h_BH = torch.randn(B, T, D, requires_grad=True), torch.randn(B, 2 * D, requires_grad=True)
@@ -79,7 +79,7 @@ def test_all_positions_at_once_are_the_equation_step_by_step(model: str) -> None
 @pytest.mark.parametrize("model", FAMILIES)
 @pytest.mark.parametrize("conv", ["null", "4"])
 @torch.no_grad()
-def test_a_state_is_carried_over_pieces(model: str, conv: str) -> None:
+def test_a_state_is_carried_between_pieces(model: str, conv: str) -> None:
     mixer, x_BTD = _mixer(model, f"model.conv={conv}"), torch.randn(B, T, D)
     _, before = mixer(torch.randn(B, 3, D), mixer.initial_state(B))
     whole_BTD, _ = mixer(x_BTD, before)
@@ -127,7 +127,7 @@ def test_gates_that_are_shut_divide_nothing_by_zero(model: str) -> None:
 @pytest.mark.parametrize("model", FAMILIES)
 @pytest.mark.parametrize("overrides", [("model.conv=null",), ("model.feed_forward=null",), ("model.expansion=3",)])
 @torch.no_grad()
-def test_each_form_steps_as_it_reads(model: str, overrides: tuple[str, ...]) -> None:
+def test_steps_equal_the_forward_pass_of_each_form(model: str, overrides: tuple[str, ...]) -> None:
     torch.manual_seed(0)
     decoder = tiny_config(model, "char_lm", *overrides).model.build(Role.DECODER).eval()
     x_BTD, state = torch.randn(B, T, D), decoder.initial_state(B)

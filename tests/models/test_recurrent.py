@@ -55,7 +55,7 @@ def _unroll(stack: RecurrentStack, x_BTD: Tensor, before: tuple[Tensor, ...]) ->
 
 
 @pytest.mark.parametrize("model", RECURRENT)
-def test_the_fused_kernel_is_the_equation(model: str) -> None:
+def test_the_fused_kernel_equals_the_equation(model: str) -> None:
     stack = _stack(model)
     x_BTD = torch.randn(B, T, D, requires_grad=True)
     parts = _kernel(stack).remembers

@@ -41,7 +41,7 @@ def _step_through(step: Step, x_BTD: Tensor, state: State, memory: Memory | None
 @pytest.mark.parametrize("rows", [1, 5])
 @pytest.mark.parametrize(("name", "overrides"), FORMS)
 @torch.no_grad()
-def test_single_steps_are_the_whole(name: str, overrides: tuple[str, ...], rows: int) -> None:
+def test_single_steps_equal_the_whole_sequence(name: str, overrides: tuple[str, ...], rows: int) -> None:
     model, x_BTD = _model(name, Role.DECODER, *overrides), torch.randn(rows, T, D)
     expected_BTD, _ = model(x_BTD, model.initial_state(rows))
     _, expected_state = model(x_BTD, model.initial_state(rows, capacity=T))
@@ -55,7 +55,7 @@ def test_single_steps_are_the_whole(name: str, overrides: tuple[str, ...], rows:
 @pytest.mark.parametrize("rows", [1, 5])
 @pytest.mark.parametrize(("name", "overrides"), FORMS)
 @torch.no_grad()
-def test_single_steps_beside_a_source_are_the_whole(name: str, overrides: tuple[str, ...], rows: int) -> None:
+def test_single_steps_with_a_source_equal_the_whole_sequence(name: str, overrides: tuple[str, ...], rows: int) -> None:
     model, memory = _model(name, Role.CROSS_DECODER, *overrides), _memory(rows)
     x_BTD = torch.randn(rows, T, D)
     expected_BTD, _ = model(x_BTD, model.initial_state(rows), memory=memory)
@@ -65,7 +65,7 @@ def test_single_steps_beside_a_source_are_the_whole(name: str, overrides: tuple[
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_a_source_must_be_there(name: str) -> None:
+def test_a_missing_source_is_refused(name: str) -> None:
     model = _model(name, Role.CROSS_DECODER)
     with pytest.raises(ValueError, match="needs the memory of its source"):
         _step_through(model.start(), torch.randn(1, 1, D), model.initial_state(1, capacity=2))
@@ -73,7 +73,7 @@ def test_a_source_must_be_there(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_a_step_goes_on_with_rows_that_forward_left_and_forward_with_its_own(name: str) -> None:
+def test_step_and_forward_continue_from_each_others_states(name: str) -> None:
     model, x_BTD, rows_R = _model(name, Role.DECODER), torch.randn(3, T, D), torch.tensor([2, 0, 2])
     expected_BTD, _ = model(x_BTD[rows_R], model.initial_state(3))
     _, state = model(x_BTD[:, :4], model.initial_state(3, capacity=T))
@@ -106,7 +106,7 @@ def test_a_step_by_itself_is_one_position(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 @torch.no_grad()
-def test_single_steps_in_bf16_are_the_whole_rounded(name: str) -> None:
+def test_single_steps_in_bf16_equal_the_whole_sequence_rounded(name: str) -> None:
     """Evaluation decodes under autocast."""
     model, x_BTD = _model(name, Role.DECODER), torch.randn(3, T, D)
     expected_BTD, _ = model(x_BTD, model.initial_state(3))

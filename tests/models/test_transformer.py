@@ -1,4 +1,4 @@
-"""The Transformer's own promises: positions, context, a cache that never ends."""
+"""The Transformer: positions, context, and a cache for generation of any length."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _decoder(*overrides: str) -> SequenceModel:
 
 
 @pytest.mark.parametrize("positions", POSITIONS)
-def test_only_with_positions_does_order_matter(positions: str) -> None:
+def test_order_matters_only_with_positions(positions: str) -> None:
     torch.manual_seed(0)
     encoder = tiny_config("transformer", "char_lm", f"model.positions={positions}").model.build(Role.ENCODER).eval()
     x_BTD = torch.randn(B, 6, D)
@@ -68,7 +68,7 @@ def test_pieces_longer_than_the_cache_equal_single_steps() -> None:
 
 
 @torch.no_grad()
-def test_a_context_of_one_position_still_writes() -> None:
+def test_a_context_of_one_position_can_generate() -> None:
     decoder = _decoder("model.context=1")
     y_BTD, _ = decoder(torch.randn(B, 3, D), decoder.initial_state(B, capacity=1))
     assert bool(y_BTD.isfinite().all())
@@ -100,7 +100,7 @@ def test_learned_positions_start_and_move_as_token_vectors_do() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_whole_features_are_dropped_where_a_state_would_average_noise_away(model: str) -> None:
+def test_recurrent_families_drop_whole_features(model: str) -> None:
     """What carries a state may drop the same features at each step, and our recurrent families do; by default each
     element is dropped by itself."""
     config = tiny_config(model, "char_lm", "model.dropout=0.5").model

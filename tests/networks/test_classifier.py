@@ -16,7 +16,7 @@ from tests.conftest import tiny_config
 def test_labels_of_whole_texts_can_be_learned_in_windows_only_with_a_state(
     model: str, bidirectional: bool, reason: str | None
 ) -> None:
-    """Asked by the default of every task, so that one of the user's own is refused too."""
+    """Checked by the default of every task, so that custom tasks refuse it too."""
     network = Classifier(9, 2, tiny_config(model, "sentiment").model, pooling="last", bidirectional=bidirectional)
     if reason is None:
         network.check_windows(4)

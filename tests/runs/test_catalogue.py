@@ -19,7 +19,7 @@ from tests.conftest import CORPUS_TASKS, has_setting, tiny_config, tiny_task
 def _run(
     root: Path, name: str, *, task: str = "char_lm", model: str = "rnn", value: float | None = 2.0, **more: Any
 ) -> Path:
-    """The files of a run that never was: only what the command reads. What is best on validation is worst on test."""
+    """The files of a fake run, as far as the command reads them. The best on validation is the worst on test."""
     folder = root / "runs" / task / model / name
     folder.mkdir(parents=True)
     seed = more.pop("seed", 0)
@@ -159,10 +159,10 @@ def test_of_equal_runs_the_loss_and_then_the_newer_decide(root: Path, capsys: Ca
     assert named_run("best:sentiment").name == "newer"
 
 
-def test_other_corpora_splits_and_metrics_are_never_in_one_order(
+def test_runs_with_other_corpora_splits_or_metrics_are_not_ranked_together(
     root: Path, capsys: Capture, monkeypatch: Patch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A BLEU of 67.3 says nothing beside an exact match of 1.0, nor bits of one text beside those of another."""
+    """A BLEU of 67.3 cannot be compared with an exact match of 1.0, nor bits of one text with those of another."""
     match, bleu = ("exact_match", True), ("bleu", True)
     easy = {"corpus": "easy.txt", "train_share": 0.8}
     hard = {"corpus": "hard.txt", "train_share": 0.8}
@@ -206,7 +206,7 @@ def test_other_corpora_splits_and_metrics_are_never_in_one_order(
     assert "not comparable: the data, the splits or the metric differ" in out
 
 
-def test_null_is_the_word_for_no_start_unless_a_run_is_called_none(root: Path) -> None:
+def test_none_as_init_from_is_refused_unless_a_run_has_that_name(root: Path) -> None:
     with pytest.raises(CheckpointError, match="init_from=none: ") as error:
         pinned_start("none", root / "runs")
     assert error.value.hint == "null turns it off: init_from=null"
@@ -215,7 +215,7 @@ def test_null_is_the_word_for_no_start_unless_a_run_is_called_none(root: Path) -
 
 
 def test_a_corpus_and_its_copy_are_one_group_under_both_names(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
-    """And no other group loses its name by that."""
+    """And no other group loses its name."""
     for name, corpus, data, more in (
         ("a", "d/1984.csv", "a", {}),
         ("b", "d/reviews (1).csv", "a", {}),
@@ -246,7 +246,7 @@ def test_a_corpus_and_its_copy_are_one_group_under_both_names(root: Path, capsys
     assert found["a"] == "char_lm, corpus d/1984.csv or d/reviews (1).csv, train_share 0.8, validation_corpus null"
 
 
-def test_runs_of_before_are_ranked_where_their_splits_must_be_the_same(
+def test_old_runs_are_ranked_together_if_their_task_settings_are_equal(
     root: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     """They do not say what they were judged on, but the settings of their task do."""
@@ -260,7 +260,7 @@ def test_runs_of_before_are_ranked_where_their_splits_must_be_the_same(
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)
-def test_what_a_task_is_judged_on_is_its_held_out_text(task: str) -> None:
+def test_the_heldout_digest_is_that_of_the_held_out_text(task: str) -> None:
     """Batch sizes do not change it; another cut of the corpus does, and a task that says nothing has its batches."""
     plain = tiny_config("rnn", task)
     other = tiny_config("rnn", task, "task.batch_size=3")
@@ -273,7 +273,7 @@ def test_what_a_task_is_judged_on_is_its_held_out_text(task: str) -> None:
     assert by_batches(tiny_task(plain)) == by_batches(plain.task.build()) != by_batches(tiny_task(recut))
 
 
-def test_a_config_among_the_code_of_a_run_is_no_run(root: Path) -> None:
+def test_a_config_in_the_code_folder_of_a_run_is_no_run(root: Path) -> None:
     before = find_runs(root / "runs")
     code = _run(root, "with_code") / "code" / "configs" / "model"
     code.mkdir(parents=True)

@@ -102,7 +102,7 @@ def test_a_run_keeps_what_its_config_names_and_all_that_imports(made: tuple[Path
     assert stored == {place: hashlib.sha256(text.encode()).hexdigest() for place, text in CODE.items()}
 
 
-def test_what_ships_with_seqlab_is_no_code_of_the_users(tmp_path: Path) -> None:
+def test_shipped_code_is_not_user_code(tmp_path: Path) -> None:
     config = load_run_config(tiny_overrides("lstm", "char_lm"))
     assert keep_code(config.tree, None, tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
@@ -140,7 +140,7 @@ def test_every_command_notices_changed_code(
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command != "compare"])
-def test_with_the_copy_that_the_run_keeps_every_command_works(
+def test_every_command_works_with_the_runs_own_copy_of_the_code(
     command: str, here: tuple[Path, Path], capsys: Capture, monkeypatch: Patch
 ) -> None:
     configs, run = here
@@ -168,7 +168,7 @@ def test_load_notices_changed_code_and_takes_the_copy(here: tuple[Path, Path]) -
     assert nats(run / "code") == before
 
 
-def test_code_that_is_gone_new_or_not_named(here: tuple[Path, Path]) -> None:
+def test_missing_new_and_unnamed_code_is_reported(here: tuple[Path, Path]) -> None:
     configs, run = here
     with pytest.raises(ConfigError, match="outside seqlab") as error:
         check_code(run, None)
@@ -183,7 +183,7 @@ def test_code_that_is_gone_new_or_not_named(here: tuple[Path, Path]) -> None:
         assert what in refused.value.what
 
 
-def test_without_its_environment_the_copies_are_what_a_run_was_made_with(here: tuple[Path, Path]) -> None:
+def test_without_environment_json_the_copies_define_the_runs_code(here: tuple[Path, Path]) -> None:
     configs, run = here
     (run / "environment.json").unlink()
     check_code(run, configs)
@@ -192,7 +192,7 @@ def test_without_its_environment_the_copies_are_what_a_run_was_made_with(here: t
         check_code(run, configs)
 
 
-def test_a_resumed_run_tells_of_its_code_still(here: tuple[Path, Path], capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_resumed_run_still_records_its_code(here: tuple[Path, Path], capsys: Capture, monkeypatch: Patch) -> None:
     configs, run = here
     stored = json.loads((run / "environment.json").read_text())["code"]
     for damage in (False, True):
@@ -204,7 +204,9 @@ def test_a_resumed_run_tells_of_its_code_still(here: tuple[Path, Path], capsys: 
         assert json.loads((run / "environment.json").read_text())["code"] == stored
 
 
-def test_seeds_of_two_codes_are_no_row(here: tuple[Path, Path], capsys: Capture, monkeypatch: Patch) -> None:
+def test_seeds_with_different_code_are_not_one_row(
+    here: tuple[Path, Path], capsys: Capture, monkeypatch: Patch
+) -> None:
     """Seeds that are added after the code has changed make another comparison, or are refused under its name."""
     configs, _ = here
     monkeypatch.chdir(configs.parent)
@@ -243,7 +245,7 @@ def test_code_behind_a_link_is_code_of_the_run(here: tuple[Path, Path], tmp_path
         check_code(run, configs)
 
 
-def test_what_is_imported_by_a_made_up_name_is_code_of_the_run(tmp_path: Path) -> None:
+def test_modules_imported_by_a_computed_name_are_code_of_the_run(tmp_path: Path) -> None:
     """In processes of their own, as nothing of it may have been imported before; in the folder that holds the code."""
     write_code(tmp_path)
     scaling = 'from importlib import import_module\n\nscaled = import_module("my_" + "helper").scaled\n'

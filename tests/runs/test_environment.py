@@ -1,4 +1,4 @@
-"""What a run remembers of where it was made."""
+"""The environment that a run records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _git(where: Path, *words: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def test_the_commit_of_a_checkout_is_told_and_whether_it_was_changed(tmp_path: Path) -> None:
+def test_the_commit_of_a_checkout_is_recorded_with_a_mark_for_changes(tmp_path: Path) -> None:
     assert git_commit(tmp_path) is None
     _git(tmp_path, "init")
     (tmp_path / "file").write_text("one")

@@ -1,4 +1,4 @@
-"""`seqlab evaluate`: the figures of the result again, and what they are made of."""
+"""`seqlab evaluate`: the figures of the result, and the items behind them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _items(said: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("task", TASKS)
-def test_the_result_is_found_again(task: str, capsys: Capture, monkeypatch: Patch) -> None:
+def test_evaluate_reproduces_the_result(task: str, capsys: Capture, monkeypatch: Patch) -> None:
     code, out, err = in_process(capsys, monkeypatch, "evaluate", f"best:{task}", "--json")
     assert (code, err) == (0, "")
     said = json.loads(out)
@@ -80,7 +80,7 @@ def test_items_of_a_classifier_make_its_confusion(capsys: Capture, monkeypatch: 
 
 
 @pytest.mark.usefixtures("here")
-def test_items_of_a_translator_stand_beside_their_text(capsys: Capture, monkeypatch: Patch) -> None:
+def test_items_of_a_translator_contain_their_text(capsys: Capture, monkeypatch: Patch) -> None:
     said = json.loads(in_process(capsys, monkeypatch, "evaluate", "best:translation", "--json")[1])
     items = _items(said)
     assert sum(item["right"] for item in items) / len(items) == said["values"]["exact_match"]
@@ -101,7 +101,7 @@ def test_labels_of_a_corpus_are_no_markup(capsys: Capture) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_what_cannot_be_evaluated_is_told_in_three_lines(capsys: Capture, monkeypatch: Patch) -> None:
+def test_evaluation_errors_have_at_most_three_lines(capsys: Capture, monkeypatch: Patch) -> None:
     for words, code in (
         (("evaluate", "nowhere"), 4),
         (("evaluate", "best:char_lm", "--split", "train"), 2),
@@ -114,7 +114,7 @@ def test_what_cannot_be_evaluated_is_told_in_three_lines(capsys: Capture, monkey
         assert err.startswith("error:")
 
 
-def test_a_run_that_cannot_be_written_into_says_so_first(
+def test_an_unwritable_run_is_reported_before_evaluating(
     trained_runs: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     copy = shutil.copytree(trained_runs / "runs/sentiment/gru/a", tmp_path / "run")

@@ -47,7 +47,7 @@ def _evaluated(capsys: Capture, monkeypatch: Patch, *words: str) -> dict[str, An
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)
-def test_the_test_file_by_itself_has_the_figures_of_the_test_split(
+def test_the_test_file_alone_gives_the_figures_of_the_test_split(
     task: str, trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     run = trained(task)
@@ -70,7 +70,7 @@ def test_the_test_file_by_itself_has_the_figures_of_the_test_split(
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)
-def test_other_files_have_other_items_and_leave_the_run_as_it_was(
+def test_other_files_have_items_of_their_own_and_do_not_change_the_run(
     task: str, trained: Callable[[str], Path], table: Callable[..., Path], capsys: Capture, monkeypatch: Patch
 ) -> None:
     run = trained(task)
@@ -92,7 +92,7 @@ def test_other_files_have_other_items_and_leave_the_run_as_it_was(
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)
-def test_what_does_not_fit_is_told_in_three_lines(
+def test_corpus_errors_have_at_most_three_lines(
     task: str, trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     run = trained(task)
@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_told_in_three_lines(
     assert not list(run.glob("evaluation/corpus-*"))
 
 
-def test_labels_that_training_lacks_are_counted(
+def test_unknown_labels_are_counted(
     trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     run = trained("sentiment")
@@ -128,7 +128,7 @@ def test_labels_that_training_lacks_are_counted(
 def test_another_file_may_have_other_columns(
     trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
-    """What is advised reads the file, and its figures are those of the same rows in the run's form."""
+    """The suggested settings read the file, and the figures equal those of the same rows in the run's own format."""
     run = str(trained("sentiment"))
     rows = [line.split("\t") for line in (tmp_path / "own.tsv").read_text(encoding="utf-8").splitlines()[1:]]
     (tmp_path / "new.csv").write_text("Text;sentiment\n" + "".join(f"{t};{la}\n" for t, la in rows), encoding="utf-8")
@@ -170,7 +170,7 @@ def test_other_settings_are_refused_with_those_that_may_be_given(
         assert f"did you mean task.{name}=1?" in err
 
 
-def test_pairs_that_lack_a_side_are_no_items(
+def test_incomplete_pairs_are_no_items(
     trained: Callable[[str], Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     run = trained("translation")
@@ -186,7 +186,7 @@ def test_pairs_that_lack_a_side_are_no_items(
     assert "no pair has both a source and a translation" in err
 
 
-def test_a_task_of_ones_own_may_have_no_such_thing() -> None:
+def test_a_task_without_other_corpora_is_a_config_error() -> None:
     config = tiny_config("gru", CORPUS_TASKS[0])
 
     class Plain(Task[Any]):

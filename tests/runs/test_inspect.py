@@ -32,7 +32,7 @@ from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tin
 
 
 def views_of(run: InspectedRun) -> set[str]:
-    """The views that a run has, by what its task, network and meter offer."""
+    """The views that apply to a run, by the interfaces of its task, network and meter."""
     task, network = run.task, run.network
     kinds = {type(result) for result in run.validated.results()}
     texts = offers(task, ExampleReader) and offers(task, ExampleSource)
@@ -56,7 +56,7 @@ def here(trained_runs: Path, monkeypatch: Patch) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> None:
+def test_pictures_page_and_tensorboard_files_are_written(capsys: Capture, monkeypatch: Patch) -> None:
     evil = '<script>document.title="taken"</script> $x$ "quoted"'
     words = ("inspect", "best:char_lm", "states", "embedding", "--text", evil, "--json")
     code, out, err = in_process(capsys, monkeypatch, *words)
@@ -94,7 +94,7 @@ def test_pictures_a_page_and_a_board(capsys: Capture, monkeypatch: Patch) -> Non
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("task", TASKS)
-def test_every_task_shows_what_it_has(task: str, capsys: Capture, monkeypatch: Patch) -> None:
+def test_every_task_shows_the_views_that_apply(task: str, capsys: Capture, monkeypatch: Patch) -> None:
     code, out, err = in_process(capsys, monkeypatch, "inspect", f"best:{task}", "--json")
     assert code == 0, err
     said = json.loads(out)
@@ -104,7 +104,7 @@ def test_every_task_shows_what_it_has(task: str, capsys: Capture, monkeypatch: P
 
 
 @pytest.mark.usefixtures("here")
-def test_each_view_is_one_of_some_shipped_task() -> None:
+def test_each_view_applies_to_some_shipped_task() -> None:
     runs = [inspected("it", open_run(named_run(f"best:{task}"), None)) for task in TASKS]
     assert set[str]().union(*map(views_of, runs)) == set(COMMAND_LINE_VIEWS)
 
@@ -137,8 +137,8 @@ def test_a_browser_shows_the_page(dark: bool, tmp_path: Path, capsys: Capture, m
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("here")
-def test_several_runs_are_laid_over_each_other(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
-    """What only one of them has is drawn of that one."""
+def test_several_runs_share_their_pictures(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    """Views that apply to one of them only are drawn for that one."""
     words = tiny_overrides("transformer", "char_lm", "device=cpu", f"runs_dir={tmp_path}")
     other = train(load_run_config(words), name="b").folder
     code, out, err = in_process(capsys, monkeypatch, "inspect", "runs/char_lm/gru/a", str(other), "--json")
@@ -170,7 +170,7 @@ def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_a_folder_with_other_things_is_left_alone(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     before = sorted(Path("runs/sentiment/gru/a").iterdir())
     (tmp_path / "events.out.tfevents.1.x").touch()
     (tmp_path / "projector-notes.tsv").touch()
@@ -214,7 +214,7 @@ def test_the_command_line_knows_the_views() -> None:
         (("inspect", "best:char_lm", "embedding", "--out", "/proc/nowhere"), 6, "cannot write into"),
     ],
 )
-def test_what_cannot_be_shown_is_told(
+def test_views_that_do_not_apply_are_reported(
     words: tuple[str, ...], code: int, said: str, capsys: Capture, monkeypatch: Patch
 ) -> None:
     found, out, err = in_process(capsys, monkeypatch, *words)
@@ -224,14 +224,14 @@ def test_what_cannot_be_shown_is_told(
     assert 1 <= len(complaint.splitlines()) <= 3
 
 
-def test_a_png_says_how_large_it_is() -> None:
+def test_the_size_of_a_png_is_read_from_the_file() -> None:
     """What TensorBoard is told of an image is read from the file itself."""
     png = Picture("x", "x", "x", lambda _: None, 2, 1).render(dpi=50)
     assert struct.unpack(">II", png[16:24]) == (100, 50)
 
 
 @pytest.mark.usefixtures("here")
-def test_a_text_is_read_to_its_end_and_cut_with_a_word(capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_long_text_is_cut_and_the_page_says_so(capsys: Capture, monkeypatch: Patch) -> None:
     for text, drawn in (("x", "x"), ("ab" * 60, "ab" * 48)):
         code, out, err = in_process(capsys, monkeypatch, "inspect", "best:char_lm", "states", "--text", text, "--json")
         assert code == 0, err
@@ -242,7 +242,7 @@ def test_a_text_is_read_to_its_end_and_cut_with_a_word(capsys: Capture, monkeypa
 
 
 @pytest.mark.usefixtures("here")
-def test_what_failed_leaves_no_folder(capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_failed_inspection_leaves_no_folder(capsys: Capture, monkeypatch: Patch) -> None:
     before = set(Path("runs/inspect").glob("*"))
     assert in_process(capsys, monkeypatch, "inspect", "best:char_lm", "best:sentiment", "memory")[0] == 2
     assert set(Path("runs/inspect").glob("*")) == before

@@ -1,4 +1,4 @@
-"""Tags and notes of runs: given, found by, shown, taken away."""
+"""Tags and notes of runs: adding, finding, showing, removing."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_tagged_run_is_found_again(root: Path, capsys: Capture, monkeypatch: P
     assert not (a / "labels.json").exists()
 
 
-def test_a_note_is_written_shown_and_taken_away(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_note_is_written_shown_and_deleted(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
     _run(root, "a")
     in_process(capsys, monkeypatch, "runs", "tag", "a", "odd")
     code, _, err = in_process(capsys, monkeypatch, "runs", "note", "a")
@@ -85,7 +85,7 @@ def test_a_note_is_written_shown_and_taken_away(root: Path, capsys: Capture, mon
         (["--runs-dir", "x", "show", "a"], "--runs-dir before show", 2),
     ],
 )
-def test_what_is_no_tag_or_note_changes_nothing(
+def test_an_invalid_tag_or_note_changes_nothing(
     root: Path, capsys: Capture, monkeypatch: Patch, words: list[str], part: str, code: int
 ) -> None:
     folder = _run(root, "a")

@@ -1,4 +1,4 @@
-"""What a run may be called: under that name it must be found again."""
+"""Names of runs: a run must be found again under its name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_name_that_is_refused_gets_the_nearest_that_is_accepted(name: str, pla
 
 
 @pytest.mark.parametrize("name", ["a", "lstm=2", "v1.0", "0-first", "x+y", "latest", "gradients", "last-run"])
-def test_plain_names_are_taken_as_they_are(name: str, tmp_path: Path) -> None:
+def test_valid_names_are_accepted(name: str, tmp_path: Path) -> None:
     assert make_run_folder(tmp_path, "stem", name) == tmp_path / name
 
 

@@ -1,4 +1,4 @@
-"""`seqlab runs rm`: what goes, what is said first, and what never goes."""
+"""`seqlab runs rm`: what is removed, what is shown first, and what is never removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def root(tmp_path: Path, monkeypatch: Patch) -> Path:
 
 @contextmanager
 def _terminal(answer: str) -> Iterator[int]:
-    """The end of a terminal at which this was typed."""
+    """A terminal in which this was typed."""
     keyboard, terminal = os.openpty()
     try:
         os.write(keyboard, answer.encode())
@@ -47,7 +47,7 @@ def _removed(capsys: Capture, monkeypatch: Patch, *words: str) -> tuple[int, str
 
 
 @pytest.mark.parametrize(("answer", "there"), [("y\n", False), ("n\n", True), ("\n", True)])
-def test_it_shows_what_would_go_and_asks(root: Path, answer: str, there: bool) -> None:
+def test_it_shows_what_would_be_removed_and_asks(root: Path, answer: str, there: bool) -> None:
     folder, other = _run(root, "a"), _run(root, "b")
     done = _asked(answer, "rnn/a")
     assert done.returncode == 0, done.stderr
@@ -59,7 +59,7 @@ def test_it_shows_what_would_go_and_asks(root: Path, answer: str, there: bool) -
     assert other.exists()
 
 
-def test_last_is_asked_about_by_its_folder_and_never_removed_unasked(
+def test_last_is_shown_as_a_folder_and_never_removed_without_asking(
     root: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     a, b = _run(root, "a"), _run(root, "b", value=1.0)
@@ -73,7 +73,7 @@ def test_last_is_asked_about_by_its_folder_and_never_removed_unasked(
     assert (a.exists(), b.exists()) == (False, True)
 
 
-def test_without_a_terminal_it_wants_yes(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_without_a_terminal_it_requires_yes(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
     folders = [_run(root, name, value=value) for name, value in (("a", 2.0), ("stopped", None))]
     code, out, err = in_process(capsys, monkeypatch, "runs", "rm", "a", "stopped")
     assert (code, out) == (2, "")
@@ -89,7 +89,7 @@ def test_without_a_terminal_it_wants_yes(root: Path, capsys: Capture, monkeypatc
     assert list((root / "runs" / "char_lm" / "rnn").iterdir()) == []
 
 
-def test_a_run_at_work_stays_and_so_do_those_named_with_it(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_running_run_stays_and_so_do_those_named_with_it(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
     a, b = _run(root, "a"), _run(root, "b")
     with locked(b):
         code, _, err = _removed(capsys, monkeypatch, "a", "b")
@@ -99,7 +99,7 @@ def test_a_run_at_work_stays_and_so_do_those_named_with_it(root: Path, capsys: C
     assert b.exists()
 
 
-def test_what_is_no_run_is_never_removed(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_folders_that_are_not_runs_are_never_removed(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
     run, outside = _run(root, "a"), root / "thesis"
     outside.mkdir()
     (outside / "config.yaml").write_text("title: my thesis\n")  # many a project has one
@@ -139,7 +139,7 @@ def _plan(folder: Path, existing: dict[str, str]) -> None:
     (folder / "plan.json").write_text(json.dumps({"variants": [{"existing": {}}, {"existing": existing}]}))
 
 
-def test_what_would_miss_a_run_is_said_first(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_references_to_a_run_are_shown_first(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
     _run(root, "a")
     for name, start, facts in (
         ("child", "runs/char_lm/rnn/a", {}),
@@ -167,7 +167,7 @@ def test_what_would_miss_a_run_is_said_first(root: Path, capsys: Capture, monkey
     assert _removed(capsys, monkeypatch, "a")[0] == 0
 
 
-def test_a_run_of_a_comparison_is_not_taken_from_under_it(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
+def test_a_run_of_a_running_comparison_is_not_removed(root: Path, capsys: Capture, monkeypatch: Patch) -> None:
     compared = root / "runs" / "compare" / "c"
     (_run(root, "made")).rename(_parent(compared / "rnn" / "seed-0"))
     (_run(root, "tried")).rename(_parent(compared / "tune" / "rnn" / "learning_rate=0.1"))

@@ -71,7 +71,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 
 def assert_same(a: Path, b: Path) -> None:
-    """All that must not depend on how often a run was stopped."""
+    """Everything that must not depend on how often a run was stopped."""
     assert lines(a) == lines(b)
     assert curves(a) == curves(b)
     left, right = weights(a), weights(b)
@@ -128,7 +128,7 @@ def test_real_processes_killed_and_stopped_end_as_one_that_was_not(here: Path) -
     assert_same(here / "whole", here / "stopped")
 
 
-def test_a_signal_in_a_step_that_would_validate_puts_the_validation_off(here: Path, monkeypatch: Patch) -> None:
+def test_a_signal_in_a_step_with_a_validation_postpones_the_validation(here: Path, monkeypatch: Patch) -> None:
     from seqlab.training.recorder import Recorder
 
     begin(here / "whole")
@@ -160,7 +160,7 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_starts_again(here: P
 
 
 @pytest.mark.parametrize("number", [2, 3])
-def test_checkpoints_of_every_format_of_a_release_are_taken_up(number: int, tmp_path: Path, monkeypatch: Patch) -> None:
+def test_checkpoints_of_every_released_format_are_resumed(number: int, tmp_path: Path, monkeypatch: Patch) -> None:
     """Runs that this format's own version left at step 6 of 12; both went on to the same figures then."""
     shutil.copytree(FIXTURES, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
@@ -243,7 +243,7 @@ def test_only_what_extends_a_run_may_change(here: Path) -> None:
     assert (here / "a" / "metrics.jsonl").read_text() == logged  # nothing that was refused has touched the run
 
 
-def test_another_machine_is_warned_of(here: Path, capsys: Capture) -> None:
+def test_another_machine_gives_a_warning(here: Path, capsys: Capture) -> None:
     begin(here / "a")
     back_to(here / "a", 8)
     checkpoint = here / "a" / "checkpoints" / "step-00000008"
@@ -261,7 +261,7 @@ def test_another_machine_is_warned_of(here: Path, capsys: Capture) -> None:
     assert resumed[0]["changed"]["threads"] == [1, 2]
 
 
-def test_a_damaged_checkpoint_is_passed_over_but_not_if_it_is_named(here: Path, capsys: Capture) -> None:
+def test_a_damaged_checkpoint_is_skipped_unless_it_is_named(here: Path, capsys: Capture) -> None:
     begin(here / "whole")
     begin(here / "a")
     (here / "a" / "result.json").unlink()
@@ -333,7 +333,7 @@ def quiet_full_disk(monkeypatch: Patch) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("quiet_full_disk")
-def test_a_log_that_cannot_be_written_is_warned_of_once(here: Path, capsys: Capture) -> None:
+def test_an_unwritable_log_gives_one_warning(here: Path, capsys: Capture) -> None:
     begin(here / "a")
     said = capsys.readouterr().err
     assert said.count("cannot write metrics.jsonl: No space left on device; training continues without it") == 1
@@ -341,7 +341,7 @@ def test_a_log_that_cannot_be_written_is_warned_of_once(here: Path, capsys: Capt
     assert "Traceback" not in said
 
 
-def test_a_result_without_checkpoints_is_not_trained_away(here: Path) -> None:
+def test_a_run_with_a_result_and_no_checkpoints_is_not_trained_again(here: Path) -> None:
     begin(here / "a")
     shutil.rmtree(here / "a" / "checkpoints")
     before = {
@@ -360,7 +360,7 @@ def test_a_result_without_checkpoints_is_not_trained_away(here: Path) -> None:
         ("trainer.patience=1", "optim.learning_rate=1e-9", "trainer.max_steps=50"),
     ],
 )
-def test_every_end_of_a_run_is_verified_and_gone_past(here: Path, end: tuple[str, ...]) -> None:
+def test_runs_that_ended_in_any_way_are_verified_and_extended(here: Path, end: tuple[str, ...]) -> None:
     begin(here / "a", "optim.schedule=constant", *end)
     start, last = verify(here / "a")
     assert start < last
@@ -371,7 +371,7 @@ def test_every_end_of_a_run_is_verified_and_gone_past(here: Path, end: tuple[str
     assert result.steps > finished.step
 
 
-def test_a_run_that_ended_by_what_is_not_finite_is_verified_too(here: Path) -> None:
+def test_a_run_that_ended_with_a_non_finite_loss_is_verified_too(here: Path) -> None:
     ruinous = ("optim.learning_rate=1e38", "trainer.clip_norm=null", "trainer.nonfinite_limit=2")
     with pytest.raises(NumericError) as ended:
         begin(here / "a", *ruinous, model="rnn")
@@ -407,7 +407,7 @@ def test_a_kill_in_the_last_evaluation_logs_no_line_twice(here: Path, monkeypatc
     assert_same(here / "whole", here / "a")
 
 
-def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatch: Patch) -> None:
+def test_a_signal_in_a_validation_postpones_it(here: Path, monkeypatch: Patch) -> None:
     from seqlab.metrics.likelihood import RunningTextMeter
 
     begin(here / "whole")
@@ -434,7 +434,7 @@ def test_a_signal_in_a_validation_ends_it_and_puts_it_off(here: Path, monkeypatc
     assert_same(here / "whole", here / "stopped")
 
 
-def test_a_lost_best_checkpoint_is_not_passed_off(here: Path, capsys: Capture) -> None:
+def test_a_lost_best_checkpoint_is_reported(here: Path, capsys: Capture) -> None:
     begin(here / "a")
     newest, best = (here / "a" / "checkpoints" / f"step-0000000{step}" for step in (9, 8))
     tensors, state = read_checkpoint(newest)
@@ -451,8 +451,8 @@ def test_a_lost_best_checkpoint_is_not_passed_off(here: Path, capsys: Capture) -
     assert "the best checkpoint is lost" in capsys.readouterr().err
 
 
-def test_what_was_chosen_in_between_is_kept(here: Path) -> None:
-    """A device that was changed while resuming is not taken back by a checkpoint from before."""
+def test_a_device_chosen_on_resuming_is_kept(here: Path) -> None:
+    """A device that was changed on resuming is not reverted by an older checkpoint."""
     begin(here / "a", "device.threads=null")
     back_to(here / "a", 8)
     checkpoint = here / "a" / "checkpoints" / "step-00000008"
@@ -468,7 +468,7 @@ def test_what_was_chosen_in_between_is_kept(here: Path) -> None:
     assert go_on(here / "a").steps == 9
 
 
-def test_auto_in_a_resumed_run_is_measured_then(here: Path) -> None:
+def test_auto_set_on_resuming_is_measured_then(here: Path) -> None:
     begin(here / "a")
     back_to(here / "a", 8)
     go_on(here / "a", "device.compile=auto")
@@ -476,7 +476,7 @@ def test_auto_in_a_resumed_run_is_measured_then(here: Path) -> None:
     assert facts["chosen"]["compile"] is False
 
 
-def test_what_was_measured_is_not_measured_again(here: Path, monkeypatch: Patch) -> None:
+def test_a_resumed_run_does_not_measure_again(here: Path, monkeypatch: Patch) -> None:
     begin(here / "a", "device.threads=auto", "device.compile=auto")
     chosen = json.loads((here / "a" / "environment.json").read_text())
     assert [reason.partition("=")[0] for reason in chosen["reasons"]] == ["device.threads", "device.compile"]
@@ -494,7 +494,7 @@ def test_what_was_measured_is_not_measured_again(here: Path, monkeypatch: Patch)
     assert resumed["reasons"] == chosen["reasons"]
 
 
-def test_a_run_that_starts_from_another_does_not_look_there_again(here: Path) -> None:
+def test_a_resumed_run_does_not_read_init_from_again(here: Path) -> None:
     begin(here / "source")
     begin(here / "a", f"init_from={here / 'source'}")
     begin(here / "b", f"init_from={here / 'source'}", "trainer.save_every_steps=100", "trainer.eval_every_steps=100")
@@ -506,7 +506,7 @@ def test_a_run_that_starts_from_another_does_not_look_there_again(here: Path) ->
     assert all(torch.equal(left[name], right[name]) for name in left if name.startswith("network."))
 
 
-def test_what_cannot_be_read_of_a_runs_environment_is_written_again(here: Path) -> None:
+def test_an_unreadable_environment_is_written_again(here: Path) -> None:
     from seqlab import load
 
     begin(here / "a")

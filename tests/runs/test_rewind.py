@@ -1,4 +1,4 @@
-"""Logs of a run that goes on: exactly what stood there at its checkpoint."""
+"""The logs of a resumed run: exactly their content at its checkpoint."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def steps(folder: Path) -> list[tuple[int, str]]:
     return [(record["step"], next(key for key in record if key != "step")) for record in records]
 
 
-def test_what_came_after_the_checkpoint_goes(tmp_path: Path) -> None:
+def test_later_records_are_removed(tmp_path: Path) -> None:
     write(tmp_path)
     rewind_logs(tmp_path, Progress(step=4, evaluated_step=4))
     assert steps(tmp_path)[-2:] == [(4, "train/loss"), (4, "val/loss")]
@@ -45,28 +45,28 @@ def test_what_came_after_the_checkpoint_goes(tmp_path: Path) -> None:
     assert not {"test/loss", "val_best/loss"} & shown.keys()
 
 
-def test_a_validation_that_was_put_off_goes_too(tmp_path: Path) -> None:
+def test_the_record_of_a_postponed_validation_is_removed(tmp_path: Path) -> None:
     write(tmp_path)
     rewind_logs(tmp_path, Progress(step=4, evaluated_step=2))
     assert steps(tmp_path)[-1] == (4, "train/loss")
     assert [step for step, _ in curves(tmp_path)["val/loss"]] == [2]
 
 
-def test_a_line_of_an_interval_that_was_still_open_goes_too(tmp_path: Path) -> None:
+def test_the_line_of_an_open_interval_is_removed(tmp_path: Path) -> None:
     write(tmp_path)
     rewind_logs(tmp_path, Progress(step=4, evaluated_step=4), open_interval=True)
     assert steps(tmp_path)[-2:] == [(3, "train/loss"), (4, "val/loss")]
     assert [step for step, _ in curves(tmp_path)["train/loss"]] == [1, 2, 3]
 
 
-def test_the_end_of_a_run_is_said_again(tmp_path: Path) -> None:
+def test_final_records_are_removed(tmp_path: Path) -> None:
     write(tmp_path)
     rewind_logs(tmp_path, Progress(step=6, evaluated_step=6))
     assert steps(tmp_path)[-1] == (6, "val/loss")
     assert not {"test/loss", "val_best/loss"} & curves(tmp_path).keys()
 
 
-def test_nothing_is_touched_where_nothing_came_later(tmp_path: Path) -> None:
+def test_logs_without_later_records_are_unchanged(tmp_path: Path) -> None:
     write(tmp_path)
     rewind_logs(tmp_path, Progress(step=6, evaluated_step=6))
     before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.glob("events*")}

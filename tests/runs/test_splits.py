@@ -1,4 +1,4 @@
-"""The test split is opened once, at the end, for figures: nothing else comes from it."""
+"""The test split is read once, at the end, for final figures, and for nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, wit
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_what_is_shown_in_training_needs_no_test_split(name: str) -> None:
+def test_samples_and_pictures_need_no_test_split(name: str) -> None:
     """Samples, and the passages of pictures, of a task whose test split was taken away."""
     config = tiny_config("gru", name)
     task, network = config.task.build(), tiny_network(config)

@@ -1,4 +1,4 @@
-"""A run outlives its corpus: what needs none works without, with the vocabulary that was trained with."""
+"""A run can be used without its corpus, with the vocabulary of training."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _another(corpus: Path) -> None:
 
 
 @pytest.mark.parametrize("task", CORPUS_TASKS)
-def test_what_needs_no_corpus_works_without(
+def test_commands_that_need_no_corpus_work_without_it(
     task: str, trained: Callable[..., Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     run, corpus = trained(task), tmp_path / "corpus.tsv"
@@ -153,7 +153,7 @@ def test_a_damaged_vocabulary_is_refused(task: str, trained: Callable[..., Path]
             _ = open_run(run).task
 
 
-def test_a_resumed_run_of_before_gains_its_vocabulary(
+def test_an_older_run_gains_its_vocabulary_on_resuming(
     trained: Callable[..., Path], tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     run = shutil.copytree(trained(CORPUS_TASKS[0]), tmp_path / "copy")

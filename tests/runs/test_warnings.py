@@ -1,4 +1,4 @@
-"""What a task warns of reaches everybody who would believe its figures."""
+"""A task's warnings are shown wherever its figures are."""
 
 from __future__ import annotations
 

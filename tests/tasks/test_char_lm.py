@@ -1,4 +1,4 @@
-"""The stream: nothing lost, nothing scored twice, streams side by side as good as one."""
+"""Streams: every character is scored once, and parallel streams equal a single one."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_the_metrics_are_those_of_a_plain_loop(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_writing_follows_its_seed(model: str) -> None:
+def test_generation_follows_its_seed(model: str) -> None:
     config = tiny_config(model, "char_lm")
     task, network = tiny_task(config), tiny_network(config).eval()
     assert isinstance(task, CharLM)
@@ -165,7 +165,7 @@ def _network(model: str, *overrides: str) -> tuple[CharLM, TokenLM]:
 
 
 def _held(network: TokenLM, t: int) -> int:
-    """Where what position t sees begins: a full cache of a Transformer keeps its last half."""
+    """The first position that position t sees: a full cache of a Transformer keeps its last half."""
     if network.decoder.context is None:
         return 0
     window, half = network.window, network.window // 2
@@ -175,7 +175,7 @@ def _held(network: TokenLM, t: int) -> int:
 @pytest.mark.parametrize("rows", [1, 5])
 @pytest.mark.parametrize(("model", "options"), WRITERS)
 @torch.no_grad()
-def test_scores_in_writing_are_those_of_a_past_that_is_read_anew(
+def test_generation_scores_equal_those_of_rereading_the_text(
     model: str, options: tuple[str, ...], rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Far past the window too; also by a decoder that is stepped in no way of its own."""
@@ -205,7 +205,7 @@ def test_a_text_is_the_same_step_by_step(model: str, options: tuple[str, ...], m
 
 @pytest.mark.parametrize("name", ["embed.weight", "decoder", "head.weight"])
 @pytest.mark.parametrize("model", MODELS)
-def test_a_new_text_sees_weights_that_have_changed(model: str, name: str) -> None:
+def test_generation_uses_the_current_weights(model: str, name: str) -> None:
     task, network = _network(model)
     old = _written(task, network, "def ", 40)
     with torch.no_grad():
@@ -218,7 +218,7 @@ def test_a_new_text_sees_weights_that_have_changed(model: str, name: str) -> Non
     assert _written(task, fresh, "def ", 40) == new != old
 
 
-def test_characters_that_training_lacks_are_counted() -> None:
+def test_unknown_characters_are_counted() -> None:
     task = CharLM("ab" * 100 + "é" * 30, _config())
     assert task.ids["test"].tolist() == [UNKNOWN] * 23
     assert task.describe()["characters of test not in training"] == 23
@@ -255,7 +255,7 @@ def test_a_missing_corpus_is_refused(tmp_path: Path) -> None:
             _config(corpus=name).build()
 
 
-def test_line_ends_and_byte_order_marks_vanish(tmp_path: Path) -> None:
+def test_line_ends_are_normalised_and_byte_order_marks_removed(tmp_path: Path) -> None:
     digests = set()
     for ends in (b"\n", b"\r\n", b"\r"):
         for mark in (b"", b"\xef\xbb\xbf"):
@@ -280,7 +280,7 @@ def test_normalization_on_request_is_that_of_the_prompt_too() -> None:
     assert _written(composed, network, "cafe\u0301\r\n", 9) == _written(composed, network, "caf\u00e9\n", 9)
 
 
-def test_text_of_test_that_stands_in_training_is_warned_of() -> None:
+def test_test_text_that_occurs_in_training_gives_a_warning() -> None:
     letters = "abcdefghijklmnopqrstuvwxyz "
     drawn = torch.randint(len(letters), (8000,), generator=torch.Generator().manual_seed(0)).tolist()
     text = "".join(letters[place] for place in drawn)

@@ -39,7 +39,7 @@ def test_the_split_is_stratified_fixed_and_without_overlap() -> None:
     assert sum(len(texts) for texts in first.texts.values()) == 8530
 
 
-def test_the_vocabulary_knows_training_only() -> None:
+def test_the_vocabulary_is_made_from_training_only() -> None:
     task = _task()
     known = {word for text in task.texts["train"] for word in task.tokenize(text)}
     assert set(task.token_vocabulary.tokens[4:]) <= known
@@ -103,7 +103,7 @@ def test_pooling_sees_valid_positions_only(pooling: str, bidirectional: str, mod
         assert task.classify(network, [text])[0] == pytest.approx(shares, abs=1e-5)
 
 
-def test_pooling_is_what_its_name_says() -> None:
+def test_each_kind_of_pooling() -> None:
     hidden_BTD = torch.tensor([[[1.0, -5.0], [3.0, -4.0], [9.0, 9.0]]])
     valid_BT = torch.tensor([[True, True, False]])
     for pooling, expected in (("max", [3.0, -4.0]), ("mean", [4.0, -9.0]), ("last", [3.0, -4.0])):
@@ -132,7 +132,7 @@ def test_metrics_from_known_counts() -> None:
 
 
 def test_f1_can_be_what_a_model_is_judged_by() -> None:
-    """Always the common label: right in 9 of 10, and of no use for the rare one. The interval is that of the metric."""
+    """Always predicting the frequent label is right in 9 of 10 and useless for the rare one. The interval is F1's."""
     task = _task("movie_reviews", "task.metric=f1")
     meter = task.meter("validation")
     assert isinstance(meter, ClassificationMeter)
@@ -195,8 +195,8 @@ def test_texts_of_the_test_are_left_out_of_training_whatever_their_case(tmp_path
     assert len(_task().texts["train"]) == len(_task("movie_reviews", "task.deduplicate=false").texts["train"])
 
 
-def test_texts_of_both_validation_and_test_are_counted_and_said(tmp_path: Path) -> None:
-    """Weights are chosen on the one, so that the other is no test of new texts."""
+def test_texts_in_both_validation_and_test_are_counted_and_reported(tmp_path: Path) -> None:
+    """Weights are chosen on validation, so that test would not measure new texts."""
     corpus = str(_repeated(tmp_path / "own.csv", copies=4))
     task = _task(corpus)
     held = {same_text_key(text) for text in task.texts["validation"]}
@@ -214,7 +214,7 @@ def test_texts_of_both_validation_and_test_are_counted_and_said(tmp_path: Path) 
     assert not any("test texts" in said for said in one.warnings())
 
 
-def test_a_text_with_two_labels_is_counted_and_said(tmp_path: Path) -> None:
+def test_texts_with_two_labels_are_counted_and_reported(tmp_path: Path) -> None:
     task = _task(str(_repeated(tmp_path / "own.csv", copies=2, labels="no yes both")))
     assert task.describe()["texts with more than one label"] == 60
     assert any("60 texts occur with more than one label" in text for text in task.warnings())

@@ -1,4 +1,4 @@
-"""Validation and test splits from files of their own, for every task that has such settings."""
+"""Validation and test splits from separate files, for every task that has such settings."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_what_is_wrong_with_one_names_its_setting(task: str, build: Callable[...
             build(task, test=path)
 
 
-def test_labels_that_training_lacks_are_counted(build: Callable[..., Any], table: Callable[..., Path]) -> None:
+def test_unknown_labels_are_counted(build: Callable[..., Any], table: Callable[..., Path]) -> None:
     own = table("own.tsv", rows=40, start=500)
     own.write_text(own.read_text() + "so so\tmixed\nwell\tmixed\noh\tGOOD\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"has 2 labels not seen in training: 'mixed' \(2\), 'GOOD' \(1\)"):

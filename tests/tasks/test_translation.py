@@ -33,7 +33,7 @@ def _task(*overrides: str) -> Translation:
     return config.build()
 
 
-def test_cldr_says_what_people_see() -> None:
+def test_cldr_phrases_are_those_of_babel() -> None:
     pairs = dict(cldr_pairs("fr", 20000, 0))
     assert len(pairs) == 20000
     assert pairs["in 3 days"] == "dans 3 jours"
@@ -45,11 +45,11 @@ def test_cldr_says_what_people_see() -> None:
 
 
 @pytest.mark.parametrize("locale", ["de", "ja", "ar", "sw", "pt_BR", "ru", "zh_Hant"])
-def test_cldr_speaks_other_languages(locale: str) -> None:
+def test_cldr_has_other_languages(locale: str) -> None:
     assert len(cldr_pairs(locale, 300, 0)) == 300
 
 
-def test_cldr_refuses_what_is_not_there() -> None:
+def test_cldr_refuses_unknown_locales() -> None:
     with pytest.raises(DataError, match="Babel has no such locale"):
         cldr_pairs("xx", 10, 0)
     with pytest.raises(DataError, match="Babel has no such locale"):
@@ -82,7 +82,7 @@ def test_a_repeated_source_keeps_all_its_translations_in_training_and_stands_in_
     assert first.pairs["test"] == task.pairs["test"]
 
 
-def test_another_test_file_leaves_out_what_lacks_a_side_and_says_so(
+def test_incomplete_pairs_of_another_test_file_are_dropped_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "a.en").write_text("a film\n\na play\n")
@@ -116,7 +116,7 @@ def test_a_source_of_the_test_is_left_out_of_training_and_counted(tmp_path: Path
     assert named not in _task().describe()
 
 
-def test_pairs_that_lack_a_side_are_left_out_counted_and_said(tmp_path: Path) -> None:
+def test_incomplete_pairs_are_dropped_counted_and_reported(tmp_path: Path) -> None:
     for name, count, empty in (("train", 60, {7}), ("test", 10, {3, 4, 9})):
         sides = {
             "en": "".join(f"one {i}\n" for i in range(count)),
@@ -160,7 +160,7 @@ def test_pairs_that_do_not_fit_are_refused(tmp_path: Path, content: str, message
         _task(f"task.corpus={path}")
 
 
-def test_normalization_and_white_space_are_the_same_for_training_and_for_questions(tmp_path: Path) -> None:
+def test_normalization_and_white_space_are_the_same_in_training_and_prediction(tmp_path: Path) -> None:
     path = tmp_path / "pairs.tsv"
     path.write_text("".join(f"cafe\u0301 {n}\tcafe\u0301 noir {n}\n" for n in range(60)), encoding="utf-8")
     plain, composed = _task(f"task.corpus={path}"), _task(f"task.corpus={path}", "task.normalize=nfc")

@@ -1,4 +1,4 @@
-"""Memory that is given back is used again, and not fetched page by page from the system."""
+"""Freed memory is reused, and not requested again page by page from the system."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `auto` chooses: by steps of the run itself, said in words, and with no trace in what is trained."""
+"""What `auto` chooses: by steps of the run itself, with a reason in words, and without an effect on training."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_measuring_leaves_no_trace() -> None:
     assert all(torch.equal(drawn[name], after[name]) for name in drawn)
 
 
-def test_nothing_is_measured_that_nobody_left_open() -> None:
+def test_only_auto_settings_are_measured() -> None:
     config = tiny_config("lstm", "char_lm", "device.threads=2")
     network = tiny_network(config)
     network.forward = None  # type: ignore[method-assign,assignment]
@@ -84,7 +84,7 @@ def test_compilation_is_declined_with_a_reason(model: str, task: str, why: str) 
     assert said == []
 
 
-def test_without_a_compiler_there_is_nothing_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_compiler_compilation_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv("CXX", raising=False)
     _, (reason,), _ = _chosen("transformer", "char_lm", "device.compile=auto", "trainer.max_steps=1000000000")
@@ -93,7 +93,7 @@ def test_without_a_compiler_there_is_nothing_to_try(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch.compile's own
-def test_a_long_run_tries_and_says_what_it_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_run_tries_compilation_and_reports_the_timings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     settings = ("device.compile=auto", "trainer.max_steps=1000000000")
     cold = _chosen("transformer", "char_lm", *settings)
@@ -120,8 +120,8 @@ def test_the_first_budget_that_is_used_up_is_what_is_planned() -> None:
         assert planned_seconds(_trainer("rnn", "sentiment", *overrides), 2.0) == pytest.approx(seconds)
 
 
-def test_a_moment_of_load_falls_on_all_alike() -> None:
-    """Turns, not one after the other: the middle one of three is that of a quiet machine for both."""
+def test_a_busy_moment_affects_all_alike() -> None:
+    """In turns, not one after the other: the median of three is that of a quiet machine for both."""
     clock = iter([1.0, 2.0, 30.0, 30.0, 1.0, 2.0])
     order: list[str] = []
 

@@ -1,4 +1,4 @@
-"""Surprises of budgets are said once, at the start, with the remedy."""
+"""Budgets with surprising effects are noted once, at the start, with the remedy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _notes(*overrides: str) -> list[str]:
     return budgets(config, tiny_task(config), tiny_network(config))
 
 
-def test_epochs_that_will_not_be_reached_are_said() -> None:
+def test_unreachable_epochs_are_noted() -> None:
     config = tiny_config("rnn", "translation")
     steps = steps_in(20, tiny_task(config), tiny_network(config), None, 1)
     assert steps == 20 * len(list(tiny_task(config).batches("train", 0)))
@@ -46,7 +46,7 @@ def test_epochs_that_will_not_be_reached_are_said() -> None:
     assert steps_in(20, tiny_task(config), tiny_network(config), None, 7) == -(-steps // 7)
 
 
-def test_a_warm_up_as_long_as_training_is_said() -> None:
+def test_a_warm_up_as_long_as_training_is_noted() -> None:
     constant = "optim.schedule=constant"
     assert _notes(constant, "trainer.max_steps=40", "optim.warmup_steps=39") == []
     (said,) = _notes(constant, "trainer.max_steps=40", "optim.warmup_steps=40")
@@ -81,7 +81,7 @@ def test_the_steps_of_epochs_are_those_that_training_makes() -> None:
         (("trainer.max_epochs=1",), "try optim.horizon_steps="),
     ],
 )
-def test_a_schedule_that_may_not_come_to_its_end_is_said(given: tuple[str, ...], part: str) -> None:
+def test_a_schedule_that_may_not_end_is_noted(given: tuple[str, ...], part: str) -> None:
     (said,) = _notes("trainer.max_steps=100", *given, "optim.schedule=cosine")
     assert part in said
     assert "optim.schedule=cosine ends at step" in said
@@ -89,14 +89,14 @@ def test_a_schedule_that_may_not_come_to_its_end_is_said(given: tuple[str, ...],
         assert _notes("trainer.max_steps=100", *given, "optim.schedule=constant") == []
 
 
-def test_ordinary_budgets_are_not_talked_about() -> None:
+def test_ordinary_budgets_give_no_notes() -> None:
     assert _notes("trainer.max_steps=100") == []
     assert _notes("trainer.max_steps=100", "optim.schedule=inverse_sqrt", "trainer.patience=3") == []
 
 
 @pytest.fixture
 def long_text(tmp_path: Path) -> Path:
-    """Whose validation is several hundred times what is trained between two of them."""
+    """A text whose validation takes several hundred times as long as the training between two."""
     path = tmp_path / "long.txt"
     letters = torch.randint(97, 123, (60_000,), generator=torch.Generator().manual_seed(0)).tolist()
     path.write_text(bytes(letters).decode(), encoding="utf-8")
@@ -110,7 +110,7 @@ def _words(long_text: Path, *more: str) -> list[str]:
     )  # fmt: skip
 
 
-def test_surprises_are_said_at_the_start_of_a_run_and_in_plans(
+def test_notes_on_budgets_are_shown_at_the_start_of_a_run_and_in_plans(
     long_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -187,7 +187,7 @@ def test_too_small_a_part_is_refused_with_the_least() -> None:
     tiny_config("rnn", "char_lm", "task.eval_characters=60")
 
 
-def test_a_cut_run_is_told_what_its_budget_buys_and_what_is_fair() -> None:
+def test_truncated_runs_get_a_note_on_budgets_with_the_remedy() -> None:
     def said(*overrides: str) -> list[str]:
         config = tiny_config("rnn", "char_lm", *overrides)
         return budgets(config, tiny_task(config), tiny_network(config))

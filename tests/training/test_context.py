@@ -1,4 +1,4 @@
-"""No model is asked, after training, for positions that training did not reach."""
+"""After training, no model reads positions that training did not reach."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
 
 
 @pytest.mark.parametrize(("positions", "bptt"), [("learned", 1), ("sinusoidal", 5), ("rope", 12)])
-def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
+def test_no_position_beyond_the_training_window_is_ever_read(
     spy: Spy, tmp_path: Path, capsys: pytest.CaptureFixture[str], positions: str, bptt: int
 ) -> None:
     """Validation, samples, pictures, test, evaluate, inspect with a long text, writing and resume: of a window of 12
@@ -86,7 +86,7 @@ def test_windows_cut_in_training_are_the_longest_thing_that_is_ever_asked_for(
     assert spy.asked == {True: bptt}
 
 
-def test_cut_training_is_evaluated_as_training_in_windows_of_that_length() -> None:
+def test_evaluation_with_bptt_steps_equals_that_with_such_windows() -> None:
     """With the same weights: what is seen of a text does not depend on the window that was cut."""
 
     def loss(*overrides: str) -> float:
@@ -105,7 +105,7 @@ def test_cut_training_is_evaluated_as_training_in_windows_of_that_length() -> No
     assert loss() != pytest.approx(loss("task.window=4"), rel=1e-4)  # a longer cache is another model
 
 
-def test_what_carries_a_state_is_not_cut() -> None:
+def test_models_that_carry_a_state_are_not_limited() -> None:
     config = tiny_config("lstm", "char_lm", "trainer.bptt_steps=5")
     task = tiny_task(config)
     network = new_network(config, task)
@@ -128,9 +128,7 @@ def _sentiment(tmp_path: Path, model: str, *overrides: str) -> tuple[RunConfig, 
 
 
 @pytest.mark.parametrize("bidirectional", ["true", "false"])
-def test_a_text_longer_than_any_of_training_is_read_as_far_as_they_went(
-    spy: Spy, tmp_path: Path, bidirectional: str
-) -> None:
+def test_a_text_longer_than_any_of_training_is_cut(spy: Spy, tmp_path: Path, bidirectional: str) -> None:
     config, task = _sentiment(tmp_path, "transformer", f"task.bidirectional={bidirectional}")
     network = new_network(config, task)
     network.train()
@@ -144,7 +142,7 @@ def test_a_text_longer_than_any_of_training_is_read_as_far_as_they_went(
     assert (len(example.tokens), example.truncated) == (4, 46)
 
 
-def test_a_recurrent_model_reads_such_a_text_whole(tmp_path: Path) -> None:
+def test_a_recurrent_model_reads_longer_texts_whole(tmp_path: Path) -> None:
     config, task = _sentiment(tmp_path, "gru")
     network = new_network(config, task)
     network.eval()
@@ -155,7 +153,7 @@ def test_a_recurrent_model_reads_such_a_text_whole(tmp_path: Path) -> None:
     assert said["probabilities"] != changed["probabilities"]  # its last word counts
 
 
-def test_sources_and_translations_go_no_further_than_those_of_training(spy: Spy, tmp_path: Path) -> None:
+def test_sources_and_translations_are_no_longer_than_those_of_training(spy: Spy, tmp_path: Path) -> None:
     path, test = tmp_path / "pairs.tsv", tmp_path / "test.tsv"
     path.write_text("".join(f"n {i}\tnum {i}\n" for i in range(100, 160)), encoding="utf-8")
     test.write_text(f"n {'9' * 30}\tnum {'9' * 40}\nn 7\tnum 7\n", encoding="utf-8")
@@ -176,8 +174,8 @@ def test_sources_and_translations_go_no_further_than_those_of_training(spy: Spy,
     assert spy.asked == {False: 5, True: 8}
 
 
-def test_stored_runs_know_it_from_their_config(tmp_path: Path) -> None:
-    """Also those that were trained before anybody narrowed a context: nothing of it is stored."""
+def test_stored_runs_are_limited_by_their_config(tmp_path: Path) -> None:
+    """Also runs that were trained before contexts were limited: the limit is not stored."""
     words = tiny_overrides(
         "transformer", "char_lm", "device=cpu", "trainer.bptt_steps=4", f"runs_dir={tmp_path}", "trainer.max_steps=1"
     )

@@ -1,4 +1,4 @@
-"""The same seed gives the same numbers, and looking changes none of them."""
+"""The same seed gives the same numbers, and logging or validating changes none of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.slow
-def test_two_processes_say_the_same(tmp_path: Path) -> None:
+def test_two_processes_give_the_same_results(tmp_path: Path) -> None:
     """Every model, task and precision; with other hash seeds, so that no order comes from a set."""
     said: list[dict[str, Any]] = []
     for number in (1, 2):
@@ -57,7 +57,7 @@ def test_two_processes_say_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("model", "task"), [("lstm", "char_lm"), ("transformer", "sentiment"), ("gru", "translation")])
-def test_how_often_one_looks_changes_no_number(model: str, task: str, tmp_path: Path) -> None:
+def test_intervals_of_logging_validation_and_saving_change_no_number(model: str, task: str, tmp_path: Path) -> None:
     """Validation, logging, checkpoints and their retention read what training writes, and never the other way."""
     found = []
     for log in (1, 100):

@@ -34,7 +34,7 @@ def test_fp32_is_fp32_in_recurrent_kernels_too() -> None:
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
-def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match="device=cuda: this machine or this build of torch has none") as error:
         resolve_device(_config(type="cuda"), deterministic=False)

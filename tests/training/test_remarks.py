@@ -1,5 +1,4 @@
-"""What a run says of itself beside its figures: worse than chance, still improving, and what to set against
-divergence."""
+"""Remarks on a run's figures: no better than chance, still improving, and remedies for divergence."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ BITS = Metric(0.0, "bits/char", higher_is_better=False)
 ACCURACY = Metric(0.0, "", higher_is_better=True)
 
 
-def test_an_exploded_run_says_that_it_is_worse_than_chance(tmp_path: Path) -> None:
+def test_a_diverged_run_is_reported_as_no_better_than_chance(tmp_path: Path) -> None:
     words = tiny_overrides(
         "rnn", "char_lm", "optim=sgd", "optim.learning_rate=500", "trainer.clip_norm=null", "device=cpu",
         f"runs_dir={tmp_path}",
@@ -90,7 +89,7 @@ def test_still_improving(curve: list[tuple[int, float]], metric: Metric, said: b
         assert "trainer.max_steps=600" in found
 
 
-def test_a_remedy_names_only_what_is_not_so_already() -> None:
+def test_remedies_name_only_settings_that_would_change() -> None:
     assert remedies(5.0, clipped=False, precision="fp32") == (
         "trainer.clip_norm=1 (nothing is clipped now) or optim.learning_rate=0.5"
     )

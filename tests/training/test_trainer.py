@@ -1,4 +1,4 @@
-"""The loop: what is carried, what is clipped, what never reaches the weights, when it ends."""
+"""The loop: carried state, clipping, non-finite steps, budgets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CPU = Device(torch.device("cpu"), "fp32", compile=False)
 
 
 class Listener:
-    """Keeps what an Observer is told."""
+    """Records what an Observer receives."""
 
     def __init__(self) -> None:
         self.scalars: list[dict[str, float]] = []
@@ -272,8 +272,8 @@ class _Poison(Listener):
 
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
 @pytest.mark.parametrize("poisoned", [(), (1, 2, 6), (9, 10)])
-def test_looking_at_the_device_later_changes_nothing(model: str, poisoned: tuple[int, ...]) -> None:
-    """A GPU is asked only now and then what its steps came to: same weights, moments, state and log lines."""
+def test_deferred_reading_changes_nothing(model: str, poisoned: tuple[int, ...]) -> None:
+    """The results of a GPU's steps are read only now and then: same weights, moments, state and log lines."""
 
     def trained(*, deferred: bool) -> tuple[Trainer[Any], Listener]:
         listener = Listener()
@@ -299,8 +299,8 @@ def test_looking_at_the_device_later_changes_nothing(model: str, poisoned: tuple
     assert now.progress.nonfinite_steps == len(poisoned)
 
 
-def test_steps_after_the_one_that_ends_a_run_are_counted_and_change_no_verdict() -> None:
-    """A GPU may have gone on for some steps before it was asked."""
+def test_steps_after_the_failed_one_are_counted_and_do_not_change_the_error() -> None:
+    """A GPU may have made some more steps before its results are read."""
     trainer = make_trainer(
         "lstm", "char_lm", "trainer.max_steps=9", "trainer.log_every_steps=9", "trainer.nonfinite_limit=3",
         "trainer.eval_every_steps=9",
@@ -329,7 +329,7 @@ class GrowingNetwork(SpyNetwork):
         return StepOutput(self.weight.sum(), longer, batch.inputs_BT[..., None].float())
 
 
-def test_a_state_that_grows_is_looked_at_step_by_step() -> None:
+def test_a_growing_state_is_read_after_each_step() -> None:
     trainer = make_trainer("lstm", "char_lm")
     network = GrowingNetwork()
     give(trainer, network, 1e-9)
@@ -341,7 +341,7 @@ def test_a_state_that_grows_is_looked_at_step_by_step() -> None:
     assert trainer.update.state.shape[1] == 3
 
 
-def test_time_saves_also_while_nobody_has_asked(tmp_path: Path) -> None:
+def test_saves_by_time_happen_with_deferred_reading_too(tmp_path: Path) -> None:
     listener = Listener()
     trainer = make_trainer(
         "lstm", "char_lm", "trainer.max_steps=5", "trainer.save_every_seconds=1e-9", "trainer.save_every_steps=1000",
@@ -359,7 +359,7 @@ def test_time_saves_also_while_nobody_has_asked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("end", [("trainer.max_steps=40",), ("trainer.max_steps=null", "trainer.max_epochs=1")])
-def test_too_many_that_are_not_finite_end_a_run_that_looks_later(end: tuple[str, ...], tmp_path: Path) -> None:
+def test_too_many_non_finite_steps_end_a_run_with_deferred_reading(end: tuple[str, ...], tmp_path: Path) -> None:
     trainer = make_trainer(
         "lstm", "char_lm", *end, "optim.schedule=constant", "trainer.log_every_steps=1000", "trainer.nonfinite_limit=3",
         "trainer.eval_every_steps=1000", "trainer.save_every_steps=1000", folder=tmp_path,
@@ -382,7 +382,7 @@ def test_too_many_that_are_not_finite_end_a_run_that_looks_later(end: tuple[str,
     assert checkpoints_in(tmp_path)
 
 
-def test_on_nonfinite_skip_goes_on_and_says_which_batch(caplog: pytest.LogCaptureFixture) -> None:
+def test_on_nonfinite_skip_continues_and_names_the_batch(caplog: pytest.LogCaptureFixture) -> None:
     trainer = make_trainer("lstm", "char_lm", "trainer.max_steps=6")
     _Poison(trainer, 2, 3, 5)
     trainer.fit()
@@ -392,7 +392,7 @@ def test_on_nonfinite_skip_goes_on_and_says_which_batch(caplog: pytest.LogCaptur
     assert "at step 2 (epoch 1, batch 2): that batch is skipped" in warned[0]
 
 
-def test_on_nonfinite_stop_saves_what_was_before_it(tmp_path: Path) -> None:
+def test_on_nonfinite_stop_saves_the_last_finite_state(tmp_path: Path) -> None:
     trainer = make_trainer("lstm", "char_lm", "trainer.max_steps=6", "trainer.on_nonfinite=stop", folder=tmp_path)
     _Poison(trainer, 3)
     untouched: list[list[Tensor]] = []
@@ -437,7 +437,7 @@ def test_a_loss_that_is_not_finite_moves_no_weight_even_if_its_gradient_is() -> 
     assert trainer.progress.nonfinite_steps == 1
 
 
-def test_a_scaler_that_finds_its_scale_warns_nobody_and_one_that_collapses_stops() -> None:
+def test_a_settling_loss_scale_gives_no_warning_and_a_collapsing_one_stops() -> None:
     trainer = make_trainer("lstm", "char_lm", "trainer.nonfinite_limit=50", "trainer.on_nonfinite=stop")
     scale(trainer, 4.0)
     _Poison(trainer, *range(2, 50))
@@ -570,7 +570,7 @@ def test_checkpoints_come_by_steps_and_by_seconds(tmp_path: Path) -> None:
 # every model, optimizer and step: benchmarks/reliability, which the slow tests run
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
 @pytest.mark.parametrize("task", TASKS)
-def test_going_on_from_a_checkpoint_is_as_if_it_had_not_stopped(model: str, task: str, tmp_path: Path) -> None:
+def test_resuming_from_a_checkpoint_equals_an_uninterrupted_run(model: str, task: str, tmp_path: Path) -> None:
     overrides = (
         "model.dropout=0.2",
         "trainer.max_steps=5",
@@ -593,7 +593,7 @@ def test_going_on_from_a_checkpoint_is_as_if_it_had_not_stopped(model: str, task
     assert {**mine, "seconds": 0} == {**theirs, "seconds": 0}
 
 
-def test_windows_that_cannot_be_are_refused_with_the_remedy() -> None:
+def test_impossible_windows_are_refused_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r"longer than any sequence of a batch, 12 positions"):
         make_trainer("lstm", "char_lm", "trainer.bptt_steps=13")
     with pytest.raises(ConfigError, match=r"reads each text from its end"):

@@ -1,4 +1,4 @@
-"""A validation that takes longer than the training between two: when it is timed, and what is said."""
+"""A validation that takes longer than the training between two: when it is timed, and the note on it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_validation_longer_than_training_names_both_remedies() -> None:
     assert slow_validation(1.0, 0.5, trainer, lambda _: None) is None  # seven seconds in all
 
 
-def test_what_happens_once_is_not_taken_for_the_time_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_time_costs_are_not_counted_as_time_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU loads its kernels in the first batch: a validation of a second was said to take nine minutes."""
     trainer, now = make_trainer("lstm", "char_lm"), [0.0]
     monkeypatch.setattr("seqlab.training.validation_time.time.perf_counter", lambda: now[0])
