@@ -86,6 +86,18 @@ def undisturbed() -> Iterator[None]:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute with one thread, as is best for many small operations: beside another process, threads that wait for each
+    other at each of them make a loop over time ten times slower."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def shaken(module: nn.Module, scale: float, sign: int) -> Iterator[None]:
     """Add noise to every weight, and restore the weights afterwards: a gate that is initialised to zero would hide what
     it gates. sign: of the noise, since a gate may open in one direction only."""

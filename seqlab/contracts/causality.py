@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,74 +24,110 @@ from seqlab.core.model import Memory, Role
 from seqlab.errors import ConfigError
 from seqlab.training.seeds import seed_global_generators
 
-_POSITIONS = 256  # positions per batch in the quick check, if enough for five rows: a few milliseconds of work
+_LEAST, _FEW = 5, 8  # rows of the quick check: its cuts, and one row more that no other may depend on
+_POSITIONS, _NUMBERS = 8192, 2**21  # of the inputs of a larger batch, at most: it fits where a training fits
 _SCALES = (0.1, 0.01, 0.0)  # of the noise on weights; smaller if the model is not finite with it
 _ROUNDING = 1e-5  # relative to the largest value: in an FFT convolution, the future changes how the past is rounded
+
+
+class _Rows(NamedTuple):
+    """The inputs, others for later positions, and cut_R: for each row, the last position whose output is checked; -1
+    for the last row."""
+
+    x_RTD: Tensor
+    other_RTD: Tensor
+    memory: Memory | None
+    cut_R: Tensor
+
+    def later_inputs(self) -> Tensor:
+        """after_RT."""
+        return torch.arange(self.x_RTD.shape[1]) > self.cut_R[:, None]
+
+    def few(self, evidence_R: Tensor) -> _Rows:
+        """The rows with the most evidence of a leak, and the last one."""
+        most_R = evidence_R[:-1].topk(_FEW - 1).indices.sort().values
+        row_R = torch.cat((most_R, torch.tensor([len(evidence_R) - 1])))
+        memory = None if self.memory is None else Memory(*(part[row_R] for part in self.memory))
+        return _Rows(self.x_RTD[row_R], self.other_RTD[row_R], memory, self.cut_R[row_R])
 
 
 def check_causality(built: Built, *, every_position: bool = False) -> None:
     """Raise ConfigError, with the positions, if an output depends on a later input or on another row.
 
     The quick check cuts at a few positions, which finds a leak from any number of positions ahead, a normalisation over
-    time, a backward direction, and blocks with attention to all of their positions. `every_position` cuts at each.
+    time, a backward direction, and blocks with attention to all of their positions. `every_position` then cuts at each,
+    because an output that depends on the very next input shows at a single cut: with one sign of the noise in training,
+    with the other one in evaluation, there by test (2) alone, since values are all that counts. What could escape is at
+    one position only, in one mode only and behind a gate that opens in one direction only. As many cuts as memory
+    allows are rows of one batch: a model that loops over time in Python goes through its loop a few times for all.
     """
     if built.role is Role.ENCODER or built.steps < 2:
         return
     training = built.model.training
+    quick_R, *others = _cuts(built)
     try:
         for sign, train in ((1, True), (-1, True), (1, False), (-1, False)):
             built.model.train(train)
-            for cut_R in _cuts(built.steps, every_position=every_position):
-                _check(built, cut_R, sign)
+            cuts = [quick_R, *others] if every_position and train == (sign > 0) else [quick_R]
+            for scale in _SCALES:
+                with shaken(built.model, scale, sign):
+                    if _check(built, cuts, sign, scale):
+                        break
     finally:
         built.model.train(training)
 
 
-def _cuts(steps: int, *, every_position: bool) -> Iterator[Tensor]:
-    """cut_R: for each row, the last position whose output is checked; -1 for the last row."""
-    rows = max(5, min(8, _POSITIONS // steps)) - 1
+def _cuts(built: Built) -> Iterator[Tensor]:
+    """cut_R of each batch, the first of which is that of the quick check."""
+    steps, generator = built.steps, torch.Generator().manual_seed(0)
     # position 0 finds blocks of two or more positions; the others are drawn
-    drawn = torch.randperm(steps - 1, generator=torch.Generator().manual_seed(0))
-    order = [0, steps - 2, *drawn.tolist()]
-    chosen = list(dict.fromkeys(order))
-    for start in range(0, len(chosen) if every_position else 1, rows):
-        yield torch.tensor([*chosen[start : start + rows], -1])
+    chosen = list(dict.fromkeys([0, steps - 2, *torch.randperm(steps - 1, generator=generator).tolist()]))
+    few = max(_LEAST, min(_FEW, 256 // steps)) - 1
+    many = max(_LEAST, min(_POSITIONS, _NUMBERS // built.width) // steps) - 1
+    yield torch.tensor([*chosen[:few], -1])
+    for start in range(few, len(chosen), many):
+        yield torch.tensor([*chosen[start : start + many], -1])
 
 
-def _check(built: Built, cut_R: Tensor, sign: int) -> None:
-    seed_global_generators(0, "contracts, inputs")
-    x_RTD, other_RTD = (built.inputs(len(cut_R), built.steps) for _ in range(2))
-    memory = built.memory(len(cut_R))
-    for scale in _SCALES:
-        with shaken(built.model, scale, sign):
-            if _check_gradient(built, x_RTD, memory, cut_R) or scale == 0:
-                if sign > 0 or not built.model.training:
-                    _check_values(built, x_RTD, other_RTD, memory, cut_R)
-                return
+def _check(built: Built, cuts: list[Tensor], sign: int, scale: float) -> bool:
+    """Raise ConfigError if a cut shows a leak. Returns False if numbers are not finite with noise of this scale, so
+    that gradients of zero would prove nothing."""
+    train = built.model.training
+    for batch, cut_R in enumerate(cuts):
+        seed_global_generators(0, "contracts, inputs")
+        x_RTD, other_RTD = (built.inputs(len(cut_R), built.steps) for _ in range(2))
+        rows = _Rows(x_RTD, other_RTD, built.memory(len(cut_R)), cut_R)
+        if (train or batch == 0) and not _check_gradient(built, rows) and scale > 0:
+            return False
+        if sign > 0 or not train:
+            _check_values(built, rows, again=batch == 0)
+    return True
 
 
-def _check_gradient(built: Built, x_RTD: Tensor, memory: Memory | None, cut_R: Tensor) -> bool:
-    """Raise ConfigError if a gradient reaches a later input. Returns False if numbers are not finite, so that zeros
-    would prove nothing."""
-    after_RT = torch.arange(built.steps) > cut_R[:, None]
-    size_RT = _gradient(built, x_RTD, memory, ~after_RT)
-    largest = float(size_RT[after_RT].max())
+def _check_gradient(built: Built, rows: _Rows) -> bool:
+    """Raise ConfigError if a gradient reaches a later input. Returns False if numbers are not finite."""
+    after_RT = rows.later_inputs()
+    size_RT = _gradient(built, rows, ~after_RT)
     if not math.isfinite(float(size_RT.sum())):
         return False
-    if largest == 0 or (largest <= _ROUNDING * float(size_RT.max()) and _rounds(built, x_RTD, memory, after_RT)):
+    leaked_R = size_RT.masked_fill(~after_RT, 0.0).amax(1)
+    largest = float(leaked_R.max())
+    if largest == 0 or (largest <= _ROUNDING * float(size_RT.max()) and _rounds(built, rows)):
         return True
+    if len(leaked_R) > _FEW:  # many calls locate the leak: with few rows, quick ones
+        _check_gradient(built, rows.few(leaked_R))
 
     def depends(outputs_RT: Tensor, inputs_RT: Tensor) -> bool:
-        return bool(_gradient(built, x_RTD, memory, outputs_RT)[inputs_RT].max() > 1e-3 * largest)
+        return bool(_gradient(built, rows, outputs_RT)[inputs_RT].max() > 1e-3 * largest)
 
-    raise _refusal(built, locate(depends, cut_R, built.steps))
+    raise _refusal(built, locate(depends, rows.cut_R, built.steps))
 
 
-def _gradient(built: Built, x_RTD: Tensor, memory: Memory | None, outputs_RT: Tensor) -> Tensor:
+def _gradient(built: Built, rows: _Rows, outputs_RT: Tensor) -> Tensor:
     """size_RT: the largest absolute gradient at each input of the randomly weighted outputs at these positions; NaN if
     an output is not finite."""
-    x_RTD = x_RTD.detach().requires_grad_()
-    y_RTD, _ = read(built, x_RTD, memory=memory)
+    x_RTD = rows.x_RTD.detach().requires_grad_()
+    y_RTD, _ = read(built, x_RTD, memory=rows.memory)
     if not bool(y_RTD.isfinite().all()):
         return torch.full(outputs_RT.shape, torch.nan)
     nothing_RT = torch.zeros(outputs_RT.shape)
@@ -101,12 +138,13 @@ def _gradient(built: Built, x_RTD: Tensor, memory: Memory | None, outputs_RT: Te
     return nothing_RT if gradient_RTD is None else gradient_RTD.abs().amax(-1)
 
 
-def _rounds(built: Built, x_RTD: Tensor, memory: Memory | None, after_RT: Tensor) -> bool:
+def _rounds(built: Built, rows: _Rows) -> bool:
     """Whether the dependence is only a rounding error: in double precision it vanishes."""
+    memory, after_RT = rows.memory, rows.later_inputs()
     wide = None if memory is None else Memory(memory[0].double(), memory[1], memory[2].double())
     try:
         built.model.double()
-        size_RT = _gradient(built, x_RTD.double(), wide, ~after_RT)
+        size_RT = _gradient(built, rows._replace(x_RTD=rows.x_RTD.double(), memory=wide), ~after_RT)
     except RuntimeError:  # written for fp32
         return True
     finally:
@@ -115,34 +153,38 @@ def _rounds(built: Built, x_RTD: Tensor, memory: Memory | None, after_RT: Tensor
 
 
 @torch.no_grad()
-def _check_values(built: Built, x_RTD: Tensor, other_RTD: Tensor, memory: Memory | None, cut_R: Tensor) -> None:
-    """Raise ConfigError if changed later inputs, or a changed last row, change earlier outputs, or if a call changes
-    the outputs of the next one."""
+def _check_values(built: Built, rows: _Rows, *, again: bool) -> None:
+    """Raise ConfigError if changed later inputs, or a changed last row, change earlier outputs, or (`again`) if a call
+    changes the outputs of the next one."""
     buffers = [buffer.clone() for buffer in built.model.buffers()]
 
     def outputs(inputs_RT: Tensor) -> Tensor:
         """y_RTD with changed inputs at these positions."""
-        y_RTD, _ = read(built, torch.where(inputs_RT[..., None], other_RTD, x_RTD), memory=memory)
+        x_RTD = torch.where(inputs_RT[..., None], rows.other_RTD, rows.x_RTD)
+        y_RTD, _ = read(built, x_RTD, memory=rows.memory)
         for buffer, value in zip(built.model.buffers(), buffers, strict=True):
             if built.model.training:  # running means are for evaluation
                 buffer.copy_(value)
         return y_RTD
 
-    after_RT = torch.arange(built.steps) > cut_R[:, None]
-    y_RTD, changed_RTD, again_RTD = outputs(after_RT & False), outputs(after_RT), outputs(after_RT & False)
+    after_RT = rows.later_inputs()
+    y_RTD, changed_RTD = outputs(after_RT & False), outputs(after_RT)
     least = _ROUNDING * float(y_RTD.abs().max())
 
     def depends(outputs_RT: Tensor, inputs_RT: Tensor) -> bool:
         return bool(_differ(y_RTD, outputs(inputs_RT), least)[outputs_RT].any())
 
-    if bool(_differ(y_RTD, again_RTD, least).any()):
+    if again and bool(_differ(y_RTD, outputs(after_RT & False), least).any()):
         raise ConfigError(
             f"{built.about()} has memory outside its state: the same inputs, read again after others, give other "
             f"outputs{_mode(built)}",
             "put everything that is carried from call to call into the State that forward returns",
         )
-    if bool(_differ(y_RTD, changed_RTD, least)[~after_RT].any()):
-        raise _refusal(built, locate(depends, cut_R, built.steps))
+    leaked_RT = _differ(y_RTD, changed_RTD, least) & ~after_RT
+    if bool(leaked_RT.any()):
+        if len(leaked_RT) > _FEW:  # as above
+            _check_values(built, rows.few(leaked_RT.sum(1)), again=False)
+        raise _refusal(built, locate(depends, rows.cut_R, built.steps))
 
 
 def _differ(a_RTD: Tensor, b_RTD: Tensor, least: float) -> Tensor:

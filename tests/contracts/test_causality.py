@@ -84,6 +84,40 @@ def test_every_position_is_checked_on_request(place: int) -> None:
     assert f"output at position {place} depends on the input at position {place + 1} " in what
 
 
+FAR = [name for name in vars(zoo) if name.startswith("FarPlace")]
+
+
+@pytest.mark.parametrize(("steps", "place"), [(64, 0), (64, 37), (64, 60), (300, 237)])
+@pytest.mark.parametrize("name", FAR)
+def test_a_leak_of_one_position_alone_is_caught_wherever_it_is(name: str, steps: int, place: int) -> None:
+    what = _refused(_built(name, place, steps=steps), every_position=True)
+    assert f"output at position {place} depends on the input at position {place + 3} " in what
+
+
+@pytest.mark.parametrize(("steps", "window"), [(64, 16), (64, 32), (64, 63), (300, 256)])
+def test_a_leak_only_across_the_border_of_two_windows_is_caught(steps: int, window: int) -> None:
+    what = _refused(_built("AcrossBorder", window, steps=steps), every_position=True)
+    position, source = map(int, re.findall(r"position (\d+)", what))
+    assert (position % window, source) == (window - 1, position + 1)
+
+
+def test_every_position_takes_few_calls() -> None:
+    """A model that loops over time in Python is slow by the call, not by the row."""
+
+    def calls(every: bool) -> int:
+        built, count = _built("Causal", steps=64), 0
+
+        def note(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        built.model.register_forward_hook(note)
+        check_causality(built, every_position=every)
+        return count
+
+    assert calls(True) <= 2 * calls(False)
+
+
 @pytest.mark.parametrize(("name", "every"), list(product(HONEST, (False, True))))
 def test_no_false_alarm(name: str, every: bool) -> None:
     for steps in (1, 2, T, 300):

@@ -196,6 +196,39 @@ class OnePlace(Animal):
         return seen
 
 
+class FarPlace(Animal):
+    """Position `size` alone sees the third one after it."""
+
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        seen = torch.zeros_like(x_BTD)
+        if x_BTD.shape[1] > self.size + 3:
+            seen[:, self.size] = x_BTD[:, self.size + 3]
+        return seen
+
+
+class FarPlaceRounded(FarPlace):
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return torch.as_tensor(super().seen(x_BTD)).sign()
+
+
+class FarPlaceInTraining(FarPlaceRounded):
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return super().seen(x_BTD) if self.training else 0.0
+
+
+class FarPlaceInEvaluation(FarPlace):
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return 0.0 if self.training else super().seen(x_BTD)
+
+
+class AcrossBorder(Animal):
+    """The last position of each window of `size` positions sees the first one of the next window."""
+
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        last_T = torch.arange(1, 1 + x_BTD.shape[1]) % self.size == 0
+        return F.pad(x_BTD, (0, 0, 0, 1))[:, 1:] * last_T[:, None]
+
+
 class OnlyInTraining(Future):
     def seen(self, x_BTD: Tensor) -> Tensor | float:
         return super().seen(x_BTD) if self.training else 0.0
