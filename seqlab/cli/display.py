@@ -44,7 +44,7 @@ def metric_lines(
 
 
 def length_table(lengths: Sequence[AtLength], metrics: Sequence[str], primary: str, width: int) -> RenderableType:
-    """What is reached on sequences of each length, the primary metric first."""
+    """A table of metrics by length of sequence, the primary metric first."""
     others = [name for name in metrics if name != primary]
     rows: list[list[Cell]] = [
         [

@@ -1,4 +1,4 @@
-"""What the models of a comparison reach on sequences of other lengths than those of training."""
+"""The metrics of a comparison's models on sequences of other lengths than in training."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ABOUT = "by length of sequence, means over seeds; –: the model reads no more p
 
 
 def by_length(summary: Summary) -> dict[str, dict[int, float]]:
-    """The primary metric on test at each length, by model: its mean over seeds, where all of them have one. Nothing
-    where no run was evaluated on other lengths."""
+    """The primary metric on test at each length, by model: the mean over seeds, if all have a value. Empty if no run
+    was evaluated on other lengths."""
     found = {row.label: _means([_values(run.result, "values", summary) for run in row.runs]) for row in summary.rows}
     return found if any(found.values()) else {}
 
 
 def chance_by_length(summary: Summary) -> dict[int, float]:
-    """The same without learning, as the runs have it."""
+    """The chance level by length, as the runs stored it."""
     runs = [run for row in summary.rows for run in row.runs]
     return {length: value for run in runs for length, value in _values(run.result, "chance", summary).items()}
 

@@ -155,7 +155,7 @@ def _quality(summary: Summary) -> dict[str, Any]:
 
 
 def _lengths(summary: Summary) -> list[dict[str, Any]]:
-    """Nothing where no run was evaluated on sequences of other lengths."""
+    """Empty if no run was evaluated on sequences of other lengths."""
     headings, models, chance = length_cells(summary)
     if not models:
         return []

@@ -37,7 +37,7 @@ class Batch:
         return next(len(value) for value in vars(self).values() if isinstance(value, Tensor))
 
     def last_row(self) -> Self:
-        """A batch of its last row alone, with counts that are still those of all."""
+        """The batch's last row alone; its counts remain those of the whole batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         tensors: dict[str, Any] = {name: value[-1:] for name, value in values.items() if isinstance(value, Tensor)}
         return replace(self, **tensors)

@@ -124,8 +124,8 @@ class GeneratingNetwork(Network[BatchT]):
 
 
 def state_bytes(network: Network[BatchT], batch: BatchT, capacity: int = 0) -> int:
-    """The bytes that one sequence keeps from one position to the next in evaluation: hidden states, a cache of keys and
-    values, what an encoder found in a source. batch: of one row. capacity: as for GeneratingNetwork.start."""
+    """The bytes of state that one sequence carries from position to position in evaluation: hidden states, a key/value
+    cache, an encoder's memory. batch: of one row. capacity: as for GeneratingNetwork.start."""
     with evaluating(network), torch.inference_mode():
         if isinstance(network, GeneratingNetwork):
             return size_in_bytes(network.start(batch, capacity)[1])

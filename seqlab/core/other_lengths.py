@@ -1,4 +1,4 @@
-"""What a network is worth on sequences of other lengths than its own."""
+"""Evaluation on sequences of other lengths than in training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from seqlab.core.task import Task
 
 @runtime_checkable
 class OtherLengths(Protocol[BatchT]):
-    """A task whose networks can be judged on sequences of other lengths too."""
+    """A task whose networks can be evaluated on sequences of other lengths too."""
 
     def length(self) -> int:
-        """The length of its sequences, as its setting counts it."""
+        """The length of its sequences, in the unit of its setting."""
 
     def eval_lengths(self) -> tuple[int, ...]:
-        """The other lengths at which its networks are to be judged, as its settings list them."""
+        """The other lengths for evaluation, as its settings list them."""
 
     def at_length(self, length: int) -> Task[BatchT]:
         """The same task and vocabulary with sequences of this length in every split, drawn from the same seeds. Raises
@@ -27,4 +27,4 @@ class OtherLengths(Protocol[BatchT]):
 def other_lengths(task: object) -> OtherLengths[Any]:
     """The task, if it has sequences of other lengths; else ConfigError."""
     remedy = "a task offers others by its methods length, eval_lengths and at_length"
-    return require(task, OtherLengths, "has sequences of its own lengths alone", remedy)
+    return require(task, OtherLengths, "has sequences of its own lengths only", remedy)

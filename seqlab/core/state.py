@@ -35,7 +35,7 @@ def tensors(state: State) -> Iterator[Tensor]:
 
 
 def size_in_bytes(state: State) -> int:
-    """What it takes in memory."""
+    """The bytes that its tensors take in memory."""
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors(state))
 
 

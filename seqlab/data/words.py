@@ -30,7 +30,7 @@ SPLIT: dict[Unit, Callable[[str], list[str]]] = {"word": words, "char": characte
 """The function that splits a text into tokens of each unit."""
 
 SEPARATOR: dict[Unit, str] = {"word": " ", "char": ""}
-"""What joins tokens of each unit to a text."""
+"""The separator between the tokens of a text, by unit."""
 
 NAMES: dict[Unit, str] = {"word": "words", "char": "characters"}
 

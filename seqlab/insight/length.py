@@ -1,5 +1,5 @@
-"""Length generalisation: what networks reach on longer and shorter sequences than they were trained on, and what the
-state costs that they carry."""
+"""Length generalisation: metrics on longer and shorter sequences than in training, and against the bytes of the carried
+state."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ _ABOUT = (
 
 @dataclass(frozen=True)
 class Generalisation:
-    """What one run reaches at each length. name, metric: of its task's primary metric, at the length of training.
-    bytes: of the state that it carries."""
+    """One run's evaluations by length. name, metric: the primary metric and its value at the training length. bytes: of
+    the carried state."""
 
     run: InspectedRun
     name: str
@@ -75,8 +75,8 @@ class Variant:
 
 
 def length(runs: Sequence[InspectedRun]) -> list[Picture]:
-    """The view of one run, or of several over each other, in one colour for each model and with one legend for each
-    variant. Raises ConfigError for runs whose sequences have one length alone, or are of different tasks."""
+    """The view of one run, or of several in one picture, with a colour for each model and a legend for each variant.
+    Raises ConfigError for tasks whose sequences have only one length, and for runs on different tasks."""
     _check_same_task(runs)
     lengths = sorted({length for run in runs for length in lengths_around(run.task)})
     measured = [_measure(run, lengths) for run in runs]
@@ -130,7 +130,7 @@ def _measure(run: InspectedRun, lengths: Sequence[int]) -> Generalisation:
 
 
 def _variants(measured: Sequence[Generalisation]) -> list[Variant]:
-    """In the order of the runs; a model's variants have its colour and mark, and a line style each."""
+    """The runs by variant, in order; a model's variants share its colour and mark, and differ in line style."""
     models = list(dict.fromkeys(one.run.config.names["model"] for one in measured))
     grouped: dict[tuple[str, str], list[Generalisation]] = {}
     for one in measured:
@@ -179,7 +179,7 @@ def _draw_lengths(axes: Axes, variants: Sequence[Variant]) -> None:
 
 
 def _draw_bytes(axes: Axes, variants: Sequence[Variant]) -> None:
-    """Each run at the length of its training; the variants of a model are joined in the order of their bytes."""
+    """Each run at its training length; the variants of a model are joined in the order of their bytes."""
     shown: set[int] = set()
     joined: dict[str, list[tuple[int, float]]] = {}
     for variant in variants:
@@ -200,7 +200,7 @@ def _draw_bytes(axes: Axes, variants: Sequence[Variant]) -> None:
 
 
 def _scale(axes: Axes, metric: Metric, values: Sequence[float]) -> None:
-    """Logarithmic for what is best at zero, else the range of the metric where it has ends."""
+    """A logarithmic axis for metrics that are best at zero, else the metric's range if it is bounded."""
     if not metric.higher_is_better:
         log_scale(axes, values)
     elif metric.lowest is not None and metric.highest is not None:

@@ -1,1 +1,1 @@
-"""What tasks of one kind share, one kind a file: a task derives from it and says only what is its own."""
+"""Base classes of tasks, one kind per file; a task derives from one and adds only what is specific to it."""

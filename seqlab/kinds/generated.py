@@ -1,4 +1,4 @@
-"""Tasks that draw their sequences instead of reading them: any length, as many as are wanted.
+"""Tasks with generated sequences, of any length and number.
 
 Shape letters: B rows of a batch, K numbers drawn for a row.
 """
@@ -25,16 +25,16 @@ from seqlab.core.task import Task, TaskConfig
 from seqlab.data.files import sha256_of
 from seqlab.errors import ConfigError, DataError
 
-_DIGESTED = 8  # sequences of each split: enough to notice that they are drawn otherwise
+_DIGESTED = 8  # sequences of each split: enough to notice a change in how they are drawn
 
 
 @config_dataclass(frozen=True, kw_only=True)
 class GeneratedConfig(TaskConfig):
-    """Settings of every task that draws its sequences.
+    """Settings of every task with generated sequences.
 
-    length: of the sequences; each task says of which part. eval_lengths: others at which a trained network is judged
-    too. batch_size, eval_batch_size: sequences. train_size: sequences in one pass over the training split; every pass
-    draws new ones. validation_size, test_size: sequences of these splits. data_seed: of the sequences of all splits.
+    length: of the sequences; each task says of which part. eval_lengths: other lengths for evaluation. batch_size,
+    eval_batch_size: sequences. train_size: sequences in one pass over the training split; every pass draws new ones.
+    validation_size, test_size: sequences of these splits. data_seed: of the sequences of all splits.
     """
 
     training_settings = ("batch_size", "eval_batch_size", "train_size")
@@ -65,8 +65,8 @@ class GeneratedConfig(TaskConfig):
 
 
 class GeneratedTask(Task[BatchT]):
-    """Sequences made of random numbers. A sequence depends on task.data_seed, its split and its place in the split (in
-    training, on the seed of the pass too), never on the sizes of batches."""
+    """Sequences made from random numbers. A sequence depends on task.data_seed, its split and its index in the split
+    (in training also on the seed of the pass), never on batch sizes."""
 
     def __init__(self, config: GeneratedConfig) -> None:
         self.config = config
@@ -75,24 +75,23 @@ class GeneratedTask(Task[BatchT]):
 
     @abstractmethod
     def numbers(self) -> int:
-        """K, how many numbers a sequence is made of."""
+        """K, the number of random numbers that a sequence needs."""
 
     @abstractmethod
     def sequences(self, drawn_BK: Tensor, items_B: Tensor) -> BatchT:
-        """The sequences that are made of these numbers, which are uniform in [0, 1). items_B: their places in the
-        split."""
+        """The sequences made from these numbers, uniform in [0, 1). items_B: their indices in the split."""
 
     @abstractmethod
     def contexts_of(self, batch: BatchT, steps: int) -> Iterator[BatchT]:
-        """As `contexts`, of a batch of whole sequences: one target of each row."""
+        """As `contexts`, for a batch of whole sequences: one target of each row."""
 
     @abstractmethod
     def longest(self) -> int:
-        """The positions of a sequence, all sequences being equally long."""
+        """The positions of a sequence; all sequences are equally long."""
 
     @abstractmethod
     def chance(self, split: Split) -> Baseline:
-        """What is reached by a prediction that depends on nothing that was read, in closed form."""
+        """The result of a prediction that ignores the input, in closed form."""
 
     def batches(self, split: Split, seed: int) -> Iterator[BatchT]:
         rows = self.config.batch_size if split == "train" else self.config.eval_batch_size
@@ -115,7 +114,7 @@ class GeneratedTask(Task[BatchT]):
         return self._digest(HELD_OUT)
 
     def _digest(self, splits: Iterable[Split]) -> str:
-        """Of the settings that say what is drawn, and of some sequences."""
+        """Digest of the settings that determine the sequences, and of some sequences."""
         other = (*self.config.training_settings, "eval_lengths")
         chosen = {f.name: getattr(self.config, f.name) for f in fields(self.config) if f.name not in other}
         parts: list[str | bytes] = [type(self).__name__, repr(chosen)]

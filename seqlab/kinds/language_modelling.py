@@ -57,7 +57,7 @@ class LanguageModellingConfig(TaskConfig):
 
 class LanguageModelling(Restorable, Task[TokenBatch]):
     """Running text in three splits, read in parallel streams, so that a state can be carried. A subclass sets `unit`:
-    tokens are characters, or words, which spaces separate unless it has a `tokenize` of its own."""
+    tokens are characters, or words separated by spaces; override `tokenize` for others."""
 
     continues_texts, window_setting = True, "task.window"
     generation_options = ("length", "temperature", "top_k", "top_p", "seed")
@@ -67,8 +67,8 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
     def __init__(
         self, texts: Mapping[Split, str], config: LanguageModellingConfig, *, vocabulary_size: int | None = None
     ) -> None:
-        """texts: of each split. vocabulary_size: how many tokens to keep; None: all. Raises DataError for a split that
-        is shorter than a window."""
+        """texts: the text of each split. vocabulary_size: how many tokens to keep; None: all. Raises DataError for a
+        split that is shorter than a window."""
         self.config, self.test_is_validation = config, texts["test"] == texts["validation"]
         self.texts = {split: normalized(text, config.normalize) for split, text in texts.items()}
         tokens = {split: self.tokenize(text) for split, text in self.texts.items()}
@@ -79,7 +79,7 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         }
 
     def with_stored_vocabulary(self, config: LanguageModellingConfig, vocabulary: Mapping[str, Any]) -> Self:
-        """A restored task, with what its run stored, for TaskConfig.restore."""
+        """The restored task with its run's stored vocabulary, for TaskConfig.restore."""
         self.config, self.token_vocabulary = config, Vocabulary.restored(vocabulary[NAMES[self.unit]])
         return self
 
@@ -102,11 +102,11 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return text if self.unit == "char" else text.split()
 
     def named(self, split: Split) -> str:
-        """A split in a message about it."""
+        """The name of a split in messages."""
         return f"the {split} split"
 
     def _tokens_of(self, text: str, purpose: str = "", what: str = "") -> Sequence[str]:
-        """Those of a user's text, read as the corpus is. Raises DataError where `purpose` needs some."""
+        """The tokens of a user's text, read like the corpus. With a `purpose`, raises DataError if there are none."""
         tokens = self.tokenize(normalized(text.replace("\r\n", "\n"), self.config.normalize))
         if purpose and not tokens:
             raise DataError(f"there is nothing to {purpose}", f"give a {what} of one {NAMES[self.unit][:-1]} or more")
@@ -164,7 +164,7 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return Baseline("chance", f"each of {count} tokens as likely", metrics)
 
     def baselines(self) -> Iterator[Baseline]:
-        """Those of its characters, whose bits are shared out among its tokens."""
+        """The baselines over characters, with their bits converted to bits per token."""
         test, tokens = self.texts["test"], len(self.ids["test"])
         for name, about, bits in running_text_baselines(self.texts["train"], self.texts["validation"], test):
             yield Baseline(name, about, running_text_metrics(bits * math.log(2) * len(test), tokens, self.unit))
@@ -176,7 +176,7 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return "".join(self.stream(network, prompt, generation)).strip(f"\n{SEPARATOR[self.unit]}")
 
     def stream(self, network: Network[TokenBatch], text: str, generation: GenerationConfig) -> Iterator[str]:
-        """The tokens that the network puts after `text`, one by one."""
+        """The tokens that the network generates after `text`, one by one."""
         ids_T = self.token_vocabulary.encode(self._tokens_of(text, "continue", "prompt"))
         ids_BT = torch.tensor([ids_T], device=next(network.parameters()).device)
         batch = TokenBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
@@ -188,7 +188,7 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return Prediction(continuation, {"continuation": continuation})
 
     def example_text(self, length: int) -> str:
-        """From the middle of the split, where a line begins."""
+        """From the middle of the split, starting at the beginning of a line."""
         text = self.texts["validation"]
         return middle_of(text, length * len(text) // len(self.ids["validation"]))
 

@@ -35,12 +35,12 @@ from seqlab.networks.classifier import Classifier, Pooling, probabilities
 class TextClassificationConfig(TaskConfig):
     """Settings of every text classification task.
 
-    unit: what a token is, in lower case; char is for scripts without spaces. normalize: nfc composes accents with their
-    letters first. batch_tokens: tokens of a training batch, padding counted; null: batch_size texts.
+    unit: what a token is (words are lower-cased); char is for scripts without spaces. normalize: nfc composes accents
+    with their letters first. batch_tokens: tokens of a training batch, padding counted; null: batch_size texts.
     bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
     vocabulary_size, min_count: tokens kept from the training split. word_dropout: probability that a
     training token is read as unknown. max_length: tokens read of a text; longer ones are counted and cut.
-    metric: what the task is judged by, and chooses the best checkpoint.
+    metric: the primary metric, which chooses the best checkpoint.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (
@@ -80,7 +80,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         self.trained_text = self.encoded["train"].longest
 
     def with_stored_vocabulary(self, config: TextClassificationConfig, vocabulary: Mapping[str, Any]) -> Self:
-        """A restored task, with what its run stored, for TaskConfig.restore."""
+        """The restored task with its run's stored vocabulary, for TaskConfig.restore."""
         self.config, self.token_vocabulary = config, Vocabulary.restored(vocabulary["tokens"])
         self.labels, self.longest_text = tuple(map(str, vocabulary["labels"])), int(vocabulary["longest_text"])
         self.trained_text = int(vocabulary["trained_text"])
@@ -96,7 +96,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         return task
 
     def _encode(self, tokens: Iterable[list[str]], rows: Sequence[Row]) -> EncodedTexts:
-        """Tokens of texts, cut, with the labels of their rows; a text without any token still needs one position."""
+        """Tokenized texts, cut, with the labels of their rows; a text without tokens still needs one position."""
         ids = [(self.token_vocabulary.encode(row) or [UNKNOWN])[: self.config.max_length] for row in tokens]
         return EncodedTexts(ids, [self.labels.index(label) for _, label in rows])
 
@@ -181,7 +181,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         return too_long(len(self.tokenize(text)), self.config.max_length, self.config.unit)
 
     def example_text(self, length: int) -> str:
-        """The first text of the split with about so many tokens."""
+        """The text of the split whose number of tokens is nearest to `length`."""
         return min(self.texts["validation"], key=lambda text: abs(len(self.tokenize(text)) - length))
 
     def example(self, network: Network[LabelledBatch], text: str) -> Example[LabelledBatch]:
@@ -192,7 +192,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         return Example(self._batch([text]), tuple(read), truncated=len(tokens) - len(read))
 
     def _batch(self, texts: Sequence[str]) -> LabelledBatch:
-        """Texts whose labels nobody knows."""
+        """A batch of texts with unknown labels (label 0 as a placeholder)."""
         return self._encode(map(self.tokenize, texts), [(text, self.labels[0]) for text in texts]).whole()
 
     def classify(self, network: Network[LabelledBatch], texts: Sequence[str]) -> list[dict[str, float]]:

@@ -32,10 +32,10 @@ from seqlab.networks.text_to_text import TextToText
 class TextToTextConfig(TaskConfig):
     """Settings of every text-to-text task.
 
-    unit: what a token is; words are what spaces separate. normalize: nfc composes accents with their letters, on both
+    unit: what a token is; words are separated by spaces. normalize: nfc composes accents with their letters, on both
     sides. vocabulary_size: tokens kept of each side. max_length: tokens of a source or a target; longer training pairs
     are counted and left out. batch_tokens: positions of a training batch, source and target, padding counted; null:
-    batch_size pairs. metric: what chooses the best checkpoint. bleu_tokenizer: sacreBLEU's; auto: by the references.
+    batch_size pairs. metric: chooses the best checkpoint. bleu_tokenizer: sacreBLEU's; auto: by the references.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (
@@ -54,12 +54,12 @@ class TextToTextConfig(TaskConfig):
     bleu_tokenizer: BleuTokenizer
 
     def scores(self, references: Iterable[str]) -> TextScores:
-        """What texts are judged by, beside references such as these."""
+        """The scores of texts against such references."""
         return TextScores(choose_bleu_tokenizer(self.bleu_tokenizer, references))
 
 
 class TextToTextGeneration(Restorable, Task[PairBatch]):
-    """Pairs of texts in three splits, and a vocabulary for each side. target_name: what predictions call a target."""
+    """Pairs of texts in three splits, and a vocabulary for each side. target_name: the target's name in predictions."""
 
     generation_options = ("beams", "length_penalty")
     target_name: ClassVar[str] = "target"
@@ -86,7 +86,7 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         self.trained_sides = (self.encoded["train"].longest_source, self.encoded["train"].longest_target)
 
     def with_stored_vocabulary(self, config: TextToTextConfig, vocabulary: Mapping[str, Any]) -> Self:
-        """A restored task, with what its run stored, for TaskConfig.restore."""
+        """The restored task with its run's stored vocabulary, for TaskConfig.restore."""
         self.config, self.longest_side = config, int(vocabulary["longest_side"])
         source, target = map(int, vocabulary["trained_sides"])
         self.trained_sides = (source, target)
@@ -101,7 +101,7 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         return task
 
     def _take(self, pairs: dict[Split, list[Pair]]) -> dict[Split, list[tuple[list[str], list[str]]]]:
-        """Keep the pairs, and return their tokens."""
+        """Store the pairs and return their tokens."""
         form = self.config.normalize
         self.data_sha256 = sha256_of(text for part in pairs.values() for pair in part for text in pair)
         self.pairs = {
@@ -193,7 +193,7 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         return too_long(len(self.tokenize(text)), self.config.max_length - 1, self.config.unit)
 
     def example_text(self, length: int) -> str:
-        """The source of the split whose length is nearest to a third of that: both sides are to fit."""
+        """The source of the split whose length is nearest to a third of `length`, so that both sides fit."""
         sources = (source for source, _ in self.pairs["validation"])
         return min(sources, key=lambda text: abs(3 * len(self.tokenize(text)) - length))
 

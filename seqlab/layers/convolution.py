@@ -1,4 +1,4 @@
-"""Convolution over the past alone. B batch, T time, D width, K taps."""
+"""Causal convolution. B batch, T time, D width, K taps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from seqlab.core.state import State
 
 
 class CausalConv(SequenceModel):
-    """y_t = b + sum over i < K of W_i x_{t - (K-1-i) * dilation}; zeros stand before the first position.
+    """y_t = b + sum over i < K of W_i x_{t - (K-1-i) * dilation}; with zeros before the first position.
 
-    depthwise: each feature by itself. The state holds the last (K-1) * dilation inputs. The weights are those of
+    depthwise: each feature separately. The state holds the last (K-1) * dilation inputs. The weights are those of
     `convolution`, an nn.Conv1d.
     """
 
@@ -27,7 +27,7 @@ class CausalConv(SequenceModel):
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> tuple[Tensor, State]:
-        """Padding at the right is read like anything else: nothing before it looks that far."""
+        """Padding at the right is read like anything else: it cannot affect what precedes it."""
         assert isinstance(state, Tensor)
         steps = x_BTD.shape[1]
         x_BTD = torch.cat((state, x_BTD), 1)
@@ -35,7 +35,7 @@ class CausalConv(SequenceModel):
         return y_BTD, x_BTD[:, steps:]
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
-        """K inputs a position, with the weights as they are now."""
+        """A product of the last K inputs with the current weights."""
         bias_D = self.convolution.get_parameter("bias")
         weight_KDD = self.convolution.weight.permute(2, 1, 0).contiguous()  # taps, in (1 if depthwise), out
 

@@ -1,6 +1,6 @@
-"""A recurrence whose gates see the input alone, and so can all be computed before the first state.
+"""A recurrence whose gates depend on the input only, so that all can be computed before the first state.
 
-B batch, T time, D width, H state (D times the expansion), G all gates beside each other.
+B batch, T time, D width, H state (D times the expansion), G all gates, concatenated.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from seqlab.layers.scan import scan
 class GatedScanConfig(ResidualConfig):
     """Settings of a family of such recurrences (Feng 2024).
 
-    expansion: size of the state in units of the width. conv: taps of a causal convolution, each feature by itself, in
-    front of the gates; null: there is none.
+    expansion: size of the state in units of the width. conv: taps of a depthwise causal convolution before the gates;
+    null: none.
     """
 
     expansion: Count
@@ -37,12 +37,12 @@ class GatedScan(SequenceModel):
     convolution's, h_BH)."""
 
     blocks: ClassVar[int]
-    """How many gates stand beside each other in the weight."""
+    """The number of gates concatenated in the weight."""
 
     @staticmethod
     @abstractmethod
     def gates(from_x: Tensor, /) -> dict[str, Tensor]:
-        """Each gate by its name, (..., H), given W x_t + b, (..., G), of one step or many."""
+        """Each gate's activation (..., H) by name, given W x_t + b, (..., G), of one step or many."""
 
     @staticmethod
     @abstractmethod
@@ -63,7 +63,7 @@ class GatedScan(SequenceModel):
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> tuple[Tensor, State]:
-        """Padding at the right is read like anything else: it cannot reach what stands before it."""
+        """Padding at the right is read like anything else: it cannot affect what precedes it."""
         _, h_BTH, tail = self._read(x_BTD, state)
         return self.output(h_BTH), (tail, h_BTH[:, -1])
 
@@ -99,6 +99,6 @@ class GatedScan(SequenceModel):
         return gates, scan(*self.terms(gates), h_BH), tail
 
     def _gates(self, x: Tensor) -> dict[str, Tensor]:
-        """In fp32 where the projection is made in less: what a gate near 1 forgets in a step, bf16 would round away."""
+        """In fp32 even if the projection is not: bf16 would round away what a gate near 1 forgets in a step."""
         from_x = self.project(x)
         return self.gates(from_x.to(torch.promote_types(from_x.dtype, torch.float32)))

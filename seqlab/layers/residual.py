@@ -1,4 +1,4 @@
-"""The residual stack that mixers along time are read in. B batch, T time, D width."""
+"""Pre-norm residual blocks around layers that mix positions. B batch, T time, D width."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from seqlab.layers.roles import fill_role
 
 @config_dataclass(frozen=True, kw_only=True)
 class ResidualConfig(ModelConfig):
-    """Settings of a family of residual blocks, which says what mixes their positions.
+    """Settings of a family of residual blocks; each family makes the mixers of its positions.
 
-    layers: how many blocks stand on each other.
-    feed_forward: width of the hidden layer of the network that follows each mixer; null: there is none.
+    layers: the number of stacked blocks.
+    feed_forward: hidden width of the feed-forward network after each mixer; null: none.
     attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
         (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
     """
@@ -34,18 +34,18 @@ class ResidualConfig(ModelConfig):
 
     @abstractmethod
     def mixers(self) -> Sequence[SequenceModel]:
-        """`layers` new ones, each causal and of this width."""
+        """`layers` new mixers, each causal and of this width."""
 
     def build(self, role: Role) -> SequenceModel:
         return fill_role(self._stack, role, self.width, self.attention)
 
     def _stack(self) -> SequenceModel:
         blocks = [ResidualBlock(self, mixer) for mixer in self.mixers()]
-        # what blocks write is added up, and normalised once at the end; they have dropout of their own
+        # the sum of the blocks is normalised once, at the end; blocks have dropout of their own
         return RecurrentStack(blocks, [*(nn.Identity() for _ in blocks[1:]), nn.LayerNorm(self.width)], dropout=0.0)
 
     def dropout_layer(self) -> nn.Module:
-        """Whole features: noise that changed at each step is what a state would average away."""
+        """Drops whole features: a state would average away noise that changes at each step."""
         return LockedDropout(self.dropout)
 
     def at_width(self, width: int) -> Iterator[Self]:
@@ -55,7 +55,7 @@ class ResidualConfig(ModelConfig):
 
 
 class ResidualBlock(SequenceModel):
-    """x + mixer(norm(x)), then, where the settings ask for it, x + feed_forward(norm(x)). The state is the mixer's.
+    """x + mixer(norm(x)), then, if set, x + feed_forward(norm(x)). The state is the mixer's.
 
     Norms are LayerNorm: unlike RMSNorm it has a fused kernel on a CPU too.
     """
@@ -85,7 +85,7 @@ class ResidualBlock(SequenceModel):
         return x_BTD, state
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
-        """With the mixer stepped in its own way, without a table: it reads what is normalised."""
+        """Uses the mixer's own prepared step, without a table, since the mixer reads normalised inputs."""
         mixer_step = self.mixer.start()
 
         def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
@@ -99,5 +99,5 @@ class ResidualBlock(SequenceModel):
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> dict[str, Tensor]:
-        """Those of the mixer."""
+        """The signals of the mixer."""
         return self.mixer.signals(self.norm(x_BTD), state, valid_BT=valid_BT, memory=memory)

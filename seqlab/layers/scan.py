@@ -1,4 +1,4 @@
-"""The linear recurrence h_t = a_t * h_{t-1} + b_t, elementwise: whatever knows a and b before h can be read fast.
+"""The linear recurrence h_t = a_t * h_{t-1} + b_t, elementwise: fast where a and b do not depend on h.
 
 B batch, T time, D features (one dimension or more), step t in dimension 1.
 """
@@ -22,11 +22,11 @@ def scan_stepwise(a_BTD: Tensor, b_BTD: Tensor, h_BD: Tensor) -> Tensor:
 
 
 def scan(a_BTD: Tensor, b_BTD: Tensor, h_BD: Tensor) -> Tensor:
-    """The same h_BTD, fast, in fp32 where less is given: on a CPU in place, chunk beside chunk; elsewhere in log2(T)
-    passes over all steps.
+    """The same h_BTD, fast and in fp32 or more: on a CPU in place, in parallel chunks; elsewhere in log2(T) passes over
+    all steps.
 
-    For decays, |a| <= 1. Their products may underflow: what they would have kept is below rounding. Nothing is divided
-    by them and there is no logarithm, so that `a` may be 0 or negative.
+    For decays, |a| <= 1. Their products may underflow, which loses only values below rounding. Nothing is divided by
+    them and there is no logarithm, so that `a` may be 0 or negative.
     """
     dtype = torch.promote_types(torch.promote_types(a_BTD.dtype, b_BTD.dtype), torch.float32)
     a_BTD, b_BTD, h_BD = a_BTD.to(dtype), b_BTD.to(dtype), h_BD.to(dtype)
@@ -52,7 +52,7 @@ def _scan_in_place(a_BTD: Tensor, b_BTD: Tensor, h_BD: Tensor) -> Tensor:
 
 
 class _InPlace(torch.autograd.Function):
-    """The loop without a record of each step, which autograd would keep."""
+    """The loop without autograd's record of each step."""
 
     @staticmethod
     def forward(ctx: Any, a_BTD: Tensor, b_BTD: Tensor, h_BD: Tensor) -> Tensor:

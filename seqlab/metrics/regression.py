@@ -1,4 +1,4 @@
-"""What predictions of one real value a sequence are worth: squared error, and the share that is near enough."""
+"""Metrics of predicting one real value per sequence: squared error, and the share within a tolerance."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def regression_metrics(squared_error: float, solved: float) -> dict[str, Metric]
 
 
 class RegressionMeter(Meter[SeriesBatch]):
-    """Errors of one value a sequence, which is an item. tolerance: the absolute error below which it is solved."""
+    """Errors of one value per sequence (the item). tolerance: the absolute error below which a sequence is solved."""
 
     primary = "mse"
 

@@ -1,4 +1,4 @@
-"""minGRU (Feng 2024, "Were RNNs All We Needed?"): a GRU whose gates see the input alone, trained in parallel over time.
+"""minGRU (Feng 2024, "Were RNNs All We Needed?"): a GRU whose gates see only the input, trained in parallel over time.
 
 H state, G = 2H: the gates, update and candidate.
 """
@@ -25,7 +25,7 @@ def min_gru_gates(from_x: Tensor) -> dict[str, Tensor]:
 
 
 def min_gru_terms(gates: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """h_t = (1 - z_t) * h_{t-1} + z_t * n_t: (what multiplies h_{t-1}, what is added)."""
+    """h_t = (1 - z_t) * h_{t-1} + z_t * n_t: (the factor of h_{t-1}, the added term)."""
     return 1 - gates["update"], gates["update"] * gates["candidate"]
 
 

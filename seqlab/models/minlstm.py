@@ -1,4 +1,4 @@
-"""minLSTM (Feng 2024, "Were RNNs All We Needed?"): an LSTM whose gates see the input alone, trained in parallel over
+"""minLSTM (Feng 2024, "Were RNNs All We Needed?"): an LSTM whose gates see only the input, trained in parallel over
 time. Input and forget gate are normalised, so that the scale of the state does not depend on how long it is kept.
 
 H state, G = 3H: the gates, forget, input, candidate.
@@ -30,7 +30,7 @@ def min_lstm_gates(from_x: Tensor) -> dict[str, Tensor]:
 
 
 def min_lstm_terms(gates: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """h_t = f'_t * h_{t-1} + i'_t * n_t: (what multiplies h_{t-1}, what is added)."""
+    """h_t = f'_t * h_{t-1} + i'_t * n_t: (the factor of h_{t-1}, the added term)."""
     return gates["forget"], gates["input"] * gates["candidate"]
 
 

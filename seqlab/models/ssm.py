@@ -4,10 +4,10 @@
     h_t = a_t h_{t-1} + dt_t x_t B_t^T        the state of a head, P x N
     y_t = h_t C_t + D x_t
 
-What is written (x_t, B_t), what is read (C_t) and how long it is kept (dt_t) depend on the input: the model selects.
-A time-invariant state space model (S4D: Gu 2022; LRU: Orvieto 2023) weighs a past input by its distance alone,
-whatever was read since, and so cannot do selective copying or associative recall. And since one scalar decay serves a
-whole head, the recurrence over a chunk of positions is a few small matrix products, which every device is good at.
+What is written (x_t, B_t), what is read (C_t) and how long it is kept (dt_t) depend on the input (selectivity). A
+time-invariant state space model (S4D: Gu 2022; LRU: Orvieto 2023) weighs a past input by its distance only, whatever
+was read since, and so cannot solve selective copying or associative recall. And since one scalar decay serves a whole
+head, the recurrence over a chunk of positions is a few small matrix products, which every device is good at.
 
 B batch, T time, D width, I = H P inner width, H heads, P size of a head, N size of the state of each inner channel.
 Time in chunks: C chunks of L positions (M where two positions of a chunk meet). F: the channels that are convolved,
@@ -50,7 +50,7 @@ def selective_step(
 def selective_scan_stepwise(
     x_BTHP: Tensor, dt_BTH: Tensor, rate_H: Tensor, write_BTN: Tensor, read_BTN: Tensor, h_BHPN: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """All positions one after the other: (y_BTHP, the last h_BHPN). What `selective_scan` computes."""
+    """All positions one after the other: (y_BTHP, the last h_BHPN). The equation that `selective_scan` computes."""
     outputs = []
     for t in range(x_BTHP.shape[1]):
         y_BHP, h_BHPN = selective_step(x_BTHP[:, t], dt_BTH[:, t], rate_H, write_BTN[:, t], read_BTN[:, t], h_BHPN)
@@ -111,8 +111,8 @@ class SSMConfig(ResidualConfig):
     """Settings of `model=ssm`.
 
     expansion: the inner width I is expansion * width. heads: H, each with a decay of its own; must divide I.
-    state_size: N, the numbers that each inner channel carries. conv: taps of the causal convolution, each feature by
-    itself, in front of the recurrence.
+    state_size: N, the numbers that each inner channel carries. conv: taps of the depthwise causal convolution before
+    the recurrence.
     """
 
     expansion: Count
@@ -133,7 +133,7 @@ class SSMConfig(ResidualConfig):
         return [SelectiveSSM(self) for _ in range(self.layers)]
 
     def at_width(self, width: int) -> Iterator[Self]:
-        """Heads are kept; state_size moves by up to a half, since widths that the heads divide are far apart."""
+        """Heads are kept; state_size changes by up to a half, since widths that the heads divide are far apart."""
         if self.expansion * width % self.heads:
             return
         half = self.state_size // 2
@@ -143,7 +143,7 @@ class SSMConfig(ResidualConfig):
 
 
 class SelectiveSSM(SequenceModel):
-    """One layer: a projection, a short causal convolution, the selective recurrence, and a gate on the way out.
+    """One layer: a projection, a short causal convolution, the selective recurrence, and an output gate.
 
     The state is (the last inputs of the convolution, h_BHPN). The recurrence is computed in fp32 also under autocast.
     """
@@ -152,7 +152,7 @@ class SelectiveSSM(SequenceModel):
         super().__init__()
         self.heads, self.state_size = config.heads, config.state_size
         self.inner = config.expansion * config.width
-        self.convolved = self.inner + 2 * config.state_size  # x, B and C beside each other
+        self.convolved = self.inner + 2 * config.state_size  # x, B and C, concatenated
         self.project_in = nn.Linear(config.width, self.inner + self.convolved + self.heads, bias=False)
         self.convolution = CausalConv(self.convolved, config.conv, depthwise=True)
         self.log_rate = nn.Parameter(torch.zeros(self.heads))
@@ -169,7 +169,7 @@ class SelectiveSSM(SequenceModel):
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> tuple[Tensor, State]:
-        """Padding at the right is read like anything else: it cannot reach what stands before it."""
+        """Padding at the right is read like anything else: it cannot affect what precedes it."""
         gate_BTI, x_BTHP, _, y_BTHP, state = self._read(x_BTD, state)
         gated_BTI, scale_BT1 = self._gated(y_BTHP, x_BTHP, gate_BTI)
         return self.project_out(gated_BTI) * scale_BT1, state
@@ -177,7 +177,7 @@ class SelectiveSSM(SequenceModel):
     def start(self, inputs_VD: Tensor | None = None) -> Step:
         """By the equation of one position."""
         convolve, rate_H = self.convolution.start(), self.log_rate.exp()
-        # copies that lie turned in memory: a single row is multiplied faster with them
+        # contiguous transposed copies, which multiply a single row faster
         W_DG, W_ID = self.project_in.weight.T.contiguous(), self.project_out.weight.T.contiguous()
 
         def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
@@ -195,8 +195,8 @@ class SelectiveSSM(SequenceModel):
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> dict[str, Tensor]:
-        """What is read from the state, and of each head the share of its state that it keeps and the dt with which it
-        writes."""
+        """The values read from the state, and for each head the share of its state that it keeps and the dt with which
+        it writes."""
         _, _, dt_BTH, y_BTHP, _ = self._read(x_BTD, state)
         return {"hidden": y_BTHP.flatten(2), "forget": torch.exp(-dt_BTH * self.log_rate.exp()), "input": dt_BTH}
 

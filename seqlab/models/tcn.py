@@ -23,9 +23,9 @@ from seqlab.layers.roles import fill_role
 
 @config_dataclass(frozen=True, kw_only=True)
 class TCNConfig(ModelConfig):
-    """Settings of `model=tcn`. A position sees itself and those before it, 1 + 2 (kernel - 1) (2^layers - 1) in all.
+    """Settings of `model=tcn`. A position sees 1 + 2 (kernel - 1) (2^layers - 1) positions, itself included.
 
-    layers: how many blocks stand on each other; the i-th, counted from 0, has dilation 2^i. kernel: K.
+    layers: the number of stacked blocks; the i-th, counted from 0, has dilation 2^i. kernel: K.
     attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
         (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
     """
@@ -47,13 +47,14 @@ class TCNConfig(ModelConfig):
         return RecurrentStack(blocks, [nn.Identity() for _ in blocks], dropout=0.0)
 
     def dropout_layer(self) -> nn.Module:
-        """Whole features, as the dropout within the blocks."""
+        """Drops whole features, as the dropout within the blocks does."""
         return LockedDropout(self.dropout)
 
 
 class TemporalBlock(SequenceModel):
-    """relu(x + f(x)), where f is twice a convolution with weight normalisation (Salimans & Kingma 2016), ReLU and
-    dropout of whole features over time. The state is what the two convolutions last read."""
+    """relu(x + f(x)), f being two layers of a convolution with weight normalisation (Salimans & Kingma 2016),
+    ReLU and
+    dropout of whole features over time. The state holds the last inputs of both convolutions."""
 
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class TemporalBlock(SequenceModel):
         return F.relu(x_BTD + self.dropout(F.relu(y_BTD))), (first, second)
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
-        """K inputs of each convolution, whose weights are normalised once."""
+        """The steps of both convolutions, with weights normalised once."""
         first_step, second_step = self.first.start(), self.second.start()
 
         def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:

@@ -1,4 +1,4 @@
-"""Stored runs that are looked at together, and what each is called."""
+"""Labels of stored runs that are inspected together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqlab.runs.catalogue import flat
 from seqlab.runs.run import Run
 
 _TELLING = ("model", "task", "optim", "trainer")
-_NOT_TELLING = (  # what is watched of a run, not what it is
+_NOT_TELLING = (  # settings that affect only what is logged and saved
     "trainer.log_every_steps", "trainer.log_pictures", "trainer.eval_every_steps", "trainer.save_every_steps",
     "trainer.save_every_seconds",
 )  # fmt: skip
@@ -19,8 +19,8 @@ _MOST_SETTINGS = 3  # in a label: more of them tell less than the name of a fold
 
 
 def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
-    """Each by its model's name; where several have the same model, with the settings that differ between these, or the
-    name of a folder if they are too many, and with its seed if nothing else differs."""
+    """The runs labelled by their model's name; runs of the same model also by the settings that differ (or a folder's
+    name if these are too many), and by their seed if nothing else differs."""
     variants = [_variant(run, runs) for run in runs]
     labels = [
         f"{variant}, seed {run.config.seed}" if variants.count(variant) > 1 else variant
@@ -31,7 +31,7 @@ def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
         for label, run in zip(labels, runs, strict=True)
     ]
     return [
-        # two folders of one name: both with what stands before it
+        # equal labels are replaced by the whole path
         inspected(label if labels.count(label) == 1 else str(run.folder), run, variant)
         for label, run, variant in zip(labels, runs, variants, strict=True)
     ]
@@ -43,7 +43,7 @@ def inspected(label: str, run: Run, variant: str | None = None) -> InspectedRun:
 
 
 def _variant(run: Run, runs: Sequence[Run]) -> str:
-    """What a run and those that differ from it in nothing but the seed are called."""
+    """The label of a run and of those that differ from it only in the seed."""
     name = run.config.names["model"]
     alike = [other for other in runs if other.config.names["model"] == name]
     mine, settings = _settings(run), [_settings(other) for other in alike]
@@ -58,6 +58,6 @@ def _variant(run: Run, runs: Sequence[Run]) -> str:
 
 
 def _settings(run: Run) -> dict[str, Any]:
-    """By dotted key."""
+    """The settings that distinguish runs, by dotted key."""
     every = flat({group: run.config.tree[group] for group in _TELLING})
     return {key: value for key, value in every.items() if key not in _NOT_TELLING}

@@ -1,4 +1,4 @@
-"""What a network reaches on sequences of other lengths than it was trained on."""
+"""Evaluation on sequences of other lengths than in training."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from seqlab.training.validation import evaluate
 
 @dataclass(frozen=True)
 class AtLength:
-    """What a network reaches on sequences of one length.
+    """A network's evaluation on sequences of one length.
 
-    values: metrics by name; none where it could not have been trained on so many positions.
+    values: metrics by name; empty if it could not have been trained on so many positions.
     interval: of the primary metric, 95 % over sequences.
-    chance: the metrics that are reached without learning.
+    chance: the metrics of the chance level.
     """
 
     length: int
@@ -41,7 +41,7 @@ class AtLength:
 
     @classmethod
     def stored(cls, plain: Mapping[str, Any]) -> AtLength:
-        """What `as_json` gave. Raises KeyError, TypeError or ValueError for what it did not."""
+        """The inverse of `as_json`. Raises KeyError, TypeError or ValueError for other values."""
         low, high = plain["interval"]
         values, chance = (
             {name: number_or_nan(value) for name, value in plain[part].items()} for part in ("values", "chance")
@@ -50,8 +50,8 @@ class AtLength:
 
 
 def lengths_to_evaluate(task: Task[Any], asked: Sequence[int] = ()) -> list[int]:
-    """Those that were asked for, else task.eval_lengths, and that of training; none where there is no other. Raises
-    ConfigError where some are asked of a task whose sequences have no other length."""
+    """The requested lengths, else task.eval_lengths, and the training length; none if there is no other. Raises
+    ConfigError if lengths are requested for a task that has no others."""
     if not asked and not offers(task, OtherLengths):
         return []
     known = other_lengths(task)
@@ -60,8 +60,7 @@ def lengths_to_evaluate(task: Task[Any], asked: Sequence[int] = ()) -> list[int]
 
 
 def lengths_around(task: Task[Any]) -> list[int]:
-    """The same, and where the task was given none, from a quarter to four times the length of training, as far as it
-    has sequences of that length."""
+    """The same; if the task lists none, from a quarter to four times the training length, as far as the task allows."""
     known = other_lengths(task)
     if known.eval_lengths():
         return lengths_to_evaluate(task)
@@ -75,13 +74,13 @@ def lengths_around(task: Task[Any]) -> list[int]:
 
 
 def can_read(network: Network[Any], task: Task[Any], length: int) -> bool:
-    """Whether sequences of this length are within what training could have taught: whatever carries a state was trained
-    to go on; a model with a limited context never saw the positions that come after those of training."""
+    """Whether training could have prepared the network for this length: a model that carries a state can continue; one
+    with a limited context never saw the positions beyond those of training."""
     return length <= other_lengths(task).length() or context_of(network) is None
 
 
 def chance_of(task: Task[Any], split: Split) -> Baseline | None:
-    """What is reached on a split without learning; None where the task does not say."""
+    """The chance level on a split; None if the task does not have one."""
     return task.chance(split) if offers(task, ChanceLevel) else None
 
 
@@ -94,8 +93,8 @@ def evaluate_lengths(
     seed: int,
     known: Meter[Any],
 ) -> tuple[AtLength, ...]:
-    """What the network reaches on a split of the task at each length. known: the meter of the evaluation at the length
-    of training. seed: of the bootstrap."""
+    """The evaluations on a split of the task at each length. known: the meter of the evaluation at the training length.
+    seed: of the bootstrap."""
     found = []
     for length in lengths:
         trained = length == other_lengths(task).length()

@@ -117,7 +117,7 @@ def test_a_task_with_one_length_has_no_such_view(trained_runs: Path, capsys: Cap
     for words in (("inspect", folder, "length"), ("evaluate", folder, "--length", "7")):
         code, out, err = in_process(capsys, monkeypatch, *words)
         assert (code, out) == (2, "")
-        assert "has sequences of its own lengths alone" in err
+        assert "has sequences of its own lengths only" in err
 
 
 def test_lengths_that_a_task_does_not_have_are_left_out() -> None:
