@@ -84,7 +84,7 @@ CORPUS_TASKS = tuple(task for task in TASKS if has_setting("task.test_corpus", t
 
 
 def causal_overrides(task: str) -> list[str]:
-    """Overrides with which a task that also reads backwards does not; none where there is no such choice."""
+    """Overrides with which a bidirectional task reads forwards only; none if it has no such setting."""
     return ["task.bidirectional=false"] if has_setting("task.bidirectional", task=task) else []
 
 
@@ -93,7 +93,7 @@ def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
 
 
 def forms(name: str) -> Iterator[tuple[str, ...]]:
-    """Overrides that bring out what a family can be: each choice of each setting that has some, and other depths."""
+    """Overrides for each variant of a family: each choice of each setting that has choices, and other depths."""
     yield ()
     model = tiny_config(name, "char_lm").model
     for setting, kind in get_type_hints(type(model)).items():
@@ -123,7 +123,7 @@ def tiny_network(config: RunConfig, seed: int = 0) -> Network[Any]:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """A small text file with some order in it."""
+    """A small text file that a model can learn from."""
     path = tmp_path / "corpus.txt"
     path.write_text("the quick brown fox jumps over the lazy dog.\n" * 60, encoding="utf-8")
     return path
@@ -156,7 +156,7 @@ def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def without_test(task: Task[Any]) -> Task[Any]:
-    """The task, from which every test split is taken away: what is chosen in training must not have seen it."""
+    """The task without its test split: nothing chosen in training may depend on it."""
     holders = [task, *(part for part in vars(task).values() if dataclasses.is_dataclass(part))]
     splits = [held for holder in holders for held in vars(holder).values() if isinstance(held, dict) and "test" in held]
     assert splits

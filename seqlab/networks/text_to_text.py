@@ -56,7 +56,7 @@ class TextToText:
     def predict(
         self, network: Network[PairBatch], texts: Sequence[str], generation: GenerationConfig = _GREEDY
     ) -> list[str]:
-        """The same for texts."""
+        """The translation of each text."""
         return self.write(network, self._batch(texts), generation)
 
     def example(self, network: Network[PairBatch], text: str) -> Example[PairBatch]:

@@ -64,7 +64,7 @@ class Adding(GeneratedTask[SeriesBatch]):
         return RegressionMeter(_TOLERANCE)
 
     def chance(self, split: Split) -> Baseline:
-        """Whatever stands in the sequence, 1 is predicted: the error is the variance of a sum of two uniform numbers,
+        """Of predicting 1 for every sequence: the error is the variance of a sum of two uniform numbers,
         and its density at distance d from 1 is 1 - d."""
         about = "always predicts 1; the variance of a sum of two uniform numbers is 1/6"
         return Baseline("memoryless", about, regression_metrics(1 / 6, 1 - (1 - _TOLERANCE) ** 2))

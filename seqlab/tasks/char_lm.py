@@ -29,9 +29,10 @@ class CharLMConfig(SplitCorpora, LanguageModellingConfig):
     """Settings of `task=char_lm`, beside those of every language modelling task.
 
     corpus: `python_docs`, or the path of a UTF-8 text file. windows: in which order training reads the windows:
-    `streams`, each batch going on where the last one ended, so that a state can be carried; `auto`, in random order for
-    a network that carries none. eval_characters: of the validation split that a validation in training reads at most,
-    the beginnings of its streams, which start evenly spread; null: all. The figures at the end are of the whole split.
+    `streams`, each batch continuing where the last one ended, so that a state can be carried; `auto`, in random order
+    for a network that carries none. eval_characters: of the validation split that a validation in training reads at
+    most, the beginnings of its streams, which start evenly spread; null: all. The figures at the end are of the whole
+    split.
     train_share, validation_share: parts of the corpus, in order; the rest is the test split. validation_corpus,
     test_corpus: texts for these splits alone.
     """
@@ -57,7 +58,7 @@ class CharLMConfig(SplitCorpora, LanguageModellingConfig):
 
     @property
     def least_eval_characters(self) -> int:
-        """A window of each stream in evaluation, and the one that the first begins with."""
+        """One window for each stream in evaluation, and one more."""
         return (1 + self.eval_batch_size) * self.window
 
     def build(self) -> CharLM:
@@ -112,8 +113,8 @@ class CharLM(LanguageModelling):
         return f"task.eval_characters={max(self.config.least_eval_characters, round(share * whole))}"
 
     def training_batches(self, network: Network[TokenBatch], seed: int) -> Iterator[TokenBatch]:
-        """For a network that carries a state, streams; else the same windows in random order, which spares it batches
-        that are alike from one step to the next (1.93 instead of 1.94 bits for a Transformer on python_docs)."""
+        """Streams for a network that carries a state; else the same windows in random order, so that successive batches
+        are less alike (1.93 instead of 1.94 bits for a Transformer on python_docs)."""
         if not self._in_random_order(network):
             return self.batches("train", seed)
         return random_windows(self.ids["train"], self.config.batch_size, self.config.window, seed)

@@ -30,7 +30,7 @@ class SentimentConfig(SplitCorpora, TextClassificationConfig):
     validation_corpus, test_corpus: the same for these splits alone. text_column, label_column: by their names in the
     header, or by their numbers, from 1. header: the first row names the columns. separator: of the fields, one
     character or `tab`; null: found from the first rows.
-    deduplicate: training texts that stand in validation or test too, case and white space aside, are left out.
+    deduplicate: training texts that also occur in validation or test, case and white space aside, are left out.
     split_seed: of the fixed stratified split.
     """
 

@@ -27,8 +27,8 @@ class TranslationConfig(SplitCorpora, TextToTextConfig):
     corpus: `cldr`, the path of a TSV file (source, translation), or two line-aligned files joined by a
     comma, plain or .gz. validation_corpus, test_corpus: the same for splits of their own; null cuts 5 % of
     the corpus for each. target: Babel's name of the language to translate into (cldr). pairs: how many
-    phrases to make (cldr). deduplicate: training pairs whose source stands in validation or test are left out also
-    where it differs in case. repeated_sources: which of its translations a source keeps in training.
+    phrases to make (cldr). deduplicate: training pairs whose source occurs in validation or test are left out, even if
+    it differs in case. repeated_sources: which of its translations a source keeps in training.
     bleu_tokenizer: auto is what fits the target (cldr), or else the script of the references.
     """
 

@@ -104,7 +104,7 @@ def test_a_browser_shows_it(tmp_path: Path, dark: bool) -> None:
     picture = tmp_path / "page.png"
     with Browser(tmp_path, f"--blink-settings=preferredColorScheme={int(not dark)}", size=(1000, 1400)) as browser:
         browser.open((tmp_path / "report.html").resolve().as_uri())
-        browser.wait_for("Verdicts", "To repeat it")
+        browser.wait_for("Verdicts", "Commands to repeat this comparison")
         assert browser.evaluate("document.title") != "taken"
         browser.screenshot(picture)
     with Image.open(picture) as image:

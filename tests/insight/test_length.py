@@ -1,4 +1,5 @@
-"""The view of length: its values are those of an evaluation, and no model is asked for positions that it never saw."""
+"""The view of length: its values are those of an evaluation, and no model is evaluated at positions it was not trained
+on."""
 
 from __future__ import annotations
 
@@ -58,7 +59,7 @@ def test_values_are_those_of_an_evaluation(task: str, trained_runs: Path) -> Non
 
 @pytest.mark.parametrize("task", LENGTH_TASKS)
 @pytest.mark.parametrize("model", MODELS)
-def test_what_has_a_limited_context_is_not_asked_beyond_training(
+def test_models_with_a_limited_context_are_not_evaluated_beyond_the_trained_length(
     model: str, task: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     """In the view, in an evaluation, and in the result of training."""
@@ -87,7 +88,7 @@ def test_what_has_a_limited_context_is_not_asked_beyond_training(
 
 @pytest.mark.parametrize("task", LENGTH_TASKS)
 @pytest.mark.parametrize("model", STATE)
-def test_bytes_are_those_of_the_state(model: str, task: str) -> None:
+def test_bytes_are_the_size_of_the_state(model: str, task: str) -> None:
     config = tiny_config(model, task)
     run = InspectedRun("it", Path("nowhere"), config, tiny_task(config), tiny_network(config), 0)
     (picture,) = length([run])
@@ -95,7 +96,7 @@ def test_bytes_are_those_of_the_state(model: str, task: str) -> None:
 
 
 @pytest.mark.parametrize("task", LENGTH_TASKS)
-def test_seeds_are_one_variant_and_a_run_of_another_length_is_beside_them(task: str, tmp_path: Path) -> None:
+def test_seeds_form_one_variant_and_a_run_of_another_length_a_second(task: str, tmp_path: Path) -> None:
     trained = _trained(task)
     runs = [
         _run("rnn", task, tmp_path, "seed=0", name="a"),
@@ -127,13 +128,13 @@ def test_lengths_that_a_task_does_not_have_are_left_out() -> None:
             other_lengths(task).at_length(one)
 
 
-def test_what_was_stored_is_read_again() -> None:
+def test_stored_values_are_reused() -> None:
     found = AtLength(5, {"mse": 0.25}, (0.1, 0.4), {"mse": 1 / 6})
     assert AtLength.stored(json.loads(json.dumps(found.as_json()))) == found
 
 
 @pytest.mark.parametrize("task", LENGTH_TASKS)
-def test_a_network_that_has_diverged_is_drawn_beside_a_healthy_one(task: str, trained_runs: Path) -> None:
+def test_a_diverged_network_is_drawn_beside_a_healthy_one(task: str, trained_runs: Path) -> None:
     healthy = inspected("healthy", open_run(trained_runs / f"runs/{task}/gru/a"))
     config = tiny_config("rnn", task)
     network = tiny_network(config)

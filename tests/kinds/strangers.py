@@ -1,4 +1,4 @@
-"""A stranger's task, trained for two steps."""
+"""A task from outside this repository, trained for two steps."""
 
 from __future__ import annotations
 

@@ -64,8 +64,8 @@ def test_sequences_do_not_depend_on_the_sizes_of_batches_and_splits(name: str) -
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_a_batch_follows_from_the_seed_and_its_place_alone(name: str) -> None:
-    """So a run that is resumed in the middle of a pass reads the same batches."""
+def test_a_batch_depends_on_the_seed_and_its_index_alone(name: str) -> None:
+    """A run that is resumed in the middle of a pass therefore reads the same batches."""
     task = made(name)
     whole = list(task.batches("train", 11))
     (later,) = islice(made(name, "task.data_seed=0").batches("train", 11), 4, 5)
@@ -74,7 +74,7 @@ def test_a_batch_follows_from_the_seed_and_its_place_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_its_longest_sequence_is_that_of_its_batches(name: str) -> None:
+def test_the_longest_sequence_is_that_of_the_batches(name: str) -> None:
     task = made(name)
     longest = super(GeneratedTask, task).longest()
     assert task.longest() == longest
@@ -120,7 +120,7 @@ def test_a_length_that_does_not_fit_is_refused_before_training(name: str) -> Non
 
 @pytest.mark.parametrize("name", GENERATED)
 @pytest.mark.parametrize("model", MODELS)
-def test_windows_are_for_models_that_carry_a_state(model: str, name: str) -> None:
+def test_windows_are_used_only_with_models_that_carry_a_state(model: str, name: str) -> None:
     task, network = made(name), tiny_network(tiny_config(model, name))
     task.check_windows(task.longest(), network)  # one window is no cut
     if network.carries_state():
@@ -148,7 +148,7 @@ def test_contexts_are_the_tokens_before_the_same_targets(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_what_a_memoryless_predictor_reaches_has_the_metrics_of_its_meter(name: str) -> None:
+def test_the_memoryless_baseline_has_the_metrics_of_the_meter(name: str) -> None:
     task, network = made(name), tiny_network(tiny_config("gru", name))
     assert isinstance(task, ChanceLevel)
     meter = task.meter("validation")

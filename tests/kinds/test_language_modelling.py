@@ -1,4 +1,4 @@
-"""A language model over words, of a stranger's own corpus, in a few lines."""
+"""A task from outside this repository: a language model over the words of its own corpus, in a few lines."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_task_is_its_texts() -> None:
         task.example(network, " \n")
 
 
-def test_the_bits_of_a_baseline_are_shared_out_among_its_words() -> None:
+def test_the_bits_of_a_baseline_are_converted_to_bits_per_word() -> None:
     task = CONFIG.build()
     found = {baseline.name: baseline.metrics["bits_per_word"].value for baseline in task.baselines()}
     per_character = 8 * len(task.texts["test"]) / 33

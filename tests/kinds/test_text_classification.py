@@ -1,4 +1,4 @@
-"""A classifier of a stranger's own texts, in a few lines."""
+"""A task from outside this repository: a classifier of its own texts, in a few lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stranger's own pairs, in a few lines."""
+"""A task from outside this repository: its own pairs of texts, in a few lines."""
 
 from __future__ import annotations
 

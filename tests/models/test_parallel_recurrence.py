@@ -1,4 +1,4 @@
-"""Families whose gates see the input alone: read at once against their equations, written out."""
+"""Families whose gates depend on the input alone: the parallel forward pass against the equations, written out."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ def _min_lstm(mixer: GatedScan, x_BD: Tensor, h_BH: Tensor) -> Tensor:
 EQUATIONS = {"mingru": _min_gru, "minlstm": _min_lstm}
 
 
-def test_each_family_is_held_to_an_equation() -> None:
+def test_each_family_has_an_equation_to_compare_with() -> None:
     assert set(EQUATIONS) == set(FAMILIES)
 
 
 @pytest.mark.parametrize("model", FAMILIES)
 def test_all_positions_at_once_equal_the_equation_step_by_step(model: str) -> None:
-    """From a state that something was read into; forward and gradient."""
+    """Starting from a non-zero state; forward and gradient."""
     mixer = _mixer(model, "model.conv=null", "model.expansion=2")
     x_BTD, h_BH = torch.randn(B, T, D, requires_grad=True), torch.randn(B, 2 * D, requires_grad=True)
     y_BTD, (_, last_BH) = mixer(x_BTD, ((), h_BH))
@@ -97,7 +97,7 @@ def test_a_state_is_carried_between_pieces(model: str, conv: str) -> None:
 
 @pytest.mark.parametrize("model", FAMILIES)
 @torch.no_grad()
-def test_signals_are_the_gates_and_the_state_they_make(model: str) -> None:
+def test_signals_are_the_gates_and_the_state(model: str) -> None:
     mixer, x_BTD = _mixer(model), torch.randn(B, T, D)
     _, before = mixer(torch.randn(B, 3, D), mixer.initial_state(B))
     signals = mixer.signals(x_BTD, before)
@@ -113,7 +113,7 @@ def test_signals_are_the_gates_and_the_state_they_make(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_gates_that_are_shut_divide_nothing_by_zero(model: str) -> None:
+def test_closed_gates_do_not_divide_by_zero(model: str) -> None:
     """Both gates of minLSTM at 0, where their quotient is 0/0."""
     mixer = _mixer(model, "model.conv=null")
     with torch.no_grad():

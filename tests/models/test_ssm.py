@@ -43,7 +43,7 @@ def _inputs(
 
 
 def _layer(*overrides: str) -> SelectiveSSM:
-    """With a value of its own for each weight."""
+    """A layer with every weight drawn at random."""
     torch.manual_seed(0)
     stack = tiny_config("ssm", "char_lm", "model.layers=1", *overrides).model.build(Role.DECODER)
     assert isinstance(stack, RecurrentStack)
@@ -61,7 +61,7 @@ def _layer(*overrides: str) -> SelectiveSSM:
     state_size=st.integers(1, 5), chunk=st.integers(1, 17), seed=st.integers(0, 2**16),
 )  # fmt: skip
 @settings(max_examples=40)
-def test_in_chunks_it_is_the_equation_step_by_step(
+def test_the_chunked_form_equals_the_equation_step_by_step(
     rows: int, steps: int, heads: int, size: int, state_size: int, chunk: int, seed: int
 ) -> None:
     torch.manual_seed(seed)
@@ -80,8 +80,8 @@ def test_gradients_of_the_chunked_form_are_right() -> None:
     assert torch.autograd.gradcheck(partial(selective_scan, chunk=3), given_)
 
 
-def test_decays_of_zero_and_one_neither_overflow_nor_leave_anything_undefined() -> None:
-    """Steps that keep everything, and steps that forget everything at once (exp(-10,000) is 0)."""
+def test_decays_of_zero_and_one_give_finite_values() -> None:
+    """Steps that keep the whole state, and steps that erase it (exp(-10,000) is 0)."""
     torch.manual_seed(0)
     x, dt, rate, write, read, h = _inputs()
     dt = torch.tensor([0.0, 1.0, 1e4])[torch.randint(3, dt.shape)]
@@ -98,7 +98,7 @@ def test_decays_of_zero_and_one_neither_overflow_nor_leave_anything_undefined() 
 
 
 @torch.no_grad()
-def test_the_layer_is_the_published_one_written_out() -> None:
+def test_the_layer_equals_the_published_one_written_out() -> None:
     """Projection, depthwise convolution and SiLU, the recurrence, D, gate, norm, projection: position by position."""
     layer = _layer("model.heads=4", "model.state_size=5", "model.conv=3")
     inner = 2 * D
@@ -123,7 +123,7 @@ def test_the_layer_is_the_published_one_written_out() -> None:
 
 @pytest.mark.parametrize("overrides", [("model.expansion=1",), ("model.conv=1",), ("model.feed_forward=null",)])
 @torch.no_grad()
-def test_windows_of_several_chunks_are_the_whole(overrides: tuple[str, ...]) -> None:
+def test_windows_of_several_chunks_equal_the_whole(overrides: tuple[str, ...]) -> None:
     model = tiny_config("ssm", "char_lm", *overrides).model.build(Role.DECODER).eval()
     x_BTD = torch.randn(B, T, D)
     whole_BTD, last = model(x_BTD, model.initial_state(B))
@@ -140,8 +140,8 @@ def _flat(state: State) -> list[Tensor]:
     return [state] if isinstance(state, Tensor) else [tensor for part in state for tensor in _flat(part)]
 
 
-def test_what_is_kept_of_the_past_depends_on_what_comes_after_it() -> None:
-    """Selection: with weights that depend on distance alone, these gradients would be equal."""
+def test_how_much_of_the_past_is_kept_depends_on_later_inputs() -> None:
+    """Selectivity: if the decays depended on distance alone, these gradients would be equal."""
     layer = _layer("model.conv=1")
     first_BTD, gradients = torch.randn(1, 1, D), []
     for between_BTD in torch.randn(2, 1, 3, D):
@@ -154,7 +154,7 @@ def test_what_is_kept_of_the_past_depends_on_what_comes_after_it() -> None:
 
 @torch.no_grad()
 def test_signals_are_those_of_the_recurrence() -> None:
-    """With the decays and what is written at each step, the state and what is read from it follow."""
+    """`forget` is the decay that follows from `input`, the step size."""
     layer, x_BTD = _layer(), torch.randn(B, 9, D)
     _, before = layer(torch.randn(B, 4, D), layer.initial_state(B))
     signals = layer.signals(x_BTD, before)

@@ -1,4 +1,4 @@
-"""The temporal convolutional network: torch's convolutions written out, and how far it sees."""
+"""The temporal convolutional network: equality with torch's convolutions, and its receptive field."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _model(*overrides: str) -> tuple[SequenceModel, TCNConfig]:
     return model, config
 
 
-def test_it_is_torchs_convolutions_of_what_is_padded_at_the_left() -> None:
+def test_it_equals_torchs_convolutions_with_left_padding() -> None:
     """Blocks, weight normalisation and dilations written out."""
     model, _ = _model("model.layers=3", "model.kernel=3")
     x_BTD, weight = torch.randn(B, 20, D), dict(model.named_parameters())
@@ -44,7 +44,7 @@ def test_it_is_torchs_convolutions_of_what_is_padded_at_the_left() -> None:
 
 
 @pytest.mark.parametrize(("layers", "kernel", "seen"), [(1, 2, 3), (2, 3, 13), (3, 2, 15)])
-def test_it_sees_as_far_as_it_says_and_no_farther(layers: int, kernel: int, seen: int) -> None:
+def test_its_receptive_field_is_as_stated(layers: int, kernel: int, seen: int) -> None:
     model, config = _model(f"model.layers={layers}", f"model.kernel={kernel}")
     assert config.receptive_field == seen
     x_BTD = torch.randn(B, 24, D, requires_grad=True)
@@ -56,7 +56,7 @@ def test_it_sees_as_far_as_it_says_and_no_farther(layers: int, kernel: int, seen
 
 
 @torch.no_grad()
-def test_windows_shorter_and_longer_than_what_it_sees_are_the_whole() -> None:
+def test_windows_shorter_and_longer_than_the_receptive_field_equal_the_whole() -> None:
     model, _ = _model("model.layers=2", "model.kernel=3")
     x_BTD, state, parts = torch.randn(B, 40, D), model.initial_state(B), list[Tensor]()
     whole_BTD, _ = model(x_BTD, state)
@@ -67,7 +67,7 @@ def test_windows_shorter_and_longer_than_what_it_sees_are_the_whole() -> None:
 
 
 def test_dropout_is_of_whole_features_over_time() -> None:
-    """What reads the same at each position gives the same at each, once zeros before the first are out of sight."""
+    """A constant input gives a constant output from where the receptive field no longer reaches the zero padding."""
     block = TemporalBlock(D, kernel=3, dilation=1, dropout=0.5).train()
     x_BTD = torch.randn(B, 1, D).expand(-1, 12, -1)
     y_BTD, _ = block(x_BTD, block.initial_state(B))

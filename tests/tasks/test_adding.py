@@ -1,4 +1,4 @@
-"""The adding problem: its targets written out again, its baseline measured, and what it says to people."""
+"""The adding problem: its targets computed a second time, its baseline measured, and its texts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Constant(Network[Any]):
         return StepOutput(error.square().sum() / 2, (), prediction)
 
 
-def test_the_baseline_is_what_predicting_1_reaches() -> None:
+def test_the_baseline_equals_measured_predictions_of_1() -> None:
     task, network = adding("task.test_size=20000"), _Constant()
     meter = task.meter("test")
     for batch in task.batches("test", 0):
@@ -98,7 +98,7 @@ def test_the_meter_against_figures_by_hand() -> None:
     assert len(list(meter.items())) == 3
 
 
-def test_a_sequence_is_written_as_it_is_read() -> None:
+def test_a_sequence_is_written_in_the_form_it_is_read() -> None:
     task, network = adding(), tiny_network(tiny_config("gru", "adding"))
     text = task.example_text(30)
     example = task.example(network, text)
