@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -30,6 +31,7 @@ _MORE_FONTS = (
     "Microsoft YaHei",
     "Segoe UI Symbol",
 )
+_CHARACTERS_PER_INCH, _HANDLE, _LINE_INCHES = 12, 8, 0.22  # of a legend: its font; a line's sample, in characters
 _LIGHT, _DARK = ("#1d2125", "#ffffff"), ("#e6e9ec", "#15181b")
 
 
@@ -148,6 +150,16 @@ def plain(text: str) -> str:
 def legend(text: str) -> str:
     """The same for a curve's label: matplotlib omits labels that begin with an underscore."""
     return plain(text).lstrip("_") or "?"
+
+
+def legend_columns(labels: Sequence[str], width: float) -> int:
+    """How many of these labels fit beside each other under a figure of so many inches."""
+    return max(1, min(4, int(width * _CHARACTERS_PER_INCH) // (max(map(len, labels), default=0) + _HANDLE)))
+
+
+def legend_height(labels: Sequence[str], width: float) -> float:
+    """The inches that the legend takes under the figure."""
+    return _LINE_INCHES * math.ceil(len(labels) / legend_columns(labels, width))
 
 
 @cache

@@ -12,11 +12,11 @@ import numpy as np
 
 from seqlab.core.example import context_source
 from seqlab.core.model import context_of
-from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, legend_columns, legend_height
 from seqlab.drawing.scales import log_scale
 from seqlab.errors import ConfigError
 from seqlab.insight.inspected import InspectedRun, check_same_data, longest_context
-from seqlab.insight.norms import NormHistory, draw_norms, norm_history
+from seqlab.insight.norms import NormHistory, draw_norms
 from seqlab.insight.reach import SMALL, Curve, Reach, lag_under, measure
 from seqlab.metrics import Floats
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _POSITIONS = 256
+_WIDTH = 9.6  # inches
 
 _ABOUT = (
     "Left: how much the loss at position t depends on what the network held k positions earlier, as the norm of the "
@@ -50,20 +51,30 @@ def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
         reaches.append(measure(run.network, batches, window))
         windows.append(window)
     curves = [Curve.of(reach.norms) for reach in reaches]
-    histories = [NormHistory(s.label, norm_history(s.folder), s.config.trainer.clip_norm) for s in runs]
-    data = [_plain_values(run, reach, window) for run, reach, window in zip(runs, reaches, windows, strict=True)]
+    histories = [NormHistory.of(run.folder, run.config.trainer.clip_norm) for run in runs]
+    labels = [_label(run, reach, curve) for run, reach, curve in zip(runs, reaches, curves, strict=True)]
+    data = [
+        _plain_values(run, reach, window) | {"training": history.as_json()}
+        for run, reach, window, history in zip(runs, reaches, windows, histories, strict=True)
+    ]
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        for index, (run, reach, curve) in enumerate(zip(runs, reaches, curves, strict=True)):
-            where = "inputs" if reach.state_NK is None else "state"
-            _draw_curve(left, f"{legend(run.label)} ({where}): {curve.describe()}", curve, index)
+        for index, (label, curve) in enumerate(zip(labels, curves, strict=True)):
+            _draw_curve(left, label, curve, index)
         _finish_curves(left, curves)
         draw_norms(right, histories)
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        columns = legend_columns(labels, _WIDTH)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
 
-    about = _ABOUT.format(wrt=_carriers(runs, reaches)) + _degenerate(runs, curves)
-    return [Picture("gradient", "Gradient through time", about, draw, 9.6, 4.4, {"runs": data})]
+    about = _ABOUT.format(wrt=_carriers(runs, reaches)) + _degenerate(runs, curves) + _nonfinite(runs, histories)
+    height = 4.0 + legend_height(labels, _WIDTH)
+    return [Picture("gradient", "Gradient through time", about, draw, _WIDTH, height, {"runs": data})]
+
+
+def _label(run: InspectedRun, reach: Reach, curve: Curve) -> str:
+    """In the legend."""
+    return f"{legend(run.label)} ({'inputs' if reach.state_NK is None else 'state'}): {curve.describe()}"
 
 
 def _carriers(runs: Sequence[InspectedRun], reaches: Sequence[Reach]) -> str:
@@ -84,6 +95,19 @@ def _degenerate(runs: Sequence[InspectedRun], curves: Sequence[Curve]) -> str:
                 f" {run.label}: the gradient is exactly 0 from lag {curve.zero_from} on, as where every unit is "
                 "saturated: nothing can be learned from what is so far back."
             )
+    return sentences
+
+
+def _nonfinite(runs: Sequence[InspectedRun], histories: Sequence[NormHistory]) -> str:
+    """A sentence on each run in which the loss or the gradient was not finite at some steps."""
+    sentences = ""
+    for run, history in zip(runs, histories, strict=True):
+        if history.ended is not None:
+            sentences += (
+                f" {run.label}: training ended at step {history.ended:,}, as its loss or gradient was no longer finite."
+            )
+        elif history.skipped:
+            sentences += f" {run.label}: {history.lines[-1].nonfinite:,} steps were skipped: not finite."
     return sentences
 
 

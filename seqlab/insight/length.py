@@ -15,7 +15,7 @@ from seqlab.core.model import context_of
 from seqlab.core.network import state_bytes
 from seqlab.core.other_lengths import other_lengths
 from seqlab.drawing.numbers import bytes_text
-from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, legend_columns, legend_height
 from seqlab.drawing.scales import binary_scale, log_scale, powers_of_two
 from seqlab.errors import ConfigError
 from seqlab.insight.inspected import InspectedRun
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MARKS = "osD^vPX*"
-_LEGEND_CHARACTERS = 100  # beside each other under the picture
+_WIDTH = 9.6  # inches
 
 _ABOUT = (
     "Left: {metric} on the validation split by length of sequence, on as many sequences of each length. The vertical "
@@ -94,16 +94,17 @@ def length(runs: Sequence[InspectedRun]) -> list[Picture]:
         _scale(left, first.metric, [*(value for one in measured for value in one.values.values()), *chance.values()])
         left.set(xlabel="length of sequence", ylabel=f"validation {unit}", title="by length of sequence")
         right.set(xlabel="state of one sequence", title="by bytes of state")
-        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=_columns(variants))
+        columns = legend_columns(labels, _WIDTH)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
 
-    rows = math.ceil((len(variants) + bool(chance)) / _columns(variants))
+    labels = [*map(_name, variants), *([] if baseline is None else [baseline.name])]
     data = {
         "metric": first.name,
         "chance": {"length": list(chance), "value": list(chance.values())},
         "runs": [_plain_values(one) for one in measured],
     }
     about = _about(baseline, unit, variants)
-    return [Picture("length", "Length generalisation", about, draw, 9.6, 4.0 + 0.22 * rows, data)]
+    return [Picture("length", "Length generalisation", about, draw, _WIDTH, 4.0 + legend_height(labels, _WIDTH), data)]
 
 
 def _check_same_task(runs: Sequence[InspectedRun]) -> None:
@@ -142,11 +143,6 @@ def _variants(measured: Sequence[Generalisation]) -> list[Variant]:
         seeds = tuple(grouped[model, label])
         found.append(Variant(label, seeds, COLOURS[index % len(COLOURS)], _MARKS[index % len(_MARKS)], style))
     return found
-
-
-def _columns(variants: Sequence[Variant]) -> int:
-    longest = max(len(_name(variant)) for variant in variants)
-    return max(1, min(4, _LEGEND_CHARACTERS // (longest + 8)))
 
 
 def _name(variant: Variant) -> str:

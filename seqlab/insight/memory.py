@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seqlab.core.example import context_source
 from seqlab.core.metric import Metric
 from seqlab.core.model import context_of
-from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend
+from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, legend_columns, legend_height
 from seqlab.drawing.scales import log_scale
 from seqlab.insight.inspected import InspectedRun, check_same_data, longest_context
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TARGETS = 1024
+_WIDTH = 9.6  # inches
 _FLOOR = 1e-3  # smaller differences are noise
 _NEAR = 0.01  # of the best value: as good as it
 
@@ -110,14 +111,15 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
         for run, window, losses in zip(runs, windows, measured, strict=True)
     ]
 
+    labels = [f"{legend(run.label)}: {_describe(losses)}" for run, losses in zip(runs, measured, strict=True)]
+
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2)
         gaps: list[float] = []
-        for index, (run, losses) in enumerate(zip(runs, measured, strict=True)):
+        for index, (label, losses) in enumerate(zip(labels, measured, strict=True)):
             colour, style, enough = COLOURS[index % len(COLOURS)], STYLES[index % len(STYLES)], effective(losses)
             context, value = [loss.context for loss in losses], [_finite(loss.metric.value) for loss in losses]
             low, high = zip(*(map(_finite, loss.interval) for loss in losses), strict=True)
-            label = f"{legend(run.label)}: {_describe(losses)}"
             left.plot(context, value, style, color=colour, linewidth=1.8, label=label)
             left.fill_between(context, low, high, color=colour, alpha=0.12, linewidth=0)
             best = _best(losses)
@@ -138,7 +140,17 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
         left.set(ylabel=f"validation {unit}", title="by length of context")
         right.set(ylabel=unit, title="difference from the best")
         log_scale(right, gaps)
-        figure.legend(loc="outside lower center", ncols=2)
+        figure.legend(loc="outside lower center", ncols=legend_columns(labels, _WIDTH))
 
     about = _ABOUT.format(targets=f"{_TARGETS:,}", floor=_FLOOR)
-    return [Picture("memory", "Loss by length of context", about, draw, 9.6, 4.4, {"runs": data})]
+    return [
+        Picture(
+            "memory",
+            "Loss by length of context",
+            about,
+            draw,
+            _WIDTH,
+            4.0 + legend_height(labels, _WIDTH),
+            {"runs": data},
+        )
+    ]

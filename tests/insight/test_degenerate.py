@@ -11,20 +11,22 @@ import numpy as np
 import pytest
 import torch
 
-from seqlab.drawing.picture import COLOURS
+from seqlab.config.run import load_run_config
+from seqlab.drawing.picture import COLOURS, SOFT
 from seqlab.drawing.scales import log_scale
-from seqlab.errors import SeqlabError
+from seqlab.errors import NumericError, SeqlabError
 from seqlab.insight.gradient import gradient
 from seqlab.insight.inspected import InspectedRun
 from seqlab.insight.memory import memory
-from seqlab.insight.norms import NormHistory, draw_norms
+from seqlab.insight.norms import NormHistory, NormLine, draw_norms
 from seqlab.insight.reach import Curve
 from seqlab.runs import inspect as inspecting
 from seqlab.runs.inspect import VIEWS
 from seqlab.runs.run import Run, open_run
+from seqlab.runs.train import train
 from seqlab.runs.variants import inspected
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS
+from tests.conftest import TASKS, tiny_overrides
 
 FILLS = {"zero": 0.0, "constant": 1.0, "huge": 1e30, "infinite": math.inf, "nan": math.nan}
 
@@ -114,15 +116,56 @@ def test_clipped_to_stands_only_where_a_run_was_clipped() -> None:
     from matplotlib.figure import Figure
 
     axes = Figure().subplots()
-    lines = [(10, 1.0, 4.0), (90, 0.5, 0.9)]
-    draw_norms(axes, [NormHistory("free", [(10, 1.0, 1.5e7), (200, 2.0, 3.0)], None), NormHistory("cut", lines, 1.0)])
+    cut = NormHistory([NormLine(10, 1.0, 4.0), NormLine(90, 0.5, 0.9)], 1.0)
+    draw_norms(axes, [NormHistory([NormLine(10, 1.0, 1.5e7), NormLine(200, 2.0, 3.0)], None), cut])
     named = axes.get_legend()
     assert named is not None
     (text,) = named.get_texts()
-    assert text.get_text() == "cut: clipped to 1"
+    assert text.get_text() == "clipped to 1"
     dashed = [line for line in axes.lines if np.array_equal(line.get_ydata(), [1.0, 1.0])]
     assert [np.asarray(line.get_xdata()).tolist() for line in dashed] == [[10, 90]]  # not as far as the other went
     assert dashed[0].get_color() == COLOURS[1]
+
+
+def test_one_line_stands_for_all_runs_that_were_clipped_to_the_same_norm() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    draw_norms(axes, [NormHistory([NormLine(10 * n, 1.0, 2.0), NormLine(90 * n, 0.5, 0.9)], 1.0) for n in (1, 2)])
+    dashed = [line for line in axes.lines if np.array_equal(line.get_ydata(), [1.0, 1.0])]
+    assert [np.asarray(line.get_xdata()).tolist() for line in dashed] == [[10, 180]]
+    assert dashed[0].get_color() == SOFT
+
+
+def _exploded(root: Path, *overrides: str) -> Run:
+    """A run that nothing saves: recurrent weights above 1, a large learning rate and no clipping."""
+    words = tiny_overrides(
+        "rnn", TASKS[0], "device=cpu", f"runs_dir={root}", "model.recurrent_gain=2.0", "optim=sgd",
+        "optim.learning_rate=1e30", "trainer.clip_norm=null", "trainer.max_steps=50", "trainer.eval_every_steps=50",
+        *overrides,
+    )  # fmt: skip
+    with pytest.raises(NumericError, match="not finite"):
+        train(load_run_config(words), name="exploded")
+    return open_run(root / TASKS[0] / "rnn" / "exploded")
+
+
+@pytest.mark.parametrize("log_every", [1, 40])
+def test_a_run_that_exploded_is_drawn_to_its_end(log_every: int, tmp_path: Path, trained_runs: Path) -> None:
+    """Also where it had not one log line."""
+    run = _exploded(tmp_path, f"trainer.log_every_steps={log_every}", "trainer.nonfinite_limit=3")
+    healthy = open_run(trained_runs / f"runs/{TASKS[0]}/gru/a")
+    (picture,) = gradient([inspected("exploded", run), inspected("healthy", healthy)])
+    first, second = (data["training"] for data in picture.data["runs"])
+    assert second["ended_not_finite_at"] is None
+    assert second["clip_norm"] == 1.0
+    ended = first["ended_not_finite_at"]
+    assert bool(first["step"]) == (log_every == 1)
+    assert all(step <= ended for step in first["step"])
+    assert f"exploded: training ended at step {ended}, as its loss or gradient was no longer finite" in picture.about
+    assert "healthy: training ended" not in picture.about
+    assert "ended: not finite" in picture.svg
+    log = (run.folder / "train.log").read_text(encoding="utf-8")
+    assert f"not finite 3 times in a row, last at step {ended} " in log
 
 
 @pytest.mark.parametrize("values", [[0.4, 0.41], [0.5, 3.6], [1.3, 80.0], [0.2, 1.5e7], [1e-12, 1e9], [2e-5, 3e-5]])

@@ -14,7 +14,7 @@ from torch import Tensor
 from seqlab.core.model import ModelConfig, Role, SequenceModel
 from seqlab.core.state import State
 from seqlab.data.batches import TokenBatch
-from seqlab.insight.norms import norm_history
+from seqlab.insight.norms import NormHistory, norm_history
 from seqlab.insight.reach import lag_under, measure
 from seqlab.networks.token_lm import TokenLM
 from seqlab.tasks.char_lm import CharLM
@@ -150,10 +150,14 @@ def test_the_history_is_read_from_a_log_with_a_truncated_line(tmp_path: Path) ->
         '{"step": 10, "optim/gradient_norm": 0.5, "optim/gradient_norm_max": 2.0}',
         '{"step": 10, "val/loss": 1.0}',
         '{"step": 20, "optim/gradient_norm": null, "optim/gradient_norm_max": null}',
+        '{"step": 25, "optim/gradient_norm": 0.5, "optim/gradient_norm_max": 0.75, "optim/nonfinite_steps": 2.0}',
         '{"step": 30, "optim/gr',
     ]
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines))
-    assert norm_history(tmp_path) == [(10, 0.5, 2.0)]
+    lines_read = norm_history(tmp_path)
+    assert lines_read == [(10, 0.5, 2.0, 0), (25, 0.5, 0.75, 2)]
+    assert NormHistory.of(tmp_path, None) == NormHistory(lines_read, None)  # without a checkpoint
+    assert NormHistory(lines_read, None).skipped == [25]
     assert norm_history(tmp_path / "nowhere") == []
 
 
