@@ -66,8 +66,9 @@ class ContextSource(Protocol[ReadT]):
     """A task whose targets can be predicted from contexts of any length, such as a language model's."""
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[ReadT]:
-        """Batches whose rows hold `steps` tokens of a split and one target, the token after the last. The targets are
-        about `count`, spread over the split, and the same ones for every `steps` up to `longest`."""
+        """Batches whose rows hold `steps` positions of a split (or all, where a sequence begins later) and one target,
+        that of the last position. The targets are about `count`, spread over the split, and the same ones for every
+        `steps` up to `longest`. Raises DataError where no sequence has `longest` positions."""
 
 
 def example_reader(task: object) -> ExampleReader[Any]:

@@ -44,10 +44,14 @@ def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
     reaches, windows = [], []
     for run in runs:
         longest = run.task.longest()
-        window = longest_context(run.task, 2 * min(longest, context_of(run.network) or longest)) // 2
+        most = min(longest, context_of(run.network) or longest)
+        reach = longest_context(run.task, 2 * most)
+        # a sequence that does not go on beyond what training reads is followed to its beginning
+        window = reach if reach <= most else reach // 2
         if window < 2:
             raise ConfigError("its window is a single token: there is no lag to measure")
-        batches = list(context_source(run.task).contexts("validation", 2 * window, 2 * window, _POSITIONS))
+        context = window if reach <= most else 2 * window
+        batches = list(context_source(run.task).contexts("validation", context, context, _POSITIONS))
         reaches.append(measure(run.network, batches, window))
         windows.append(window)
     curves = [Curve.of(reach.norms) for reach in reaches]

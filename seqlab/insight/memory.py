@@ -1,4 +1,4 @@
-"""How much context a language model uses: its loss when it reads only the last k tokens."""
+"""How much context a network uses: its loss when it reads only the last k positions before a target."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seqlab.core.batch import targets_in
 from seqlab.core.example import context_source
 from seqlab.core.metric import Metric
 from seqlab.core.model import context_of
@@ -23,19 +24,19 @@ _FLOOR = 1e-3  # smaller differences are noise
 _NEAR = 0.01  # of the best value: as good as it
 
 _ABOUT = (
-    "The primary metric at the same {targets} positions of the validation split when the network reads only the k "
-    "tokens before each, from its initial state. Where the curve is flat, more context does not help: the marked k is "
-    "the smallest k whose value is within 1 % of the best. Right: the difference from the best value (smaller ones are "
-    "drawn at {floor:g}). Bands are 95 % bootstrap intervals over positions; they show the uncertainty of a level, "
-    "which is much larger than that of differences along a curve, since these are between the same positions. The "
-    "vertical line is the training window. A model that carries a state is also measured beyond it; one that does not "
-    "was never trained on positions beyond it, and is measured up to it."
+    "The primary metric at the same {targets} targets of the validation split when the network reads only the k "
+    "positions before each, from its initial state. Where the curve is flat, more context does not help: the marked k "
+    "is the smallest k whose value is within 1 % of the best. Right: the difference from the best value (smaller ones "
+    "are drawn at {floor:g}). Bands are 95 % bootstrap intervals over targets; they show the uncertainty of a level, "
+    "which is much larger than that of differences along a curve, since these are between the same targets. The "
+    "vertical line is the training window. Where sequences go on, a model that carries a state is also measured beyond "
+    "it; one that does not was never trained on positions beyond it, and is measured up to it."
 )
 
 
 @dataclass(frozen=True)
 class Loss:
-    """The primary metric with `context` tokens of context."""
+    """The primary metric with `context` positions of context."""
 
     context: int
     metric: Metric
@@ -135,14 +136,15 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
                 axes.axvline(window, color=SOFT, linewidth=1.2, linestyle=(0, (4, 2)))
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:g}")
-            axes.set_xlabel("k: tokens of context")
+            axes.set_xlabel("k: positions of context")
         unit = measured[0][0].metric.unit
         left.set(ylabel=f"validation {unit}", title="by length of context")
         right.set(ylabel=unit, title="difference from the best")
         log_scale(right, gaps)
         figure.legend(loc="outside lower center", ncols=legend_columns(labels, _WIDTH))
 
-    about = _ABOUT.format(targets=f"{_TARGETS:,}", floor=_FLOOR)
+    targets = targets_in(context_source(runs[0].task).contexts("validation", 1, max(furthest), _TARGETS))
+    about = _ABOUT.format(targets=f"{targets:,}", floor=_FLOOR)
     return [
         Picture(
             "memory",

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from seqlab.core.batch import Batch
 from seqlab.core.network import Network, evaluating
@@ -26,8 +27,8 @@ SMALL = 0.01  # of the maximum: as good as forgotten
 
 @dataclass(frozen=True)
 class Reach:
-    """Norms by position and lag. state_NK: of the gradient with respect to the carried state; None if nothing is
-    carried. input_NK: with respect to the inputs."""
+    """Norms by position and lag, masked at lags beyond the beginning of a sequence. state_NK: of the gradient with
+    respect to the carried state; None if nothing is carried. input_NK: with respect to the inputs."""
 
     state_NK: Floats | None
     input_NK: Floats
@@ -54,8 +55,16 @@ def measure(network: Network[Any], batches: Sequence[Batch], window: int) -> Rea
     finally:
         for parameter in wanted:
             parameter.requires_grad_(True)
-    of_state = None if states[0] is None else torch.cat([part for part in states if part is not None])
-    return Reach(None if of_state is None else np.asarray(of_state.double()), np.asarray(torch.cat(inputs).double()))
+    return Reach(None if states[0] is None else _joined([part for part in states if part is not None]), _joined(inputs))
+
+
+def _joined(parts: Sequence[Tensor]) -> Floats:
+    """norm_NK of all batches; masked at lags that a row is too short for."""
+    lags = max(part.shape[1] for part in parts)
+    norm_NK = torch.cat([F.pad(part.double(), (0, lags - part.shape[1])) for part in parts]).numpy()
+    there_N = np.concatenate([np.full(len(part), part.shape[1]) for part in parts])
+    absent_NK = np.arange(lags) >= there_N[:, None]
+    return np.ma.masked_array(norm_NK, absent_NK) if absent_NK.any() else norm_NK
 
 
 def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | None, Tensor]:
@@ -120,9 +129,10 @@ class Curve:
 
     @classmethod
     def of(cls, norm_NK: Floats) -> Curve:
-        """The curve of these norms."""
+        """The curve of these norms, of which some may be masked."""
         with np.errstate(invalid="ignore"):  # infinite norms have no percentiles
-            return cls(*np.percentile(norm_NK, (25, 50, 75), axis=0))
+            quartiles = [np.percentile(np.ma.compressed(norm_N), (25, 50, 75)) for norm_N in norm_NK.T]
+        return cls(*np.array(quartiles).T)
 
     @property
     def top(self) -> float:

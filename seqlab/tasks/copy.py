@@ -1,0 +1,75 @@
+"""The copying problem: symbols are written out again after a long gap (many-to-many). B rows, T time.
+
+Hochreiter & Schmidhuber 1997 in the form of Arjovsky 2016, section 5.1: ten of eight symbols, length - 1 blanks, a
+delimiter, and ten blanks at which the symbols are to be written; the target everywhere else is a blank.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor
+
+from seqlab.core.baseline import Baseline
+from seqlab.core.batch import Split
+from seqlab.data.batches import TokenBatch
+from seqlab.errors import DataError
+from seqlab.kinds.generated import GeneratedConfig
+from seqlab.kinds.token_probe import FIRST, TokenProbe, names, token_batch
+from seqlab.metrics.answers import answer_metrics
+
+_COPIED, _KINDS = 10, 8
+_BLANK, _DELIMITER = "_", "|"
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class CopyConfig(GeneratedConfig):
+    """Settings of `task=copy`. length: T, the gap between a symbol and its copy less ten; a sequence has T + 20
+    positions."""
+
+    def build(self) -> Copy:
+        return Copy(self)
+
+
+class Copy(TokenProbe):
+    """Ten symbols, a gap, and the same symbols again."""
+
+    primary, blank = "loss", _BLANK
+
+    def __init__(self, config: CopyConfig) -> None:
+        super().__init__(config, (*names(_KINDS), _BLANK, _DELIMITER))
+
+    def longest(self) -> int:
+        return self.config.length + 2 * _COPIED
+
+    def numbers(self) -> int:
+        return _COPIED
+
+    def sequences(self, drawn_BK: Tensor, items_B: Tensor) -> TokenBatch:
+        symbol_BK = FIRST + (_KINDS * drawn_BK).long()
+        blank, delimiter = self.tokens.encode((_BLANK, _DELIMITER))
+        inputs_BT = torch.full((len(drawn_BK), self.longest()), blank)
+        targets_BT = inputs_BT.clone()
+        inputs_BT[:, :_COPIED], inputs_BT[:, -_COPIED - 1] = symbol_BK, delimiter
+        targets_BT[:, -_COPIED:] = symbol_BK
+        return token_batch(inputs_BT, targets_BT)
+
+    def chance(self, split: Split) -> Baseline:
+        """Blanks are predicted up to the delimiter, and then each symbol as likely (Arjovsky 2016)."""
+        about = f"writes blanks, and then each of {_KINDS} symbols as likely: {_COPIED} ln {_KINDS} nats a sequence"
+        nats = _COPIED * math.log(_KINDS) / self.longest()
+        return Baseline("memoryless", about, answer_metrics(1 / _KINDS, nats, "position"))
+
+    def written(self, tokens: Sequence[str]) -> Sequence[str]:
+        return tokens[:_COPIED]
+
+    def asked(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
+        """The symbols alone are given; gap and delimiter follow by themselves."""
+        if {_BLANK, _DELIMITER} & set(tokens):
+            raise DataError("the gap is not to be written: it follows by itself", f"give {_COPIED} symbols")
+        gap = [_BLANK] * (self.config.length - 1)
+        whole = [*tokens, *gap, _DELIMITER, *[_BLANK] * len(tokens)]
+        return whole, range(len(whole) - len(tokens), len(whole))

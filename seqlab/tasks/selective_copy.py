@@ -1,0 +1,82 @@
+"""Selective copying: tokens at random places among noise are written out in order (many-to-many). B rows, T time.
+
+Gu & Dao 2023 (Mamba), section 4.1.1: because the gaps differ, no fixed filter solves it, and a model must select by
+content. C tokens to be copied.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor
+
+from seqlab.core.baseline import Baseline
+from seqlab.core.batch import Split
+from seqlab.core.fields import Count
+from seqlab.data.batches import UNSCORED, TokenBatch
+from seqlab.errors import DataError
+from seqlab.kinds.generated import GeneratedConfig
+from seqlab.kinds.token_probe import FIRST, TokenProbe, names, smallest, token_batch
+from seqlab.metrics.answers import answer_metrics
+
+_NOISE, _MARKER = ".", "?"
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class SelectiveCopyConfig(GeneratedConfig):
+    """Settings of `task=selective_copy`. length: positions of tokens and noise; as many markers as tokens follow.
+    tokens: how many are to be copied. vocabulary: how many different ones there are."""
+
+    tokens: Count
+    vocabulary: Count
+
+    def shortest(self) -> tuple[int, str]:
+        return self.tokens, f"task.tokens={self.tokens}"
+
+    def build(self) -> SelectiveCopy:
+        return SelectiveCopy(self)
+
+
+class SelectiveCopy(TokenProbe):
+    """Tokens among noise, and as many markers."""
+
+    config: SelectiveCopyConfig
+
+    def __init__(self, config: SelectiveCopyConfig) -> None:
+        super().__init__(config, (*names(config.vocabulary), _NOISE, _MARKER))
+
+    def longest(self) -> int:
+        return self.config.length + self.config.tokens
+
+    def numbers(self) -> int:
+        return self.longest()
+
+    def sequences(self, drawn_BK: Tensor, items_B: Tensor) -> TokenBatch:
+        length, count = self.config.length, self.config.tokens
+        place_BC, _ = smallest(drawn_BK[:, :length], count).sort(1)
+        token_BC = FIRST + (self.config.vocabulary * drawn_BK[:, length:]).long()
+        noise, marker = self.tokens.encode((_NOISE, _MARKER))
+        inputs_BT = torch.full_like(drawn_BK, noise, dtype=torch.long).scatter_(1, place_BC, token_BC)
+        inputs_BT[:, length:] = marker
+        targets_BT = torch.full_like(inputs_BT, UNSCORED)
+        targets_BT[:, length:] = token_BC
+        return token_batch(inputs_BT, targets_BT)
+
+    def chance(self, split: Split) -> Baseline:
+        kinds = self.config.vocabulary
+        return Baseline(
+            "memoryless", f"each of {kinds} tokens as likely", answer_metrics(1 / kinds, math.log(kinds), "answer")
+        )
+
+    def written(self, tokens: Sequence[str]) -> Sequence[str]:
+        return tokens[: self.config.length]
+
+    def asked(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
+        """Tokens and noise are given; markers follow by themselves."""
+        if _MARKER in tokens:
+            raise DataError(f"{_MARKER} is not to be written: it follows by itself", f"give tokens and noise, {_NOISE}")
+        count = sum(token != _NOISE for token in tokens)
+        return [*tokens, *[_MARKER] * count], range(len(tokens), len(tokens) + count)

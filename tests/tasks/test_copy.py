@@ -1,0 +1,50 @@
+"""The copying problem: its targets by a decoder in plain Python."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.errors import DataError
+from seqlab.tasks.copy import Copy
+from tests.conftest import tiny_config
+
+
+def copy(*overrides: str) -> Copy:
+    task = tiny_config("gru", "copy", *overrides).task.build()
+    assert isinstance(task, Copy)
+    return task
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 9))
+def test_targets_follow_from_what_is_read(length: int, seed: int) -> None:
+    task = copy(f"task.length={length}", f"task.data_seed={seed}")
+    for batch in task.batches("test", 0):
+        for inputs, targets in zip(batch.inputs_BT.tolist(), batch.targets_BT.tolist(), strict=True):
+            read = [task.tokens.tokens[token] for token in inputs]
+            symbols = [token for token in read if token not in "_|"]
+            assert set(symbols) <= set("abcdefgh")
+            assert read == [*symbols, *"_" * (length - 1), "|", *"_" * 10]
+            written = [task.tokens.tokens[token] for token in targets]
+            assert written == [*"_" * (length + 10), *symbols]
+        assert batch.target_count == batch.size * (length + 20)
+
+
+def test_the_baseline_of_the_paper() -> None:
+    for length, nats in ((500, 0.0400), (1000, 0.0204)):  # the second is that of Bai 2018, table 1
+        stated = copy(f"task.length={length}").chance("test").metrics["loss"]
+        assert stated.value == pytest.approx(10 * math.log(8) / (length + 20))
+        assert round(stated.value, 4) == nats
+
+
+def test_the_gap_is_not_written_by_hand() -> None:
+    task = copy("task.length=3")
+    whole, places = task.asked(["a", "b"])
+    assert " ".join(whole) == "a b _ _ | _ _"
+    assert list(places) == [5, 6]
+    with pytest.raises(DataError, match="follows by itself"):
+        task.asked(["a", "_", "|"])
