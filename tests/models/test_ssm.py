@@ -99,11 +99,14 @@ def test_decays_of_zero_and_one_give_finite_values() -> None:
 
 @torch.no_grad()
 def test_the_layer_equals_the_published_one_written_out() -> None:
-    """Projection, depthwise convolution and SiLU, the recurrence, D, gate, norm, projection: position by position."""
+    """Projection, depthwise convolution and SiLU, the recurrence, D, gate, norm, projection: position by position. Its
+    signals are the recurrence's own values."""
     layer = _layer("model.heads=4", "model.state_size=5", "model.conv=3")
     inner = 2 * D
     x_BTD, tail_BKF, h_BHPN = torch.randn(B, 6, D), torch.randn(B, 2, inner + 10), torch.randn(B, 4, inner // 4, 5)
     y_BTD, _ = layer(x_BTD, (tail_BKF, h_BHPN))
+    signals = layer.signals(x_BTD, (tail_BKF, h_BHPN))
+    assert list(signals) == ["hidden", "forget", "input"]
     weight = dict(layer.named_parameters())
     taps_FK, bias_F = weight["convolution.convolution.weight"][:, 0], weight["convolution.convolution.bias"]
     for t, x_BD in enumerate(x_BTD.unbind(1)):
@@ -115,7 +118,10 @@ def test_the_layer_equals_the_published_one_written_out() -> None:
         a = torch.exp(-dt * torch.exp(weight["log_rate"]))
         written_BHPN = torch.einsum("bh,bhp,bn->bhpn", dt, x.view(B, 4, -1), write)
         h_BHPN = a[:, :, None, None] * h_BHPN + written_BHPN
-        y = torch.einsum("bhpn,bn->bhp", h_BHPN, read) + weight["skip"][:, None] * x.view(B, 4, -1)
+        y = torch.einsum("bhpn,bn->bhp", h_BHPN, read)
+        for name, expected in {"hidden": y.flatten(1), "forget": a, "input": dt}.items():
+            torch.testing.assert_close(signals[name][:, t], expected, rtol=1e-4, atol=1e-5)
+        y = y + weight["skip"][:, None] * x.view(B, 4, -1)
         y = y.flatten(1) * F.silu(z)
         y = F.rms_norm(y, (inner,), eps=1e-5)
         torch.testing.assert_close(y_BTD[:, t], y @ weight["project_out.weight"].T, rtol=1e-4, atol=1e-5)
@@ -150,19 +156,6 @@ def test_how_much_of_the_past_is_kept_depends_on_later_inputs() -> None:
         gradients.append(torch.autograd.grad(hidden_BTI[:, -1].sum(), x_BTD)[0])
     one_BTD, other_BTD = gradients
     assert not torch.allclose(one_BTD, other_BTD, rtol=0.01)
-
-
-@torch.no_grad()
-def test_signals_are_those_of_the_recurrence() -> None:
-    """`forget` is the decay that follows from `input`, the step size."""
-    layer, x_BTD = _layer(), torch.randn(B, 9, D)
-    _, before = layer(torch.randn(B, 4, D), layer.initial_state(B))
-    signals = layer.signals(x_BTD, before)
-    assert list(signals) == ["hidden", "forget", "input"]
-    assert signals["hidden"].shape == (B, 9, layer.inner)
-    assert signals["forget"].shape == signals["input"].shape == (B, 9, layer.heads)
-    expected = torch.exp(-signals["input"] * layer.log_rate.exp())
-    torch.testing.assert_close(signals["forget"], expected)
 
 
 @torch.no_grad()
