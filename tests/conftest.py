@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -70,7 +70,7 @@ def _less(key: str, default: object, tiny: str) -> bool:
 
 
 @functools.cache
-def _settings(model: str, task: str) -> dict[str, Any]:
+def _settings(model: str, task: str) -> Mapping[str, Any]:
     return settings([f"model={model}", f"task={task}"])
 
 
@@ -83,12 +83,21 @@ CORPUS_TASKS = tuple(task for task in TASKS if has_setting("task.test_corpus", t
 """Those that read files of a user's own."""
 
 
+def on_corpus(task: str, path: Path, **others: Path) -> list[str]:
+    """Overrides for a user's own small corpus, with the task's own shares of it; others: further files by setting."""
+    there = _settings(MODELS[0], task)
+    shares = [f"{key}={there[key]}" for key in ("task.train_share", "task.validation_share") if key in there]
+    return [f"task.corpus={path}", *(f"task.{key}={other}" for key, other in others.items()), *shares]
+
+
 def causal_overrides(task: str) -> list[str]:
     """Overrides with which a bidirectional task reads forwards only; none if it has no such setting."""
     return ["task.bidirectional=false"] if has_setting("task.bidirectional", task=task) else []
 
 
+@functools.cache
 def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
+    """Composed only once a session: composing takes longer than most tests."""
     return load_run_config(tiny_overrides(model, task, *overrides))
 
 

@@ -66,13 +66,13 @@ def test_train_writes_a_complete_run_folder(tmp_path: Path) -> None:
     assert [line["step"] for line in lines if "train/loss" in line] == [1, 2, 3, 4]
 
 
-def test_tensorboard_reads_all_logs_as_one_run(tmp_path: Path) -> None:
+def test_tensorboard_reads_all_logs_as_one_run(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-    done = run("train", *TINY, "--name", "board", "--quiet", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
+    monkeypatch.chdir(tmp_path)
+    code, _, err = in_process(capsys, monkeypatch, "train", *TINY, "--name", "board", "--quiet")
+    assert (code, err) == (0, "")
     folder = tmp_path / "runs" / "char_lm" / "rnn" / "board"
     events = list(tmp_path.rglob("events.out.tfevents.*"))
     assert [event.parent for event in events] == [folder]
@@ -96,19 +96,22 @@ def test_tensorboard_reads_all_logs_as_one_run(tmp_path: Path) -> None:
     assert shown.value == pytest.approx(result["validation"]["bits_per_character"])
 
 
-def test_without_a_terminal_progress_is_plain_lines_on_stderr(tmp_path: Path) -> None:
-    done = run("train", *TINY, cwd=tmp_path)
-    assert "rnn on char_lm" in done.stderr
-    assert "validation bits_per_character" in done.stderr
-    assert "\x1b" not in done.stderr + done.stdout
-    assert "test bits_per_character" in done.stdout
-    assert f"seqlab train model={MODELS[(MODELS.index('rnn') + 1) % len(MODELS)]} " in done.stdout
-    assert "seqlab board runs" in done.stdout
+def test_without_a_terminal_progress_is_plain_lines_on_stderr(
+    tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, out, err = in_process(capsys, monkeypatch, "train", *TINY)
+    assert "rnn on char_lm" in err
+    assert "validation bits_per_character" in err
+    assert "\x1b" not in err + out
+    assert "test bits_per_character" in out
+    assert f"seqlab train model={MODELS[(MODELS.index('rnn') + 1) % len(MODELS)]} " in out
+    assert "seqlab board runs" in out
 
 
-def test_a_dry_run_trains_nothing(tmp_path: Path) -> None:
-    done = run("train", *TINY, "--dry-run", "--json", cwd=tmp_path)
-    plan = json.loads(done.stdout)
+def test_a_dry_run_trains_nothing(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = json.loads(in_process(capsys, monkeypatch, "train", *TINY, "--dry-run", "--json")[1])
     assert plan["parameters"] == sum(plan["parameters_by_part"].values())
     assert not list(tmp_path.iterdir())
 

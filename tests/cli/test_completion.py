@@ -11,11 +11,23 @@ from pathlib import Path
 import pytest
 
 from seqlab.cli.completion import candidates
+from tests.commands import Capture, Patch, in_process
 from tests.conftest import MODELS
+
+FISH = {"_SEQLAB_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
 
 
 def _words(word: str, *earlier: str, config_dir: Path | None = None) -> list[str]:
     return [candidate for candidate, _ in candidates(word, list(earlier), config_dir)]
+
+
+def _asked(capsys: Capture, monkeypatch: Patch, **environment: str) -> str:
+    """What the program prints to a shell that asks in these variables."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    _, out, err = in_process(capsys, monkeypatch)
+    assert err == ""
+    return out
 
 
 def test_groups_options_and_keys() -> None:
@@ -46,30 +58,27 @@ def test_a_users_own_options_are_offered(tmp_path: Path) -> None:
         (["seqlab", "train", "trainer.max_st"], "trainer.max_steps="),
     ],
 )
-def test_bash_gets_the_part_after_the_equals_sign(line: list[str], expected: str) -> None:
-    environment = {
-        **os.environ,
-        "_SEQLAB_COMPLETE": "complete_bash",
-        "COMP_WORDS": "\n".join(line),
-        "COMP_CWORD": str(len(line) - 1),
-    }
-    code = "import sys; sys.argv = ['seqlab']; from seqlab.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    found = [word.strip() for word in done.stdout.splitlines()]
-    assert any(word.startswith(expected.lstrip("=")) for word in found), (done.stdout, done.stderr)
+def test_bash_gets_the_part_after_the_equals_sign(
+    line: list[str], expected: str, capsys: Capture, monkeypatch: Patch
+) -> None:
+    said = _asked(
+        capsys, monkeypatch, _SEQLAB_COMPLETE="complete_bash", COMP_WORDS="\n".join(line), COMP_CWORD=str(len(line) - 1)
+    )
+    found = [word.strip() for word in said.splitlines()]
+    assert any(word.startswith(expected.lstrip("=")) for word in found), said
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_get_whole_words(shell: str) -> None:
-    environment = {
-        **os.environ,
-        "_SEQLAB_COMPLETE": f"complete_{shell}",
-        "_TYPER_COMPLETE_ARGS": "seqlab train model=ls",
-        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-    }
-    code = "import sys; sys.argv = ['seqlab']; from seqlab.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert "model=lstm" in done.stdout, (done.stdout, done.stderr)
+def test_other_shells_get_whole_words(shell: str, capsys: Capture, monkeypatch: Patch) -> None:
+    line = {"_TYPER_COMPLETE_ARGS": "seqlab train model=ls", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+    said = _asked(capsys, monkeypatch, _SEQLAB_COMPLETE=f"complete_{shell}", **line)
+    assert "model=lstm" in said
+
+
+def _offered(capsys: Capture, monkeypatch: Patch, line: str) -> list[str]:
+    """The words that fish is offered."""
+    environment = {**FISH, "_TYPER_COMPLETE_ARGS": f"seqlab {line}"}
+    return [word.split("\t")[0] for word in _asked(capsys, monkeypatch, **environment).split("\n") if word]
 
 
 @pytest.mark.parametrize(
@@ -84,20 +93,12 @@ def test_other_shells_get_whole_words(shell: str) -> None:
         (f"predict --config-dir {'x' * 300} la", []),  # a name too long for a folder
     ],
 )
-def test_names_for_runs_and_views_are_offered(line: str, expected: list[str], tmp_path: Path) -> None:
+def test_names_for_runs_and_views_are_offered(
+    line: str, expected: list[str], tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
     (tmp_path / "runs" / "char_lm").mkdir(parents=True)
-    environment = {
-        **os.environ,
-        "_SEQLAB_COMPLETE": "complete_fish",
-        "_TYPER_COMPLETE_ARGS": f"seqlab {line}",
-        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-    }
-    code = "import sys; sys.argv = ['seqlab']; from seqlab.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=tmp_path, check=True
-    )
-    assert [line.split("\t")[0] for line in done.stdout.split("\n") if line] == expected, done.stderr
-    assert "Traceback" not in done.stderr
+    monkeypatch.chdir(tmp_path)
+    assert _offered(capsys, monkeypatch, line) == expected
 
 
 @pytest.fixture
@@ -114,43 +115,49 @@ def named_runs(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("predict v", ["v_deep"]),  # not what a shell would have to quote
-        ("predict --runs-dir elsewhere v", ["v_else"]),
-        ("evaluate tw", []),  # would be two runs
-        ("evaluate gru/", ["gru/twice"]),
-        ("resume char_lm/r", ["char_lm/rnn/v_deep"]),
-        ("inspect last w", ["wide=2/seed-0"]),
-        ("runs rm v_deep gr", ["gru/twice"]),
-        ("runs diff last v", ["v_deep"]),
-        ("runs tag v", ["v_deep"]),
-        ("compare v", ["v_deep"]),
-        ("compare w", []),  # compare would take it for an override
-        ("compare runs_dir=elsewhere v", ["v_else"]),
-        ("compare gr", ["gru", "gru/twice"]),
-        ("train init_from=v", ["init_from=v_deep"]),
-        ("train init_from=l", ["init_from=last", "init_from=lstm/twice"]),
-        ("train init_from=best:c", ["init_from=best:char_lm"]),
-    ],
-)
-def test_names_of_runs_are_offered_without_torch(line: str, expected: list[str], named_runs: Path) -> None:
-    environment = {
-        **os.environ,
-        "_SEQLAB_COMPLETE": "complete_fish",
-        "_TYPER_COMPLETE_ARGS": f"seqlab {line}",
-        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
-    }
+NAMED = [
+    ("predict v", ["v_deep"]),  # not what a shell would have to quote
+    ("predict --runs-dir elsewhere v", ["v_else"]),
+    ("evaluate tw", []),  # would be two runs
+    ("evaluate gru/", ["gru/twice"]),
+    ("resume char_lm/r", ["char_lm/rnn/v_deep"]),
+    ("inspect last w", ["wide=2/seed-0"]),
+    ("runs rm v_deep gr", ["gru/twice"]),
+    ("runs diff last v", ["v_deep"]),
+    ("runs tag v", ["v_deep"]),
+    ("compare v", ["v_deep"]),
+    ("compare w", []),  # compare would take it for an override
+    ("compare runs_dir=elsewhere v", ["v_else"]),
+    ("compare gr", ["gru", "gru/twice"]),
+    ("train init_from=v", ["init_from=v_deep"]),
+    ("train init_from=l", ["init_from=last", "init_from=lstm/twice"]),
+    ("train init_from=best:c", ["init_from=best:char_lm"]),
+]
+
+
+@pytest.mark.parametrize(("line", "expected"), NAMED)
+def test_names_of_runs_are_offered(
+    line: str, expected: list[str], named_runs: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    monkeypatch.chdir(named_runs)
+    assert _offered(capsys, monkeypatch, line) == expected
+
+
+def test_a_process_offers_names_without_torch(named_runs: Path) -> None:
     code = (
-        "import sys; sys.argv = ['seqlab']; from seqlab.cli import main\n"
-        "try: main()\n"
-        "finally: assert 'torch' not in sys.modules"
+        "import os, sys; sys.argv = ['seqlab']; from seqlab.cli import main\n"
+        "for line in sys.stdin.read().splitlines():\n"
+        "    os.environ['_TYPER_COMPLETE_ARGS'] = f'seqlab {line}'\n"
+        "    try: main()\n"
+        "    except SystemExit as end: print(f'={end.code}')\n"
+        "    assert 'torch' not in sys.modules, line\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=named_runs, check=True
-    )
-    assert [line.split("\t")[0] for line in done.stdout.split("\n") if line] == expected, done.stderr
+        [sys.executable, "-c", code], input="\n".join(line for line, _ in NAMED), capture_output=True, text=True,
+        env={**os.environ, **FISH}, cwd=named_runs, check=True,
+    )  # fmt: skip
+    said = [word.split("\t")[0] for word in done.stdout.splitlines() if word]
+    assert said == [word for _, expected in NAMED for word in (*expected, "=0")]
     assert done.stderr == ""
 
 
@@ -172,12 +179,14 @@ def test_names_of_runs_are_offered_without_torch(line: str, expected: list[str],
         ("compare best : v", []),
     ],
 )
-def test_a_real_bash_completes(words: str, expected: list[str], tmp_path: Path, named_runs: Path) -> None:
+def test_a_real_bash_completes(
+    words: str, expected: list[str], tmp_path: Path, named_runs: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
     """The script that `seqlab --show-completion` prints, sourced by bash, which splits words at `=` and `:`."""
     (tmp_path / "seqlab").write_text(f'#!/bin/sh\nexec {sys.executable} -m seqlab "$@"\n')
     (tmp_path / "seqlab").chmod(0o755)
-    code = "from typer.completion import get_completion_script as g; print(g(prog_name='seqlab', complete_var='_SEQLAB_COMPLETE', shell='bash'))"  # noqa: E501
-    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    with monkeypatch.context() as patch:
+        made = _asked(capsys, patch, _SEQLAB_COMPLETE="source_bash")
     script = f"""{made}
 COMP_WORDS=(seqlab {words}); COMP_CWORD={len(words.split())}; COMP_LINE='seqlab {words}'; COMP_POINT=${{#COMP_LINE}}
 _seqlab_completion seqlab; printf '%s\\n' "${{COMPREPLY[@]}}"

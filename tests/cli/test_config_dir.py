@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
 from pathlib import Path
@@ -84,12 +83,10 @@ def test_it_is_shown_where_settings_and_options_are(folder: Path, capsys: Captur
     assert not in_process(capsys, monkeypatch, "config")[1].startswith("#")
 
 
-def test_completion_reads_the_users_folder(folder: Path) -> None:
+@pytest.mark.usefixtures("folder")
+def test_completion_reads_the_users_folder(capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.setenv("_SEQLAB_COMPLETE", "complete_zsh")
     for line, there in (("train model=mi", "model=mine"), ("compare mi", "mine"), ("predict best:mi", "best:mine")):
-        done = run(
-            cwd=folder.parent,
-            _SEQLAB_COMPLETE="complete_zsh",
-            _TYPER_COMPLETE_ARGS=f"seqlab {line}",
-            **{VARIABLE: os.environ[VARIABLE]},
-        )
-        assert there in done.stdout.replace("\\", ""), (done.stdout, done.stderr)
+        monkeypatch.setenv("_TYPER_COMPLETE_ARGS", f"seqlab {line}")
+        _, out, err = in_process(capsys, monkeypatch)
+        assert there in out.replace("\\", ""), (out, err)

@@ -42,13 +42,32 @@ def _run(copy: Path, *words: str) -> str:
     return done.stdout
 
 
+_COMMANDS = """
+import contextlib, io, json, sys
+from seqlab.cli import main
+said = []
+for words in json.loads(sys.argv[1]):
+    sys.argv = ["seqlab", *words]
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        try:
+            main()
+        except SystemExit as end:
+            assert not end.code, words
+    said.append(out.getvalue())
+print(json.dumps(said))
+"""
+
+
 def test_commands_list_check_train_and_compare_them(copy: Path) -> None:
-    listed = json.loads(_run(copy, "-m", "seqlab", "list", "--json"))
+    compared = ["compare", "added_model", "rnn", *WORDS[1:], "--dry-run"]
+    commands = [["list", "--json"], ["check", *WORDS], ["train", *WORDS, "--json"], compared]
+    said = json.loads(_run(copy, "-c", _COMMANDS, json.dumps(commands)))  # one process that knows this copy
+    listed = json.loads(said[0])
     assert "added_model" in listed["models"]
     assert "added_task" in listed["tasks"]
-    assert _run(copy, "-m", "seqlab", "check", *WORDS).splitlines()[-1].startswith("added_model on added_task: all ")
-    assert json.loads(_run(copy, "-m", "seqlab", "train", *WORDS, "--json"))["steps"] == 4
-    assert "added_model" in _run(copy, "-m", "seqlab", "compare", "added_model", "rnn", *WORDS[1:], "--dry-run")
+    assert said[1].splitlines()[-1].startswith("added_model on added_task: all ")
+    assert json.loads(said[2])["steps"] == 4
+    assert "added_model" in said[3]
 
 
 def test_contract_tests_cover_them(copy: Path) -> None:

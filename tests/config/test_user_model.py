@@ -13,7 +13,7 @@ from seqlab import load
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
 from seqlab.runs.train import train
-from tests.conftest import TASKS
+from tests.conftest import MODELS, TASKS, tiny_overrides
 
 MODULE = '''
 import torch
@@ -82,6 +82,7 @@ def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: 
     command = [
         sys.executable, "-m", "seqlab", "train", "model=running_mean", f"task={task}", f"runs_dir={tmp_path / 'runs'}",
         "trainer.max_steps=2", "device.threads=1", "--config-dir", str(folder), "--json", "--quiet",
+        *(word for word in tiny_overrides(MODELS[0], task) if word.startswith("task.")),
     ]  # fmt: skip
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
     assert "width: 16" in (tmp_path / result["folder"] / "config.yaml").read_text()  # no task overrules the user

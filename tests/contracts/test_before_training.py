@@ -56,13 +56,18 @@ def test_train_refuses_every_leak(kind: str, folder: Path, tmp_path: Path, capsy
     assert not (tmp_path / "runs").exists()
 
 
-def test_train_and_compare_refuse_one_in_processes_of_their_own(folder: Path, tmp_path: Path) -> None:
-    words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")]
-    for command in (["train", "model=zoo", *words], ["compare", "rnn", "zoo", *words, "--seeds", "2"]):
-        done = run(*command, "--config-dir", str(folder), cwd=tmp_path)
-        assert done.returncode == 2, done.stderr
-        assert "sees the future: its output at position 0 depends on the input at position 1" in done.stderr
-        assert not list(tmp_path.rglob("result.json"))
+def test_train_and_compare_refuse_one_wherever_they_run(
+    folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    """`train` in a process of its own."""
+    words = [*(o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")), "--config-dir", str(folder)]
+    done = run("train", "model=zoo", *words, cwd=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    compared, _, said = in_process(capsys, monkeypatch, "compare", "rnn", "zoo", *words, "--seeds", "2")
+    assert (done.returncode, compared) == (2, 2)
+    for error in (done.stderr, said):
+        assert "sees the future: its output at position 0 depends on the input at position 1" in error
+    assert not list(tmp_path.rglob("result.json"))
 
 
 def test_the_runs_of_a_comparison_leave_it_to_its_plan(

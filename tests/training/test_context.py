@@ -27,7 +27,7 @@ from seqlab.runs.train import train
 from seqlab.runs.variants import label_runs
 from seqlab.training.device import resolve_device
 from seqlab.training.validation import evaluate
-from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.conftest import on_corpus, tiny_config, tiny_network, tiny_overrides, tiny_task
 
 
 class Spy:
@@ -86,18 +86,19 @@ def test_no_position_beyond_the_training_window_is_ever_read(
     assert spy.asked == {True: bptt}
 
 
-def test_evaluation_with_bptt_steps_equals_that_with_such_windows() -> None:
+def test_evaluation_with_bptt_steps_equals_that_with_such_windows(corpus: Path) -> None:
     """With the same weights: what is seen of a text does not depend on the window that was cut."""
 
     def loss(*overrides: str) -> float:
-        config = tiny_config("transformer", "char_lm", "device=cpu", *overrides)
+        text = on_corpus("char_lm", corpus)
+        config = tiny_config("transformer", "char_lm", "device=cpu", *text, *overrides)
         task = tiny_task(config)
         torch.manual_seed(3)
         network = new_network(config, task)
         with torch.no_grad():
             for parameter in network.parameters():  # that positions matter
                 parameter.mul_(2)
-        whole = tiny_task(tiny_config("transformer", "char_lm", "task.window=4", "task.eval_batch_size=1"))
+        whole = tiny_task(tiny_config("transformer", "char_lm", *text, "task.window=4", "task.eval_batch_size=1"))
         device = resolve_device(config.device, deterministic=False)
         return evaluate(network, whole.batches("test", 0), whole.meter("test"), device).compute()["loss"].value
 
