@@ -34,7 +34,9 @@ def clock(seconds: float) -> str:
 
 
 def compact(count: float) -> str:
-    """A count with at most three figures and k, M, G, T or P."""
+    """A count with at most three figures and k, M, G, T or P; with an exponent where even that is not enough."""
+    if abs(count) >= 1e18:
+        return f"{count:.3g}"
     for unit in ("", "k", "M", "G", "T", "P"):
         if abs(count) < 999.5 or unit == "P":
             break

@@ -36,6 +36,11 @@ _ABOUT = (
     "clipped, where it was."
 )
 
+_ABOUT_CUT = (
+    " A vertical line is the window of truncated backpropagation: training never followed a gradient further back, "
+    "whatever reaches beyond it here."
+)
+
 
 def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
     """The view of one run, or of several over each other. Gradients that are zero or not finite are not drawn on
@@ -56,6 +61,8 @@ def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
         windows.append(window)
     curves = [Curve.of(reach.norms) for reach in reaches]
     histories = [NormHistory.of(run.folder, run.config.trainer.clip_norm) for run in runs]
+    truncations = [run.config.trainer.bptt_steps for run in runs]
+    cut = sorted({k for k, window in zip(truncations, windows, strict=True) if k is not None and k < window})
     labels = [_label(run, reach, curve) for run, reach, curve in zip(runs, reaches, curves, strict=True)]
     data = [
         _plain_values(run, reach, window) | {"training": history.as_json()}
@@ -67,11 +74,15 @@ def gradient(runs: Sequence[InspectedRun]) -> list[Picture]:
         for index, (label, curve) in enumerate(zip(labels, curves, strict=True)):
             _draw_curve(left, label, curve, index)
         _finish_curves(left, curves)
+        for steps in cut:
+            left.axvline(steps, color=SOFT, linewidth=1.2, linestyle=(0, (4, 2)), zorder=1)
         draw_norms(right, histories)
         columns = legend_columns(labels, _WIDTH)
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
 
     about = _ABOUT.format(wrt=_carriers(runs, reaches)) + _degenerate(runs, curves) + _nonfinite(runs, histories)
+    if cut:
+        about += _ABOUT_CUT
     height = 4.0 + legend_height(labels, _WIDTH)
     return [Picture("gradient", "Gradient through time", about, draw, _WIDTH, height, {"runs": data})]
 
@@ -131,6 +142,7 @@ def _plain_values(run: InspectedRun, reach: Reach, window: int) -> dict[str, Any
         "label": run.label,
         "window": window,
         "positions": len(reach.input_NK),
+        "bptt_steps": run.config.trainer.bptt_steps,
         "clip_norm": run.config.trainer.clip_norm,
         "state": None if reach.state_NK is None else values(reach.state_NK),
         "inputs": values(reach.input_NK),
@@ -157,6 +169,7 @@ def _finish_curves(axes: Axes, curves: Sequence[Curve]) -> None:
     shares = [value / curve.top for curve in curves if curve.top for value in curve.median_K if 0 < value < np.inf]
     axes.axhline(SMALL, color=SOFT, linewidth=1.2, linestyle=(0, (1, 2)))
     log_scale(axes, [SMALL, 1.0, *(max(1e-8, share) for share in shares)])
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_ylim(top=3)  # for the bands, which pass the maximum of the medians
     axes.set(
         xlabel="lag k, positions",

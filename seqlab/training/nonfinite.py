@@ -56,19 +56,21 @@ def count_nonfinite(
     limit: int,
     scale: float | None,
     remedy: str,
+    last_norm: float | None,
 ) -> NumericError | None:
     """Count a skipped step. Returns the error that ends the run if this was one too many; otherwise logs a warning for
     the first in a row. remedy: settings to try, in words. scale: the loss scale in fp16, which overflows now and then
-    by design; None in other precisions."""
+    by design; None in other precisions. last_norm: of the last gradient that was finite; None if it is not known."""
     progress.nonfinite_steps += 1
     progress.nonfinite_in_a_row += 1
     where = f"at step {outcome.step} (epoch {outcome.epoch + 1}, batch {outcome.windows})"
     what = _end_reason(progress.nonfinite_in_a_row, where, policy, limit, scale)
     progress.failed = what is not None
+    before = "" if last_norm is None else f"; the last finite gradient norm was {last_norm:.3g}"
     if what is not None:
-        return NumericError(what, f"it changed no weight; try {remedy}")
+        return NumericError(what + before, f"it changed no weight; try {remedy}")
     if scale is None and progress.nonfinite_in_a_row == 1:
-        _log.warning("the loss or the gradient is not finite %s: that batch is skipped", where)
+        _log.warning("the loss or the gradient is not finite %s: that batch is skipped%s", where, before)
     return None
 
 

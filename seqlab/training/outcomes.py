@@ -49,6 +49,7 @@ class Outcomes:
         self.interval = Interval()
         self.waiting: list[Outcome] = []
         self.since = 0.0
+        self.last_norm: float | None = None  # that was finite, in this process
 
     def take(self, progress: Progress, group: Sequence[Batch], result: tuple[Tensor, Tensor], started: float) -> None:
         """Keep a step until `read`. result: loss sum and gradient norm. started: by time.perf_counter()."""
@@ -78,6 +79,7 @@ class Outcomes:
                 interval.nats, interval.targets = interval.nats + loss_sum, interval.targets + outcome.targets
                 interval.tokens, interval.seconds = interval.tokens + outcome.tokens, interval.seconds + outcome.seconds
                 interval.gradient_norms.append(norm)
+                self.last_norm = norm
             else:  # kept out of the means
                 error = count_nonfinite(
                     progress,
@@ -86,6 +88,7 @@ class Outcomes:
                     limit=self.config.nonfinite_limit,
                     scale=self.loss_scale,
                     remedy=self.remedy,
+                    last_norm=self.last_norm,
                 )
                 ended = ended or error
         return ended

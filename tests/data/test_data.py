@@ -172,3 +172,4 @@ def test_figures_for_people() -> None:
     assert sparkline(list(range(100)), 8) == "▁▂▃▄▅▆▇█"
     assert [clock(s) for s in (7.4, 754, 3723)] == ["0:07", "12:34", "1:02:03"]
     assert [compact(n) for n in (5, 999, 1000, 34_321, 2.5e9)] == ["5", "999", "1k", "34.3k", "2.5G"]
+    assert [compact(n) for n in (9.5e17, 5.64e18, float("inf"))] == ["950P", "5.64e+18", "inf"]

@@ -166,6 +166,7 @@ def test_a_run_that_exploded_is_drawn_to_its_end(log_every: int, tmp_path: Path,
     assert "ended: not finite" in picture.svg
     log = (run.folder / "train.log").read_text(encoding="utf-8")
     assert f"not finite 3 times in a row, last at step {ended} " in log
+    assert "; the last finite gradient norm was " in log
 
 
 @pytest.mark.parametrize("values", [[0.4, 0.41], [0.5, 3.6], [1.3, 80.0], [0.2, 1.5e7], [1e-12, 1e9], [2e-5, 3e-5]])

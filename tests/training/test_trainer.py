@@ -389,7 +389,7 @@ def test_on_nonfinite_skip_continues_and_names_the_batch(caplog: pytest.LogCaptu
     assert (trainer.progress.step, trainer.progress.nonfinite_steps, trainer.progress.nonfinite_in_a_row) == (6, 3, 0)
     warned = list(dict.fromkeys(r.getMessage() for r in caplog.records if r.levelname == "WARNING"))
     assert len(warned) == 2  # once for each row of them
-    assert "at step 2 (epoch 1, batch 2): that batch is skipped" in warned[0]
+    assert "at step 2 (epoch 1, batch 2): that batch is skipped; the last finite gradient norm was " in warned[0]
 
 
 def test_on_nonfinite_stop_saves_the_last_finite_state(tmp_path: Path) -> None:
