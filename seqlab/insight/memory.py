@@ -137,7 +137,7 @@ def memory(runs: Sequence[InspectedRun]) -> list[Picture]:
             axes.set_xscale("log", base=2)
             axes.xaxis.set_major_formatter("{x:g}")
             axes.set_xlabel("k: positions of context")
-        unit = measured[0][0].metric.unit
+        unit = measured[0][0].metric.unit or runs[0].task.meter("validation").primary.replace("_", " ")
         left.set(ylabel=f"validation {unit}", title="by length of context")
         right.set(ylabel=unit, title="difference from the best")
         log_scale(right, gaps)
