@@ -166,10 +166,12 @@ def _draw_curve(axes: Axes, label: str, curve: Curve, index: int) -> None:
 
 
 def _finish_curves(axes: Axes, curves: Sequence[Curve]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     shares = [value / curve.top for curve in curves if curve.top for value in curve.median_K if 0 < value < np.inf]
     axes.axhline(SMALL, color=SOFT, linewidth=1.2, linestyle=(0, (1, 2)))
     log_scale(axes, [SMALL, 1.0, *(max(1e-8, share) for share in shares)])
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_ylim(top=3)  # for the bands, which pass the maximum of the medians
     axes.set(
         xlabel="lag k, positions",
