@@ -24,6 +24,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of processes too: threads that wait for e
 
 MODELS = tuple(group_files("model", None))
 TASKS = tuple(group_files("task", None))
+TEXT = Path(__file__).parent / "fixtures" / "corpus.txt"
+"""A text so short that its validation and its baselines take no time."""
 
 _TINY = {
     "model.width": "16",

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.reliability.__main__ import measurements
+
 ROOT = Path(__file__).parent.parent
 
 
+NAMES = list(measurements(ROOT, long=False))
+
+
 @pytest.mark.slow
-def test_no_work_is_lost_and_every_error_is_reported() -> None:
-    command = [sys.executable, "-m", "benchmarks.reliability", "--saves", "0"]
+@pytest.mark.parametrize("names", [NAMES[place::3] for place in range(3)], ids=" ".join)  # for processes side by side
+def test_no_work_is_lost_and_every_error_is_reported(names: list[str]) -> None:
+    command = [sys.executable, "-m", "benchmarks.reliability", "--saves", "0", *(f"--only={name}" for name in names)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     counted = [line.split("|")[2:4] for line in done.stdout.splitlines() if line.startswith("| ")][2:]
-    assert len(counted) >= 9
+    assert len(counted) == len(names) >= 3
     assert all(int(right.replace(",", "")) == int(of.replace(",", "")) > 0 for right, of in counted)
 
 

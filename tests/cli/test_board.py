@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser import Browser, needs_chromium
-from tests.commands import Capture, Patch, in_process, run
+from tests.commands import Capture, Patch, in_process
 from tests.conftest import tiny_overrides
 
 
@@ -26,18 +26,13 @@ def test_no_folder_no_board(tmp_path: Path, capsys: Capture, monkeypatch: Patch)
 
 @pytest.mark.slow
 @needs_chromium
-def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path) -> None:
+def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     """Each tab, in a browser, of a run that was trained and then inspected."""
-    done = run(
-        "train",
-        *tiny_overrides("lstm", "char_lm", "device=cpu", "trainer.log_pictures=true"),
-        "--name",
-        "a",
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
-    done = run("inspect", "runs/char_lm/lstm/a", "states", "embedding", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    words = tiny_overrides("lstm", "char_lm", "device=cpu", "trainer.log_pictures=true")
+    for command in (["train", *words, "--name", "a"], ["inspect", "runs/char_lm/lstm/a", "states", "embedding"]):
+        code, _, err = in_process(capsys, monkeypatch, *command)
+        assert code == 0, err
     command = [sys.executable, "-m", "seqlab", "board"]
     # a shell that starts tests in the background makes them, and whatever they start, deaf to Ctrl-C
     hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)

@@ -25,10 +25,14 @@ from seqlab.comparison.wording import tuned_line
 from seqlab.config.run import RunConfig
 from seqlab.core.metric import Criterion, Metric
 from seqlab.errors import Interrupted, NumericError, ResourceError
-from tests.commands import run
-from tests.conftest import tiny_config, tiny_overrides
+from tests.commands import Capture, Patch, in_process
+from tests.conftest import TEXT, on_corpus, tiny_config, tiny_overrides
 
-WORDS = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")] + ["device.threads=1"]
+WORDS = [
+    word
+    for word in tiny_overrides("rnn", "char_lm", *on_corpus("char_lm", TEXT), "device.threads=1")
+    if not word.startswith("model=")
+]
 Loss = Callable[[float], float | None]
 
 
@@ -239,27 +243,30 @@ def _search_again(folder: Path, before: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_real_runs_are_extended_and_what_diverged_is_not_made_anew(tmp_path: Path) -> None:
+def test_real_runs_are_extended_and_what_diverged_is_not_made_anew(
+    tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     words = ["compare", "rnn", *WORDS, "--seeds", "1", "--json", "--name", "x"]
-    low = run(*words, "optim.learning_rate=1e-5", "--tune", "lr=2", cwd=tmp_path)
-    assert low.returncode == 0, low.stderr
-    found = json.loads(low.stdout)
+    code, out, err = in_process(capsys, monkeypatch, *words, "optim.learning_rate=1e-5", "--tune", "lr=2")
+    assert code == 0, err
+    found = json.loads(out)
     assert list(found["tuned"]["rnn"]) == ["5e-06", "1e-05", "2e-05", "4e-05"]
     assert "bound of 2 more reached" in found["tune_ended"]["rnn"]
     assert any("read with care" in note for note in found["notes"])
-    assert "2 values of optim.learning_rate for each model, chosen on validation; at most 2 more" in low.stderr
+    assert "2 values of optim.learning_rate for each model, chosen on validation; at most 2 more" in err
     explodes = ["optim.warmup_steps=0", "trainer.clip_norm=null", "trainer.nonfinite_limit=1", "trainer.max_steps=30"]
     again = [*words[:-1], "y", *(w for w in explodes), "--tune", "lr=0.01,1e38"]
     for own in ("trainer.max_steps=4", "optim.warmup_steps=1"):
         again.remove(own)
-    first = run(*again, cwd=tmp_path)
-    assert first.returncode == 0, first.stderr
-    said = json.loads(first.stdout)
+    code, out, err = in_process(capsys, monkeypatch, *again)
+    assert code == 0, err
+    said = json.loads(out)
     assert said["tuned"]["rnn"]["1e+38"] is None
     folder = tmp_path / "runs" / "compare" / "y"
     kept = {path: path.stat().st_mtime_ns for path in (folder / "tune").rglob("*") if path.is_file()}
     _search_again(folder, said)
-    second = run(*again, cwd=tmp_path)
-    assert second.returncode == 0, second.stderr
-    assert json.loads(second.stdout)["tuned"] == said["tuned"]
+    code, out, err = in_process(capsys, monkeypatch, *again)
+    assert code == 0, err
+    assert json.loads(out)["tuned"] == said["tuned"]
     assert {path: path.stat().st_mtime_ns for path in (folder / "tune").rglob("*") if path.is_file()} == kept

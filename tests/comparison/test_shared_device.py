@@ -13,9 +13,10 @@ from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.comparison.shared_device import compiled_alike
 from seqlab.config.overrides import key_of
 from seqlab.config.run import load_run_config
-from tests.conftest import tiny_config, tiny_overrides, tiny_task
+from tests.conftest import TEXT, on_corpus, tiny_config, tiny_overrides, tiny_task
 
-SHARED = [o for o in tiny_overrides("rnn", "char_lm", "device=cpu") if not o.startswith("model=")]
+_WORDS = tiny_overrides("rnn", "char_lm", *on_corpus("char_lm", TEXT), "device=cpu")
+SHARED = [word for word in _WORDS if not word.startswith("model=")]
 
 
 def _plan(*words: str) -> Plan:

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from seqlab.config.compose import settings as settings_of
 from seqlab.config.run import load_run_config
 from seqlab.core.other_corpus import with_test_corpus
 from seqlab.core.task import Task
@@ -17,7 +16,7 @@ from seqlab.errors import ConfigError
 from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import CORPUS_TASKS, tiny_config, tiny_overrides, tiny_task
+from tests.conftest import CORPUS_TASKS, on_corpus, tiny_config, tiny_overrides, tiny_task
 
 
 @pytest.fixture
@@ -28,10 +27,8 @@ def trained(tmp_path: Path, table: Callable[..., Path], capsys: Capture, monkeyp
     def made(task: str) -> Path:
         own = table("own.tsv", rows=40, start=500)
         own.write_text(own.read_text(encoding="utf-8") + "ein Film ¿ÆØ\tgood\n", encoding="utf-8")
-        there = settings_of([f"task={task}"])
-        shares = [f"{key}={there[key]}" for key in ("task.train_share", "task.validation_share") if key in there]
-        corpora = (f"task.corpus={table('corpus.tsv')}", f"task.test_corpus={own}")
-        overrides = tiny_overrides("gru", task, *corpora, "device=cpu", f"runs_dir={tmp_path / 'runs'}", *shares)
+        corpora = on_corpus(task, table("corpus.tsv"), test_corpus=own)
+        overrides = tiny_overrides("gru", task, *corpora, "device=cpu", f"runs_dir={tmp_path / 'runs'}")
         folder = train(load_run_config(overrides), name="a").folder
         capsys.readouterr()  # what training warns of
         return folder

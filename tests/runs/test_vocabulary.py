@@ -12,7 +12,6 @@ import pytest
 import torch
 
 import seqlab
-from seqlab.config.compose import settings as settings_of
 from seqlab.config.run import load_run_config
 from seqlab.core.baseline import BaselineSource
 from seqlab.core.example import example_reader
@@ -20,7 +19,7 @@ from seqlab.errors import CheckpointError, DataError
 from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import CORPUS_TASKS, tiny_overrides
+from tests.conftest import CORPUS_TASKS, on_corpus, tiny_overrides
 
 TEXT = "a fine film"
 
@@ -31,10 +30,8 @@ def trained(tmp_path: Path, table: Callable[..., Path], monkeypatch: Patch) -> C
     monkeypatch.chdir(tmp_path)
 
     def made(task: str) -> Path:
-        corpus = f"task.corpus={table('corpus.tsv')}"
-        there = settings_of([f"task={task}"])
-        shares = [f"{key}={there[key]}" for key in ("task.train_share", "task.validation_share") if key in there]
-        overrides = tiny_overrides("gru", task, corpus, "device=cpu", f"runs_dir={tmp_path / 'runs'}", *shares)
+        corpus = on_corpus(task, table("corpus.tsv"))
+        overrides = tiny_overrides("gru", task, *corpus, "device=cpu", f"runs_dir={tmp_path / 'runs'}")
         return train(load_run_config(overrides), name="a").folder
 
     return made
