@@ -45,7 +45,7 @@ def training_notes(candidates: Sequence[Candidate], budget: Budget | None) -> li
             if budget is None and candidate.is_trained:  # then only the config ends a run
                 remarks += budgets(config, task, network)
             elif cuts_differ:
-                remarks += filter(None, [cut_note(config.trainer, task.longest())])
+                remarks += filter(None, [cut_note(config.trainer, task)])
             for remark in remarks:
                 by_remark.setdefault(remark, []).append(candidate.label)
     return [f"{', '.join(labels)}: {remark}" for remark, labels in by_remark.items()]

@@ -57,7 +57,7 @@ def budgets(config: RunConfig, task: Task[Any], network: Network[Any]) -> list[s
     def steps(epochs: int) -> int:
         return steps_in(epochs, task, network, given.bptt_steps, given.accumulate)
 
-    cut = cut_note(given, task.longest())
+    cut = cut_note(given, task)
     return [*budget_notes(given, config.optim, steps), *([cut] if cut else [])]
 
 

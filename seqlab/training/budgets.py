@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
+from seqlab.core.task import Task
 from seqlab.training.config import TrainerConfig
 from seqlab.training.optim import OptimConfig
 
@@ -51,10 +54,16 @@ def budget_notes(config: TrainerConfig, optim: OptimConfig, steps_in: Callable[[
     return notes
 
 
-def cut_note(trainer: TrainerConfig, longest: int) -> str | None:
+def cut_note(trainer: TrainerConfig, task: Task[Any]) -> str | None:
     """A note on what truncated backpropagation does to a budget; None if nothing is truncated, or if all windows of a
-    batch are accumulated. longest: positions of the longest batch."""
-    windows = 1 if trainer.bptt_steps is None else -(-longest // trainer.bptt_steps)
+    batch are accumulated, which have targets."""
+    if trainer.bptt_steps is None:
+        return None
+    windows = -(-task.longest() // trainer.bptt_steps)
+    with suppress(TypeError):  # batches that cannot be cut are refused elsewhere
+        first = list(next(iter(task.batches("train", 0))).windows(trainer.bptt_steps))
+        if len(first) == windows:
+            windows = sum(window.scored for window in first)
     if windows == 1 or trainer.accumulate % windows == 0:
         return None
     return (

@@ -197,6 +197,8 @@ def test_truncated_runs_get_a_note_on_budgets_with_the_remedy() -> None:
     windows = -(-longest // (longest // 4))
     assert said() == said(bptt, f"trainer.accumulate={windows}")
     (note,) = (text for text in said(bptt) if "bptt_steps" in text)
+    one_target = tiny_config("rnn", "adding", bptt)  # at its end: a batch is one update, however it is cut
+    assert budgets(one_target, tiny_task(one_target), tiny_network(one_target)) == []
     assert note.startswith(f"{bptt} makes up to {windows} updates of a batch")
     assert note.endswith(f"trainer.accumulate={windows}")
     ends = ("model=", "trainer.max_steps", "trainer.eval_every_steps")  # a budget says itself when to stop
