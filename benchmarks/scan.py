@@ -19,6 +19,7 @@ from seqlab.config.compose import settings
 from seqlab.config.run import load_run_config
 from seqlab.core.model import SequenceModel
 from seqlab.layers.residual import ResidualConfig
+from seqlab.training.allocator import keep_memory
 
 _WIDTH = 128
 _SHAPES = ((64, 64), (512, 8), (4096, 2))  # steps x rows
@@ -52,6 +53,7 @@ class _FromTheStart(nn.Module):
 
 
 def _train(layer: nn.Module, pace: Pace, facts: Facts, steps: int, rows: int) -> None:
+    keep_memory()  # as in training
     facts["parameters"] = sum(p.numel() for p in layer.parameters())
     x_BTD = torch.randn(rows, steps, _WIDTH, requires_grad=True)
     gradient_BTD = torch.randn(rows, steps, _WIDTH)

@@ -8,13 +8,13 @@ B batch, T time, D width.
 
 from __future__ import annotations
 
-import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
 from seqlab.core.model import Memory, SequenceModel
 from seqlab.core.state import State
 from seqlab.layers.recurrent import RecurrentConfig
+from seqlab.layers.scan import scan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +45,10 @@ class GatedLinear(SequenceModel):
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
     ) -> tuple[Tensor, State]:
-        """All gates at once, then what is left of `step`. Padding stands at the right and reaches nothing before it."""
+        """All gates at once, then the recurrence. Padding stands at the right and reaches nothing before it."""
         assert isinstance(state, Tensor)
-        h_BD, outputs = state, list[Tensor]()
-        for forget_BD, new_BD in zip(*(part_BTD.unbind(1) for part_BTD in self._gated(x_BTD)), strict=True):
-            h_BD = forget_BD * h_BD + new_BD
-            outputs.append(h_BD)
-        return torch.stack(outputs, 1), h_BD
+        h_BTD = scan(*self._gated(x_BTD), state)
+        return h_BTD, h_BTD[:, -1]
 
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
