@@ -21,9 +21,13 @@ import pytest
 from seqlab.errors import LockedError
 from seqlab.runs.lock import locked
 from tests.commands import Capture, Patch, in_process, run
-from tests.conftest import tiny_overrides
+from tests.conftest import TEXT, on_corpus, tiny_overrides
 
-WORDS = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model=")] + ["device.threads=1"]
+WORDS = [
+    word
+    for word in tiny_overrides("rnn", "char_lm", *on_corpus("char_lm", TEXT), "device.threads=1")
+    if not word.startswith("model=")
+]
 
 
 @pytest.fixture(scope="module")
@@ -88,34 +92,38 @@ def test_runs_differ_only_in_the_requested_settings(made: tuple[Path, dict[str, 
 
 
 @pytest.mark.slow
-def test_a_second_start_repeats_nothing_and_more_seeds_add_only_theirs(made: tuple[Path, dict[str, Any], str]) -> None:
+def test_a_second_start_repeats_nothing_and_more_seeds_add_only_theirs(
+    made: tuple[Path, dict[str, Any], str], capsys: Capture, monkeypatch: Patch
+) -> None:
     folder, said, _ = made
-    cwd = folder.parents[2]
+    monkeypatch.chdir(folder.parents[2])
     results = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
     words = ["compare", "rnn", "wide: rnn model.width=24", *WORDS]
-    more = run(*words, "--seeds", "3", "--json", cwd=cwd)
-    assert more.returncode == 0, more.stderr
-    assert "measuring" not in more.stderr
-    rows = {row["label"]: row for row in json.loads(more.stdout)["rows"]}
+    code, out, err = in_process(capsys, monkeypatch, *words, "--seeds", "3", "--json")
+    assert code == 0, err
+    assert "measuring" not in err
+    more = json.loads(out)
+    rows = {row["label"]: row for row in more["rows"]}
     for before in said["rows"]:
         assert before["test"].items() < rows[before["label"]]["test"].items()
         assert len(rows[before["label"]]["test"]) == 3
     assert {path: path.stat().st_mtime_ns for path in results} == results
-    assert any(
-        "seeds were added after a report on 2 had been written" in note for note in json.loads(more.stdout)["notes"]
-    )
+    assert any("seeds were added after a report on 2 had been written" in note for note in more["notes"])
     # nobody chooses among seeds by what they came to: with fewer, those that are complete stay
-    fewer = run(*words, "--seeds", "1", "--json", cwd=cwd)
-    assert json.loads(fewer.stdout)["pairs"] == json.loads(more.stdout)["pairs"]
+    fewer = json.loads(in_process(capsys, monkeypatch, *words, "--seeds", "1", "--json")[1])
+    assert fewer["pairs"] == more["pairs"]
 
 
 @pytest.mark.slow
-def test_existing_runs_are_compared_without_training(made: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
+def test_existing_runs_are_compared_without_training(
+    made: tuple[Path, dict[str, Any], str], tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
     folder, said, _ = made
+    monkeypatch.chdir(tmp_path)
     runs = [str(folder / label / f"seed-{seed}") for label in ("rnn", "wide") for seed in (0, 1)]
-    done = run("compare", *runs, f"runs_dir={tmp_path}", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    code, out, err = in_process(capsys, monkeypatch, "compare", *runs, f"runs_dir={tmp_path}", "--json")
+    assert code == 0, err
+    found = json.loads(out)
     assert sorted(row["mean"] for row in found["rows"]) == sorted(row["mean"] for row in said["rows"])
     assert not list(tmp_path.rglob("result.json"))
 
@@ -154,19 +162,22 @@ def test_mistakes_about_existing_runs(
 
 
 @pytest.mark.slow
-def test_terminal_tables_fit_into_eighty_columns(made: tuple[Path, dict[str, Any], str]) -> None:
+def test_terminal_tables_fit_into_eighty_columns(
+    made: tuple[Path, dict[str, Any], str], capsys: Capture, monkeypatch: Patch
+) -> None:
     folder, _, _ = made
+    monkeypatch.chdir(folder.parents[2])
     for width in ("80", "120"):
-        done = run(
-            "compare", "rnn", "wide: rnn model.width=24", *WORDS, "--seeds", "2", cwd=folder.parents[2], COLUMNS=width
-        )
-        assert done.returncode == 0, done.stderr
-        tables = [line for line in done.stdout.splitlines() if not line.startswith(("report:", "curves:"))]
+        monkeypatch.setenv("COLUMNS", width)
+        words = ["compare", "rnn", "wide: rnn model.width=24", *WORDS, "--seeds", "2"]
+        code, out, err = in_process(capsys, monkeypatch, *words)
+        assert code == 0, err
+        tables = [line for line in out.splitlines() if not line.startswith(("report:", "curves:"))]
         assert max(map(len, tables)) <= int(width)
-        assert "…" not in done.stdout
-        assert "wide and rnn" in done.stdout or "rnn and wide" in done.stdout or "is better than" in done.stdout
+        assert "…" not in out
+        assert "wide and rnn" in out or "rnn and wide" in out or "is better than" in out
         for heading in ("bits/char", "95 % over seeds", "tok/s", "FLOP/tok", "gen/s"):
-            assert heading in done.stdout
+            assert heading in out
 
 
 def test_tensorboard_overlays_the_runs_and_knows_the_final_metric(made: tuple[Path, dict[str, Any], str]) -> None:
@@ -189,14 +200,15 @@ def test_tensorboard_overlays_the_runs_and_knows_the_final_metric(made: tuple[Pa
 
 
 @pytest.mark.slow
-def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
+def test_one_failed_run_does_not_lose_the_others(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(tmp_path)
     bad = "bad: rnn optim.learning_rate=1e38 optim.warmup_steps=0 trainer.clip_norm=null trainer.nonfinite_limit=1"
     words = ["compare", "rnn", bad, *WORDS, "trainer.max_steps=30", "--seeds", "1"]
     words.remove("trainer.max_steps=4")
-    done = run(*words, cwd=tmp_path)
-    assert done.returncode == 1, done.stderr
-    assert "failed: bad, seed 0: the loss or the gradient was not finite once at step 2" in done.stdout
-    assert "the same command repeats them" in done.stderr
+    code, out, err = in_process(capsys, monkeypatch, *words)
+    assert code == 1, err
+    assert "failed: bad, seed 0: the loss or the gradient was not finite once at step 2" in out
+    assert "the same command repeats them" in err
     (summary,) = tmp_path.rglob("summary.json")
     rows = {row["label"]: row for row in json.loads(summary.read_text())["rows"]}
     assert rows["rnn"]["mean"] is not None
@@ -206,11 +218,15 @@ def test_one_failed_run_does_not_lose_the_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_base_seed_works_with_an_existing_run(tmp_path: Path) -> None:
-    assert run("train", "model=rnn", *WORDS, "seed=7", "--folder", "mine/one", cwd=tmp_path).returncode == 0
-    done = run("compare", "mine/one", "rnn", *WORDS, "seed=7", "--seeds", "2", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+def test_a_base_seed_works_with_an_existing_run(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["train", "model=rnn", *WORDS, "seed=7", "--folder", "mine/one", "--json"],
+        ["compare", "mine/one", "rnn", *WORDS, "seed=7", "--seeds", "2", "--json"],
+    ):
+        code, out, err = in_process(capsys, monkeypatch, *words)
+        assert code == 0, err
+    found = json.loads(out)
     assert {row["label"]: set(row["test"]) for row in found["rows"]} == {"rnn": {"7", "8"}, "rnn one": {"7"}}
     # the same settings and the same seed: the same run, bit for bit
     tests = {row["label"]: row["test"] for row in found["rows"]}
@@ -221,29 +237,30 @@ def test_a_base_seed_works_with_an_existing_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_changed_settings_are_noticed(tmp_path: Path) -> None:
+def test_changed_settings_are_noticed(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(tmp_path)
     words = ["compare", "rnn", *WORDS, "--seeds", "1", "--name", "mine"]
-    assert run(*words, cwd=tmp_path).returncode == 0
+    assert in_process(capsys, monkeypatch, *words)[0] == 0
     folder = tmp_path / "runs" / "compare" / "mine"
-    other = run(*words, "trainer.clip_norm=0.5", cwd=tmp_path)
-    assert other.returncode == 2
-    assert "holds another comparison" in other.stderr
+    code, _, err = in_process(capsys, monkeypatch, *words, "trainer.clip_norm=0.5")
+    assert code == 2
+    assert "holds another comparison" in err
     overrides = folder / "rnn" / "seed-0" / "overrides.txt"
     overrides.write_text(overrides.read_text().replace("model.width=16", "model.width=17"))
-    edited = run(*words, cwd=tmp_path)
-    assert edited.returncode == 4
-    assert "was made with other settings" in edited.stderr
+    code, _, err = in_process(capsys, monkeypatch, *words)
+    assert code == 4
+    assert "was made with other settings" in err
     overrides.write_text(overrides.read_text().replace("model.width=17", "model.width=16"))
     plan = json.loads((folder / "plan.json").read_text())
     (folder / "plan.json").write_text(json.dumps(plan | {"data_sha256": "0" * 64}))
-    changed = run(*words[:-4], "--seeds", "2", "--name", "mine", cwd=tmp_path)
-    assert changed.returncode == 3
-    assert "no longer the one" in changed.stderr
+    code, _, err = in_process(capsys, monkeypatch, *words[:-4], "--seeds", "2", "--name", "mine")
+    assert code == 3
+    assert "no longer the one" in err
     assert not (folder / "rnn" / "seed-1").exists()
     (folder / "plan.json").unlink()
-    lost = run(*words, cwd=tmp_path)
-    assert lost.returncode == 4
-    assert "plan.json is missing" in lost.stderr
+    code, _, err = in_process(capsys, monkeypatch, *words)
+    assert code == 4
+    assert "plan.json is missing" in err
 
 
 def test_only_one_process_holds_the_lock_and_a_second_leaves_it_in_place(tmp_path: Path) -> None:
@@ -281,7 +298,10 @@ def _wait_for(process: subprocess.Popen[str], cwd: Path, pattern: str, lines: in
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_stopped_comparison_makes_only_the_missing_runs(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_a_stopped_comparison_makes_only_the_missing_runs(
+    tmp_path: Path, number: signal.Signals, code: int, capsys: Capture, monkeypatch: Patch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     words = [
         "rnn",
         *(w for w in WORDS if not w.startswith("trainer.max_steps")),
@@ -290,24 +310,25 @@ def test_a_stopped_comparison_makes_only_the_missing_runs(tmp_path: Path, number
         "2",
     ]
     with _start(tmp_path, *words) as process:
+        _wait_for(process, tmp_path, "runs/compare/*/rnn/seed-0/metrics.jsonl", 1)
+        refused, _, told = in_process(capsys, monkeypatch, "compare", *words)  # while it runs
         _wait_for(process, tmp_path, "runs/compare/*/rnn/seed-1/metrics.jsonl", 20)
-        second = run("compare", *words, cwd=tmp_path)  # while it runs
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert second.returncode == 7
-    assert f"locked by process {process.pid}" in second.stderr
+    assert refused == 7
+    assert f"locked by process {process.pid}" in told
     assert process.returncode == code, err
     assert "stopped with 1 of 2 runs made" in err
     assert "the same command makes the missing runs" in err
-    assert "Traceback" not in err + second.stderr
+    assert "Traceback" not in err + told
     assert out == ""
     (first,) = tmp_path.glob("runs/compare/*/rnn/seed-0/result.json")
     before = first.stat().st_mtime_ns
     assert not (first.parents[1] / "seed-1" / "result.json").exists()
     assert "stopped at step" in (first.parents[1] / "seed-1" / "train.log").read_text()
-    again = run("compare", *words, "--json", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    assert len(json.loads(again.stdout)["rows"][0]["test"]) == 2
+    again, out, err = in_process(capsys, monkeypatch, "compare", *words, "--json")
+    assert again == 0, err
+    assert len(json.loads(out)["rows"][0]["test"]) == 2
     assert first.stat().st_mtime_ns == before
     # what was stopped half-way went on from there, and logged no step twice
     stopped = first.parents[1] / "seed-1"
@@ -319,19 +340,20 @@ def test_a_stopped_comparison_makes_only_the_missing_runs(tmp_path: Path, number
 
 
 @pytest.mark.slow
-def test_a_killed_comparison_leaves_no_lock_and_continues(tmp_path: Path) -> None:
+def test_a_killed_comparison_leaves_no_lock_and_continues(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(tmp_path)
     words = ["rnn", *WORDS, "--seeds", "2"]
     with _start(tmp_path, *words) as process:
         _wait_for(process, tmp_path, "runs/compare/*/rnn/seed-0/result.json", 1)
         process.kill()
         process.communicate()
     for _ in range(100):  # a run that was under way ends by itself, and holds the lock until then
-        again = run("compare", *words, "--json", cwd=tmp_path)
-        if again.returncode != 7:
+        code, out, err = in_process(capsys, monkeypatch, "compare", *words, "--json")
+        if code != 7:
             break
-        time.sleep(0.2)
-    assert again.returncode == 0, again.stderr
-    assert len(json.loads(again.stdout)["rows"][0]["test"]) == 2
+        time.sleep(0.5)
+    assert code == 0, err
+    assert len(json.loads(out)["rows"][0]["test"]) == 2
 
 
 @pytest.mark.slow
@@ -354,8 +376,9 @@ def test_tuning_chooses_on_validation_with_seeds_of_its_own(tmp_path: Path) -> N
     assert not seeds & {0, 1, 2}
 
 
-def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
-    done = run("compare", "rnn", "gru", *WORDS, "--dry-run", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "about" in done.stdout
+def test_a_dry_run_writes_nothing(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = in_process(capsys, monkeypatch, "compare", "rnn", "gru", *WORDS, "--dry-run")
+    assert code == 0, err
+    assert "about" in out
     assert not list(tmp_path.iterdir())

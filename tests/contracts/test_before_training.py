@@ -15,7 +15,7 @@ from seqlab.runs.setup import build_network, prepare
 from seqlab.training.device import Device
 from seqlab.training.seeds import random_states
 from tests.commands import Capture, Patch, in_process, run
-from tests.conftest import MODELS, TASKS, causal_overrides, tiny_config, tiny_overrides, tiny_task
+from tests.conftest import MODELS, TASKS, causal_overrides, has_setting, tiny_config, tiny_overrides, tiny_task
 from tests.contracts import zoo
 from tests.contracts.test_causality import FUTURE
 
@@ -133,15 +133,9 @@ def _forms() -> list[tuple[str, str, str]]:
     found = []
     for model in MODELS:
         for task in TASKS:
-            there = {o.partition("=")[0] for o in tiny_overrides(model, task)} | _settings(model, task)
-            found += [(model, task, "seed=0")]
-            found += [(model, task, f"{key}={v}") for key, values in OPTIONS.items() if key in there for v in values]
+            there = [(key, values) for key, values in OPTIONS.items() if has_setting(key, model, task)]
+            found += [(model, task, "seed=0"), *((model, task, f"{key}={v}") for key, values in there for v in values)]
     return found
-
-
-def _settings(model: str, task: str) -> set[str]:
-    config = tiny_config(model, task)
-    return {f"{group}.{key}" for group in ("model", "task") for key in config.tree[group]}
 
 
 @pytest.mark.parametrize(("model", "task", "option"), _forms())
