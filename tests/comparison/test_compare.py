@@ -357,10 +357,14 @@ def test_a_killed_comparison_leaves_no_lock_and_continues(tmp_path: Path, capsys
 
 
 @pytest.mark.slow
-def test_tuning_chooses_on_validation_with_seeds_of_its_own(tmp_path: Path) -> None:
-    done = run("compare", "rnn", *WORDS, "--seeds", "1", "--tune", "lr=1e-6,0.01", "--json", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+def test_tuning_chooses_on_validation_with_seeds_of_its_own(
+    tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["compare", "rnn", *WORDS, "--tune", "lr=1e-6,0.01", "--json"]
+    code, out, err = in_process(capsys, monkeypatch, *words, "--seeds", "1")
+    assert code == 0, err
+    found = json.loads(out)
     tried = found["tuned"]["rnn"]
     assert set(tried) == {"1e-06", "0.01"}
     assert tried["0.01"] < tried["1e-06"]  # bits a character
@@ -368,9 +372,9 @@ def test_tuning_chooses_on_validation_with_seeds_of_its_own(tmp_path: Path) -> N
     assert "learning_rate: 0.01" in config.read_text()
     # chosen once: a second start neither searches again nor chooses otherwise, whatever has become of the trials
     shutil.rmtree(config.parents[2] / "tune" / "rnn" / "learning_rate=1e-06")
-    more = run("compare", "rnn", *WORDS, "--seeds", "2", "--tune", "lr=1e-6,0.01", "--json", cwd=tmp_path)
-    assert more.returncode == 0, more.stderr
-    assert json.loads(more.stdout)["tuned"] == found["tuned"]
+    code, out, err = in_process(capsys, monkeypatch, *words, "--seeds", "2")
+    assert code == 0, err
+    assert json.loads(out)["tuned"] == found["tuned"]
     assert not list(tmp_path.rglob("learning_rate=1e-06"))
     seeds = {json.loads(path.read_text())["seed"] for path in tmp_path.rglob("tune/**/result.json")}
     assert not seeds & {0, 1, 2}
