@@ -38,9 +38,11 @@ _ABOUT = (
     "{all} are drawn."
 )
 _OTHERS = (
-    " Below are the model's other signals, {names}, for the same units in the same order; those between 0 and 1, as "
-    "gates are, from dark (closed) to bright (open)."
+    " Below are the model's other signals, {names}{order}; those between 0 and 1, as gates are, from dark (closed) to "
+    "bright (open)."
 )
+_SAME_ORDER = ", for the same units in the same order"
+_OWN_ORDER = " (not by unit, with rows of its own, sorted by variance: {names})"
 _MEANING = {
     "forget": " Where a forget gate stays bright, the cell keeps its content.",
     "update": " Where an update gate stays bright, the unit keeps its old state.",
@@ -112,7 +114,9 @@ def _about(seen: Signals, drawn: _Drawn, searched: int) -> str:
     about = _ABOUT.format(module=seen.module, shown=len(drawn.order_H), all=units)
     if drawn.others:
         *most, last = drawn.others
-        about += _OTHERS.format(names=f"{', '.join(most)} and {last}" if most else last)
+        apart = [name for name, value_TH in drawn.others.items() if value_TH.shape[1] != units]
+        order = _SAME_ORDER * (len(apart) < len(drawn.others)) + _OWN_ORDER.format(names=", ".join(apart)) * bool(apart)
+        about += _OTHERS.format(names=f"{', '.join(most)} and {last}" if most else last, order=order)
     about += "".join(meaning for name, meaning in _MEANING.items() if name in drawn.others)
     return about + _CURVES.format(searched=f"{searched:,}", all=units) * bool(drawn.curves)
 

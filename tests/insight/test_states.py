@@ -64,6 +64,18 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
             np.testing.assert_allclose(gate_TH[place], gates[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("model", "order"),
+    [
+        ("gru", "reset, update and candidate, for the same units in the same order; "),
+        ("ssm", "forget and input (not by unit, with rows of its own, sorted by variance: forget, input); "),
+    ],
+)
+def test_the_text_tells_signals_of_each_unit_from_signals_of_a_head(model: str, order: str) -> None:
+    config = tiny_config(model, "char_lm")
+    assert order in states(tiny_task(config), tiny_network(config), TEXT, search=False).about
+
+
 def test_features_of_a_text_by_hand() -> None:
     found = features(list('a "b" (c)\n\n  Dd'))
     assert found["inside quotes"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
