@@ -108,3 +108,13 @@ def test_without_gradients_it_is_the_same() -> None:
     expected = scan(*inputs)
     with torch.inference_mode():
         assert torch.equal(scan(*inputs), expected)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch.compile's own
+def test_compiled_it_is_the_same_and_by_doubling_a_single_graph() -> None:
+    inputs, probe = _given(2, 7, 3), torch.randn(2, 7, 3)
+    torch._dynamo.reset()
+    assert torch._dynamo.explain(scan_by_doubling)(*inputs).graph_break_count == 0
+    compiled = torch.compile(scan, backend="aot_eager")
+    for mine, theirs in zip(_gradients(compiled, inputs, probe), _gradients(scan, inputs, probe), strict=True):
+        torch.testing.assert_close(mine, theirs)
