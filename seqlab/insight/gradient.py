@@ -31,9 +31,9 @@ _ABOUT = (
     "Left: how much the loss at position t depends on what the network held k positions earlier, as the norm of the "
     "gradient. Lines are medians over positions of the validation split, bands the middle half of them, and each curve "
     "is divided by its maximum. A straight line downwards is a gradient that vanishes exponentially: below the dotted "
-    "line (1 %) training learns next to nothing from what is so far back.{wrt} Right: the norm of the gradient during "
-    "training, before clipping; pale is its highest value in each log interval, dashed the norm to which it was "
-    "clipped, where it was."
+    "line (1 %) training learns next to nothing from what is so far back. A line upwards is one that explodes.{wrt} "
+    "Right: the norm of the gradient during training, before clipping; pale is its highest value in each log interval, "
+    "dashed the norm to which it was clipped, where it was."
 )
 
 _ABOUT_CUT = (

@@ -200,7 +200,8 @@ def _scale(axes: Axes, metric: Metric, values: Sequence[float]) -> None:
     if not metric.higher_is_better:
         log_scale(axes, values)
     elif metric.lowest is not None and metric.highest is not None:
-        axes.set_ylim(metric.lowest, metric.highest + 0.04 * (metric.highest - metric.lowest))
+        room = 0.04 * (metric.highest - metric.lowest)  # for marks at the ends
+        axes.set_ylim(metric.lowest - room, metric.highest + room)
 
 
 def _about(baseline: Baseline | None, metric: str, variants: Sequence[Variant]) -> str:

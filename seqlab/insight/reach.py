@@ -155,6 +155,9 @@ class Curve:
             return "not finite" + (f" from lag {self.nonfinite_from}" if self.nonfinite_from > 1 else "")
         if self.zero_from == 1:
             return "exactly 0 at every lag"
+        first, top = float(self.median_K[0]), int(self.median_K.argmax())
+        if 0 < first < SMALL * self.top:
+            return f"grows {self.top / first:.2g}-fold up to lag {top + 1}"
         under = lag_under(self.median_K)
         reach = f"below 1 % from lag {under}" if under is not None else f"above 1 % up to lag {len(self.median_K)}"
         return reach + (f", exactly 0 from lag {self.zero_from}" if self.zero_from is not None else "")

@@ -92,6 +92,8 @@ def test_a_curve_names_the_lag_from_which_it_is_zero_or_not_finite() -> None:
     assert Curve.of(np.zeros((3, 2))).describe() == "exactly 0 at every lag"
     between = Curve.of(np.array([[1.0, 0.0, 0.5]] * 3))  # a zero in passing is no end
     assert (between.zero_from, between.describe()) == (None, "below 1 % from lag 2")
+    explodes = Curve.of(np.array([[1e-4, 1e-2, 1.0]] * 3))
+    assert explodes.describe() == "grows 1e+04-fold up to lag 3"
     grown = Curve.of(np.array([[1.0, 2.0, math.inf]] * 3))
     assert (grown.top, grown.describe()) == (2.0, "not finite from lag 3")
     assert Curve.of(np.full((3, 2), math.nan)).describe() == "not finite"

@@ -4,6 +4,7 @@ on."""
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -142,5 +143,9 @@ def test_a_diverged_network_is_drawn_beside_a_healthy_one(task: str, trained_run
         for parameter in network.parameters():
             parameter.fill_(float("nan"))
     (picture,) = length([healthy, replace(healthy, label="filled", variant="filled", config=config, network=network)])
-    assert "filled: not finite" in picture.svg
+    _, filled = picture.data["runs"]
+    finite = any(map(math.isfinite, filled["value"]))
+    meter = healthy.validated
+    assert finite == meter.compute()[meter.primary].higher_is_better  # of what says nan, a share is right: none
+    assert ("filled: not finite" in picture.svg) == (not finite)
     assert ">healthy<" in picture.svg
