@@ -73,7 +73,7 @@ def train(
     Traceback (most recent call last):
     seqlab.errors.ConfigError: there is no model called 'lstn'
     did you mean model=lstm?
-    model: gru, lstm, rnn, ...
+    model: gru, lstm, ...
     """
     from seqlab.config.overrides import as_words
     from seqlab.config.sources import own_folder

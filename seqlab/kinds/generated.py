@@ -128,7 +128,7 @@ class GeneratedTask(Task[BatchT]):
         return {
             **{f"{split} sequences": size for split, size in self.sizes.items()},
             "length": self.config.length,
-            "positions of a sequence": self.longest(),
+            **({} if self.longest() == self.config.length else {"positions of a sequence": self.longest()}),
         }
 
     def check_windows(self, steps: int, network: Network[BatchT]) -> None:

@@ -48,7 +48,7 @@ class AnswerMeter(Meter[TokenBatch]):
         answer_BT = scored_BT if self.blank is None else scored_BT & (targets_BT != self.blank)
         nats_BT = F.cross_entropy(logits_BTV.mT, targets_BT, ignore_index=UNSCORED, reduction="none")
         right_BT = answer_BT & (prediction_BT == targets_BT)
-        sums_B4 = stack([part_BT.sum(1).double() for part_BT in (nats_BT, scored_BT, right_BT, answer_BT)], 1)
+        sums_B4 = stack([part_BT.sum(1).float() for part_BT in (nats_BT, scored_BT, right_BT, answer_BT)], 1)
         if batch.continues:
             self.sums[-1] = self.sums[-1] + sums_B4
         else:
