@@ -38,7 +38,11 @@ MISTAKES = {
     ("task.sample_temperature=0",): ("task.sample_temperature=0", "greater than 0", ""),
     ("task=translation", "task.vocabulary_size=3"): ("task.vocabulary_size=3", "greater than 4", ""),
     ("device.gpus=2",): ("'device.gpus': a run uses one device", "device=auto, cuda, mps or cpu", "device: "),
-    ("model=lstm", "model.heads=4"): ("no setting 'model.heads'", "it belongs to model=transformer", "model: width"),
+    ("model=lstm", "model.positions=none"): (
+        "no setting 'model.positions'",
+        "it belongs to model=transformer",
+        "model: width",
+    ),
     ("task.embeddings=F",): ("no setting 'task.embeddings'", "", "task: corpus"),
     ("model.hidden_size=64",): ("no setting", "did you mean model.width=64?", ""),
     ("d_model=64",): ("no setting", "did you mean model.width=64?", ""),
