@@ -13,7 +13,7 @@ from seqlab.config.sources import VARIABLE, shipped_folder
 from tests.commands import Capture, Patch, in_process, run
 from tests.conftest import MODELS, TASKS, tiny_overrides
 
-TINY = [word for word in tiny_overrides("rnn", "char_lm") if not word.startswith("model")] + ["device=cpu"]
+TINY = [word for word in tiny_overrides("rnn", TASKS[0]) if not word.startswith("model")] + ["device=cpu"]
 
 
 @pytest.fixture
