@@ -15,7 +15,8 @@ from seqlab.layers.gated_scan import GatedScan, GatedScanConfig
 def min_gru_gates(from_x: Tensor) -> dict[str, Tensor]:
     """Each gate's activation (..., H), given W x_t + b, (..., G), of one step or many.
 
-    The paper keeps candidates positive, for a scan over logarithms; ours needs none, and they are linear in the input.
+    The paper's g(W_n x_t + b_n) keeps candidates positive for a scan over logarithms. The scan here does not need that,
+    so they are linear in the input: on a CPU, g costs about a third of the layer's time.
     """
     x_z, x_n = from_x.chunk(2, dim=-1)
     return {
