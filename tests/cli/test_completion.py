@@ -12,7 +12,7 @@ import pytest
 
 from seqlab.cli.completion import candidates
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import MODELS
+from tests.conftest import MODELS, TASKS
 
 FISH = {"_SEQLAB_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
 
@@ -85,10 +85,10 @@ def _offered(capsys: Capture, monkeypatch: Patch, line: str) -> list[str]:
     ("line", "expected"),
     [
         ("predict la", ["last"]),
-        ("evaluate best:s", ["best:sentiment"]),
+        ("evaluate best:s", [f"best:{task}" for task in TASKS if task.startswith("s")]),
         ("inspect m", []),  # views come after the runs
         ("inspect last me", ["memory"]),
-        ("inspect last best:c", ["best:char_lm"]),
+        ("inspect last best:c", [f"best:{task}" for task in TASKS if task.startswith("c")]),
         ("predict runs/", []),  # the shell's own completion of files quotes what needs it
         (f"predict --config-dir {'x' * 300} la", []),  # a name too long for a folder
     ],
@@ -131,7 +131,7 @@ NAMED = [
     ("compare gr", ["gru", "gru/twice"]),
     ("train init_from=v", ["init_from=v_deep"]),
     ("train init_from=l", ["init_from=last", "init_from=lstm/twice"]),
-    ("train init_from=best:c", ["init_from=best:char_lm"]),
+    ("train init_from=best:c", [f"init_from=best:{task}" for task in TASKS if task.startswith("c")]),
 ]
 
 
