@@ -16,7 +16,7 @@ from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.config.sources import group_files
 from seqlab.core.network import Network
-from seqlab.core.task import Task
+from seqlab.core.task import Task, TaskConfig
 from seqlab.runs.train import train
 
 torch.set_num_threads(1)
@@ -101,6 +101,25 @@ def causal_overrides(task: str) -> list[str]:
 def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
     """Composed only once a session: composing takes longer than most tests."""
     return load_run_config(tiny_overrides(model, task, *overrides))
+
+
+def _pairs() -> Iterator[tuple[str, str]]:
+    """Each model on one task of each kind, and each task with two models. Tasks are of one kind if their settings have
+    the same base (seqlab/kinds)."""
+    kinds: dict[type, list[str]] = {}
+    for task in TASKS:
+        settings = type(tiny_config(MODELS[0], task).task)
+        base = next(one for one in settings.__mro__[1:] if issubclass(one, TaskConfig))
+        kinds.setdefault(settings if base is TaskConfig else base, []).append(task)
+    for model in MODELS:
+        for task, *others in kinds.values():
+            yield model, task
+            yield from ((model, other) for other in others if model in (MODELS[0], MODELS[-1]))
+
+
+PAIRS = tuple(_pairs())
+"""(model, task), for what every model must do with whatever a task gives to it: each model with each task would be a
+product that grows too fast. `seqlab check` is tested for each with each (tests/contracts/test_every_pair.py)."""
 
 
 def forms(name: str) -> Iterator[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from seqlab.comparison.flops import formulas
 from seqlab.core.batch import Batch
 from seqlab.core.network import Network
-from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+from tests.conftest import PAIRS, tiny_config, tiny_network, tiny_task
 
 
 def _backward(network: Network[Any], batch: Batch) -> None:
@@ -20,8 +20,7 @@ def _backward(network: Network[Any], batch: Batch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:TF32 acceleration on top of oneDNN")
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 def test_the_formula_counts_what_the_counter_counts_without_fused_kernels(model: str, task: str) -> None:
     config = tiny_config(model, task, "model.width=64", "task.batch_size=8")
     network, batch = tiny_network(config), next(tiny_task(config).batches("train", 0))

@@ -18,11 +18,10 @@ from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput
 from seqlab.core.state import State
 from seqlab.errors import ConfigError
 from seqlab.models.lstm import LSTMConfig
-from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+from tests.conftest import MODELS, PAIRS, tiny_config, tiny_network, tiny_task
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 @pytest.mark.parametrize("tied", ["true", "false"])
 def test_parts_add_up_and_need_no_memory(model: str, task: str, tied: str) -> None:
     config = tiny_config(model, task, f"model.tie_embeddings={tied}")
@@ -80,8 +79,7 @@ def test_matching_refuses_a_network_without_a_body(monkeypatch: pytest.MonkeyPat
         match_size(data, config.model, "body", 1000)
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 def test_our_networks_parts_equal_the_default_division(model: str, task: str) -> None:
     """With learned positions too: the default finds by module types what the networks state."""
     network = tiny_network(tiny_config(model, task))
@@ -100,8 +98,7 @@ def test_our_networks_parts_equal_the_default_division(model: str, task: str) ->
         assert weights(named.embedding).isdisjoint(weights(named.head))
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 @pytest.mark.parametrize(
     ("part", "target"),
     [
@@ -122,8 +119,7 @@ def test_every_family_on_every_task_is_matched_within_two_percent(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 def test_a_small_body_is_matched_or_its_neighbours_are_named(model: str, task: str) -> None:
     """One more unit of width is a step of 8 % for three layers of width 24: sizes between two are refused, with
     both."""

@@ -14,7 +14,7 @@ from seqlab.config.run import RunConfig, load_run_config, read_run_config
 from seqlab.config.sources import GROUPS, group_files
 from seqlab.errors import ConfigError
 from seqlab.tasks.char_lm import CharLMConfig
-from tests.conftest import MODELS, TASKS, tiny_config
+from tests.conftest import MODELS, PAIRS, tiny_config
 
 MISTAKES = {
     # overrides: parts of the three lines
@@ -202,8 +202,7 @@ def test_adding_an_existing_setting_suggests_the_override() -> None:
     assert error.value.hint == "try trainer.max_steps=7"
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 def test_a_stored_config_reads_back_the_same(model: str, task: str, tmp_path: Path) -> None:
     config = tiny_config(model, task)
     path = tmp_path / "config.yaml"

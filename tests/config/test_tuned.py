@@ -31,7 +31,7 @@ from seqlab.comparison.sizes import sizes_of
 from seqlab.config.run import load_run_config
 from seqlab.core.batch import Batch, Split
 from seqlab.tasks.char_lm import CharLM
-from tests.conftest import MODELS, TASKS, tiny_config, tiny_overrides, tiny_task
+from tests.conftest import PAIRS, tiny_config, tiny_overrides, tiny_task
 
 
 def test_the_first_trials_cover_the_space_evenly() -> None:
@@ -73,8 +73,7 @@ def test_configs_tuned_equals_the_results_of_the_search() -> None:
         assert shipped.read_text(encoding="utf-8") == tuned_yaml(found), "python -m benchmarks tuning --write"
 
 
-@pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 def test_every_family_has_the_same_budget(model: str, task: str) -> None:
     """Never more than the budget, and on average not much less, whatever the depth."""
     config = tiny_config(model, task)

@@ -12,7 +12,7 @@ import torch
 from seqlab.errors import ConfigError
 from seqlab.training.device import Device, DeviceConfig, resolve_device
 from seqlab.training.trainer import Trainer
-from tests.conftest import MODELS, TASKS, tiny_config, tiny_network, tiny_task
+from tests.conftest import MODELS, PAIRS, tiny_config, tiny_network, tiny_task
 
 
 def _config(**settings: Any) -> DeviceConfig:
@@ -46,8 +46,7 @@ def _trainer(model: str, task: str, device: Device, *overrides: str) -> Trainer[
     return Trainer(tiny_task(config), tiny_network(config), config.optim, config.trainer, device, seed=0, folder=None)
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(("model", "task"), PAIRS)
 def test_bf16_trains_like_fp32(model: str, task: str) -> None:
     """Matrix products in bf16, loss and weights in fp32, and nearly the same gradient."""
     exact = _trainer(model, task, Device(torch.device("cpu"), "fp32", compile=False))
