@@ -148,9 +148,9 @@ def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters:
     network, progress = trainer.network, trainer.progress
     best_step = load_best(network, folder / "checkpoints", progress.best_step if progress.best else progress.step)
     network.eval()
-    validation, meter = trainer.evaluate("validation").compute(), trainer.evaluate("test")
-    metrics, seed = meter.compute(), stream_seed(config.seed, "bootstrap")
-    remarks = _remarks(trainer, validation, meter.primary, folder)
+    validated, meter = trainer.evaluate("validation"), trainer.evaluate("test")
+    validation, metrics, seed = validated.compute(), meter.compute(), stream_seed(config.seed, "bootstrap")
+    remarks = _remarks(trainer, validation, validated.primary, validated.interval(seed), folder)
     return Result(
         folder=folder,
         task=config.names["task"],
@@ -183,11 +183,13 @@ def conclude(trainer: Trainer[Any], config: RunConfig, folder: Path, parameters:
     )
 
 
-def _remarks(trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, folder: Path) -> tuple[str, ...]:
+def _remarks(
+    trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, interval: tuple[float, float], folder: Path
+) -> tuple[str, ...]:
     """Remarks on the validation figures: advice on further training must not use the test split."""
     task = trainer.task
     chance = task.chance("validation") if offers(task, ChanceLevel) else None
-    worse = worse_than_chance(metrics, primary, chance, trainer.remedy)
+    worse = worse_than_chance(metrics, primary, chance, trainer.remedy, interval)
     falling = still_improving(validations(folder, primary), metrics[primary], primary)
     return tuple(said for said in (worse or falling,) if said is not None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +16,30 @@ _STILL = 0.1  # of a metric's value, gained by as many steps again at the last s
 _MOST_BYTES = 2**30  # of a log
 
 
-def worse_than_chance(metrics: Mapping[str, Metric], primary: str, chance: Baseline | None, remedy: str) -> str | None:
-    """A remark where the primary metric, or the loss where chance lacks that metric, is no better than chance."""
+def worse_than_chance(
+    metrics: Mapping[str, Metric],
+    primary: str,
+    chance: Baseline | None,
+    remedy: str,
+    interval: tuple[float, float] = (math.nan, math.nan),
+) -> str | None:
+    """A remark where the primary metric, or the loss where chance lacks that metric, is not clearly better than chance.
+    interval: of the primary metric, 95 % over items; a chance level within it is no clear difference."""
     name = next((name for name in (primary, "loss") if chance is not None and name in chance.metrics), None)
-    if chance is None or name is None or metrics[name].better_than(chance.metrics[name]):
+    if chance is None or name is None:
         return None
-    reached, level = (f"{m.value:.4g} {m.unit}".rstrip() for m in (metrics[name], chance.metrics[name]))
+    metric, level = metrics[name], chance.metrics[name]
+    ends = [replace(metric, value=end) for end in interval if name == primary and not math.isnan(end)]
+    if metric.better_than(level) and all(end.better_than(level) for end in ends):
+        return None
+    reached, other = (f"{one.value:.4g} {one.unit}".rstrip() for one in (metric, level))
+    said, learned = "is no better than", "has learned nothing"
+    if metric.better_than(level):
+        reached += f" (95 % {ends[0].value:.4g} to {ends[1].value:.4g})"
+        said, learned = "is not clearly better than", "may have learned nothing"
     return (
-        f"validation {name.replace('_', ' ')} {reached} is no better than {chance.name} ({level}: {chance.about}); it "
-        f"has learned nothing: train longer, or try {remedy}"
+        f"validation {name.replace('_', ' ')} {reached} {said} {chance.name} ({other}: {chance.about}); it {learned}: "
+        f"train longer, or try {remedy}"
     )
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from seqlab.cli.report import show_result
 from seqlab.config.run import load_run_config
-from seqlab.core.baseline import ChanceLevel
+from seqlab.core.baseline import Baseline, ChanceLevel
 from seqlab.core.metric import Metric
 from seqlab.runs.train import train
 from seqlab.training.nonfinite import remedies
@@ -47,6 +47,20 @@ def test_a_diverged_run_is_reported_as_no_better_than_chance(tmp_path: Path) -> 
     assert isinstance(console.file, io.StringIO)
     assert "of the data" not in console.file.getvalue()  # it was said before training
     assert "1 about the data, shown before training" in console.file.getvalue()
+
+
+def test_a_metric_whose_interval_holds_chance_is_not_clearly_better() -> None:
+    chance = Baseline("memoryless", "always 1", {"mse": replace(BITS, value=1 / 6, unit="")})
+    found = {"mse": replace(BITS, value=0.16, unit="")}
+    said = worse_than_chance(found, "mse", chance, "x", (0.151, 0.169))
+    assert said is not None
+    assert "validation mse 0.16 (95 % 0.151 to 0.169) is not clearly better than memoryless (0.1667: always 1)" in said
+    assert worse_than_chance(found, "mse", chance, "x", (0.155, 0.166)) is None
+    assert worse_than_chance(found, "mse", chance, "x") is None
+    right = {"accuracy": replace(ACCURACY, value=0.55)}
+    level = Baseline("chance", "majority", {"accuracy": replace(ACCURACY, value=0.5)})
+    assert worse_than_chance(right, "accuracy", level, "x", (0.49, 0.61)) is not None
+    assert worse_than_chance(right, "accuracy", level, "x", (0.51, 0.59)) is None
 
 
 @pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
