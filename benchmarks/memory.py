@@ -1,0 +1,149 @@
+"""The comparisons of docs/memory.md: every family on the probes of memory, and what the pictures there show.
+
+They are made in the current folder's runs/, where what is complete is not made again, each with one thread; several
+parts may run side by side, in processes of their own. `--draw` only draws the parts whose runs are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tables import RESULTS, markdown, parts, save
+from seqlab.drawing.numbers import number
+
+PICTURES = Path("docs/memory")
+_ONE_THREAD = (
+    "device=cpu", "device.threads=1", "device.precision=fp32", "model.dropout=0.0", "trainer.log_pictures=false",
+)  # fmt: skip
+_RECURRENT = ("rnn", "lstm", "gru", "mingru", "minlstm", "ssm")
+_SEARCH = ("--tune", "lr=0.001,0.003,0.01")
+_STATES = (16, 32, 64, 128)
+
+
+def _families(levels: int) -> list[str]:
+    """Every family at as many parameters, the TCN with as many layers as its receptive field needs."""
+    return [*_RECURRENT, f"tcn: tcn model.layers={levels}", "transformer", "--match", "body=29300"]
+
+
+def _copy(gap: int, levels: int, steps: int) -> list[str]:
+    return [
+        *_families(levels), "task=copy", f"task.length={gap}", f"trainer.max_steps={steps}",
+        f"trainer.eval_every_steps={steps // 5}", *_SEARCH, "--seeds", "3",
+    ]  # fmt: skip
+
+
+PARTS: dict[str, list[str]] = {
+    "adding": [
+        *_families(6), "task=adding", "task.length=200", "task.eval_lengths=[50,100,400]", "trainer.max_steps=2000",
+        "trainer.eval_every_steps=200", *_SEARCH, "--seeds", "5",
+    ],
+    "copy-50": _copy(50, 5, 2000),
+    "copy-200": _copy(200, 7, 1500),
+    "copy-1000": _copy(1000, 9, 500),
+    "recall": [
+        *(f"{model}-{width}: {model} model.width={width} model.layers=2" for model in _RECURRENT for width in _STATES),
+        "tcn-64: tcn model.width=64", "transformer-64: transformer model.width=64 model.layers=2",
+        "task=recall", "task.vocabulary=128", "trainer.max_steps=3000", "trainer.eval_every_steps=300",
+        "optim.learning_rate=0.003", "--seeds", "1",
+    ],
+    "selective_copy": [
+        "lstm", "gru", "mingru", "minlstm", "ssm", "task=selective_copy", "task.length=64", "task.tokens=8",
+        "task.vocabulary=8", "model.width=64", "trainer.max_steps=4000", "trainer.eval_every_steps=400",
+        "optim.learning_rate=0.003", "--seeds", "3",
+    ],
+    "truncated": [
+        *(f"bptt {n}: gru trainer.bptt_steps={n} trainer.accumulate={70 // n}" for n in (7, 14, 35, 70)),
+        "task=copy", "task.length=50", "model.width=64", "trainer.max_steps=3000", "optim.learning_rate=0.003",
+        "--seeds", "3",
+    ],
+    "exploding": [
+        "clipped: rnn trainer.clip_norm=1.0", "not clipped: rnn trainer.clip_norm=null", "task=adding",
+        "task.length=200", "model.width=64", "model.recurrent_gain=2.0", "optim=sgd", "optim.learning_rate=0.1",
+        "trainer.max_steps=300", "trainer.eval_every_steps=100", "--seeds", "1",
+    ],
+}  # fmt: skip
+VIEWS = {"truncated": "gradient", "exploding": "gradient"}
+"""The view that is drawn of a part's runs; `length` if none is named."""
+
+
+def main() -> None:
+    """Make each comparison that is asked for, or all; keep its figures and its picture."""
+    made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--draw", action="store_true", help="draw the pictures of what was measured before")
+    given = parts(made, PARTS)
+    for part in given.parts:
+        if not given.draw:
+            _compare(part)
+        _draw(part)
+
+
+def _compare(part: str) -> None:
+    load, started = os.getloadavg()[0], time.perf_counter()
+    words = [*PARTS[part], *_ONE_THREAD]
+    command = [sys.executable, "-m", "seqlab", "compare", *words, "--json", "--quiet"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    minutes = (time.perf_counter() - started) / 60
+    facts = {"shown": f"seqlab compare {shlex.join(words)}", "minutes": minutes, "load": load}
+    save("memory", part, {**facts, "summary": json.loads(done.stdout), "view": {}})
+
+
+def _draw(part: str) -> None:
+    """The part's picture, and beside its figures those that the picture shows."""
+    view, path = VIEWS.get(part, "length"), RESULTS / f"memory-{part}.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    folders = [folder for row in found["summary"]["rows"] for folder in row["runs"].values()]
+    out = Path(found["summary"]["folder"]) / "inspect"
+    command = [sys.executable, "-m", "seqlab", "inspect", *folders, view, "--out", str(out), "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    save("memory", part, {**found, "view": json.loads(done.stdout)["pictures"][view]})
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(out / f"{view}.svg", PICTURES / f"{part}.svg")
+
+
+def table(found: dict[str, Any]) -> str:
+    """A row for each model, with each seed's result, and the chance level."""
+    summary = found["summary"]
+    metric = summary["metric"]["name"]
+    headings = (
+        "model",
+        "learning rate",
+        "parameters",
+        "state, bytes",
+        f"test {metric}, by seed",
+        "median",
+        "training s",
+    )
+    kept = {run["variant"]: run["state_bytes"] for run in found["view"].get("runs", ()) if "state_bytes" in run}
+    rows = [
+        (
+            row["label"],
+            summary["settings"].get("optim.learning_rate", {}).get(row["label"], ""),
+            f"{row['parameters']['all']:,}",
+            f"{kept[row['label']]:,}" if row["label"] in kept else "",
+            ", ".join(number(value) for value in row["test"].values()),
+            number(statistics.median(row["test"].values())) if row["test"] else "",
+            f"{row['training_seconds']:.0f}",
+        )
+        for row in summary["rows"]
+    ]
+    levels = [
+        (f"{base['name']} ({base['about']})", "", "", "", number(base["test"][metric]), "", "")
+        for base in summary["baselines"]
+        if metric in base["test"]
+    ]
+    shown = f"`{found['shown']}`: {found['minutes']:.1f} minutes (load before: {found['load']:.1f})"
+    return f"{shown}\n\n{markdown(headings, [*rows, *levels])}"
+
+
+if __name__ == "__main__":
+    main()
