@@ -14,6 +14,7 @@ from seqlab.cli.predicting import read_lines
 from seqlab.errors import CheckpointError, DataError
 from seqlab.runs.catalogue import named_run
 from tests.commands import Capture, Patch, in_process
+from tests.conftest import TASKS
 from tests.runs.test_catalogue import _run
 
 
@@ -171,7 +172,7 @@ def test_an_option_without_effect_is_refused(
         (("best:char_lm", ""), 3, "nothing to continue"),
         (("best:char_lm", "a", "--temperature", "-1"), 2, "temperature of -1"),
         (("best:char_lm", "a", "--top-p", "2"), 2, "top-p of 2"),
-        (("best:chess", "a"), 4, "tasks: char_lm, sentiment, translation"),
+        (("best:chess", "a"), 4, f"tasks: {', '.join(TASKS)}"),
         (("nowhere", "a"), 4, "nowhere"),
     ],
 )

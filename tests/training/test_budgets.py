@@ -153,7 +153,7 @@ def test_a_part_of_validation_is_read_in_training_and_all_of_it_at_the_end(long_
     # evenly spread: each of the four streams has its share
     rows = torch.stack([(batch.targets_BT >= 0).sum(1) for batch in part]).sum(0)
     assert rows.min() > 400
-    assert list(task.describe().items())[4] == ("of validation in training", 2000)
+    assert task.describe()["of validation in training"] == 2000
     seen: list[int] = []
     plain = task.meter
 
