@@ -103,23 +103,27 @@ def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
     return load_run_config(tiny_overrides(model, task, *overrides))
 
 
-def _pairs() -> Iterator[tuple[str, str]]:
-    """Each model on one task of each kind, and each task with two models. Tasks are of one kind if their settings have
-    the same base (seqlab/kinds)."""
-    kinds: dict[type, list[str]] = {}
+def _kinds() -> list[list[str]]:
+    """Tasks by kind: those whose settings have the same base (seqlab/kinds)."""
+    found: dict[type, list[str]] = {}
     for task in TASKS:
         settings = type(tiny_config(MODELS[0], task).task)
         base = next(one for one in settings.__mro__[1:] if issubclass(one, TaskConfig))
-        kinds.setdefault(settings if base is TaskConfig else base, []).append(task)
-    for model in MODELS:
-        for task, *others in kinds.values():
-            yield model, task
-            yield from ((model, other) for other in others if model in (MODELS[0], MODELS[-1]))
+        found.setdefault(settings if base is TaskConfig else base, []).append(task)
+    return list(found.values())
 
 
-PAIRS = tuple(_pairs())
-"""(model, task), for what every model must do with whatever a task gives to it: each model with each task would be a
-product that grows too fast. `seqlab check` is tested for each with each (tests/contracts/test_every_pair.py)."""
+KINDS = tuple(task for task, *_ in _kinds())
+"""One task of each kind."""
+PAIRS = tuple(
+    (model, task)
+    for model in MODELS
+    for first, *others in _kinds()
+    for task in (first, *(others if model in (MODELS[0], MODELS[-1]) else ()))
+)
+"""(model, task), each model with a task of each kind, and each task with two models, for what every model must do with
+whatever a task gives to it. Each model with each task would be a product that grows too fast. `seqlab check` is tested
+for each with each (tests/contracts/test_every_pair.py)."""
 
 
 def forms(name: str) -> Iterator[tuple[str, ...]]:
@@ -193,3 +197,8 @@ def without_test(task: Task[Any]) -> Task[Any]:
     for held in {id(held): held for held in splits}.values():
         del held["test"]
     return task
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name != "test_reliability.py")

@@ -13,7 +13,7 @@ from seqlab import load
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
 from seqlab.runs.train import train
-from tests.conftest import MODELS, TASKS, tiny_overrides
+from tests.conftest import KINDS, MODELS, tiny_overrides
 
 MODULE = '''
 import torch
@@ -77,8 +77,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "configs"
 
 
-@pytest.mark.parametrize("task", [TASKS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in TASKS[1:])])
-def test_a_users_model_trains_on_every_task(folder: Path, tmp_path: Path, task: str) -> None:
+@pytest.mark.parametrize("task", [KINDS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in KINDS[1:])])
+def test_a_users_model_trains_on_every_kind_of_task(folder: Path, tmp_path: Path, task: str) -> None:
     command = [
         sys.executable, "-m", "seqlab", "train", "model=running_mean", f"task={task}", f"runs_dir={tmp_path / 'runs'}",
         "trainer.max_steps=2", "device.threads=1", "--config-dir", str(folder), "--json", "--quiet",

@@ -26,7 +26,7 @@ from seqlab.runs.run import Run, open_run
 from seqlab.runs.train import train
 from seqlab.runs.variants import inspected
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS, tiny_overrides
+from tests.conftest import KINDS, TASKS, tiny_overrides
 
 FILLS = {"zero": 0.0, "constant": 1.0, "huge": 1e30, "infinite": math.inf, "nan": math.nan}
 
@@ -47,7 +47,7 @@ def char_run(trained_runs: Path) -> Run:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fill", FILLS)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", KINDS)
 def test_every_view_is_a_picture_or_says_why_not(task: str, fill: str, trained_runs: Path) -> None:
     """Warnings are errors here: matplotlib would warn of a curve of nan."""
     run = filled(open_run(trained_runs / f"runs/{task}/gru/a"), FILLS[fill])
