@@ -33,7 +33,7 @@ OTHERS = (
     "model=lstm task=char_lm trainer.bptt_steps=16 trainer.accumulate=2 trainer.clip_value=0.01",
     "model=gru task=sentiment task.bidirectional=false",
 )
-_TIMES = ("seconds", "tokens_per_second", "peak_memory_bytes", "folder")
+_NOT_FIGURES = ("seconds", "tokens_per_second", "peak_memory_bytes", "folder", "warnings")
 
 
 def main() -> None:
@@ -123,7 +123,7 @@ def plain(node: Any) -> Any:
     """Without times, machine and paths."""
     if isinstance(node, dict):
         return {key: plain(value) for key, value in node.items()
-                if key not in _TIMES and not key.startswith("speed/")}  # fmt: skip
+                if key not in _NOT_FIGURES and not key.startswith("speed/")}  # fmt: skip
     return [plain(value) for value in node] if isinstance(node, list) else node
 
 
