@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from enum import Enum
-from typing import NamedTuple, Protocol, Self
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -51,6 +51,8 @@ class SequenceModel(nn.Module, ABC):
     context: int | None = None
     """The longest sequence that it can read at once; None: any. A run's network is limited to the positions that
     training reaches (training/context.py): beyond them it has learned nothing."""
+    meanings: ClassVar[Mapping[str, str]] = {}
+    """What a picture says of some of its signals, by name: one sentence each."""
 
     @abstractmethod
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:

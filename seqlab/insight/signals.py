@@ -22,11 +22,12 @@ from seqlab.metrics import Floats
 @dataclass(frozen=True)
 class Signals:
     """Signals of one model over a text, (T, H) each. module: its dotted name. hidden_TH: its hidden units; others: its
-    other signals, by name and in its order."""
+    other signals, by name and in its order. meanings: what some of these say, as its family states it."""
 
     module: str
     hidden_TH: Floats
     others: dict[str, Floats]
+    meanings: dict[str, str]
 
 
 def signals_of(network: Network[Any], example: Example[Any]) -> Signals:
@@ -50,7 +51,10 @@ def signals_of(network: Network[Any], example: Example[Any]) -> Signals:
                 f"the signal {signal} of {name} has {len(value_TH)} positions, and hidden has {len(hidden_TH)}",
                 "let its method signals give tensors of shape (B, T, ...)",
             )
-    return Signals(name, hidden_TH, found)
+    meanings: dict[str, str] = {}
+    for part in call.module.modules():
+        meanings |= part.meanings if isinstance(part, SequenceModel) else {}
+    return Signals(name, hidden_TH, found, meanings)
 
 
 def _with_units(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -43,11 +43,6 @@ _OTHERS = (
 )
 _SAME_ORDER = ", for the same units in the same order"
 _OWN_ORDER = " (not by unit, with rows of its own, sorted by variance: {names})"
-_MEANING = {
-    "forget": " Where a forget gate stays bright, the cell keeps its content.",
-    "update": " Where an update gate stays bright, the unit keeps its old state.",
-    "reset": " Where a reset gate is dark, the candidate ignores the old state.",
-}
 _CURVES = (
     " The curves are units that follow a feature of the text, which is shaded. They were chosen on the first half of a "
     "longer text ({searched} tokens of the validation split), and r is the correlation on the other half: among {all} "
@@ -117,7 +112,7 @@ def _about(seen: Signals, drawn: _Drawn, searched: int) -> str:
         apart = [name for name, value_TH in drawn.others.items() if value_TH.shape[1] != units]
         order = _SAME_ORDER * (len(apart) < len(drawn.others)) + _OWN_ORDER.format(names=", ".join(apart)) * bool(apart)
         about += _OTHERS.format(names=f"{', '.join(most)} and {last}" if most else last, order=order)
-    about += "".join(meaning for name, meaning in _MEANING.items() if name in drawn.others)
+    about += "".join(f" {meaning}" for name, meaning in seen.meanings.items() if name in drawn.others)
     return about + _CURVES.format(searched=f"{searched:,}", all=units) * bool(drawn.curves)
 
 

@@ -5,6 +5,8 @@ B batch, D width, H hidden size, G = 3H: the gates in torch's order, reset, upda
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
@@ -42,6 +44,10 @@ class GRU(Kernel, nn.GRU):  # type: ignore[misc]  # its forward is ours
     blocks = 3
     equation = staticmethod(gru_step)
     gates = staticmethod(gru_gates)
+    meanings: ClassVar = {
+        "update": "Where an update gate stays bright, the unit keeps its old state.",
+        "reset": "Where a reset gate is dark, the candidate ignores the old state.",
+    }
 
 
 @config_dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ B batch, D width, H hidden size, G = 4H: the gates in torch's order, input, forg
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
@@ -40,6 +42,7 @@ class LSTM(Kernel, nn.LSTM):  # type: ignore[misc]  # its forward is ours
     blocks, remembers = 4, 2
     equation = staticmethod(lstm_step)
     gates = staticmethod(lstm_gates)
+    meanings: ClassVar = {"forget": "Where a forget gate stays bright, the cell keeps its content."}
 
     @torch.no_grad()
     def initialise(self) -> None:

@@ -5,6 +5,8 @@ H state, G = 2H: the gates, update and candidate.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
@@ -36,6 +38,8 @@ class MinGRU(GatedScan):
     blocks = 2
     gates = staticmethod(min_gru_gates)
     terms = staticmethod(min_gru_terms)
+    # the opposite of torch's GRU
+    meanings: ClassVar = {"update": "Where an update gate stays dark, the unit keeps its old state."}
 
 
 @config_dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ H state, G = 3H: the gates, forget, input, candidate.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 from torch.nn import functional as F
@@ -40,6 +42,7 @@ class MinLSTM(GatedScan):
     blocks = 3
     gates = staticmethod(min_lstm_gates)
     terms = staticmethod(min_lstm_terms)
+    meanings: ClassVar = {"forget": "Where a forget gate stays bright, the unit keeps its old state."}
 
 
 @config_dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Self, cast
+from typing import ClassVar, Self, cast
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -147,6 +147,8 @@ class SelectiveSSM(SequenceModel):
 
     The state is (the last inputs of the convolution, h_BHPN). The recurrence is computed in fp32 also under autocast.
     """
+
+    meanings: ClassVar = {"forget": "Where forget stays bright, the head keeps its old state."}
 
     def __init__(self, config: SSMConfig) -> None:
         super().__init__()

@@ -29,7 +29,7 @@ from seqlab.layers.recurrent import RecurrentStack
 from seqlab.networks.encoder_decoder import TokenEncoderDecoder
 from seqlab.networks.token_lm import TokenLM
 from seqlab.tasks.char_lm import CharLM
-from tests.conftest import tiny_config, tiny_network, tiny_task
+from tests.conftest import MODELS, tiny_config, tiny_network, tiny_task
 
 TEXT = 'def f(x):\n    return "a (b"\n\nNext'
 
@@ -74,6 +74,29 @@ def test_gates_and_units_are_those_of_the_equation_step_by_step(model: str) -> N
 def test_the_text_tells_signals_of_each_unit_from_signals_of_a_head(model: str, order: str) -> None:
     config = tiny_config(model, "char_lm")
     assert order in states(tiny_task(config), tiny_network(config), TEXT, search=False).about
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_said_of_a_gate_that_chooses_between_old_and_new_is_so(model: str) -> None:
+    """Each family states it for itself: a bright update gate keeps in a GRU of torch, and replaces in minGRU."""
+    config = tiny_config(model, "char_lm", "model.layers=1")
+    task, network = tiny_task(config), tiny_network(config)
+    torch.manual_seed(0)
+    for name, parameter in network.named_parameters():  # so that gates are open or closed
+        if parameter.dim() == 2 and "embed" not in name:
+            torch.nn.init.normal_(parameter, std=20.0)
+    seen = signals_of(network, example_reader(task).example(network, TEXT))
+    about = states(task, network, TEXT, search=False).about
+    assert all(meaning in about for meaning in seen.meanings.values())
+    assert ("forget" in seen.others) == ("forget" in seen.meanings)
+    assert ("update" in seen.others) == ("update" in seen.meanings)
+    if "update" in seen.meanings:
+        keeps = 1.0 if "stays bright, the unit keeps" in seen.meanings["update"] else 0.0
+        change_TH, gate_TH = np.abs(np.diff(seen.hidden_TH, axis=0)), seen.others["update"][1:]
+        kept = np.abs(gate_TH - keeps) < 1e-6
+        assert kept.any()
+        assert change_TH[kept].max() < 1e-3
+        assert np.mean(change_TH[np.abs(gate_TH - keeps) > 1 - 1e-6]) > 0.1
 
 
 def test_features_of_a_text_by_hand() -> None:
