@@ -21,13 +21,14 @@ from seqlab.contracts.sequences import (
     check_single_steps,
     check_windows,
 )
+from seqlab.core.batch import Batch
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.errors import ConfigError, SeqlabError
 from seqlab.training.seeds import seed_global_generators
 
-_LEARNING_STEPS, _LEARNING_RATE = 10, 0.003
+_LEARNING_STEPS, _LEARNING_RATES = 10, (3e-3, 1e-3, 3e-4, 1e-4, 3e-5)
 _log = logging.getLogger("seqlab")
 
 
@@ -96,13 +97,30 @@ def _checks(
 
 
 def _check_learning(task: Task[Any], network: Network[Any], name: str) -> None:
-    """Raise ConfigError unless some steps against the sign of the gradient reduce the loss of one small batch.
+    """Raise ConfigError unless some steps against the sign of the gradient reduce the loss of one small batch, at one
+    of several rates: the wider a network is, the more weights move its outputs at once, the smaller a step must be.
 
     The first steps of Adam are nearly these, but torch.optim imports torch's compiler, which takes longer than any
     check.
     """
     network.train()
     batch = first_rows(next(iter(task.training_batches(network, 0))))
+    start = [p.detach().clone() for p in network.parameters()]
+    for rate in _LEARNING_RATES:
+        with torch.no_grad():
+            for p, value in zip(network.parameters(), start, strict=True):
+                p.copy_(value)
+        losses = _losses(network, batch, rate)
+        if min(losses[-5:]) < losses[0]:
+            return
+    raise ConfigError(
+        f"{name}: {_LEARNING_STEPS} steps on one batch change its loss from {losses[0]:.4g} to {losses[-1]:.4g}",
+        "do gradients reach its weights?",
+    )
+
+
+def _losses(network: Network[Any], batch: Batch, rate: float) -> list[float]:
+    """The loss before each of some steps, which change the network's weights."""
     losses: list[float] = []
     for _ in range(_LEARNING_STEPS):
         network.zero_grad()
@@ -112,10 +130,6 @@ def _check_learning(task: Task[Any], network: Network[Any], name: str) -> None:
         with torch.no_grad():
             for p in network.parameters():
                 if p.grad is not None:
-                    p.sub_(p.grad.sgn(), alpha=_LEARNING_RATE)
+                    p.sub_(p.grad.sgn(), alpha=rate)
         losses.append(float(loss.detach()))
-    if not min(losses[-5:]) < losses[0]:
-        raise ConfigError(
-            f"{name}: {_LEARNING_STEPS} steps on one batch change its loss from {losses[0]:.4g} to {losses[-1]:.4g}",
-            "do gradients reach its weights?",
-        )
+    return losses

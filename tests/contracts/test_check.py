@@ -11,7 +11,7 @@ import torch
 from seqlab.contracts.check import check_everything
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network, StepOutput
-from tests.conftest import TASKS, tiny_config, tiny_task
+from tests.conftest import MODELS, TASKS, tiny_config, tiny_task
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -37,6 +37,12 @@ def test_a_network_whose_gradients_lead_nowhere_is_caught(
     failed = [result for result in check_everything(made, config.model, "model=rnn") if result.failure]
     assert [result.contract for result in failed] == ["the loss falls on one batch"]
     assert "10 steps on one batch change its loss from" in failed[0].failure
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_wide_network_learns(model: str) -> None:
+    config = tiny_config(model, TASKS[0], "model.width=512")
+    assert [result for result in check_everything(tiny_task(config), config.model, model) if result.failure] == []
 
 
 def test_it_computes_with_one_thread_and_gives_the_others_back() -> None:
