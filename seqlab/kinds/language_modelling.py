@@ -126,6 +126,11 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
     def longest(self) -> int:
         return self.config.window
 
+    @cached_property
+    def data_sha256(self) -> str:
+        """Digest of the texts, unless a subclass has set one, as of a whole corpus."""
+        return sha256_of(self.texts[split] for split in ("train", *HELD_OUT))
+
     def heldout_sha256(self) -> str:
         return sha256_of(self.texts[split] for split in HELD_OUT)
 

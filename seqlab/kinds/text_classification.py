@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -125,6 +126,11 @@ class TextClassification(Restorable, Task[LabelledBatch]):
 
     def vocabulary(self) -> Iterable[str]:
         return (*self.token_vocabulary.tokens, *self.labels)
+
+    @cached_property
+    def data_sha256(self) -> str:
+        """Digest of the rows, unless a subclass has set one, as of a whole corpus."""
+        return labelled_sha256(self.rows["train"], {split: self.rows[split] for split in HELD_OUT})
 
     def heldout_sha256(self) -> str:
         return sha256_of(part for split in HELD_OUT for row in self.rows[split] for part in row)

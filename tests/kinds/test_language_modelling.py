@@ -58,6 +58,13 @@ def test_a_task_is_its_texts() -> None:
         task.example(network, " \n")
 
 
+def test_its_digest_is_of_its_texts_not_of_how_they_are_read() -> None:
+    task = CONFIG.build()
+    assert replace(CONFIG, batch_size=3, window=5, eval_batch_size=1).build().data_sha256 == task.data_sha256
+    assert replace(CONFIG, lines=21).build().data_sha256 != task.data_sha256
+    assert Fish({**task.texts, "test": LINE * 5}, CONFIG).data_sha256 != task.data_sha256
+
+
 def test_the_bits_of_a_baseline_are_converted_to_bits_per_word() -> None:
     task = CONFIG.build()
     found = {baseline.name: baseline.metrics["bits_per_word"].value for baseline in task.baselines()}

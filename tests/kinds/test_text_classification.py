@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic.dataclasses import dataclass
 
@@ -43,6 +45,16 @@ def test_a_task_is_its_rows_and_labels() -> None:
     assert facts["texts cut at 5 words"] == 20
     assert {baseline.name for baseline in task.baselines()} == {"majority", "bag of words"}
     assert len(task.samples(network, seed=0).splitlines()) == 6
+
+
+def test_its_digest_is_of_its_rows_not_of_how_they_are_read() -> None:
+    task = CONFIG.build()
+    assert replace(CONFIG, batch_size=7, max_length=3, unit="char").build().data_sha256 == task.data_sha256
+    moved = dict(task.rows)
+    moved["validation"], moved["test"] = [*moved["validation"], moved["test"][0]], moved["test"][1:]
+    assert TextClassification(moved, task.labels, CONFIG).data_sha256 != task.data_sha256
+    relabelled = {**task.rows, "train": [(text, "odd") for text, _ in task.rows["train"]]}
+    assert TextClassification(relabelled, task.labels, CONFIG).data_sha256 != task.data_sha256
 
 
 def test_it_is_restored_from_what_is_stored_and_tested_on_other_rows() -> None:
