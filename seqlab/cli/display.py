@@ -57,9 +57,10 @@ def length_table(lengths: Sequence[AtLength], metrics: Sequence[str], primary: s
         for one in lengths
     ]
     table = fitted(width, ("length", primary.replace("_", " "), "95 %", "chance", *others), rows)
-    if all(one.values for one in lengths):
-        return table
-    return Group(table, Text("–: the model reads no more positions at once than it was trained on", style="dim"))
+    notes = [f"–: length {one.length:,} was not evaluated: {one.failed}" for one in lengths if one.failed]
+    if not all(one.values or one.failed for one in lengths):
+        notes.append("–: the model reads no more positions at once than it was trained on")
+    return Group(table, *(Text(note, style="dim") for note in notes)) if notes else table
 
 
 def _between(interval: tuple[float, float]) -> str:

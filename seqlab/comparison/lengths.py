@@ -9,7 +9,10 @@ from typing import Any
 from seqlab.comparison.summary import Summary
 from seqlab.drawing.numbers import number
 
-ABOUT = "by length of sequence, means over seeds; –: the model reads no more positions at once than it was trained on"
+ABOUT = (
+    "by length of sequence, means over seeds; –: not evaluated, because the model reads no more positions at once than "
+    "it was trained on, or because memory ran out"
+)
 
 
 def by_length(summary: Summary) -> dict[str, dict[int, float]]:

@@ -215,12 +215,19 @@ def _about(baseline: Baseline | None, metric: str, variants: Sequence[Variant]) 
         variant.label: context_of(seed.run.network)
         for variant in variants
         for seed in variant.seeds
-        if any(not one.values for one in seed.lengths)
+        if any(not one.values and not one.failed for one in seed.lengths)
     }
     limited = "".join(
         f"{label} reads at most {context} positions at once, as many as in training: it is not evaluated on longer "
         "sequences, whose positions it could not have learned. "
         for label, context in limits.items()
+    )
+    limited += "".join(
+        f"{seed.run.label} was not evaluated at length {one.length}: {one.failed}. "
+        for variant in variants
+        for seed in variant.seeds
+        for one in seed.lengths
+        if one.failed
     )
     return _ABOUT.format(metric=metric, spread=spread, chance=chance, limited=limited)
 

@@ -152,7 +152,9 @@ class GeneratedTask(Task[BatchT]):
         except ValueError as error:
             what, _, remedy = str(error).partition("; ")
             raise ConfigError(what, remedy) from error
-        return replace(self.config, length=length).build()
+        # no more positions at once than at the length of training, so that memory suffices for longer sequences too
+        rows = min(self.config.eval_batch_size, max(1, self.config.eval_batch_size * self.config.length // length))
+        return replace(self.config, length=length, eval_batch_size=rows).build()
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[BatchT]:
         if longest > self.longest():

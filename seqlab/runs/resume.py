@@ -32,10 +32,11 @@ from seqlab.runs.vocabulary import keep_vocabulary
 from seqlab.training.trainer import Trainer
 
 _log = logging.getLogger("seqlab")
-# what may differ from the run that is resumed: when it ends, how often it saves, and, with a warning, where it runs
+# what may differ from the run that is resumed: when it ends, how often it saves, the lengths at which its result is
+# evaluated too, and, with a warning, where it runs
 _FREE = (
     "trainer.max_steps", "trainer.max_epochs", "trainer.max_seconds", "trainer.patience", "trainer.save_every_steps",
-    "trainer.save_every_seconds", "trainer.log_pictures", "runs_dir",
+    "trainer.save_every_seconds", "trainer.log_pictures", "task.eval_lengths", "runs_dir",
 )  # fmt: skip
 # where it runs; anything but this machine, these versions and this many threads may round differently
 _PLACE = ("device.type", "device.precision", "device.threads", "device.compile")

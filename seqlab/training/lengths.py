@@ -18,6 +18,7 @@ from seqlab.core.other_lengths import OtherLengths, other_lengths
 from seqlab.core.task import Task
 from seqlab.errors import ConfigError
 from seqlab.training.device import Device
+from seqlab.training.memory import is_out_of_memory
 from seqlab.training.validation import evaluate
 
 
@@ -25,15 +26,17 @@ from seqlab.training.validation import evaluate
 class AtLength:
     """A network's evaluation on sequences of one length.
 
-    values: metrics by name; empty if it could not have been trained on so many positions.
+    values: metrics by name; empty if it could not have been trained on so many positions, or if memory ran out.
     interval: of the primary metric, 95 % over sequences.
     chance: the metrics of the chance level.
+    failed: why there are no values although the network could read so many positions; else empty.
     """
 
     length: int
     values: Mapping[str, float]
     interval: tuple[float, float]
     chance: Mapping[str, float]
+    failed: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -46,7 +49,7 @@ class AtLength:
         values, chance = (
             {name: number_or_nan(value) for name, value in plain[part].items()} for part in ("values", "chance")
         )
-        return cls(plain["length"], values, (number_or_nan(low), number_or_nan(high)), chance)
+        return cls(plain["length"], values, (number_or_nan(low), number_or_nan(high)), chance, plain.get("failed", ""))
 
 
 def lengths_to_evaluate(task: Task[Any], asked: Sequence[int] = ()) -> list[int]:
@@ -94,17 +97,22 @@ def evaluate_lengths(
     known: Meter[Any],
 ) -> tuple[AtLength, ...]:
     """The evaluations on a split of the task at each length. known: the meter of the evaluation at the training length.
-    seed: of the bootstrap."""
+    seed: of the bootstrap. A length for which memory does not suffice has no values: the other figures are not lost."""
     found = []
     for length in lengths:
         trained = length == other_lengths(task).length()
         there = task if trained else other_lengths(task).at_length(length)
         baseline = chance_of(there, split)
         chance = {} if baseline is None else {name: metric.value for name, metric in baseline.metrics.items()}
-        values, interval = dict[str, float](), (float("nan"), float("nan"))
-        if can_read(network, task, length):
-            meter = known if trained else evaluate(network, there.batches(split, 0), there.meter(split), device)
-            values = {name: metric.value for name, metric in meter.compute().items()}
-            interval = meter.interval(seed)
-        found.append(AtLength(length, values, interval, chance))
+        values, interval, failed = dict[str, float](), (float("nan"), float("nan")), ""
+        try:
+            if can_read(network, task, length):
+                meter = known if trained else evaluate(network, there.batches(split, 0), there.meter(split), device)
+                values = {name: metric.value for name, metric in meter.compute().items()}
+                interval = meter.interval(seed)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = "out of memory"
+        found.append(AtLength(length, values, interval, chance, failed))
     return tuple(found)
