@@ -24,7 +24,7 @@ class Regressor(Network[SeriesBatch]):
         super().__init__()
         self.embed = nn.Linear(inputs, model.width)
         self.model = model.build(Role.DECODER)
-        self.dropout = nn.Dropout(model.dropout)
+        self.dropout = model.dropout_layer()
         self.head = nn.Linear(model.width, outputs)
 
     def parts(self) -> Parts:

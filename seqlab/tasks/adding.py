@@ -1,7 +1,8 @@
 """The adding problem: the sum of two marked numbers of a long sequence (many-to-one regression). B rows, T time.
 
-Hochreiter & Schmidhuber 1997, section 5.4, in the form of Le 2015 and Bai 2018: at each position a number, uniform in
-[0, 1), and a mark, which is 1 at one position of the first half and at one of the second, and 0 elsewhere.
+Hochreiter & Schmidhuber 1997, section 5.4, in the form of Arjovsky 2016: at each position a number, uniform in [0, 1),
+and a mark, which is 1 at one position of the first half and at one of the second, and 0 elsewhere. (In Le 2015 and Bai
+2018 any two positions are marked.)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from seqlab.kinds.generated import GeneratedConfig, GeneratedTask
 from seqlab.metrics.regression import RegressionMeter, regression_metrics
 from seqlab.networks.regressor import Regressor
 
-_TOLERANCE = 0.04  # Hochreiter & Schmidhuber 1997: a sequence is processed correctly if its error is below
+_TOLERANCE = 0.04  # after Hochreiter & Schmidhuber 1997, whose targets are scaled to [0, 1]; here they are in [0, 2]
 _MARKED = 2
 _SHOWN = 3  # sequences
 

@@ -51,6 +51,16 @@ def test_marks_and_numbers_are_uniform() -> None:
     assert float(values.var()) == pytest.approx(1 / 12, rel=0.02)
 
 
+def test_the_first_number_is_kept_for_three_quarters_of_the_length() -> None:
+    """On average, as the settings say; half of the length lies between the marks."""
+    length = 40
+    task = adding(f"task.length={length}", "task.test_size=4000")
+    marks = torch.cat([batch.inputs_BTF[..., 1] for batch in task.batches("test", 0)])
+    first_B, second_B = marks.nonzero()[:, 1].view(-1, 2).double().unbind(1)
+    assert float((length - first_B).mean()) == pytest.approx(0.75 * length, abs=1)
+    assert float((second_B - first_B).mean()) == pytest.approx(0.5 * length, abs=1)
+
+
 class _Constant(Network[Any]):
     """Predicts 1, whatever it reads."""
 
