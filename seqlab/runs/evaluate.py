@@ -153,15 +153,21 @@ def evaluate_run(
 
 
 def _lengths(run: Run, given: Sequence[int]) -> list[int]:
-    """Of the sequences to evaluate on. Raises ConfigError for one that the network was not trained to read."""
+    """Of the sequences to evaluate on. Raises ConfigError for one that the task does not have, or that the network was
+    not trained to read."""
+    every = lengths_to_evaluate(run.task, given)
     for length in given:
+        try:
+            other_lengths(run.task).at_length(length)
+        except ConfigError as error:
+            raise ConfigError(f"--length {length}: {error.what}", error.hint, error.allowed) from error
         if not can_read(run.network, run.task, length):
             raise ConfigError(
                 f"--length {length} is longer than the sequences of training, {other_lengths(run.task).length()}, and "
                 "this model reads no more positions at once than it was trained on",
                 f"train it with task.length={length}, or evaluate a model that carries a state",
             )
-    return lengths_to_evaluate(run.task, given)
+    return every
 
 
 def _reading(run: Run, overrides: Sequence[str], corpus: str | None) -> TaskConfig:

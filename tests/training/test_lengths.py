@@ -10,6 +10,7 @@ import pytest
 from seqlab.config.run import load_run_config
 from seqlab.core.other_lengths import other_lengths
 from seqlab.insight.length import length
+from seqlab.kinds.generated import GeneratedTask
 from seqlab.runs.result import Result
 from seqlab.runs.resume import resume
 from seqlab.runs.run import open_run
@@ -59,3 +60,21 @@ def test_longer_sequences_are_read_in_smaller_batches(name: str) -> None:
     for factor in (2, 10 * rows):
         longer = known.at_length(factor * known.length())
         assert next(iter(longer.batches("test", 0))).size == max(1, rows // factor)
+
+
+@pytest.mark.parametrize("name", LENGTH_TASKS)
+def test_a_length_that_the_task_does_not_have_is_refused_before_the_evaluation(
+    name: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    task = tiny_task(tiny_config("gru", name))
+    assert isinstance(task, GeneratedTask)
+    too_short = task.config.shortest()[0] - 1
+    if not too_short:  # every length is long enough
+        return
+    words = tiny_overrides("gru", name, "device=cpu", "trainer.max_steps=1", f"runs_dir={tmp_path}")
+    folder = train(load_run_config(words), name="a").folder
+    code, out, err = in_process(capsys, monkeypatch, "evaluate", str(folder), "--length", str(too_short))
+    assert (code, out) == (2, "")
+    assert f"--length {too_short}: " in err
+    assert f"try {too_short + 1} or more" in err
+    assert not (folder / "evaluation").exists()
