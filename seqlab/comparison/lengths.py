@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from statistics import fmean
 from typing import Any
 
 from seqlab.comparison.summary import Summary
+from seqlab.core.files import number_or_nan
 from seqlab.drawing.numbers import number
 
 ABOUT = (
@@ -16,8 +18,8 @@ ABOUT = (
 
 
 def by_length(summary: Summary) -> dict[str, dict[int, float]]:
-    """The primary metric on test at each length, by model: the mean over seeds, if all have a value. Empty if no run
-    was evaluated on other lengths."""
+    """The primary metric on test at each length, by model: the mean over seeds, if all were evaluated there; nan if a
+    value is not finite. Empty if no run was evaluated on other lengths."""
     found = {row.label: _means([_values(run.result, "values", summary) for run in row.runs]) for row in summary.rows}
     return found if any(found.values()) else {}
 
@@ -29,8 +31,8 @@ def chance_by_length(summary: Summary) -> dict[int, float]:
 
 
 def _values(result: Mapping[str, Any], part: str, summary: Summary) -> dict[int, float]:
-    values = {one["length"]: one[part].get(summary.primary) for one in result.get("lengths", ())}
-    return {length: value for length, value in values.items() if value is not None}
+    name = summary.primary
+    return {one["length"]: number_or_nan(one[part][name]) for one in result.get("lengths", ()) if name in one[part]}
 
 
 def _means(by_seed: Sequence[Mapping[int, float]]) -> dict[int, float]:
@@ -44,7 +46,11 @@ def length_cells(summary: Summary) -> tuple[list[str], list[list[str]], list[lis
     lengths = sorted({length for means in (*models.values(), chance) for length in means})
 
     def cells(label: str, values: Mapping[int, float]) -> list[str]:
-        return [label, *(number(values.get(length)) for length in lengths)]
+        return [label, *(_cell(values.get(length)) for length in lengths)]
 
     rows = [cells(label, means) for label, means in models.items()]
     return ["model", *(f"{length:,}" for length in lengths)], rows, [cells("chance", chance)] if chance else []
+
+
+def _cell(value: float | None) -> str:
+    return number(value) if value is None or isfinite(value) else "not finite"

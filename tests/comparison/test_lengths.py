@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +50,25 @@ def test_means_are_over_seeds_and_a_length_that_is_not_evaluated_has_none(tmp_pa
     for text in (page, terminal):
         assert "by length of sequence" in text
         assert "1,000" in text
+
+
+def test_a_figure_that_is_not_finite_is_not_called_unread(tmp_path: Path) -> None:
+    summary = _with_lengths()
+    first, second = (row.label for row in summary.rows)
+    row, *others = summary.rows
+    run, *seeds = row.runs
+    lengths = [
+        {**one, "values": {PRIMARY: None}} if one["length"] == 1000 else one  # as result.json stores nan and inf
+        for one in run.result["lengths"]
+    ]
+    run = replace(run, result={**run.result, "lengths": lengths})
+    summary = replace(summary, rows=(replace(row, runs=(run, *seeds)), *others))
+    _, models, _ = length_cells(summary)
+    assert models == [[first, "1.2500", "1.5000", "not finite"], [second, "1.2500", "1.5000", "–"]]
+    plain = json.loads(json.dumps(as_json(summary), allow_nan=False))["lengths"]["models"]
+    assert plain == {first: {"25": 1.25, "50": 1.5, "1000": None}, second: {"25": 1.25, "50": 1.5}}
+    for text in published(summary, tmp_path, 120)[:2]:
+        assert "not finite" in text
 
 
 def test_a_comparison_without_other_lengths_has_no_such_table(tmp_path: Path) -> None:
