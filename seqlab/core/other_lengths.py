@@ -26,5 +26,5 @@ class OtherLengths(Protocol[BatchT]):
 
 def other_lengths(task: object) -> OtherLengths[Any]:
     """The task, if it has sequences of other lengths; else ConfigError."""
-    remedy = "a task offers others by its methods length, eval_lengths and at_length"
+    remedy = "only tasks with the setting task.length have others, and your own by length, eval_lengths and at_length"
     return require(task, OtherLengths, "has sequences of its own lengths only", remedy)

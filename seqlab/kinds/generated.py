@@ -55,7 +55,7 @@ class GeneratedConfig(TaskConfig):
 
     def shortest(self) -> tuple[int, str]:
         """(the least length that its other settings allow, why)."""
-        return 1, ""
+        return 1, "a sequence"
 
     def check_length(self, key: str, length: int) -> None:
         """Raise ValueError, with the remedy, for a length that is too short; `key` is where it was given."""

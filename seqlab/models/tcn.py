@@ -53,8 +53,7 @@ class TCNConfig(ModelConfig):
 
 class TemporalBlock(SequenceModel):
     """relu(x + f(x)), f being two layers of a convolution with weight normalisation (Salimans & Kingma 2016),
-    ReLU and
-    dropout of whole features over time. The state holds the last inputs of both convolutions."""
+    ReLU and dropout of whole features over time. The state holds the last inputs of both convolutions."""
 
     def __init__(self, width: int, kernel: int, dilation: int, dropout: float) -> None:
         super().__init__()

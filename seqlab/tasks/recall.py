@@ -21,6 +21,8 @@ from seqlab.kinds.generated import GeneratedConfig
 from seqlab.kinds.token_probe import FIRST, TokenProbe, smallest, token_batch
 from seqlab.metrics.answers import answer_metrics
 
+_LEAST = 3  # tokens: one key and two values
+
 
 @config_dataclass(frozen=True, kw_only=True)
 class RecallConfig(GeneratedConfig):
@@ -43,6 +45,11 @@ class RecallConfig(GeneratedConfig):
             raise ValueError(
                 f"task.vocabulary={self.vocabulary} has {self.vocabulary // 2} keys, fewer than "
                 f"task.pairs={self.pairs}; try task.vocabulary={2 * self.pairs} or more"
+            )
+        if self.vocabulary < _LEAST:
+            raise ValueError(
+                f"task.vocabulary={self.vocabulary} has one value, which is known without reading; "
+                f"try task.vocabulary={_LEAST} or more"
             )
         super().__post_init__()
 
@@ -84,9 +91,10 @@ class Recall(TokenProbe):
         key_BN, value_BN, pair_BP, place_BN, other_BT = drawn_BK.split(self._parts(), 1)
         key_BP, value_BP = smallest(key_BN, config.pairs), self.keys + smallest(value_BN, config.pairs)
         asked_BQ = smallest(pair_BP, config.query_count)
-        # the smallest of exponential numbers with rates p are a choice without replacement by p (Efraimidis 2006)
-        rate_N = torch.arange(1, place_BN.shape[1] + 1).double() ** (config.gap_power - 1)
-        place_BQ = begin + 2 * smallest(-torch.log1p(-place_BN) / rate_N, config.query_count)
+        # the smallest of exponential numbers with rates p are a choice without replacement by p (Efraimidis 2006); in
+        # logarithms, since a high power overflows
+        log_rate_N = (config.gap_power - 1) * torch.arange(1, place_BN.shape[1] + 1).double().log()
+        place_BQ = begin + 2 * smallest((-torch.log1p(-place_BN)).log() - log_rate_N, config.query_count)
 
         inputs_BT = ((config.vocabulary - config.pairs) * other_BT).long()
         for key_B1 in key_BP.sort(1).values.split(1, 1):  # counts on where a key is left out

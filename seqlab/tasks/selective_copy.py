@@ -33,6 +33,11 @@ class SelectiveCopyConfig(GeneratedConfig):
     tokens: Count
     vocabulary: Count
 
+    def __post_init__(self) -> None:
+        if self.vocabulary == 1:
+            raise ValueError("task.vocabulary=1 has one token, which is known without reading; try 2 or more")
+        super().__post_init__()
+
     def shortest(self) -> tuple[int, str]:
         return self.tokens, f"task.tokens={self.tokens}"
 

@@ -120,6 +120,8 @@ def test_a_task_with_one_length_has_no_such_view(trained_runs: Path, capsys: Cap
         code, out, err = in_process(capsys, monkeypatch, *words)
         assert (code, out) == (2, "")
         assert "has sequences of its own lengths only" in err
+        assert "only tasks with the setting task.length have others" in " ".join(err.split())
+    assert [name for name in TASKS if has_setting("task.length", task=name)] == list(LENGTH_TASKS)
 
 
 def test_lengths_that_a_task_does_not_have_are_left_out() -> None:

@@ -28,7 +28,7 @@ def test_targets_follow_from_what_is_read(pairs: int, fewer: int, more: int, kin
     queries = max(1, pairs - fewer)
     task = recall(
         f"task.pairs={pairs}", f"task.queries={queries}", f"task.length={2 * (pairs + queries) + more}",
-        f"task.vocabulary={2 * pairs + kinds}", f"task.data_seed={seed}",
+        f"task.vocabulary={max(3, 2 * pairs + kinds)}", f"task.data_seed={seed}",
     )  # fmt: skip
     for batch in task.batches("test", 0):
         for inputs, targets in zip(batch.inputs_BT.tolist(), batch.targets_BT.tolist(), strict=True):
@@ -68,17 +68,24 @@ def test_queries_follow_the_power_law_and_ask_for_every_pair() -> None:
             assert pairs[pair] / 20_000 == pytest.approx(1 / 3, abs=4.5 * math.sqrt(2 / 9 / 20_000))
 
 
+def test_a_power_whose_weights_overflow_still_orders_the_places() -> None:
+    task = recall("task.pairs=3", "task.queries=2", "task.length=60", "task.gap_power=4000")
+    for batch in task.batches("test", 0):
+        assert (batch.targets_BT != UNSCORED).nonzero()[:, 1].view(-1, 2).tolist() == [[56, 58]] * batch.size
+
+
 @pytest.mark.parametrize(
     ("override", "told", "remedy"),
     [
         ("task.length=15", "task.length=15 is too short for task.pairs=4 and 4 queries", "try 16 or more"),
         ("task.queries=5", "task.queries=5 is more than task.pairs=4", "try task.queries=4"),
+        ("task.pairs=1 task.vocabulary=2", "task.vocabulary=2 has one value", "try task.vocabulary=3"),
         ("task.vocabulary=7", "task.vocabulary=7 has 3 keys, fewer than task.pairs=4", "try task.vocabulary=8"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(override: str, told: str, remedy: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        load_run_config(tiny_overrides("gru", "recall", override))
+        load_run_config(tiny_overrides("gru", "recall", *override.split()))
     assert told in refused.value.what
     assert remedy in refused.value.hint
 

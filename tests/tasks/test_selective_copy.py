@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.data.batches import UNSCORED
-from seqlab.errors import DataError
+from seqlab.errors import ConfigError, DataError
 from seqlab.tasks.selective_copy import SelectiveCopy
 from tests.conftest import tiny_config
 
@@ -22,7 +22,7 @@ def selective_copy(*overrides: str) -> SelectiveCopy:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 8), st.integers(0, 30), st.integers(1, 40), st.integers(0, 9))
+@given(st.integers(1, 8), st.integers(0, 30), st.integers(2, 40), st.integers(0, 9))
 def test_targets_follow_from_what_is_read(tokens: int, noise: int, vocabulary: int, seed: int) -> None:
     task = selective_copy(
         f"task.length={tokens + noise}", f"task.tokens={tokens}", f"task.vocabulary={vocabulary}",
@@ -49,6 +49,12 @@ def test_places_and_tokens_are_uniform() -> None:
     assert float((share_T - 0.3).abs().max()) < 4.5 * math.sqrt(0.3 * 0.7 / 8000)
     counts = inputs_BT[inputs_BT != noise].bincount()[4:9]
     assert float((counts - 4800).abs().max()) < 4.5 * math.sqrt(24_000 * 0.2 * 0.8)
+
+
+def test_one_token_is_refused_since_it_need_not_be_read() -> None:
+    with pytest.raises(ConfigError, match=r"task\.vocabulary=1 has one token") as refused:
+        selective_copy("task.vocabulary=1")
+    assert "try 2 or more" in refused.value.hint
 
 
 def test_markers_are_not_written_by_hand() -> None:
