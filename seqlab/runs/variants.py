@@ -10,17 +10,18 @@ from seqlab.insight.inspected import InspectedRun
 from seqlab.runs.catalogue import flat
 from seqlab.runs.run import Run
 
-_TELLING = ("model", "task", "optim", "trainer")
-_NOT_TELLING = (  # settings that affect only what is logged and saved
-    "trainer.log_every_steps", "trainer.log_pictures", "trainer.eval_every_steps", "trainer.save_every_steps",
-    "trainer.save_every_seconds",
+_TELLING = ("model.", "task.", "optim.", "trainer.", "device.precision", "deterministic", "init_from")  # begin with it
+_NOT_TELLING = (  # settings that affect only what is logged and saved, and what is evaluated beside
+    "trainer.log_every_steps", "trainer.log_pictures", "trainer.save_every_steps", "trainer.save_every_seconds",
+    "task.eval_lengths", "task.eval_batch_size",
 )  # fmt: skip
 _MOST_SETTINGS = 3  # in a label: more of them tell less than the name of a folder
 
 
 def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
     """The runs labelled by their model's name; runs of the same model also by the settings that differ (or a folder's
-    name if these are too many), and by their seed if nothing else differs."""
+    name if these are too many), and by their seed if nothing else differs. Repeats of one seed are variants of their
+    own: they are no further seeds."""
     variants = [_variant(run, runs) for run in runs]
     labels = [
         f"{variant}, seed {run.config.seed}" if variants.count(variant) > 1 else variant
@@ -30,10 +31,12 @@ def label_runs(runs: Sequence[Run]) -> list[InspectedRun]:
         label if labels.count(label) == 1 else f"{run.config.names['model']} {run.folder.name}"
         for label, run in zip(labels, runs, strict=True)
     ]
+    # equal labels are replaced by the whole path
+    labels = [label if labels.count(label) == 1 else str(run.folder) for label, run in zip(labels, runs, strict=True)]
+    trained = [(variant, run.config.seed) for variant, run in zip(variants, runs, strict=True)]
     return [
-        # equal labels are replaced by the whole path
-        inspected(label if labels.count(label) == 1 else str(run.folder), run, variant)
-        for label, run, variant in zip(labels, runs, variants, strict=True)
+        inspected(label, run, variant if trained.count((variant, seed)) == 1 else label)
+        for label, run, (variant, seed) in zip(labels, runs, trained, strict=True)
     ]
 
 
@@ -59,5 +62,5 @@ def _variant(run: Run, runs: Sequence[Run]) -> str:
 
 def _settings(run: Run) -> dict[str, Any]:
     """The settings that distinguish runs, by dotted key."""
-    every = flat({group: run.config.tree[group] for group in _TELLING})
-    return {key: value for key, value in every.items() if key not in _NOT_TELLING}
+    every = flat(run.config.tree)
+    return {key: value for key, value in every.items() if key.startswith(_TELLING) and key not in _NOT_TELLING}
