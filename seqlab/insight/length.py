@@ -177,7 +177,7 @@ def _draw_lengths(axes: Axes, variants: Sequence[Variant]) -> None:
 def _draw_bytes(axes: Axes, variants: Sequence[Variant]) -> None:
     """Each run at its training length; the variants of a model are joined in the order of their bytes."""
     shown: set[int] = set()
-    joined: dict[str, list[tuple[int, float]]] = {}
+    joined: dict[tuple[str, str], list[tuple[int, float]]] = {}  # by model, and its colour, which others may share
     for variant in variants:
         points = [(seed.bytes, seed.values.get(seed.trained)) for seed in variant.seeds]
         known = [(held, value) for held, value in points if value is not None and held > 0]
@@ -188,8 +188,8 @@ def _draw_bytes(axes: Axes, variants: Sequence[Variant]) -> None:
             axes.plot(*zip(*known, strict=True), variant.mark, color=variant.colour, markersize=4, alpha=0.5)
         held, value = known[0][0], fmean(value for _, value in known)
         axes.plot([held], [value], variant.mark, color=variant.colour, markersize=9)
-        joined.setdefault(variant.colour, []).append((held, value))
-    for colour, points_of_one in joined.items():
+        joined.setdefault((variant.seeds[0].run.config.names["model"], variant.colour), []).append((held, value))
+    for (_, colour), points_of_one in joined.items():
         if len(dict(points_of_one)) == len(points_of_one) > 1:  # one of each size
             axes.plot(*zip(*sorted(points_of_one), strict=True), color=colour, linewidth=1, alpha=0.6)
     binary_scale(axes, powers_of_two(shown), bytes_text)

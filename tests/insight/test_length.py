@@ -8,14 +8,17 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from seqlab.config.run import load_run_config
 from seqlab.core.baseline import ChanceLevel
 from seqlab.core.model import context_of
 from seqlab.core.offers import offers
 from seqlab.core.other_lengths import other_lengths
+from seqlab.drawing.picture import COLOURS
 from seqlab.errors import ConfigError
 from seqlab.insight.inspected import InspectedRun
 from seqlab.insight.length import length
@@ -111,6 +114,26 @@ def test_seeds_form_one_variant_and_a_run_of_another_length_a_second(task: str, 
     assert picture.svg.count(">rnn, 2 seeds<") == 1
     with pytest.raises(ConfigError, match="read different data"):
         length([*label_runs(runs), *label_runs([_run("gru", task, tmp_path, "task.data_seed=5", name="d")])])
+
+
+def test_models_of_one_colour_are_not_joined() -> None:
+    """Only variants of one model are; there are more models than colours."""
+    name, count = LENGTH_TASKS[0], len(COLOURS) + 1
+
+    def untrained(model: str, width: int) -> InspectedRun:
+        config = tiny_config("gru", name, f"model.width={width}")
+        named = replace(config, names={**config.names, "model": model})
+        label = f"{model}, width={width}"
+        return InspectedRun(label, Path(label), named, tiny_task(config), tiny_network(config), 0)
+
+    def joined(runs: list[InspectedRun]) -> int:
+        (picture,) = length(runs)
+        figure = Figure()
+        picture.draw(figure)
+        return sum(np.size(line.get_xdata()) > 1 for line in figure.axes[1].lines)
+
+    assert joined([untrained(f"model{index}", 4 + 4 * index) for index in range(count)]) == 0
+    assert joined([untrained("model", 4), untrained("model", 8)]) == 1
 
 
 def test_a_task_with_one_length_has_no_such_view(trained_runs: Path, capsys: Capture, monkeypatch: Patch) -> None:
