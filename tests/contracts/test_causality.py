@@ -23,7 +23,7 @@ FUTURE = [
     *((name, 1) for name in ("TimeNorm", "InstanceNorm", "BatchNorm", "Unmasked", "Bidirectional", "LastState")),
     *(("Blocks", size) for size in (2, 3, 4, 8, T)),
 ]
-HONEST = ("Animal", "Causal", "Fourier", "SpectralNorm", "Growing", "Constant")
+HONEST = ("Animal", "Causal", "Fourier", "SpectralNorm", "Growing", "Steep", "Constant")
 
 
 def _built(name: str, size: int = 1, role: Role = Role.DECODER, steps: int = T) -> Built:

@@ -221,6 +221,41 @@ class FarPlaceInEvaluation(FarPlace):
         return 0.0 if self.training else super().seen(x_BTD)
 
 
+class FarPlaceBesideLarge(FarPlaceInEvaluation):
+    """Beside values so large that what leaks is less than their rounding."""
+
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return super().seen(x_BTD) + (3 * x_BTD).exp().cumsum(1)
+
+
+class FarPlaceBesideLarger(FarPlaceInEvaluation):
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return super().seen(x_BTD) + (19 * x_BTD).exp().cumsum(1)
+
+
+class FarPlaceBesideOverflow(FarPlaceInEvaluation):
+    """Every row of many positions has values that are not finite."""
+
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return super().seen(x_BTD) + (40 * x_BTD).exp().cumsum(1)
+
+
+class FarPlaceOneWay(FarPlace):
+    """Through a gate that starts at zero and opens one way."""
+
+    def __init__(self, width: int, size: int) -> None:
+        super().__init__(width, size)
+        self.gate = nn.Parameter(torch.zeros(()))
+
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return 0.0 if self.training else super().seen(x_BTD) * self.gate.relu()
+
+
+class FarPlaceOtherWay(FarPlaceOneWay):
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return 0.0 if self.training else FarPlace.seen(self, x_BTD) * (-self.gate).relu()
+
+
 class AcrossBorder(Animal):
     """The last position of each window of `size` positions sees the first one of the next window."""
 
@@ -386,6 +421,13 @@ class Growing(Animal):
             out.append(h)
         y_BTD: Tensor = self.dropout(torch.stack(out, 1))
         return y_BTD
+
+
+class Steep(Animal):
+    """Of its values, a few are not finite, and many are so large that others are less than their rounding."""
+
+    def seen(self, x_BTD: Tensor) -> Tensor | float:
+        return (25 * x_BTD).exp().cumsum(1)
 
 
 class Constant(Animal):
