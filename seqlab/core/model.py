@@ -45,6 +45,14 @@ class Step(Protocol):
     def __call__(self, x_B: Tensor, state: State, memory: Memory | None = None, /) -> tuple[Tensor, State]: ...
 
 
+def from_table(step: Step, inputs_VD: Tensor | None) -> Step:
+    """The step, for indices into a table of inputs; the step itself if there is no table."""
+    if inputs_VD is None:
+        return step
+    table_VD = inputs_VD
+    return lambda index_B, state, memory=None: step(table_VD.index_select(0, index_B), state, memory)
+
+
 class SequenceModel(nn.Module, ABC):
     """Maps (B, T, D) to (B, T, D) and threads a State. Padding stands at the right of each row."""
 
@@ -73,10 +81,7 @@ class SequenceModel(nn.Module, ABC):
     def start(self, inputs_VD: Tensor | None = None) -> Step:
         """`step`, prepared for many calls in evaluation: it may keep values computed from the current weights. Given a
         table of all possible inputs, it takes indices into it."""
-        if inputs_VD is None:
-            return self.step
-        table_VD = inputs_VD
-        return lambda index_B, state, memory=None: self.step(table_VD.index_select(0, index_B), state, memory)
+        return from_table(self.step, inputs_VD)
 
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqlab.core.model import Memory, SequenceModel, Step
+from seqlab.core.model import Memory, SequenceModel, Step, from_table
 from seqlab.core.state import State
 
 
@@ -39,9 +39,8 @@ class CausalConv(SequenceModel):
         bias_D = self.convolution.get_parameter("bias")
         weight_KDD = self.convolution.weight.permute(2, 1, 0).contiguous()  # taps, in (1 if depthwise), out
 
-        def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
+        def step(x_BD: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
             assert isinstance(state, Tensor)
-            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
             window_BCD = torch.cat((state, x_BD[:, None]), 1)
             taps_BKD = window_BCD[:, :: self.dilation]
             if self.depthwise:
@@ -50,4 +49,4 @@ class CausalConv(SequenceModel):
                 y_BD = torch.addmm(bias_D, taps_BKD.flatten(1), weight_KDD.flatten(0, 1))
             return y_BD, window_BCD[:, 1:]
 
-        return step
+        return from_table(step, inputs_VD)

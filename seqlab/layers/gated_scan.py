@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, SequenceModel, Step
+from seqlab.core.model import Memory, SequenceModel, Step, from_table
 from seqlab.core.state import State
 from seqlab.layers.convolution import CausalConv
 from seqlab.layers.residual import ResidualConfig
@@ -71,17 +71,16 @@ class GatedScan(SequenceModel):
         """By the equation, without a scan."""
         convolve = None if self.convolution is None else self.convolution.start()
 
-        def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
+        def step(x_BD: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
             tail, h_BH = state
             assert isinstance(h_BH, Tensor)
-            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
             if convolve is not None:
                 x_BD, tail = convolve(x_BD, tail)
             a_BH, b_BH = self.terms(self._gates(x_BD))
             h_BH = a_BH * h_BH + b_BH
             return self.output(h_BH), (tail, h_BH)
 
-        return step
+        return from_table(step, inputs_VD)
 
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step, from_table
 from seqlab.core.state import State
 from seqlab.layers.dropout import LockedDropout
 from seqlab.layers.recurrent import RecurrentStack
@@ -88,13 +88,12 @@ class ResidualBlock(SequenceModel):
         """Uses the mixer's own prepared step, without a table, since the mixer reads normalised inputs."""
         mixer_step = self.mixer.start()
 
-        def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
-            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
+        def step(x_BD: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
             mixed_BD, state = mixer_step(self.norm(x_BD), state, memory)
             x_BD = x_BD + mixed_BD
             return (x_BD if self.feed_forward is None else x_BD + self.feed_forward(x_BD)), state
 
-        return step
+        return from_table(step, inputs_VD)
 
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from seqlab.core.model import Memory, Role, SequenceModel, Step, last_valid, required
+from seqlab.core.model import Memory, Role, SequenceModel, Step, from_table, last_valid, required
 from seqlab.core.state import State
 from seqlab.layers.attention import AdditiveAttention, DotAttention
 
@@ -110,10 +110,9 @@ class ConditionedDecoder(SequenceModel):
         that inputs differ from row to row."""
         causal_step = self.causal.start()
 
-        def step(x_B: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
+        def step(x_BD: Tensor, state: State, memory: Memory | None = None) -> tuple[Tensor, State]:
             memory = required(memory)
-            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
             y_BD, state = causal_step(x_BD + self.condition(memory.final_BD), state)
             return (y_BD if self.attend is None else self.attend(y_BD[:, None], memory)[:, 0]), state
 
-        return step
+        return from_table(step, inputs_VD)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, SequenceModel, Step
+from seqlab.core.model import Memory, SequenceModel, Step, from_table
 from seqlab.core.state import State
 from seqlab.layers.convolution import CausalConv
 from seqlab.layers.residual import ResidualConfig
@@ -182,9 +182,8 @@ class SelectiveSSM(SequenceModel):
         # contiguous transposed copies, which multiply a single row faster
         W_DG, W_ID = self.project_in.weight.T.contiguous(), self.project_out.weight.T.contiguous()
 
-        def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
+        def step(x_BD: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
             tail_BKF, h_BHPN = cast(tuple[Tensor, Tensor], state)
-            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
             gate_BI, convolved_BF, dt_BH = self._split(x_BD @ W_DG)
             convolved_BF, tail = convolve(convolved_BF, tail_BKF)
             x_BHP, dt_BH, write_BN, read_BN = self._selected(convolved_BF, dt_BH)
@@ -192,7 +191,7 @@ class SelectiveSSM(SequenceModel):
             gated_BI, scale_B1 = self._gated(y_BHP, x_BHP, gate_BI)
             return gated_BI @ W_ID * scale_B1, (tail, h_BHPN)
 
-        return step
+        return from_table(step, inputs_VD)
 
     def signals(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None

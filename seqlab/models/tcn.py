@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step
+from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step, from_table
 from seqlab.core.state import State
 from seqlab.layers.convolution import CausalConv
 from seqlab.layers.dropout import LockedDropout
@@ -77,11 +77,10 @@ class TemporalBlock(SequenceModel):
         """The steps of both convolutions, with weights normalised once."""
         first_step, second_step = self.first.start(), self.second.start()
 
-        def step(x_B: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
+        def step(x_BD: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
             first, second = cast(tuple[State, State], state)
-            x_BD = x_B if inputs_VD is None else inputs_VD.index_select(0, x_B)
             y_BD, first = first_step(x_BD, first)
             y_BD, second = second_step(F.relu(y_BD), second)
             return F.relu(x_BD + F.relu(y_BD)), (first, second)
 
-        return step
+        return from_table(step, inputs_VD)
