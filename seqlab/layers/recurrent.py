@@ -1,4 +1,4 @@
-"""What recurrent families share: settings, and the stack of layers.
+"""Stacks of causal layers, and the settings that families of such stacks share.
 
 B batch, T time, D width.
 """
@@ -20,34 +20,46 @@ from seqlab.layers.roles import fill_role
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class RecurrentConfig(ModelConfig):
-    """Settings of a recurrent family; each family makes its own layers.
+class StackConfig(ModelConfig):
+    """Settings of a family of stacked causal layers; each family makes its own stack.
 
-    layers: the number of stacked recurrent layers.
-    layer_norm: normalise each layer's output (Ba 2016, applied between layers, not inside).
+    layers: the number of stacked layers.
     attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
         (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
     """
 
     layers: Count
-    layer_norm: bool
     attention: Literal["none", "additive", "dot"]
+
+    @abstractmethod
+    def stack(self) -> SequenceModel:
+        """A new causal model of this width."""
+
+    def build(self, role: Role) -> SequenceModel:
+        return fill_role(self.stack, role, self.width, self.attention)
+
+    def dropout_layer(self) -> nn.Module:
+        """Drops whole features: a state would average away noise that changes at each step."""
+        return LockedDropout(self.dropout)
+
+
+@config_dataclass(frozen=True, kw_only=True)
+class RecurrentConfig(StackConfig):
+    """Settings of a recurrent family; each family makes its own layers.
+
+    layer_norm: normalise each layer's output (Ba 2016, applied between layers, not inside).
+    """
+
+    layer_norm: bool
 
     @abstractmethod
     def recurrences(self) -> Sequence[SequenceModel]:
         """`layers` new layers, each causal and of this width."""
 
-    def build(self, role: Role) -> SequenceModel:
-        return fill_role(self._stack, role, self.width, self.attention)
-
-    def _stack(self) -> SequenceModel:
+    def stack(self) -> SequenceModel:
         layers = self.recurrences()
         norms = [nn.LayerNorm(self.width) if self.layer_norm else nn.Identity() for _ in layers]
         return RecurrentStack(layers, norms, self.dropout)
-
-    def dropout_layer(self) -> nn.Module:
-        """Drops whole features: a recurrent state would average away noise that changes at each step."""
-        return LockedDropout(self.dropout)
 
 
 class RecurrentStack(SequenceModel):

@@ -5,48 +5,35 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, Self
+from typing import Self
 
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step, from_table
+from seqlab.core.model import Memory, SequenceModel, Step, from_table
 from seqlab.core.state import State
 from seqlab.layers.dropout import LockedDropout
-from seqlab.layers.recurrent import RecurrentStack
-from seqlab.layers.roles import fill_role
+from seqlab.layers.recurrent import RecurrentStack, StackConfig
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class ResidualConfig(ModelConfig):
+class ResidualConfig(StackConfig):
     """Settings of a family of residual blocks; each family makes the mixers of its positions.
 
-    layers: the number of stacked blocks.
     feed_forward: hidden width of the feed-forward network after each mixer; null: none.
-    attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
-        (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
     """
 
-    layers: Count
     feed_forward: Count | None
-    attention: Literal["none", "additive", "dot"]
 
     @abstractmethod
     def mixers(self) -> Sequence[SequenceModel]:
         """`layers` new mixers, each causal and of this width."""
 
-    def build(self, role: Role) -> SequenceModel:
-        return fill_role(self._stack, role, self.width, self.attention)
-
-    def _stack(self) -> SequenceModel:
+    def stack(self) -> SequenceModel:
         blocks = [ResidualBlock(self, mixer) for mixer in self.mixers()]
         # the sum of the blocks is normalised once, at the end; blocks have dropout of their own
         return RecurrentStack(blocks, [*(nn.Identity() for _ in blocks[1:]), nn.LayerNorm(self.width)], dropout=0.0)
-
-    def dropout_layer(self) -> nn.Module:
-        """Drops whole features: a state would average away noise that changes at each step."""
-        return LockedDropout(self.dropout)
 
     def at_width(self, width: int) -> Iterator[Self]:
         """feed_forward keeps its ratio to the width."""

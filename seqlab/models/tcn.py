@@ -5,7 +5,7 @@ B batch, T time, D width, K taps of a convolution.
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from typing import cast
 
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
@@ -13,42 +13,30 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
 from seqlab.core.fields import Count
-from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, Step, from_table
+from seqlab.core.model import Memory, SequenceModel, Step, from_table
 from seqlab.core.state import State
 from seqlab.layers.convolution import CausalConv
 from seqlab.layers.dropout import LockedDropout
-from seqlab.layers.recurrent import RecurrentStack
-from seqlab.layers.roles import fill_role
+from seqlab.layers.recurrent import RecurrentStack, StackConfig
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class TCNConfig(ModelConfig):
+class TCNConfig(StackConfig):
     """Settings of `model=tcn`. A position sees 1 + 2 (kernel - 1) (2^layers - 1) positions, itself included.
 
-    layers: the number of stacked blocks; the i-th, counted from 0, has dilation 2^i. kernel: K.
-    attention: how a decoder reads the source: `none` (the fixed vector alone: Cho 2014), `additive`
-        (Bahdanau 2015) or `dot` (Luong 2015, scaled). Without effect on tasks that have no source.
+    kernel: K. The i-th layer, counted from 0, has dilation 2^i.
     """
 
-    layers: Count
     kernel: Count
-    attention: Literal["none", "additive", "dot"]
 
     @property
     def receptive_field(self) -> int:
         """The positions that an output depends on, its own included. Nothing older is remembered."""
         return 1 + 2 * (self.kernel - 1) * ((1 << self.layers) - 1)
 
-    def build(self, role: Role) -> SequenceModel:
-        return fill_role(self._stack, role, self.width, self.attention)
-
-    def _stack(self) -> SequenceModel:
+    def stack(self) -> SequenceModel:
         blocks = [TemporalBlock(self.width, self.kernel, 1 << layer, self.dropout) for layer in range(self.layers)]
         return RecurrentStack(blocks, [nn.Identity() for _ in blocks], dropout=0.0)
-
-    def dropout_layer(self) -> nn.Module:
-        """Drops whole features, as the dropout within the blocks does."""
-        return LockedDropout(self.dropout)
 
 
 class TemporalBlock(SequenceModel):
