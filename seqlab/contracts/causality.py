@@ -27,9 +27,7 @@ _LEAST, _FEW = 5, 8  # rows of the quick check: its cuts, and one row more that 
 _POSITIONS, _NUMBERS = 8192, 2**21  # of the inputs of a larger batch, at most: it fits where a training fits
 _SCALES = (0.1, 0.01, 0.0)  # of the noise on weights; smaller if the model is not finite with it
 _SIZES = 3  # of the inputs, each a tenth of the one before, for rows that are not finite
-_ROUNDING = (
-    1e-5  # relative to the largest value of a row: in an FFT convolution, the future changes how the past is rounded
-)
+_ROUNDING = 1e-5  # of the largest value of a row: in an FFT convolution, the future changes how the past is rounded
 
 
 class _Rows(NamedTuple):

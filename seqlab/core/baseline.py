@@ -37,9 +37,14 @@ class ChanceLevel(Protocol):
         every token the same probability. A run that is no better gets a warning."""
 
 
+def chance_of(task: object, split: Split) -> Baseline | None:
+    """The task's chance level on a split; None if it does not know one."""
+    return task.chance(split) if offers(task, ChanceLevel) else None
+
+
 def baselines_of(task: object) -> Iterator[Baseline]:
     """The task's baselines on the test split, else its chance level; nothing if it offers neither."""
     if offers(task, BaselineSource):
         yield from task.baselines()
-    elif offers(task, ChanceLevel):
-        yield task.chance("test")
+    elif (chance := chance_of(task, "test")) is not None:
+        yield chance

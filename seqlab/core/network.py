@@ -93,6 +93,14 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
+def output_of(network: Network[BatchT], batch: BatchT) -> StepOutput:
+    """The output for one batch that continues no other, in evaluation, on the network's device."""
+    with evaluating(network), torch.inference_mode():
+        batch = batch.to(next(network.parameters()).device)
+        output: StepOutput = network(batch, network.initial_state(batch.size, cached=True))
+    return output
+
+
 @dataclass(frozen=True)
 class Alphabet:
     """The ids of the special tokens of a network that writes.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from seqlab.core.baseline import Baseline
+from seqlab.core.baseline import Baseline, chance_of
 from seqlab.core.metric import Metric
 from seqlab.core.model import context_of
 from seqlab.core.network import state_bytes
@@ -19,7 +19,7 @@ from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, legen
 from seqlab.drawing.scales import binary_scale, log_scale, powers_of_two
 from seqlab.errors import ConfigError
 from seqlab.insight.inspected import InspectedRun
-from seqlab.training.lengths import AtLength, chance_of, evaluate_lengths, lengths_around
+from seqlab.training.lengths import AtLength, evaluate_lengths, lengths_around
 from seqlab.training.seeds import stream_seed
 
 if TYPE_CHECKING:

@@ -97,6 +97,10 @@ class GeneratedTask(Task[BatchT]):
         rows = self.config.batch_size if split == "train" else self.config.eval_batch_size
         return self._drawn(split, seed, self.sizes[split], rows)
 
+    def first(self, split: Split, count: int) -> BatchT:
+        """The first sequences of a split, as one batch."""
+        return next(self._drawn(split, 0, count, count))
+
     def _drawn(self, split: Split, seed: int, count: int, rows: int) -> Iterator[BatchT]:
         """The first `count` sequences of a pass over a split, in batches of `rows`."""
         pass_seed = seed if split == "train" else 0
@@ -119,7 +123,7 @@ class GeneratedTask(Task[BatchT]):
         chosen = {f.name: getattr(self.config, f.name) for f in fields(self.config) if f.name not in other}
         parts: list[str | bytes] = [type(self).__name__, repr(chosen)]
         for split in splits:
-            batch = next(self._drawn(split, 0, _DIGESTED, _DIGESTED))
+            batch = self.first(split, _DIGESTED)
             tensors = [value for value in vars(batch).values() if isinstance(value, Tensor)]
             parts += [split, *(value.contiguous().numpy().tobytes() for value in tensors)]
         return sha256_of(parts)

@@ -17,7 +17,7 @@ from torch import Tensor
 from seqlab.core.batch import Split
 from seqlab.core.example import Example
 from seqlab.core.model import ModelConfig, context_of
-from seqlab.core.network import Network, evaluating
+from seqlab.core.network import Network, output_of
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.data.batches import UNSCORED, TokenBatch
 from seqlab.data.vocabulary import SPECIALS, Vocabulary
@@ -81,7 +81,7 @@ class TokenProbe(GeneratedTask[TokenBatch]):
 
     def example_text(self, length: int) -> str:
         """A sequence asks for what stands in it, and cannot be cut."""
-        ids = next(self._drawn("validation", 0, 1, 1)).inputs_BT[0].tolist()
+        ids = self.first("validation", 1).inputs_BT[0].tolist()
         return " ".join(self.written([self.tokens.tokens[token] for token in ids]))
 
     def example(self, network: Network[TokenBatch], text: str) -> Example[TokenBatch]:
@@ -102,7 +102,7 @@ class TokenProbe(GeneratedTask[TokenBatch]):
         return self.asked(tokens)
 
     def samples(self, network: Network[TokenBatch], seed: int) -> str:
-        batch = next(self._drawn("validation", 0, _SHOWN, _SHOWN))
+        batch = self.first("validation", _SHOWN)
         targets_BT, blank = batch.targets_BT, self.tokens.encode([self.blank or ""])[0]
         answer_BT = (targets_BT != UNSCORED) & (targets_BT != blank)
         lines = []
@@ -130,11 +130,7 @@ def smallest(drawn_BN: Tensor, count: int) -> Tensor:
     return drawn_BN.topk(count, 1, largest=False).indices
 
 
-@torch.inference_mode()
 def _predictions(network: Network[TokenBatch], batch: TokenBatch) -> list[list[int]]:
     """The likeliest token at each position of each row."""
-    batch = batch.to(next(network.parameters()).device)
-    with evaluating(network):
-        output = network(batch, network.initial_state(batch.size, cached=True))
-    predictions: list[list[int]] = output.logits.argmax(-1).tolist()
+    predictions: list[list[int]] = output_of(network, batch).logits.argmax(-1).tolist()
     return predictions

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.core.model import ModelConfig, Role, context_of, last_valid
-from seqlab.core.network import Network, Parts, StepOutput, evaluating
+from seqlab.core.network import Network, Parts, StepOutput, output_of
 from seqlab.core.state import State
 from seqlab.data.batches import LabelledBatch
 from seqlab.errors import ConfigError
@@ -81,11 +81,7 @@ class Classifier(Network[LabelledBatch]):
         return pooled_BD, seen_B1 + valid_BT.sum(1, keepdim=True)
 
 
-@torch.inference_mode()
 def probabilities(network: Network[LabelledBatch], batch: LabelledBatch) -> list[list[float]]:
     """For each row the probability of each class."""
-    batch = batch.to(next(network.parameters()).device)
-    with evaluating(network):
-        output = network(batch, network.initial_state(batch.size))
-        shares: list[list[float]] = output.logits.float().softmax(-1).tolist()
+    shares: list[list[float]] = output_of(network, batch).logits.float().softmax(-1).tolist()
     return shares

@@ -10,11 +10,10 @@ from typing import Any
 
 from seqlab.checkpoints.best import load_best
 from seqlab.config.run import RunConfig
-from seqlab.core.baseline import ChanceLevel
+from seqlab.core.baseline import chance_of
 from seqlab.core.files import finite, number_or_nan
 from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
-from seqlab.core.offers import offers
 from seqlab.core.task import Task
 from seqlab.errors import CheckpointError
 from seqlab.metrics import kinds
@@ -187,9 +186,7 @@ def _remarks(
     trainer: Trainer[Any], metrics: Mapping[str, Metric], primary: str, interval: tuple[float, float], folder: Path
 ) -> tuple[str, ...]:
     """Remarks on the validation figures: advice on further training must not use the test split."""
-    task = trainer.task
-    chance = task.chance("validation") if offers(task, ChanceLevel) else None
-    worse = worse_than_chance(metrics, primary, chance, trainer.remedy, interval)
+    worse = worse_than_chance(metrics, primary, chance_of(trainer.task, "validation"), trainer.remedy, interval)
     falling = still_improving(validations(folder, primary), metrics[primary], primary)
     return tuple(said for said in (worse or falling,) if said is not None)
 

@@ -17,7 +17,7 @@ from seqlab.core.baseline import Baseline
 from seqlab.core.batch import Split
 from seqlab.core.example import Example
 from seqlab.core.model import ModelConfig, context_of
-from seqlab.core.network import Network, evaluating
+from seqlab.core.network import Network, output_of
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.data.batches import SeriesBatch
 from seqlab.errors import DataError
@@ -80,7 +80,7 @@ class Adding(GeneratedTask[SeriesBatch]):
 
     def example_text(self, length: int) -> str:
         """A sequence is one text and cannot be cut: its first number may be marked."""
-        return _written(next(self._drawn("validation", 0, 1, 1)), 0)
+        return _written(self.first("validation", 1), 0)
 
     def example(self, network: Network[SeriesBatch], text: str) -> Example[SeriesBatch]:
         inputs_1TF, tokens = _read(text)
@@ -89,7 +89,7 @@ class Adding(GeneratedTask[SeriesBatch]):
         return Example(batch, tokens[:read], truncated=len(tokens) - read)
 
     def samples(self, network: Network[SeriesBatch], seed: int) -> str:
-        batch = next(self._drawn("validation", 0, _SHOWN, _SHOWN))
+        batch = self.first("validation", _SHOWN)
         lines = []
         for row, value in enumerate(_predicted(network, batch)):
             marked = batch.inputs_BTF[row, batch.inputs_BTF[row, :, 1] > 0, 0].tolist()
@@ -108,13 +108,9 @@ def _batch(inputs_BTF: Tensor, items_B: Tensor) -> SeriesBatch:
     return SeriesBatch.of(inputs_BTF, targets_BT1, scored_BT, items_B, padded=False)
 
 
-@torch.inference_mode()
 def _predicted(network: Network[SeriesBatch], batch: SeriesBatch) -> list[float]:
     """The sum that is predicted for each row."""
-    batch = batch.to(next(network.parameters()).device)
-    with evaluating(network):
-        output = network(batch, network.initial_state(batch.size, cached=True))
-    sums: list[float] = output.logits[:, -1, 0].float().tolist()
+    sums: list[float] = output_of(network, batch).logits[:, -1, 0].float().tolist()
     return sums
 
 

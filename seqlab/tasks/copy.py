@@ -21,7 +21,7 @@ from seqlab.kinds.generated import GeneratedConfig
 from seqlab.kinds.token_probe import FIRST, TokenProbe, names, token_batch
 from seqlab.metrics.answers import answer_metrics
 
-_COPIED, _KINDS = 10, 8
+_COPIED, _SYMBOLS = 10, 8
 _BLANK, _DELIMITER = "_", "|"
 
 
@@ -40,7 +40,7 @@ class Copy(TokenProbe):
     primary, blank = "loss", _BLANK
 
     def __init__(self, config: CopyConfig) -> None:
-        super().__init__(config, (*names(_KINDS), _BLANK, _DELIMITER))
+        super().__init__(config, (*names(_SYMBOLS), _BLANK, _DELIMITER))
 
     def longest(self) -> int:
         return self.config.length + 2 * _COPIED
@@ -49,7 +49,7 @@ class Copy(TokenProbe):
         return _COPIED
 
     def sequences(self, drawn_BK: Tensor, items_B: Tensor) -> TokenBatch:
-        symbol_BK = FIRST + (_KINDS * drawn_BK).long()
+        symbol_BK = FIRST + (_SYMBOLS * drawn_BK).long()
         blank, delimiter = self.tokens.encode((_BLANK, _DELIMITER))
         inputs_BT = torch.full((len(drawn_BK), self.longest()), blank)
         targets_BT = inputs_BT.clone()
@@ -59,9 +59,9 @@ class Copy(TokenProbe):
 
     def chance(self, split: Split) -> Baseline:
         """Blanks are predicted up to the delimiter, and then each symbol as likely (Arjovsky 2016)."""
-        about = f"writes blanks, and then each of {_KINDS} symbols as likely: {_COPIED} ln {_KINDS} nats a sequence"
-        nats = _COPIED * math.log(_KINDS) / self.longest()
-        return Baseline("memoryless", about, answer_metrics(1 / _KINDS, nats, "position"))
+        about = f"writes blanks, and then each of {_SYMBOLS} symbols as likely: {_COPIED} ln {_SYMBOLS} nats a sequence"
+        nats = _COPIED * math.log(_SYMBOLS) / self.longest()
+        return Baseline("memoryless", about, answer_metrics(1 / _SYMBOLS, nats, "position"))
 
     def written(self, tokens: Sequence[str]) -> Sequence[str]:
         return tokens[:_COPIED]

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.core.baseline import Baseline, ChanceLevel
+from seqlab.core.baseline import chance_of
 from seqlab.core.batch import Split
 from seqlab.core.files import number_or_nan
 from seqlab.core.meter import Meter
@@ -80,11 +80,6 @@ def can_read(network: Network[Any], task: Task[Any], length: int) -> bool:
     """Whether training could have prepared the network for this length: a model that carries a state can continue; one
     with a limited context never saw the positions beyond those of training."""
     return length <= other_lengths(task).length() or context_of(network) is None
-
-
-def chance_of(task: Task[Any], split: Split) -> Baseline | None:
-    """The chance level on a split; None if the task does not have one."""
-    return task.chance(split) if offers(task, ChanceLevel) else None
 
 
 def evaluate_lengths(
