@@ -38,13 +38,21 @@ PARTS: dict[str, list[str]] = {
 def main() -> None:
     """Make the requested comparisons, or all, and store their summaries in benchmarks/results."""
     for part in parts(argparse.ArgumentParser(description=__doc__), PARTS).parts:
-        load, started = os.getloadavg()[0], time.perf_counter()
-        command = [sys.executable, "-m", "seqlab", "compare", *PARTS[part], "--json", "--quiet"]
-        summary = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
-        here, runs = time.perf_counter() - started, (summary["time"] or {}).get("taken_seconds", 0.0)
-        minutes = max(here, runs) / 60  # if the runs existed already, their own times
-        shown = f"seqlab compare {shlex.join(PARTS[part])}"
-        save("compare", part, {"shown": shown, "minutes": minutes, "load": load, "summary": summary})
+        save("compare", part, comparison(PARTS[part]))
+
+
+def comparison(words: list[str], *, runs_may_fail: bool = False) -> dict[str, Any]:
+    """One comparison: the command, its minutes, the load before it, and its summary. Exits if it fails, or if one of
+    its runs fails and none may."""
+    load, started = os.getloadavg()[0], time.perf_counter()
+    command = [sys.executable, "-m", "seqlab", "compare", *words, "--json", "--quiet"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode and not (runs_may_fail and done.stdout):
+        raise SystemExit(done.returncode)
+    summary = json.loads(done.stdout)
+    here, runs = time.perf_counter() - started, (summary["time"] or {}).get("taken_seconds", 0.0)
+    minutes = max(here, runs) / 60  # for runs made in an earlier sitting, theirs alone
+    return {"shown": f"seqlab compare {shlex.join(words)}", "minutes": minutes, "load": load, "summary": summary}
 
 
 def _baselines(summary: dict[str, Any]) -> list[dict[str, Any]]:

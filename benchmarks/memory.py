@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
 import shutil
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.compare import comparison
 from benchmarks.tables import RESULTS, markdown, parts, save
 from seqlab.drawing.numbers import number
 
@@ -83,20 +81,9 @@ def main() -> None:
     given = parts(made, PARTS)
     for part in given.parts:
         if not given.draw:
-            _compare(part)
+            # a comparison of which some runs fail has figures too: one explodes on purpose
+            save("memory", part, {**comparison([*PARTS[part], *_ONE_THREAD], runs_may_fail=True), "view": {}})
         _draw(part)
-
-
-def _compare(part: str) -> None:
-    load, started = os.getloadavg()[0], time.perf_counter()
-    words = [*PARTS[part], *_ONE_THREAD]
-    command = [sys.executable, "-m", "seqlab", "compare", *words, "--json", "--quiet"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if not done.stdout:  # a comparison of which some runs failed, as one that explodes is meant to, has figures too
-        raise SystemExit(done.returncode)
-    minutes = (time.perf_counter() - started) / 60
-    facts = {"shown": f"seqlab compare {shlex.join(words)}", "minutes": minutes, "load": load}
-    save("memory", part, {**facts, "summary": json.loads(done.stdout), "view": {}})
 
 
 def _draw(part: str) -> None:

@@ -42,12 +42,12 @@ class TokenProbe(GeneratedTask[TokenBatch]):
         self.tokens = Vocabulary((*SPECIALS, *tokens))
 
     @abstractmethod
-    def asked(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
+    def parse(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
         """(the whole sequence, the positions that are to be answered) of one that a person wrote, whose tokens are
         known. Raises DataError for one that is no sequence of this task."""
 
     @abstractmethod
-    def written(self, tokens: Sequence[str]) -> Sequence[str]:
+    def shorten(self, tokens: Sequence[str]) -> Sequence[str]:
         """What a person writes of a whole sequence."""
 
     def build_network(self, model: ModelConfig) -> TokenLM:
@@ -82,7 +82,7 @@ class TokenProbe(GeneratedTask[TokenBatch]):
     def example_text(self, length: int) -> str:
         """A sequence asks for what stands in it, and cannot be cut."""
         ids = self.first("validation", 1).inputs_BT[0].tolist()
-        return " ".join(self.written([self.tokens.tokens[token] for token in ids]))
+        return " ".join(self.shorten([self.tokens.tokens[token] for token in ids]))
 
     def example(self, network: Network[TokenBatch], text: str) -> Example[TokenBatch]:
         tokens, _ = self._sequence(text)
@@ -99,7 +99,7 @@ class TokenProbe(GeneratedTask[TokenBatch]):
             raise DataError(f"{quoted(unknown)}: no token of this task", f"its tokens, between spaces: {known}{more}")
         if not tokens:
             raise DataError("there is nothing to read", f"give a sequence like: {self.example_text(0)}")
-        return self.asked(tokens)
+        return self.parse(tokens)
 
     def samples(self, network: Network[TokenBatch], seed: int) -> str:
         batch = self.first("validation", _SHOWN)

@@ -63,10 +63,10 @@ class Copy(TokenProbe):
         nats = _COPIED * math.log(_SYMBOLS) / self.longest()
         return Baseline("memoryless", about, answer_metrics(1 / _SYMBOLS, nats, "position"))
 
-    def written(self, tokens: Sequence[str]) -> Sequence[str]:
+    def shorten(self, tokens: Sequence[str]) -> Sequence[str]:
         return tokens[:_COPIED]
 
-    def asked(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
+    def parse(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
         """The symbols alone are given; gap and delimiter follow by themselves."""
         if {_BLANK, _DELIMITER} & set(tokens):
             raise DataError("the gap is not to be written: it follows by itself", f"give {_COPIED} symbols")

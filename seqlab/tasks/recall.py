@@ -109,10 +109,10 @@ class Recall(TokenProbe):
         about = f"each of {self.values} values as likely"
         return Baseline("memoryless", about, answer_metrics(1 / self.values, math.log(self.values), "answer"))
 
-    def written(self, tokens: Sequence[str]) -> Sequence[str]:
+    def shorten(self, tokens: Sequence[str]) -> Sequence[str]:
         return tokens
 
-    def asked(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
+    def parse(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
         """Asked for is a key that one of the pairs had with which the sequence begins."""
         keys: set[str] = set()
         for key, value in zip(tokens[::2], tokens[1::2], strict=False):

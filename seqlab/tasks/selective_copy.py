@@ -76,10 +76,10 @@ class SelectiveCopy(TokenProbe):
             "memoryless", f"each of {kinds} tokens as likely", answer_metrics(1 / kinds, math.log(kinds), "answer")
         )
 
-    def written(self, tokens: Sequence[str]) -> Sequence[str]:
+    def shorten(self, tokens: Sequence[str]) -> Sequence[str]:
         return tokens[: self.config.length]
 
-    def asked(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
+    def parse(self, tokens: Sequence[str]) -> tuple[Sequence[str], Sequence[int]]:
         """Tokens and noise are given; markers follow by themselves."""
         if _MARKER in tokens:
             raise DataError(f"{_MARKER} is not to be written: it follows by itself", f"give tokens and noise, {_NOISE}")

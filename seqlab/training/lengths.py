@@ -52,13 +52,13 @@ class AtLength:
         return cls(plain["length"], values, (number_or_nan(low), number_or_nan(high)), chance, plain.get("failed", ""))
 
 
-def lengths_to_evaluate(task: Task[Any], asked: Sequence[int] = ()) -> list[int]:
+def lengths_to_evaluate(task: Task[Any], requested: Sequence[int] = ()) -> list[int]:
     """The requested lengths, else task.eval_lengths, and the training length; none if there is no other. Raises
     ConfigError if lengths are requested for a task that has no others."""
-    if not asked and not offers(task, OtherLengths):
+    if not requested and not offers(task, OtherLengths):
         return []
     known = other_lengths(task)
-    others = asked or known.eval_lengths()
+    others = requested or known.eval_lengths()
     return sorted({known.length(), *others}) if others else []
 
 

@@ -77,11 +77,11 @@ def test_what_a_person_writes_is_the_sequence_that_is_asked(name: str) -> None:
     blank = task.blank and task.tokens.encode([task.blank])[0]
     for inputs_T, targets_T in zip(batch.inputs_BT, batch.targets_BT, strict=True):
         tokens = [task.tokens.tokens[token] for token in inputs_T.tolist()]
-        whole, places = task.asked(task.written(tokens))
+        whole, places = task.parse(task.shorten(tokens))
         assert list(whole) == tokens
         answers = [p for p, target in enumerate(targets_T.tolist()) if target not in (UNSCORED, blank)]
         assert list(places) == answers
-    assert task.example_text(5).split() == list(task.written([task.tokens.tokens[t] for t in batch.inputs_BT[0]]))
+    assert task.example_text(5).split() == list(task.shorten([task.tokens.tokens[t] for t in batch.inputs_BT[0]]))
 
 
 @pytest.mark.parametrize("name", PROBES)

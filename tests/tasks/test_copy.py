@@ -43,8 +43,8 @@ def test_the_baseline_of_the_paper() -> None:
 
 def test_the_gap_is_not_written_by_hand() -> None:
     task = copy("task.length=3")
-    whole, places = task.asked(["a", "b"])
+    whole, places = task.parse(["a", "b"])
     assert " ".join(whole) == "a b _ _ | _ _"
     assert list(places) == [5, 6]
     with pytest.raises(DataError, match="follows by itself"):
-        task.asked(["a", "_", "|"])
+        task.parse(["a", "_", "|"])

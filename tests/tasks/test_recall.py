@@ -92,6 +92,6 @@ def test_settings_that_do_not_fit_are_refused(override: str, told: str, remedy: 
 
 def test_a_shorter_sequence_may_be_written_by_hand() -> None:
     task = recall()
-    whole, places = task.asked("k1 v3 k7 v0 v5 k7 k2 k1".split())
+    whole, places = task.parse("k1 v3 k7 v0 v5 k7 k2 k1".split())
     assert len(whole) == 8
     assert list(places) == [5, 7]

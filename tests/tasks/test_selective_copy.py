@@ -58,8 +58,8 @@ def test_one_token_is_refused_since_it_need_not_be_read() -> None:
 
 
 def test_markers_are_not_written_by_hand() -> None:
-    whole, places = selective_copy().asked(["a", ".", "b", "."])
+    whole, places = selective_copy().parse(["a", ".", "b", "."])
     assert " ".join(whole) == "a . b . ? ?"
     assert list(places) == [4, 5]
     with pytest.raises(DataError, match="follows by itself"):
-        selective_copy().asked(["a", "?"])
+        selective_copy().parse(["a", "?"])
