@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from seqlab.core.fields import Count
 from seqlab.core.model import Memory, SequenceModel, Step, from_table
 from seqlab.core.state import State
-from seqlab.layers.convolution import CausalConv
+from seqlab.layers.convolution import short_convolution
 from seqlab.layers.residual import ResidualConfig
 from seqlab.layers.scan import scan
 
@@ -52,13 +52,13 @@ class GatedScan(SequenceModel):
     def __init__(self, config: GatedScanConfig) -> None:
         super().__init__()
         width, self.hidden = config.width, config.expansion * config.width
-        self.convolution = None if config.conv is None else CausalConv(width, config.conv, depthwise=True)
+        self.convolution = short_convolution(width, config.conv)
         self.project = nn.Linear(width, self.blocks * self.hidden)
         self.output = nn.Linear(self.hidden, width) if self.hidden > width else nn.Identity()
 
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         h_BH = self.project.weight.new_zeros(rows, self.hidden)
-        return (() if self.convolution is None else self.convolution.initial_state(rows), h_BH)
+        return self.convolution.initial_state(rows), h_BH
 
     def forward(
         self, x_BTD: Tensor, state: State, *, valid_BT: Tensor | None = None, memory: Memory | None = None
@@ -69,13 +69,11 @@ class GatedScan(SequenceModel):
 
     def start(self, inputs_VD: Tensor | None = None) -> Step:
         """By the equation, without a scan."""
-        convolve = None if self.convolution is None else self.convolution.start()
+        convolve = self.convolution.start()
 
         def step(x_BD: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
-            tail, h_BH = state
-            assert isinstance(h_BH, Tensor)
-            if convolve is not None:
-                x_BD, tail = convolve(x_BD, tail)
+            tail, h_BH = cast(tuple[State, Tensor], state)
+            x_BD, tail = convolve(x_BD, tail)
             a_BH, b_BH = self.terms(self._gates(x_BD))
             h_BH = a_BH * h_BH + b_BH
             return self.output(h_BH), (tail, h_BH)
@@ -92,8 +90,7 @@ class GatedScan(SequenceModel):
     def _read(self, x_BTD: Tensor, state: State) -> tuple[dict[str, Tensor], Tensor, State]:
         """(the gates, h_BTH, the convolution's state after it)."""
         tail, h_BH = cast(tuple[State, Tensor], state)
-        if self.convolution is not None:
-            x_BTD, tail = self.convolution(x_BTD, tail)
+        x_BTD, tail = self.convolution(x_BTD, tail)
         gates = self._gates(x_BTD)
         return gates, scan(*self.terms(gates), h_BH), tail
 

@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from seqlab.core.fields import Count
 from seqlab.core.model import Memory, SequenceModel, Step, from_table
 from seqlab.core.state import State
-from seqlab.layers.convolution import CausalConv
+from seqlab.layers.convolution import short_convolution
 from seqlab.layers.residual import ResidualConfig
 from seqlab.layers.scan import scan
 
@@ -112,13 +112,13 @@ class SSMConfig(ResidualConfig):
 
     expansion: the inner width I is expansion * width. heads: H, each with a decay of its own; must divide I.
     state_size: N, the numbers that each inner channel carries. conv: taps of the depthwise causal convolution before
-    the recurrence.
+    the recurrence; null: none.
     """
 
     expansion: Count
     heads: Count
     state_size: Count
-    conv: Count
+    conv: Count | None
 
     def __post_init__(self) -> None:
         inner = self.expansion * self.width
@@ -156,7 +156,7 @@ class SelectiveSSM(SequenceModel):
         self.inner = config.expansion * config.width
         self.convolved = self.inner + 2 * config.state_size  # x, B and C, concatenated
         self.project_in = nn.Linear(config.width, self.inner + self.convolved + self.heads, bias=False)
-        self.convolution = CausalConv(self.convolved, config.conv, depthwise=True)
+        self.convolution = short_convolution(self.convolved, config.conv)
         self.log_rate = nn.Parameter(torch.zeros(self.heads))
         self.dt_bias = nn.Parameter(_dt_biases(self.heads))
         self.skip = nn.Parameter(torch.ones(self.heads))
@@ -183,9 +183,9 @@ class SelectiveSSM(SequenceModel):
         W_DG, W_ID = self.project_in.weight.T.contiguous(), self.project_out.weight.T.contiguous()
 
         def step(x_BD: Tensor, state: State, _: Memory | None = None) -> tuple[Tensor, State]:
-            tail_BKF, h_BHPN = cast(tuple[Tensor, Tensor], state)
+            tail, h_BHPN = cast(tuple[State, Tensor], state)
             gate_BI, convolved_BF, dt_BH = self._split(x_BD @ W_DG)
-            convolved_BF, tail = convolve(convolved_BF, tail_BKF)
+            convolved_BF, tail = convolve(convolved_BF, tail)
             x_BHP, dt_BH, write_BN, read_BN = self._selected(convolved_BF, dt_BH)
             y_BHP, h_BHPN = selective_step(x_BHP, dt_BH, rate_H, write_BN, read_BN, h_BHPN)
             gated_BI, scale_B1 = self._gated(y_BHP, x_BHP, gate_BI)
@@ -203,9 +203,9 @@ class SelectiveSSM(SequenceModel):
 
     def _read(self, x_BTD: Tensor, state: State) -> tuple[Tensor, Tensor, Tensor, Tensor, State]:
         """(gate_BTI, x_BTHP, dt_BTH, y_BTHP without D x_t, the state after the last position)."""
-        tail_BKF, h_BHPN = cast(tuple[Tensor, Tensor], state)
+        tail, h_BHPN = cast(tuple[State, Tensor], state)
         gate_BTI, convolved_BTF, dt_BTH = self._split(self.project_in(x_BTD))
-        convolved_BTF, tail = self.convolution(convolved_BTF, tail_BKF)
+        convolved_BTF, tail = self.convolution(convolved_BTF, tail)
         x_BTHP, dt_BTH, write_BTN, read_BTN = self._selected(convolved_BTF, dt_BTH)
         with torch.autocast(x_BTD.device.type, enabled=False):
             y_BTHP, h_BHPN = selective_scan(x_BTHP, dt_BTH, self.log_rate.exp(), write_BTN, read_BTN, h_BHPN)

@@ -127,7 +127,9 @@ def test_the_layer_equals_the_published_one_written_out() -> None:
         torch.testing.assert_close(y_BTD[:, t], y @ weight["project_out.weight"].T, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("overrides", [("model.expansion=1",), ("model.conv=1",), ("model.feed_forward=null",)])
+@pytest.mark.parametrize(
+    "overrides", [("model.expansion=1",), ("model.conv=1",), ("model.conv=null",), ("model.feed_forward=null",)]
+)
 @torch.no_grad()
 def test_windows_of_several_chunks_equal_the_whole(overrides: tuple[str, ...]) -> None:
     model = tiny_config("ssm", "char_lm", *overrides).model.build(Role.DECODER).eval()
