@@ -28,15 +28,15 @@ _SEARCH = ("--tune", "lr=0.001,0.003,0.01")
 _STATES = (16, 32, 64, 128)
 
 
-def _families(levels: int) -> list[str]:
+def _families(levels: int, transformer: str = "transformer") -> list[str]:
     """Every family at as many parameters, the TCN with as many layers as its receptive field needs."""
-    return [*_RECURRENT, f"tcn: tcn model.layers={levels}", "transformer", "--match", "body=29300"]
+    return [*_RECURRENT, f"tcn: tcn model.layers={levels}", transformer, "--match", "body=29300"]
 
 
-def _copy(gap: int, levels: int, steps: int) -> list[str]:
+def _copy(gap: int, levels: int, rows: int, steps: int) -> list[str]:
     return [
-        *_families(levels), "task=copy", f"task.length={gap}", f"trainer.max_steps={steps}",
-        f"trainer.eval_every_steps={steps // 5}", *_SEARCH, "--seeds", "3",
+        *_families(levels, f"transformer: transformer model.context={gap + 20}"), "task=copy", f"task.length={gap}",
+        f"task.batch_size={rows}", f"trainer.max_steps={steps}", f"trainer.eval_every_steps={steps // 5}",
     ]  # fmt: skip
 
 
@@ -45,9 +45,9 @@ PARTS: dict[str, list[str]] = {
         *_families(6), "task=adding", "task.length=200", "task.eval_lengths=[50,100,400]", "trainer.max_steps=2000",
         "trainer.eval_every_steps=200", *_SEARCH, "--seeds", "5",
     ],
-    "copy-50": _copy(50, 5, 2000),
-    "copy-200": _copy(200, 7, 1500),
-    "copy-1000": _copy(1000, 9, 500),
+    "copy-50": [*_copy(50, 5, 32, 2000), *_SEARCH, "--seeds", "3"],
+    "copy-200": [*_copy(200, 7, 16, 2000), "--seeds", "3"],
+    "copy-1000": [*_copy(1000, 9, 8, 600), "--seeds", "1"],
     "recall": [
         *(f"{model}-{width}: {model} model.width={width} model.layers=2" for model in _RECURRENT for width in _STATES),
         "tcn-64: tcn model.width=64", "transformer-64: transformer model.width=64 model.layers=2",
@@ -70,6 +70,8 @@ PARTS: dict[str, list[str]] = {
         "trainer.max_steps=300", "trainer.eval_every_steps=100", "--seeds", "1",
     ],
 }  # fmt: skip
+RATES_OF = {"copy-200": "copy-50", "copy-1000": "copy-50"}
+"""Parts whose learning rates are those that the search of another part found."""
 VIEWS = {"truncated": "gradient", "exploding": "gradient"}
 """The view that is drawn of a part's runs; `length` if none is named."""
 
@@ -82,8 +84,21 @@ def main() -> None:
     for part in given.parts:
         if not given.draw:
             # a comparison of which some runs fail has figures too: one explodes on purpose
-            save("memory", part, {**comparison([*PARTS[part], *_ONE_THREAD], runs_may_fail=True), "view": {}})
+            save("memory", part, {**comparison([*_words(part), *_ONE_THREAD], runs_may_fail=True), "view": {}})
         _draw(part)
+
+
+def _words(part: str) -> list[str]:
+    if part not in RATES_OF:
+        return PARTS[part]
+    found = json.loads((RESULTS / f"memory-{RATES_OF[part]}.json").read_text(encoding="utf-8"))
+    rates = found["summary"]["settings"]["optim.learning_rate"]
+
+    def with_rate(word: str) -> str:
+        label, _, rest = word.partition(": ")
+        return f"{label}: {rest or label} optim.learning_rate={rates[label]}" if label in rates else word
+
+    return [with_rate(word) for word in PARTS[part]]
 
 
 def _draw(part: str) -> None:
