@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.cli.live import LivePanel
-from seqlab.drawing.numbers import compact, figure, number, sparkline
+from seqlab.drawing.numbers import NOT_TRAINED, compact, figure, number, sparkline
 from seqlab.errors import printable
 from seqlab.runs.reporter import ProgressLines, Reporter, validation_line
 from seqlab.training.progress import Observer, Progress
@@ -59,7 +59,7 @@ def length_table(lengths: Sequence[AtLength], metrics: Sequence[str], primary: s
     table = fitted(width, ("length", primary.replace("_", " "), "95 %", "chance", *others), rows)
     notes = [f"–: length {one.length:,} was not evaluated: {one.failed}" for one in lengths if one.failed]
     if not all(one.values or one.failed for one in lengths):
-        notes.append("–: the model reads no more positions at once than it was trained on")
+        notes.append(NOT_TRAINED)
     return Group(table, *(Text(note, style="dim") for note in notes)) if notes else table
 
 

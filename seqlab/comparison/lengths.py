@@ -9,12 +9,9 @@ from typing import Any
 
 from seqlab.comparison.summary import Summary
 from seqlab.core.files import number_or_nan
-from seqlab.drawing.numbers import number
+from seqlab.drawing.numbers import NOT_TRAINED, number
 
-ABOUT = (
-    "by length of sequence, means over seeds; –: not evaluated, because the model reads no more positions at once than "
-    "it was trained on, or because memory ran out"
-)
+ABOUT = f"by length of sequence, means over seeds; {NOT_TRAINED}, or because memory ran out"
 
 
 def by_length(summary: Summary) -> dict[str, dict[int, float]]:

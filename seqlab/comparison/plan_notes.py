@@ -41,7 +41,7 @@ def training_notes(candidates: Sequence[Candidate], budget: Budget | None) -> li
         with named(candidate.variant):
             with torch.device("meta"):
                 network = new_network(config, task)
-            remarks = list(shortened(network, task))
+            remarks = list(shortened(network, task, config.model))
             if budget is None and candidate.is_trained:  # then only the config ends a run
                 remarks += budgets(config, task, network)
             elif cuts_differ:

@@ -62,6 +62,12 @@ class SequenceModel(nn.Module, ABC):
     meanings: ClassVar[Mapping[str, str]] = {}
     """What a picture says of some of its signals, by name: one sentence each."""
 
+    @property
+    def receptive_field(self) -> int | None:
+        """The most positions that an output depends on, its own included (an encoder: in each direction); None: any
+        number."""
+        return None
+
     @abstractmethod
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         """The state before the first position. capacity > 0 asks for a key/value cache of that many
@@ -107,6 +113,23 @@ def context_of(module: nn.Module) -> int | None:
     return min((context for context in contexts if context is not None), default=None)
 
 
+def sequence_models(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, SequenceModel]]:
+    """(dotted name, model) of each sequence model in a module that is not part of another."""
+    for name, child in module.named_children():
+        if isinstance(child, SequenceModel):
+            yield prefix + name, child
+        else:
+            yield from sequence_models(child, f"{prefix}{name}.")
+
+
+def readable_positions(module: nn.Module, trained: int) -> int | None:
+    """The most positions of a sequence that the sequence models of a module, trained on sequences of `trained`
+    positions, may read; None: any number. A receptive field that training did not fill would depend on inputs further
+    back than any of training."""
+    fields = (model.receptive_field for _, model in sequence_models(module))
+    return trained if any(field is not None and field > trained for field in fields) else context_of(module)
+
+
 def last_valid(values_BTD: Tensor, valid_BT: Tensor) -> Tensor:
     """Each row's values (B, D) at its last valid position (position 0 where a row has none)."""
     last_B = valid_BT.sum(1).clamp(min=1) - 1
@@ -134,6 +157,11 @@ class ModelConfig(ABC):
         """The dropout layer that suits this family, (B, T, D) to (B, T, D), with probability `dropout`. By default each
         element is dropped independently (Srivastava 2014)."""
         return nn.Dropout(self.dropout)
+
+    def reaching(self, positions: int) -> str | None:
+        """The override, KEY=VALUE, with which outputs depend on so many positions, for a family with a limited
+        receptive field; None if there is none."""
+        return None
 
     def at_width(self, width: int) -> Iterator[Self]:
         """These settings at another width, those that keep their proportions best first; none if the family cannot have

@@ -16,6 +16,9 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _UNREADABLE = 1e6  # from here on a figure is written with an exponent
 _SMALL = 1e-3  # below this, four places would leave nothing of a figure
 
+NOT_TRAINED = "–: not evaluated, because the model could not have been trained on so many positions"
+"""Of a length of sequence, where its figures would stand."""
+
 
 def sparkline(values: Sequence[float], width: int) -> str:
     """The values as one line of bars, the last `width` of them, lowest to highest."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.core.baseline import Baseline, chance_of
 from seqlab.core.metric import Metric
-from seqlab.core.model import context_of
+from seqlab.core.model import readable_positions
 from seqlab.core.network import state_bytes
 from seqlab.core.other_lengths import other_lengths
 from seqlab.drawing.numbers import bytes_text
@@ -212,15 +212,15 @@ def _about(baseline: Baseline | None, metric: str, variants: Sequence[Variant]) 
         spread += "Where a model has several seeds, its line is their mean and each seed is a thin line. "
     chance = "" if baseline is None else f"Dotted: {baseline.name} ({baseline.about}). "
     limits = {
-        variant.label: context_of(seed.run.network)
+        variant.label: readable_positions(seed.run.network, seed.run.task.longest())
         for variant in variants
         for seed in variant.seeds
         if any(not one.values and not one.failed for one in seed.lengths)
     }
     limited = "".join(
-        f"{label} reads at most {context} positions at once, as many as in training: it is not evaluated on longer "
-        "sequences, whose positions it could not have learned. "
-        for label, context in limits.items()
+        f"{label} was trained on {positions} positions: it is not evaluated on longer sequences, where an output "
+        "depends on positions that it could not have learned. "
+        for label, positions in limits.items()
     )
     limited += "".join(
         f"{seed.run.label} was not evaluated at length {one.length}: {one.failed}. "

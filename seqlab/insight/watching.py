@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.core.example import Example
-from seqlab.core.model import SequenceModel
+from seqlab.core.model import SequenceModel, sequence_models
 from seqlab.core.network import Network, evaluating
 from seqlab.errors import ConfigError, NumericError, printable
 from seqlab.metrics import Floats
@@ -22,16 +22,7 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 def models_in(network: Network[Any]) -> list[SequenceModel]:
     """A network's sequence models, without those inside other sequence models."""
-    found: list[SequenceModel] = []
-
-    def search(module: nn.Module) -> None:
-        for child in module.children():
-            if isinstance(child, SequenceModel):
-                found.append(child)
-            else:
-                search(child)
-
-    search(network)
+    found = [model for _, model in sequence_models(network)]
     if not found:
         raise ConfigError("this network has no sequence model to inspect")
     return found

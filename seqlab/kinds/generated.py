@@ -20,6 +20,7 @@ from torch import Tensor
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, BatchT, Split
 from seqlab.core.fields import Count, WholeNumber
+from seqlab.core.model import readable_positions
 from seqlab.core.network import Network
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.files import sha256_of
@@ -159,6 +160,19 @@ class GeneratedTask(Task[BatchT]):
         # no more positions at once than at the length of training, so that memory suffices for longer sequences too
         rows = min(self.config.eval_batch_size, max(1, self.config.eval_batch_size * self.config.length // length))
         return replace(self.config, length=length, eval_batch_size=rows).build()
+
+    def readable(self, network: Network[Any]) -> int | None:
+        """The most positions that the network may read; None: any number."""
+        return readable_positions(network, self.longest())
+
+    def check_readable(self, network: Network[Any], positions: int) -> None:
+        """Raise DataError for more positions than training prepared the network for."""
+        if (most := self.readable(network)) is not None and positions > most:
+            raise DataError(
+                f"a sequence of {positions} positions is longer than those of training, {most}, and this model could "
+                "not have learned what lies further back",
+                f"give one of {most} positions or fewer, or use a recurrent model",
+            )
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[BatchT]:
         if longest > self.longest():

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from seqlab.core.batch import Split
 from seqlab.core.example import Example
-from seqlab.core.model import ModelConfig, context_of
+from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network, output_of
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.data.batches import UNSCORED, TokenBatch
@@ -74,6 +74,7 @@ class TokenProbe(GeneratedTask[TokenBatch]):
         tokens, places = self._sequence(text)
         if not places:
             raise DataError(f"{text!r:.60} asks for nothing", f"give one like: {self.example_text(0)}")
+        self.check_readable(network, len(tokens))
         ids_1T = torch.tensor([self.tokens.encode(tokens)])
         (prediction_T,) = _predictions(network, token_batch(ids_1T, torch.full_like(ids_1T, UNSCORED)))
         answer = " ".join(self.tokens.tokens[prediction_T[place]] for place in places)
@@ -86,7 +87,7 @@ class TokenProbe(GeneratedTask[TokenBatch]):
 
     def example(self, network: Network[TokenBatch], text: str) -> Example[TokenBatch]:
         tokens, _ = self._sequence(text)
-        read = tuple(tokens[: context_of(network)])
+        read = tuple(tokens[: self.readable(network)])
         ids_1T = torch.tensor([self.tokens.encode(read)])
         batch = token_batch(ids_1T, torch.full_like(ids_1T, UNSCORED))
         return Example(batch, read, truncated=len(tokens) - len(read))

@@ -23,6 +23,10 @@ class CausalConv(SequenceModel):
         self.convolution = nn.Conv1d(width, width, kernel, dilation=dilation, groups=width if depthwise else 1)
         self.width, self.kernel, self.dilation, self.depthwise = width, kernel, dilation, depthwise
 
+    @property
+    def receptive_field(self) -> int:
+        return 1 + (self.kernel - 1) * self.dilation
+
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         return self.convolution.weight.new_zeros(rows, (self.kernel - 1) * self.dilation, self.width)
 

@@ -72,6 +72,12 @@ class RecurrentStack(SequenceModel):
         self.norms = nn.ModuleList(norms)
         self.dropout = LockedDropout(dropout)
 
+    @property
+    def receptive_field(self) -> int | None:
+        fields = [layer.receptive_field for layer in self._layers()]
+        known = [field for field in fields if field is not None]
+        return 1 + sum(field - 1 for field in known) if len(known) == len(fields) else None
+
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         return tuple(layer.initial_state(rows, capacity=capacity) for layer in self._layers())
 

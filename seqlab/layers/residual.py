@@ -59,6 +59,10 @@ class ResidualBlock(SequenceModel):
         )
         self.dropout = LockedDropout(config.dropout)
 
+    @property
+    def receptive_field(self) -> int | None:
+        return self.mixer.receptive_field
+
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         return self.mixer.initial_state(rows, capacity=capacity)
 

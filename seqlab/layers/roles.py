@@ -39,6 +39,10 @@ class Bidirectional(SequenceModel):
         self.ahead, self.back = ahead, back
         self.merge = nn.Linear(2 * width, width)
 
+    @property
+    def receptive_field(self) -> int | None:
+        return self.ahead.receptive_field
+
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         """Always (): a model that reads whole sequences has no state to carry."""
         return ()
@@ -87,6 +91,11 @@ class ConditionedDecoder(SequenceModel):
         self.condition = nn.Linear(width, width)
         readers = {"additive": AdditiveAttention, "dot": DotAttention}
         self.attend = readers[attention](width) if attention != "none" else None
+
+    @property
+    def receptive_field(self) -> int | None:
+        """Of the target; the source is read whole."""
+        return self.causal.receptive_field
 
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         return self.causal.initial_state(rows, capacity=capacity)

@@ -29,10 +29,10 @@ class TCNConfig(StackConfig):
 
     kernel: Count
 
-    @property
-    def receptive_field(self) -> int:
-        """The positions that an output depends on, its own included. Nothing older is remembered."""
-        return 1 + 2 * (self.kernel - 1) * ((1 << self.layers) - 1)
+    def reaching(self, positions: int) -> str | None:
+        """By the number of layers; with one tap, no number is enough."""
+        doubled = -(-(positions - 1) // (2 * (self.kernel - 1))) if self.kernel > 1 else 0  # at least 2^layers - 1
+        return f"model.layers={max(1, doubled.bit_length())}" if self.kernel > 1 else None
 
     def stack(self) -> SequenceModel:
         blocks = [TemporalBlock(self.width, self.kernel, 1 << layer, self.dropout) for layer in range(self.layers)]
@@ -49,6 +49,10 @@ class TemporalBlock(SequenceModel):
         for convolution in (self.first, self.second):
             weight_norm(convolution.convolution)  # w = g v / |v| for each output
         self.dropout = LockedDropout(dropout)
+
+    @property
+    def receptive_field(self) -> int:
+        return self.first.receptive_field + self.second.receptive_field - 1
 
     def initial_state(self, rows: int, *, capacity: int = 0) -> State:
         return self.first.initial_state(rows), self.second.initial_state(rows)

@@ -164,8 +164,8 @@ def _lengths(run: Run, given: Sequence[int]) -> list[int]:
         if not can_read(run.network, run.task, length):
             raise ConfigError(
                 f"--length {length} is longer than the sequences of training, {other_lengths(run.task).length()}, and "
-                "this model reads no more positions at once than it was trained on",
-                f"train it with task.length={length}, or evaluate a model that carries a state",
+                "this model could not have learned what lies further back",
+                f"train it with task.length={length}, or evaluate a recurrent model",
             )
     return every
 

@@ -107,7 +107,7 @@ def complete(
         _introduce(reporter, config, task, trainer.device, parameters, folder)
         if order := task.training_order(network):
             reporter.say(f"training reads {order}")
-        for limit in shortened(network, task):
+        for limit in shortened(network, task, config.model):
             reporter.say(limit)
             _log.info("%s", limit)
         for reason in reasons:

@@ -16,7 +16,7 @@ from torch import Tensor
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import Split
 from seqlab.core.example import Example
-from seqlab.core.model import ModelConfig, context_of
+from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network, output_of
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.data.batches import SeriesBatch
@@ -75,7 +75,9 @@ class Adding(GeneratedTask[SeriesBatch]):
         yield SeriesBatch.of(*ends, batch.items_B, padded=False)
 
     def predict(self, network: Network[SeriesBatch], text: str, generation: GenerationConfig) -> Prediction:
-        value = _predicted(network, _batch(_read(text)[0], torch.zeros(1, dtype=torch.long)))[0]
+        inputs_1TF, tokens = _read(text)
+        self.check_readable(network, len(tokens))
+        (value,) = _predicted(network, _batch(inputs_1TF, torch.zeros(1, dtype=torch.long)))
         return Prediction(f"{value:.4f}", {"sum": value})
 
     def example_text(self, length: int) -> str:
@@ -84,7 +86,7 @@ class Adding(GeneratedTask[SeriesBatch]):
 
     def example(self, network: Network[SeriesBatch], text: str) -> Example[SeriesBatch]:
         inputs_1TF, tokens = _read(text)
-        read = len(tokens[: context_of(network)])
+        read = len(tokens[: self.readable(network)])
         batch = _batch(inputs_1TF[:, :read], torch.zeros(1, dtype=torch.long))
         return Example(batch, tokens[:read], truncated=len(tokens) - read)
 

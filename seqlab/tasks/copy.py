@@ -70,6 +70,9 @@ class Copy(TokenProbe):
         """The symbols alone are given; gap and delimiter follow by themselves."""
         if {_BLANK, _DELIMITER} & set(tokens):
             raise DataError("the gap is not to be written: it follows by itself", f"give {_COPIED} symbols")
+        if len(tokens) != _COPIED:
+            example = self.example_text(0)
+            raise DataError(f"{len(tokens)} symbols: every sequence has {_COPIED}", f"give {_COPIED}, like: {example}")
         gap = [_BLANK] * (self.config.length - 1)
-        whole = [*tokens, *gap, _DELIMITER, *[_BLANK] * len(tokens)]
-        return whole, range(len(whole) - len(tokens), len(whole))
+        whole = [*tokens, *gap, _DELIMITER, *[_BLANK] * _COPIED]
+        return whole, range(len(whole) - _COPIED, len(whole))

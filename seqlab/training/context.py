@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from seqlab.core.model import SequenceModel
+from seqlab.core.model import ModelConfig, SequenceModel, sequence_models
 from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.errors import ConfigError
@@ -43,11 +43,23 @@ def check_context(network: Network[Any], task: Task[Any], bptt_steps: int | None
             )
 
 
-def shortened(network: Network[Any], task: Task[Any]) -> Iterator[str]:
-    """A note for each sequence model that reads fewer positions at once than the longest sequence has."""
+def shortened(network: Network[Any], task: Task[Any], model: ModelConfig) -> Iterator[str]:
+    """A note for each sequence model that reads fewer positions at once than the longest sequence has, and on outputs
+    that depend on fewer than a training sequence has. model: of whose settings the remedy is one."""
     contexts = dict.fromkeys(context for _, _, context in _limited(network) if context < task.longest())
     for context in contexts:
         yield (
             f"training reaches {context} positions at once and sequences have up to {task.longest()}: evaluation, "
             f"samples and pictures look no further than {context}"
+        )
+    needed: dict[int, int] = {}
+    for name, part in sequence_models(network):
+        field, positions = part.receptive_field, task.trained_positions(name)
+        if field is not None and field < positions:
+            needed[field] = max(positions, needed.get(field, 0))
+    for field, positions in needed.items():
+        remedy = model.reaching(positions)
+        yield (
+            f"an output depends on {field} positions and training sequences have up to {positions}: what lies further "
+            f"away is not seen{f'; {remedy} reaches it' if remedy else ''}"
         )

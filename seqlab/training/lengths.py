@@ -11,7 +11,7 @@ from seqlab.core.baseline import chance_of
 from seqlab.core.batch import Split
 from seqlab.core.files import number_or_nan
 from seqlab.core.meter import Meter
-from seqlab.core.model import context_of
+from seqlab.core.model import readable_positions
 from seqlab.core.network import Network
 from seqlab.core.offers import offers
 from seqlab.core.other_lengths import OtherLengths, other_lengths
@@ -77,9 +77,9 @@ def lengths_around(task: Task[Any]) -> list[int]:
 
 
 def can_read(network: Network[Any], task: Task[Any], length: int) -> bool:
-    """Whether training could have prepared the network for this length: a model that carries a state can continue; one
-    with a limited context never saw the positions beyond those of training."""
-    return length <= other_lengths(task).length() or context_of(network) is None
+    """Whether training could have prepared the network for this length: a recurrence goes on as before; a limited
+    context has positions that training never reached, and so has a receptive field that it did not fill."""
+    return length <= other_lengths(task).length() or readable_positions(network, task.longest()) is None
 
 
 def evaluate_lengths(

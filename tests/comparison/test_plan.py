@@ -68,6 +68,12 @@ def test_notes_on_budgets_name_the_models() -> None:
     assert note.startswith("slow, late: the learning rate is still being warmed up when training ends at step")
 
 
+def test_notes_on_a_limited_receptive_field_name_the_models() -> None:
+    plan = _plan("gru", "tcn model.layers=1", "short: tcn model.layers=1 model.width=8", "tcn")
+    (note,) = (note for note in plan.notes if "an output depends on" in note)
+    assert note.startswith("tcn layers=1, short: an output depends on 5 positions")
+
+
 def test_notes_on_limited_context_name_the_models() -> None:
     plan = _plan("rnn", "transformer trainer.bptt_steps=4", "deep: transformer model.layers=3 trainer.bptt_steps=4")
     (note,) = (note for note in plan.notes if "training reaches" in note)

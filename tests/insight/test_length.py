@@ -61,21 +61,28 @@ def test_values_are_those_of_an_evaluation(task: str, trained_runs: Path) -> Non
     assert chance["length"] == data["length"]
 
 
+DEEP = [
+    (model, remedy)
+    for model in MODELS
+    if (remedy := tiny_config(model, LENGTH_TASKS[0]).model.reaching(100)) is not None
+]
+"""Models with a limited receptive field, and the override that makes it longer than the sequences."""
+
+
 @pytest.mark.parametrize("task", LENGTH_TASKS)
-@pytest.mark.parametrize("model", MODELS)
-def test_models_with_a_limited_context_are_not_evaluated_beyond_the_trained_length(
-    model: str, task: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
+@pytest.mark.parametrize(("model", "deeper"), [*((model, "") for model in MODELS), *DEEP])
+def test_models_are_not_evaluated_at_positions_or_distances_that_training_did_not_have(
+    model: str, deeper: str, task: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     """In the view, in an evaluation, and in the result of training."""
     trained = _trained(task)
-    run = _run(model, task, tmp_path, f"task.eval_lengths=[{2 * trained}]")
-    context = context_of(run.network)
+    run = _run(model, task, tmp_path, f"task.eval_lengths=[{2 * trained}]", *filter(None, [deeper]))
     (picture,) = length([inspected("it", run)])
     (data,) = picture.data["runs"]
-    limited = context is not None
+    limited = context_of(run.network) is not None or bool(deeper)
     assert data["length"] == ([trained] if limited else [trained, 2 * trained])
     assert data["not_evaluated"] == ([2 * trained] if limited else [])
-    assert (f"it reads at most {context} positions at once" in picture.about) == limited
+    assert (f"it was trained on {run.task.longest()} positions" in picture.about) == limited
     at, beyond = run.result.lengths
     assert (at.length, beyond.length) == (trained, 2 * trained)
     assert at.values == run.result.test

@@ -12,9 +12,13 @@ from torch import Tensor
 from seqlab.config.run import load_run_config
 from seqlab.core.baseline import ChanceLevel
 from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.example import example_reader, example_source
+from seqlab.core.model import context_of
 from seqlab.core.other_lengths import other_lengths
+from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.errors import ConfigError, DataError
 from seqlab.kinds.generated import GeneratedTask
+from seqlab.runs.setup import new_network
 from tests.conftest import MODELS, TASKS, has_setting, tiny_config, tiny_network, tiny_overrides, tiny_task
 
 GENERATED = tuple(task for task in TASKS if has_setting("task.data_seed", task=task))
@@ -160,3 +164,26 @@ def test_the_memoryless_baseline_has_the_metrics_of_the_meter(name: str) -> None
     assert meter.primary in stated
     for metric, value in stated.items():
         assert (value.unit, value.higher_is_better) == (found[metric].unit, found[metric].higher_is_better)
+
+
+@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("model", MODELS)
+def test_a_prediction_for_a_longer_sequence_is_refused_or_reads_it_whole(model: str, name: str) -> None:
+    """Also in a picture of it, which reads no further than training did. With a receptive field that training did not
+    fill, too."""
+    deep = tiny_config(model, name).model.reaching(100)
+    for deeper in ((), (deep,)) if deep else ((),):
+        config = tiny_config(model, name, *deeper)
+        task = tiny_task(config)
+        network, longer = new_network(config, task).eval(), other_lengths(task).at_length(40)
+        text, trained, positions = example_source(longer).example_text(0), task.longest(), longer.longest()
+        if len(text.split()) == len(example_source(task).example_text(0).split()):  # it does not tell the length
+            return
+        limited = context_of(network) is not None or bool(deeper)
+        assert example_reader(task).example(network, text).truncated == (positions - trained if limited else 0)
+        if limited:
+            with pytest.raises(DataError, match=f"{positions} positions is longer than those of training, {trained}"):
+                predictor(task).predict(network, text, GenerationConfig())
+        else:
+            said = predictor(longer).predict(network, text, GenerationConfig())
+            assert predictor(task).predict(network, text, GenerationConfig()) == said

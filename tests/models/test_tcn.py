@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.core.model import Role, SequenceModel
+from seqlab.core.model import Memory, Role, SequenceModel
 from seqlab.core.state import detach
 from seqlab.models.tcn import TCNConfig, TemporalBlock
 from tests.conftest import tiny_config
@@ -44,15 +44,22 @@ def test_it_equals_torchs_convolutions_with_left_padding() -> None:
 
 
 @pytest.mark.parametrize(("layers", "kernel", "seen"), [(1, 2, 3), (2, 3, 13), (3, 2, 15)])
-def test_its_receptive_field_is_as_stated(layers: int, kernel: int, seen: int) -> None:
-    model, config = _model(f"model.layers={layers}", f"model.kernel={kernel}")
-    assert config.receptive_field == seen
-    x_BTD = torch.randn(B, 24, D, requires_grad=True)
-    y_BTD, _ = model(x_BTD, model.initial_state(B))
-    (gradient_BTD,) = torch.autograd.grad(y_BTD[:, -1].sum(), x_BTD)
+@pytest.mark.parametrize("role", list(Role))
+def test_its_receptive_field_is_as_stated(role: Role, layers: int, kernel: int, seen: int) -> None:
+    _, config = _model(f"model.layers={layers}", f"model.kernel={kernel}")
+    model = config.build(role).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    assert model.receptive_field == seen
+    x_BTD, source_BSD = torch.randn(B, 48, D, requires_grad=True), torch.randn(B, 5, D)
+    memory = Memory(source_BSD, torch.ones(B, 5, dtype=torch.bool), source_BSD[:, -1])
+    y_BTD, _ = model(x_BTD, model.initial_state(B), memory=memory if role is Role.CROSS_DECODER else None)
+    (gradient_BTD,) = torch.autograd.grad(y_BTD[:, 24].sum(), x_BTD)
     size_T = gradient_BTD.abs().sum((0, 2))
-    assert bool((size_T[:-seen] == 0).all())
-    assert bool((size_T[-seen:] > 0).all())
+    ahead = seen if role is Role.ENCODER else 1
+    assert bool((size_T[24 - seen + 1 : 24 + ahead] > 0).all())
+    assert bool((size_T[: 24 - seen + 1] == 0).all())
+    assert bool((size_T[24 + ahead :] == 0).all())
 
 
 @torch.no_grad()

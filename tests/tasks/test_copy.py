@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqlab.core.prediction import GenerationConfig
 from seqlab.errors import DataError
 from seqlab.tasks.copy import Copy
-from tests.conftest import tiny_config
+from tests.conftest import tiny_config, tiny_network
 
 
 def copy(*overrides: str) -> Copy:
@@ -43,8 +44,16 @@ def test_the_baseline_of_the_paper() -> None:
 
 def test_the_gap_is_not_written_by_hand() -> None:
     task = copy("task.length=3")
-    whole, places = task.parse(["a", "b"])
-    assert " ".join(whole) == "a b _ _ | _ _"
-    assert list(places) == [5, 6]
+    whole, places = task.parse(list("abcdefghab"))
+    assert " ".join(whole) == f"a b c d e f g h a b _ _ |{10 * ' _'}"
+    assert list(places) == list(range(13, 23))
     with pytest.raises(DataError, match="follows by itself"):
         task.parse(["a", "_", "|"])
+
+
+@pytest.mark.parametrize("symbols", ["a b", "a b c d e f g h a b c"])
+def test_there_are_as_many_symbols_as_in_training(symbols: str) -> None:
+    task, network = copy("task.length=3"), tiny_network(tiny_config("gru", "copy"))
+    with pytest.raises(DataError, match=f"^{len(symbols.split())} symbols: every sequence has 10") as error:
+        task.predict(network, symbols, GenerationConfig())
+    assert task.predict(network, error.value.hint.partition("like: ")[2], GenerationConfig()).text

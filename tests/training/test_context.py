@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from seqlab import load
 from seqlab.cli.display import Terminal
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.core.example import example_reader
-from seqlab.core.model import Memory, context_of
+from seqlab.core.model import Memory, context_of, sequence_models
 from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.core.state import State
 from seqlab.core.task import Task
@@ -25,9 +26,10 @@ from seqlab.runs.resume import resume
 from seqlab.runs.setup import new_network
 from seqlab.runs.train import train
 from seqlab.runs.variants import label_runs
+from seqlab.training.context import shortened
 from seqlab.training.device import resolve_device
 from seqlab.training.validation import evaluate
-from tests.conftest import on_corpus, tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.conftest import MODELS, TASKS, has_setting, on_corpus, tiny_config, tiny_network, tiny_overrides, tiny_task
 
 
 class Spy:
@@ -184,3 +186,45 @@ def test_stored_runs_are_limited_by_their_config(tmp_path: Path) -> None:
     assert "context: 512" in (folder / "config.yaml").read_text(encoding="utf-8")
     assert context_of(load(folder).network) == 4
     assert context_of(tiny_network(load_run_config(words))) == 512
+
+
+def _unseen(model: str, task_name: str, *overrides: str) -> list[str]:
+    """The notes on a receptive field that is shorter than sequences of 40 positions or more."""
+    longer = next(f"{key}=40" for key in ("task.length", "task.window") if has_setting(key, task=task_name))
+    config = tiny_config(model, task_name, longer, *overrides)
+    task = tiny_task(config)
+    return [note for note in shortened(new_network(config, task), task, config.model) if "an output depends on" in note]
+
+
+@pytest.mark.parametrize("task", ["char_lm", *(task for task in TASKS if has_setting("task.length", task=task))])
+@pytest.mark.parametrize("model", MODELS)
+def test_a_receptive_field_that_is_shorter_than_the_sequences_is_told_with_the_remedy(model: str, task: str) -> None:
+    """The remedy is enough, and nothing less is."""
+    network = tiny_network(tiny_config(model, task))
+    fields = {part.receptive_field for _, part in sequence_models(network)}
+    notes = _unseen(model, task)
+    assert len(notes) == (fields != {None})
+    for note in notes:
+        assert str(*fields) in note
+        told = re.search(r"; (\S+)=(\d+) reaches it", note)
+        assert told is not None
+        assert _unseen(model, task, f"{told[1]}={told[2]}") == []
+        assert _unseen(model, task, f"{told[1]}={int(told[2]) - 1}")
+
+
+def test_training_says_so_on_the_terminal_and_in_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = next(model for model in MODELS if _unseen(model, "char_lm"))
+    words = tiny_overrides(
+        model, "char_lm", "device=cpu", "task.window=40", f"runs_dir={tmp_path}", "trainer.max_steps=1"
+    )
+    folder = train(load_run_config(words), Terminal(Console(stderr=True, width=200)), name="a").folder
+    (note,) = _unseen(model, "char_lm")
+    assert note in capsys.readouterr().err
+    assert note in (folder / "train.log").read_text(encoding="utf-8")
+
+
+def test_of_one_tap_no_number_of_layers_sees_more() -> None:
+    model = next(model for model in MODELS if has_setting("model.kernel", model=model))
+    (note,) = _unseen(model, "char_lm", "model.kernel=1")
+    assert "depends on 1 positions" in note
+    assert "reaches" not in note
