@@ -25,7 +25,7 @@ _ONE_THREAD = (
 )  # fmt: skip
 _RECURRENT = ("rnn", "lstm", "gru", "mingru", "minlstm", "ssm")
 _SEARCH = ("--tune", "lr=0.001,0.003,0.01")
-_STATES = (16, 32, 64, 128)
+_STATES = (32, 64, 128)
 
 
 def _families(levels: int, transformer: str = "transformer") -> list[str]:
