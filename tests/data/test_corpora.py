@@ -1,0 +1,80 @@
+"""What each corpus with a name says about itself."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from seqlab.data import corpora as package
+from seqlab.data.corpora import corpora, corpora_of, find
+from seqlab.data.corpus import EmbeddedCorpus
+from seqlab.data.wheel_corpus import WheelCorpus
+from seqlab.errors import ConfigError, DataError
+
+FILES = sorted(path.stem for path in Path(package.__path__[0]).glob("*.py") if path.stem != "__init__")
+
+
+def test_every_file_is_a_corpus() -> None:
+    assert list(corpora()) == FILES
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_corpus_says_what_it_is(name: str) -> None:
+    corpus = import_module(f"{package.__name__}.{name}").CORPUS
+    assert corpus.name == name
+    for text in (corpus.about, corpus.licence, corpus.citation):
+        assert text.strip() == text != ""
+        assert "\n" not in text
+    assert urlsplit(corpus.source).scheme == "https"
+    assert corpus.tasks
+    assert all(name in corpora_of(task) for task in corpus.tasks)
+    assert find(name) is corpora()[name]
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if isinstance(find(name), WheelCorpus)])
+def test_a_file_of_a_wheel_is_known_by_its_content(name: str) -> None:
+    corpus = find(name)
+    assert isinstance(corpus, WheelCorpus)
+    assert len({member.name for member in corpus.members}) == len(corpus.members) > 0  # they share a folder
+    for member in corpus.members:
+        assert len(bytes.fromhex(member.sha256)) == 32
+        assert 0 < member.size < 50_000_000
+        assert not member.path.startswith(("/", "."))
+        assert member.path.count("/") > 0
+    assert corpus.size() == sum(member.size for member in corpus.members)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if isinstance(find(name), EmbeddedCorpus)])
+def test_an_embedded_corpus_is_here(name: str, tmp_path: Path) -> None:
+    corpus = find(name)
+    path = corpus.where()
+    assert path is not None
+    assert path.exists()
+    assert (corpus.size() or 0) > 100_000
+    assert corpus.condition() == "not checked"
+    corpus.fetch()
+    with pytest.raises(ConfigError, match="is embedded"):
+        corpus.fetch([tmp_path])
+
+
+def test_an_embedded_corpus_whose_package_lacks_it_is_named() -> None:
+    about = {"name": "toy", "about": "a toy", "licence": "CC0", "citation": "nobody", "source": "nowhere"}
+    for where, file in (("json", "absent.txt"), ("no_such_package", "a.txt")):
+        corpus = EmbeddedCorpus(**about, tasks=("none",), package=where, file=file)
+        assert corpus.where() is None
+        assert corpus.size() is None
+        assert corpus.condition() == "not here"
+        with pytest.raises(DataError, match=f"{file} is missing from the package {where}"):
+            corpus.fetch()
+
+
+def test_a_typing_error_is_answered_with_the_likely_name() -> None:
+    with pytest.raises(ConfigError, match="there is no corpus 'metro_trafic'") as raised:
+        find("metro_trafic")
+    assert raised.value.hint == "did you mean metro_traffic?"
+    with pytest.raises(ConfigError) as raised:
+        find("enwik8")
+    assert raised.value.hint == "see: seqlab data list"
