@@ -17,12 +17,15 @@ import torch
 from seqlab.comparison.flops import training_flops
 from seqlab.config.run import RunConfig
 from seqlab.core.batch import HELD_OUT, positions_in
-from seqlab.core.network import GeneratingNetwork, Network, state_bytes
+from seqlab.core.network import GeneratingNetwork, Network
+from seqlab.core.other_lengths import other_lengths
+from seqlab.core.state_bytes import longest_sequence, state_bytes
 from seqlab.core.task import Task
 from seqlab.decoding.sampling import Sampling, stream
 from seqlab.runs.setup import build_network
 from seqlab.training.auto import first_steps, timed_steps
 from seqlab.training.device import Device
+from seqlab.training.lengths import can_read, lengths_to_evaluate
 from seqlab.training.trainer import Trainer
 from seqlab.training.validation_time import seconds_per_position
 
@@ -36,8 +39,9 @@ class Probe:
     """Costs of one variant. step_seconds: of an optimizer step, without compilation and warm-up. tokens_per_step:
     positions read, without padding. flops_per_token: of training, forward and backward. validation_seconds: of one
     validation during training, estimated from its first batches; final_seconds: of evaluating both held-out splits at
-    the end. start_seconds: of the rest of a run's process, including reading the corpus. state_bytes: of one sequence
-    while it is generated; generated_per_second: tokens at batch 1; both None for a task that generates nothing."""
+    the end, and test at task.eval_lengths. start_seconds: of the rest of a run's process, including reading the corpus.
+    state_bytes: of what one sequence keeps from position to position; None for nothing. generated_per_second: tokens at
+    batch 1; None for a task that generates nothing."""
 
     device: str
     precision: str
@@ -87,7 +91,6 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
     step_seconds = _step_seconds(trainer)
     windows = [window for group in islice(first_steps(trainer), 4) for window in group if window.scored]
     flops = training_flops(task.build_network(config.model), windows) / positions_in(windows)
-    kept, speed = _generation(network, task, device)
     each = seconds_per_position(trainer, _VALIDATION_SECONDS)
     return Probe(
         device=device.name,
@@ -96,10 +99,18 @@ def probe(config: RunConfig, task: Task[Any], device: Device) -> Probe:
         tokens_per_step=fmean(positions_in(group) for group in islice(first_steps(trainer), 300)),
         flops_per_token=flops,
         validation_seconds=each * positions_in(task.validation_batches()),
-        state_bytes=kept,
-        generated_per_second=speed,
-        final_seconds=each * sum(positions_in(task.batches(split, 0)) for split in HELD_OUT),
+        state_bytes=state_bytes(network, task),
+        generated_per_second=_generated_per_second(network, task, device),
+        final_seconds=each * _final_positions(network, task),
     )
+
+
+def _final_positions(network: Network[Any], task: Task[Any]) -> float:
+    """How many positions are evaluated at the end. Sequences of other lengths are not made: they may be very long."""
+    of_split = {split: positions_in(task.batches(split, 0)) for split in HELD_OUT}
+    lengths = [length for length in lengths_to_evaluate(task) if can_read(network, task, length)]
+    others = [other_lengths(task).at_length(length) for length in lengths if length != other_lengths(task).length()]
+    return sum(of_split.values()) + sum(of_split["test"] * other.longest() / task.longest() for other in others)
 
 
 def _step_seconds(trainer: Trainer[Any]) -> float:
@@ -113,17 +124,14 @@ def _step_seconds(trainer: Trainer[Any]) -> float:
 
 
 @torch.inference_mode()
-def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple[int | None, float | None]:
-    """(bytes of state of one sequence, tokens generated per second at batch 1)."""
+def _generated_per_second(network: Network[Any], task: Task[Any], device: Device) -> float | None:
+    """Tokens at batch 1."""
     if not isinstance(network, GeneratingNetwork):
-        return None, None
+        return None
     network.eval()
-    # the longest sequence: batches sorted by length have it at their end
-    longest = max(task.batches("validation", 0), key=lambda batch: batch.positions / batch.size)
-    alone = longest.to(device.torch_device).last_row()
+    alone = longest_sequence(task, device.torch_device)
     rows = torch.tensor([network.alphabet.start], device=device.torch_device)
     length = min(_GENERATED, task.longest())
-    kept = state_bytes(network, alone, length)
     taken: list[float] = []
     for _ in range(3):
         started = time.perf_counter()
@@ -131,4 +139,4 @@ def _generation(network: Network[Any], task: Task[Any], device: Device) -> tuple
             pass
         device.synchronise()
         taken.append(time.perf_counter() - started)
-    return kept, length / min(taken)
+    return length / min(taken)

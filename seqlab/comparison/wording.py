@@ -73,5 +73,5 @@ COST_HEADINGS = ("params", "train", "target", "tok/s", "FLOP/tok", "MiB", "state
 
 COST_LEGEND = (
     "train: minutes of optimizer steps. tok/s: in training. FLOP/tok: of training, forward and backward. MiB: the most "
-    "that a run took. state B: bytes of one sequence's state in generation. gen/s: tokens generated at batch 1."
+    "that a run took. state B: bytes a sequence keeps from position to position. gen/s: tokens generated at batch 1."
 )

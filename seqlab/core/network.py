@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from seqlab.core.batch import BatchT
 from seqlab.core.model import SequenceModel
-from seqlab.core.state import State, size_in_bytes
+from seqlab.core.state import State
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,3 @@ class GeneratingNetwork(Network[BatchT]):
         """(the step that writes one token after another in evaluation, the state before the first), for the prompt or
         the source in `batch`. The step is prepared with the current weights; a cache in the state has room for
         `capacity` tokens to be written."""
-
-
-def state_bytes(network: Network[BatchT], batch: BatchT, capacity: int = 0) -> int:
-    """The bytes of state that one sequence carries from position to position in evaluation: hidden states, a key/value
-    cache, an encoder's memory. batch: of one row. capacity: as for GeneratingNetwork.start."""
-    with evaluating(network), torch.inference_mode():
-        if isinstance(network, GeneratingNetwork):
-            return size_in_bytes(network.start(batch, capacity)[1])
-        return size_in_bytes(network.initial_state(batch.size, cached=True))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from seqlab.core.baseline import Baseline, chance_of
 from seqlab.core.metric import Metric
 from seqlab.core.model import readable_positions
-from seqlab.core.network import state_bytes
 from seqlab.core.other_lengths import other_lengths
+from seqlab.core.state_bytes import state_bytes
 from seqlab.drawing.numbers import bytes_text
 from seqlab.drawing.picture import COLOURS, SOFT, STYLES, Picture, legend, legend_columns, legend_height
 from seqlab.drawing.scales import binary_scale, log_scale, powers_of_two
@@ -33,21 +33,21 @@ _ABOUT = (
     "Left: {metric} on the validation split by length of sequence, on as many sequences of each length. The vertical "
     "line is the length of training, and larger marks stand there: on its right is what was never seen in training. "
     "{spread}{chance}{limited}Right: the same at the length of training, against the bytes that one sequence keeps "
-    "from one position to the next: hidden states, or a cache of keys and values of all positions."
+    "from one position to the next: hidden states, or a cache of the keys, values and inputs of all positions."
 )
 
 
 @dataclass(frozen=True)
 class Generalisation:
     """One run's evaluations by length. name, metric: the primary metric and its value at the training length. bytes: of
-    the carried state."""
+    what one sequence keeps; None for nothing."""
 
     run: InspectedRun
     name: str
     metric: Metric
     lengths: tuple[AtLength, ...]
     trained: int
-    bytes: int
+    bytes: int | None
 
     @property
     def values(self) -> dict[int, float]:
@@ -125,9 +125,10 @@ def _measure(run: InspectedRun, lengths: Sequence[int]) -> Generalisation:
     task, meter = run.task, run.evaluate(run.task.batches("validation", 0))
     seed = stream_seed(run.config.seed, "bootstrap")
     found = evaluate_lengths(run.network, task, lengths, "validation", run.device, seed, meter)
-    kept = state_bytes(run.network, next(iter(task.batches("validation", 0))).last_row(), task.longest())
     metric = meter.compute()[meter.primary]
-    return Generalisation(run, meter.primary, metric, found, other_lengths(task).length(), kept)
+    return Generalisation(
+        run, meter.primary, metric, found, other_lengths(task).length(), state_bytes(run.network, task)
+    )
 
 
 def _variants(measured: Sequence[Generalisation]) -> list[Variant]:
@@ -180,7 +181,7 @@ def _draw_bytes(axes: Axes, variants: Sequence[Variant]) -> None:
     joined: dict[tuple[str, str], list[tuple[int, float]]] = {}  # by model, and its colour, which others may share
     for variant in variants:
         points = [(seed.bytes, seed.values.get(seed.trained)) for seed in variant.seeds]
-        known = [(held, value) for held, value in points if value is not None and held > 0]
+        known = [(held, value) for held, value in points if value is not None and held is not None]
         if not known:
             continue
         shown |= {held for held, _ in known}
