@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seqlab.config.sources import check_config_dir, group_files
+from seqlab.data.corpora import corpora_of
 
 _KINDS = {"models": "model", "tasks": "task", "corpora": "task", "experiments": "experiment", "devices": "device"}
 _CORPUS = re.compile(r"corpus (\S+): (.+)")
@@ -29,10 +30,12 @@ def _about(path: Path) -> str:
 
 
 def _corpora(tasks: dict[str, Path]) -> dict[str, str]:
-    """The corpora, described by lines `# corpus NAME: description` at the head of each task's file. A corpus of several
-    tasks has the description of each."""
+    """The corpora of data/corpora, and those described by lines `# corpus NAME: description` at the head of a task's
+    file. A corpus of several tasks has the description of each."""
     about: dict[str, dict[str, list[str]]] = {}
     for task, path in tasks.items():
+        for corpus in corpora_of(task).values():
+            about.setdefault(corpus.name, {}).setdefault(corpus.about, []).append(task)
         for found in filter(None, map(_CORPUS.fullmatch, _head(path))):
             about.setdefault(found[1], {}).setdefault(found[2], []).append(task)
     return {

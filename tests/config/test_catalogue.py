@@ -1,4 +1,5 @@
-"""The catalogue is read from the config files, corpora from those of their tasks."""
+"""The catalogue is read from the config files, corpora from those of their tasks and from
+seqlab/data/corpora."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.config.catalogue import catalogue
+from seqlab.data.corpora import corpora
 from tests.conftest import TASKS
 
 
@@ -25,6 +27,14 @@ def test_a_corpus_is_listed_with_every_task_whose_file_names_it(tmp_path: Path) 
     assert found["corpora"]["PATH"] == f"{before['corpora']['PATH']}; zebra: a picture"
     assert list(found["corpora"])[-1] == "PATH"
     assert set(found["corpora"]) == {*before["corpora"], "stripes"}
+
+
+def test_a_corpus_with_a_file_of_its_own_is_listed_for_each_task_that_there_is() -> None:
+    found = catalogue(None)["corpora"]
+    for name, corpus in corpora().items():
+        tasks = [task for task in TASKS if task in corpus.tasks]
+        assert (name in found) == bool(tasks)
+        assert not tasks or found[name] == f"{', '.join(tasks)}: {corpus.about}"
 
 
 @pytest.mark.parametrize("kind", ["models", "tasks", "corpora", "experiments", "devices"])

@@ -265,8 +265,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.connection.settimeout(60)
         try:
             self.connection.recv(1)
-        except OSError:
+        except TimeoutError:
             return
+        except OSError:  # it was killed before it had read everything
+            pass
         self.server.client_gone.set()
 
     def log_message(self, format: str, *args: object) -> None:
