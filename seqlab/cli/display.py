@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqlab.cli.live import LivePanel
-from seqlab.drawing.numbers import NOT_TRAINED, compact, figure, number, sparkline
+from seqlab.drawing.numbers import NOT_TRAINED, compact, figure, measured, number, sparkline
 from seqlab.errors import printable
 from seqlab.runs.reporter import ProgressLines, Reporter, validation_line
 from seqlab.training.progress import Observer, Progress
@@ -49,10 +49,10 @@ def length_table(lengths: Sequence[AtLength], metrics: Sequence[str], primary: s
     rows: list[list[Cell]] = [
         [
             f"{one.length:,}",
-            Text(number(one.values.get(primary)), style="bold"),
+            Text(measured(one.values.get(primary)), style="bold"),
             _between(one.interval),
-            number(one.chance.get(primary)),
-            *(number(one.values.get(name)) for name in others),
+            measured(one.chance.get(primary)),
+            *(measured(one.values.get(name)) for name in others),
         ]
         for one in lengths
     ]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from statistics import fmean
 from typing import Any
 
 from seqlab.comparison.summary import Summary
 from seqlab.core.files import number_or_nan
-from seqlab.drawing.numbers import NOT_TRAINED, number
+from seqlab.drawing.numbers import NOT_TRAINED, measured
 
-ABOUT = f"by length of sequence, means over seeds; {NOT_TRAINED}, or because memory ran out"
+ABOUT = f"by length of sequence, means over seeds; {NOT_TRAINED}, or memory ran out"
 
 
 def by_length(summary: Summary) -> dict[str, dict[int, float]]:
@@ -43,11 +42,7 @@ def length_cells(summary: Summary) -> tuple[list[str], list[list[str]], list[lis
     lengths = sorted({length for means in (*models.values(), chance) for length in means})
 
     def cells(label: str, values: Mapping[int, float]) -> list[str]:
-        return [label, *(_cell(values.get(length)) for length in lengths)]
+        return [label, *(measured(values.get(length)) for length in lengths)]
 
     rows = [cells(label, means) for label, means in models.items()]
     return ["model", *(f"{length:,}" for length in lengths)], rows, [cells("chance", chance)] if chance else []
-
-
-def _cell(value: float | None) -> str:
-    return number(value) if value is None or isfinite(value) else "not finite"

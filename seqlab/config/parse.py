@@ -98,6 +98,11 @@ def _explain(error: ValidationError, where: str, schema: type[Any]) -> ConfigErr
                 f"did you mean {key}={near}?" if near else none[0] if none else "",
                 f"{key}: {', '.join(allowed)}",
             )
+        case "tuple_type" if isinstance(value, int | float | str | None):
+            kinds = get_args(get_type_hints(schema)[path[0]])
+            count = 0 if value is None else 1 if Ellipsis in kinds else len(kinds)
+            shown = "null" if value is None else value
+            return ConfigError(f"{key}={shown} is not a list", f"try '{key}=[{','.join([str(value)] * count)}]'")
         case kind:
             message = str(context["error"]) if kind == "value_error" else first["msg"].removeprefix("Input ")
             shown = "null" if value is None else value

@@ -24,6 +24,7 @@ from seqlab.errors import ConfigError, SeqlabError
 from seqlab.training.seeds import seed_global_generators
 
 _ROWS = 4
+_SAME = 1e-4  # relative to the loss: a smaller difference may be rounding
 _SMALLEST = 1e-5  # relative to the largest score: a larger difference is not rounding
 
 
@@ -72,13 +73,11 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
     with shaken(network, 0.1, 1):
         network.eval()
         first = _outputs(network, batch)
-        misses = {field: _miss(value, first.logits, float(first.loss_sum)) for field, value in _rowwise(batch)}
-        # inputs that are nearly the targets, as when most positions hold a blank, have nearly their loss
-        nearest = min(1e-4, min(misses.values(), default=1e-4) + 1e-6)
+        followed = [value for field, value in _rowwise(batch) if _is_followed(network, batch, field, first)]
         scored = [
             (field, value)
             for field, value in _rowwise(batch)
-            if misses[field] <= nearest or _is_target(network, batch, field, first)
+            if any(value.equal(other) for other in followed) or _is_target(network, batch, field, first)
         ]
         for train in (False, True):
             network.train(train)
@@ -171,6 +170,17 @@ def _miss(value: Tensor, logits: Tensor, loss: float) -> float:
     ).view(value.shape)  # fmt: skip
     sums = (float(nats[inside].sum()), float(nats[inside & (value != 0)].sum()))
     return min(abs(total - loss) for total in sums) / max(abs(loss), 1e-30)
+
+
+def _is_followed(network: Network[Any], batch: Batch, field: str, first: StepOutput) -> bool:
+    """Whether the loss is the cross entropy of the predictions with this field, and still is once the field is changed:
+    inputs that are nearly the targets, as when most positions hold a blank, have nearly their loss."""
+    value: Tensor = getattr(batch, field)
+    if _miss(value, first.logits, float(first.loss_sum)) > _SAME:
+        return False
+    other = _other(value, first.logits.shape[-1])
+    after = _outputs(network, _changed(batch, {field: other}))
+    return _miss(other, after.logits, float(after.loss_sum)) <= _SAME
 
 
 def _is_target(network: Network[Any], batch: Batch, field: str, first: StepOutput) -> bool:

@@ -16,7 +16,7 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _UNREADABLE = 1e6  # from here on a figure is written with an exponent
 _SMALL = 1e-3  # below this, four places would leave nothing of a figure
 
-NOT_TRAINED = "–: not evaluated, because the model could not have been trained on so many positions"
+NOT_TRAINED = "–: not evaluated: the model could not have been trained on so many positions"
 """Of a length of sequence, where its figures would stand."""
 
 
@@ -72,3 +72,8 @@ def number(value: float | None) -> str:
     if abs(value) >= _UNREADABLE or 0 < abs(value) < _SMALL:
         return f"{value:.3g}"
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.2f}"
+
+
+def measured(value: float | None) -> str:
+    """What was measured, for a cell of a table: a number, a dash if it was not, or that it is not finite."""
+    return number(value) if value is None or math.isfinite(value) else "not finite"

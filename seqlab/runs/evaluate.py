@@ -160,7 +160,8 @@ def _lengths(run: Run, given: Sequence[int]) -> list[int]:
         try:
             other_lengths(run.task).at_length(length)
         except ConfigError as error:
-            raise ConfigError(f"--length {length}: {error.what}", error.hint, error.allowed) from error
+            why = error.what.removeprefix(f"length={length} is ")
+            raise ConfigError(f"--length {length}: {why}", error.hint, error.allowed) from error
         if not can_read(run.network, run.task, length):
             raise ConfigError(
                 f"--length {length} is longer than the sequences of training, {other_lengths(run.task).length()}, and "

@@ -8,10 +8,11 @@ import math
 import pytest
 from rich.console import Console
 
-from seqlab.cli.display import Display
+from seqlab.cli.display import Display, length_table
 from seqlab.core.metric import Metric
-from seqlab.drawing.numbers import figure, number, sparkline
+from seqlab.drawing.numbers import NOT_TRAINED, figure, number, sparkline
 from seqlab.training.config import TrainerConfig
+from seqlab.training.lengths import AtLength
 from seqlab.training.progress import Progress
 from tests.conftest import tiny_config
 
@@ -78,3 +79,16 @@ def test_figures_of_a_diverged_run_are_readable() -> None:
 )
 def test_a_small_figure_is_not_rounded_away(value: float, shown: str) -> None:
     assert number(value) == shown
+
+
+def test_a_length_that_diverged_is_told_from_one_that_was_not_evaluated() -> None:
+    found = [
+        AtLength(5, {"mse": math.nan, "loss": math.inf}, (math.nan, math.nan), {"mse": 1 / 6}),
+        AtLength(10, {}, (math.nan, math.nan), {"mse": 1 / 6}),
+    ]
+    console = Console(file=io.StringIO(), width=80, record=True)
+    console.print(length_table(found, ("mse", "loss"), "mse", 80))
+    _, diverged, unread, *notes = console.export_text().splitlines()
+    assert diverged.split() == ["5", "not", "finite", "0.1667", "not", "finite"]
+    assert unread.split() == ["10", "–", "0.1667", "–"]
+    assert [note.strip() for note in notes] == [NOT_TRAINED]

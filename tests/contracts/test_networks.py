@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.contracts.built import undisturbed
-from seqlab.contracts.networks import check_batch, check_meter, check_targets
+from seqlab.contracts.built import shaken, undisturbed
+from seqlab.contracts.networks import check_batch, check_meter, check_targets, first_rows
 from seqlab.core.batch import Batch, Split
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.state import State
@@ -170,3 +170,28 @@ def test_inputs_that_are_nearly_the_targets_are_not_taken_for_them(seed: int) ->
     task = tiny_task(config)
     torch.manual_seed(seed)
     assert check_targets(task, task.build_network(config.model), "rnn") == ""
+
+
+def test_inputs_with_the_very_loss_of_the_targets_are_not_taken_for_them() -> None:
+    """The inputs of copying hold a delimiter where the targets hold a blank: with the right score for it, both have the
+    same cross entropy."""
+    config = tiny_config("rnn", "copy")
+    task = tiny_task(config)
+    network: Any = tiny_network(config)
+    batch: Any = first_rows(next(iter(task.batches("validation", 0))))
+    (delimiter,) = set(batch.inputs_BT.unique().tolist()) - set(batch.targets_BT.unique().tolist())
+
+    def difference() -> Any:
+        logits_BTV = network(batch, network.initial_state(batch.size)).logits.double()
+        read, target = (
+            F.cross_entropy(logits_BTV.mT, part_BT, reduction="sum") for part_BT in (batch.inputs_BT, batch.targets_BT)
+        )
+        return read - target
+
+    with undisturbed(), torch.no_grad():
+        with shaken(network, 0.1, 1):
+            raised = difference() / batch.size  # each row has one delimiter, and the normalisers are the same in both
+        network.head.bias[delimiter] += raised
+        with shaken(network, 0.1, 1):
+            assert float(difference().abs()) < 1e-4
+        assert check_targets(task, network, "rnn") == ""

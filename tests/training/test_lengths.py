@@ -75,6 +75,6 @@ def test_a_length_that_the_task_does_not_have_is_refused_before_the_evaluation(
     folder = train(load_run_config(words), name="a").folder
     code, out, err = in_process(capsys, monkeypatch, "evaluate", str(folder), "--length", str(too_short))
     assert (code, out) == (2, "")
-    assert f"--length {too_short}: " in err
+    assert f"--length {too_short}: too short for " in err
     assert f"try {too_short + 1} or more" in err
     assert not (folder / "evaluation").exists()
