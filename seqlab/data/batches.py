@@ -6,8 +6,8 @@ Shape letters: B batch, T time, S source time, F input features, K output featur
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -48,20 +48,21 @@ class TokenBatch(Batch):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelledBatch(Batch):
-    """Texts as token ids, with a label each. A row is scored in the window in which its text ends."""
+class Labelled(Batch):
+    """Sequences with a label each, in a field that a subclass adds. A row is scored in the window in which its sequence
+    ends."""
 
-    tokens_BT: Tensor
     valid_BT: Tensor
     labels_B: Tensor
-    ends_B: Tensor  # bool: the row's last token is in this window
+    ends_B: Tensor  # bool: the row's last position is in this window
     items_B: Tensor  # each row's index in its split
 
     @classmethod
-    def of(cls, tokens_BT: Tensor, valid_BT: Tensor, labels_B: Tensor, items_B: Tensor) -> Self:
-        """A batch of whole texts."""
+    def of(cls, sequences: Tensor, valid_BT: Tensor, labels_B: Tensor, items_B: Tensor) -> Self:
+        """A batch of whole sequences, (B, T) or (B, T, F)."""
+        values: dict[str, Any] = {cls.sequences(): sequences}
         return cls(
-            tokens_BT=tokens_BT,
+            **values,
             valid_BT=valid_BT,
             labels_B=labels_B,
             ends_B=torch.ones(len(labels_B), dtype=torch.bool),
@@ -70,20 +71,43 @@ class LabelledBatch(Batch):
             positions=int(valid_BT.sum()),
         )
 
+    @classmethod
+    def sequences(cls) -> str:
+        """The field with the sequences."""
+        return next(f.name for f in fields(cls) if f.name not in Labelled.__dataclass_fields__)
+
     def windows(self, steps: int) -> Iterator[Self]:
-        length_B = self.valid_BT.sum(1)
-        for start in range(0, self.tokens_BT.shape[1], steps):
+        length_B, name = self.valid_BT.sum(1), self.sequences()
+        for start in range(0, self.valid_BT.shape[1], steps):
             window = slice(start, start + steps)
             ends_B = (length_B > start) & (length_B <= start + steps)
+            values: dict[str, Any] = {name: getattr(self, name)[:, window]}
             yield replace(
                 self,
-                tokens_BT=self.tokens_BT[:, window],
+                **values,
                 valid_BT=self.valid_BT[:, window],
                 ends_B=ends_B,
                 target_count=int(ends_B.sum()),
                 positions=int(self.valid_BT[:, window].sum()),
                 continues=start > 0,
             )
+
+
+LabelledT = TypeVar("LabelledT", bound=Labelled)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledBatch(Labelled):
+    """Texts as token ids, with a label each."""
+
+    tokens_BT: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledFrames(Labelled):
+    """Sequences of real-valued vectors, with a label each."""
+
+    frames_BTF: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,7 +144,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
             "trained_text": self.trained_text,
         }  # fmt: skip
 
-    def meter(self, split: Split) -> classification.ClassificationMeter:
+    def meter(self, split: Split) -> classification.ClassificationMeter[LabelledBatch]:
         return classification.ClassificationMeter(self.labels, self.texts[split], self.config.metric)
 
     def describe(self) -> Mapping[str, int | str]:

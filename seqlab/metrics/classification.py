@@ -18,7 +18,7 @@ from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.prediction import Prediction
 from seqlab.core.results import Answered, ByLength, Confusion, Result
-from seqlab.data.batches import LabelledBatch
+from seqlab.data.batches import LabelledT
 from seqlab.data.labels import in_order
 from seqlab.metrics import gather
 from seqlab.metrics.by_length import by_length
@@ -51,7 +51,7 @@ def _rates(right_C: Floats, either_C: Floats) -> dict[str, Metric]:
     }
 
 
-class ClassificationMeter(Meter[LabelledBatch]):
+class ClassificationMeter(Meter[LabelledT]):
     """Confusion counts and the loss over every item.
 
     texts: the texts of the split. primary: accuracy or f1. item: what an item is called. length_of, unit: a text's
@@ -75,7 +75,7 @@ class ClassificationMeter(Meter[LabelledBatch]):
         self.probabilities: list[Tensor] = []
         self.places: list[Tensor] = []
 
-    def update(self, batch: LabelledBatch, output: StepOutput, network: Network[LabelledBatch]) -> None:
+    def update(self, batch: LabelledT, output: StepOutput, network: Network[LabelledT]) -> None:
         target_B, logits_BC = batch.labels_B, output.logits.float()
         self.pairs.append(stack((target_B, output.logits.argmax(-1)), 1)[batch.ends_B])
         self.nats.append(F.cross_entropy(logits_BC, target_B, reduction="none")[batch.ends_B])

@@ -1,10 +1,12 @@
-"""A classifier: one label for a whole text.
+"""Classifiers: one label for a whole sequence.
 
-Shape letters: B batch, T time, D width, C classes.
+Shape letters: B batch, T time, D width, F features, C classes.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import torch
@@ -14,26 +16,37 @@ from torch.nn import functional as F
 from seqlab.core.model import ModelConfig, Role, context_of, last_valid
 from seqlab.core.network import Network, Parts, StepOutput, output_of
 from seqlab.core.state import State
-from seqlab.data.batches import LabelledBatch
+from seqlab.data.batches import LabelledBatch, LabelledFrames, LabelledT
 from seqlab.errors import ConfigError
 from seqlab.layers.embedding import TokenEmbedding
 
 Pooling: TypeAlias = Literal["max", "mean", "last"]
 
 
-class Classifier(Network[LabelledBatch]):
+class SequenceClassifier(Network[LabelledT]):
     """Embedding, a model, pooling over valid positions, and a linear layer. With a causal model, the pooling is carried
-    in the state, so that a text may come in windows."""
+    in the state, so that a sequence may come in windows."""
 
     def __init__(
-        self, vocabulary_size: int, classes: int, model: ModelConfig, *, pooling: Pooling, bidirectional: bool
+        self,
+        make_embedding: Callable[[], nn.Module],
+        classes: int,
+        model: ModelConfig,
+        *,
+        pooling: Pooling,
+        bidirectional: bool,
     ) -> None:
+        """make_embedding: called once, makes the module that `vectors` uses."""
         super().__init__()
-        self.embed = TokenEmbedding(vocabulary_size, model.width)
+        self.embed = make_embedding()
         self.model = model.build(Role.ENCODER if bidirectional else Role.DECODER)
         self.dropout = nn.Dropout(model.dropout)
         self.head = nn.Linear(model.width, classes)
         self.pooling, self.bidirectional, self.width = pooling, bidirectional, model.width
+
+    @abstractmethod
+    def vectors(self, batch: LabelledT, limit: int | None) -> Tensor:
+        """x_BTD: the first `limit` positions of each sequence, embedded."""
 
     def parts(self) -> Parts:
         return Parts((self.embed,), (self.model,), (self.head,))
@@ -54,14 +67,14 @@ class Classifier(Network[LabelledBatch]):
         pooled_BD = like.new_full((rows, self.width), start)
         return (self.model.initial_state(rows), pooled_BD, like.new_zeros(rows, 1))
 
-    def forward(self, batch: LabelledBatch, state: State) -> StepOutput:
+    def forward(self, batch: LabelledT, state: State) -> StepOutput:
         before, pooled_BD, seen_B1 = state
         assert isinstance(pooled_BD, Tensor)
         assert isinstance(seen_B1, Tensor)
-        # a text longer than those of training is cut to their length
+        # a sequence longer than those of training is cut to their length
         limit = None if self.training else context_of(self.model)
-        tokens_BT, valid_BT = batch.tokens_BT[:, :limit], batch.valid_BT[:, :limit]
-        x_BTD = self.dropout(self.embed(tokens_BT))
+        valid_BT = batch.valid_BT[:, :limit]
+        x_BTD = self.dropout(self.vectors(batch, limit))
         hidden_BTD, after = self.model(x_BTD, before, valid_BT=valid_BT)
         pooled_BD, seen_B1 = self._pool(hidden_BTD.float(), valid_BT, pooled_BD, seen_B1)
         vector_BD = pooled_BD / seen_B1.clamp(min=1) if self.pooling == "mean" else pooled_BD
@@ -81,7 +94,38 @@ class Classifier(Network[LabelledBatch]):
         return pooled_BD, seen_B1 + valid_BT.sum(1, keepdim=True)
 
 
-def probabilities(network: Network[LabelledBatch], batch: LabelledBatch) -> list[list[float]]:
+class Classifier(SequenceClassifier[LabelledBatch]):
+    """A classifier of texts as token ids."""
+
+    def __init__(
+        self, vocabulary_size: int, classes: int, model: ModelConfig, *, pooling: Pooling, bidirectional: bool
+    ) -> None:
+        super().__init__(
+            lambda: TokenEmbedding(vocabulary_size, model.width), classes, model,
+            pooling=pooling, bidirectional=bidirectional,
+        )  # fmt: skip
+
+    def vectors(self, batch: LabelledBatch, limit: int | None) -> Tensor:
+        x_BTD: Tensor = self.embed(batch.tokens_BT[:, :limit])
+        return x_BTD
+
+
+class FrameClassifier(SequenceClassifier[LabelledFrames]):
+    """A classifier of sequences of real-valued vectors, whose embedding is a linear layer."""
+
+    def __init__(
+        self, features: int, classes: int, model: ModelConfig, *, pooling: Pooling, bidirectional: bool
+    ) -> None:
+        super().__init__(
+            lambda: nn.Linear(features, model.width), classes, model, pooling=pooling, bidirectional=bidirectional
+        )
+
+    def vectors(self, batch: LabelledFrames, limit: int | None) -> Tensor:
+        x_BTD: Tensor = self.embed(batch.frames_BTF[:, :limit])
+        return x_BTD
+
+
+def probabilities(network: Network[LabelledT], batch: LabelledT) -> list[list[float]]:
     """For each row the probability of each class."""
     shares: list[list[float]] = output_of(network, batch).logits.float().softmax(-1).tolist()
     return shares

@@ -157,7 +157,7 @@ def test_a_classifiers_items_give_its_metric_in_the_splits_order(metric: str) ->
     truth_N, logits_NC = torch.tensor(rng.integers(0, 3, 40)), torch.tensor(rng.normal(size=(40, 3)))
     found = []
     for order in (torch.arange(40), torch.tensor(rng.permutation(40))):
-        meter = ClassificationMeter(("bad", "fair", "good"), [""] * 40, metric)
+        meter: ClassificationMeter[LabelledBatch] = ClassificationMeter(("bad", "fair", "good"), [""] * 40, metric)
         for rows in order.split(7):
             batch = LabelledBatch(
                 tokens_BT=truth_N[rows, None], valid_BT=torch.ones(len(rows), 1, dtype=torch.bool),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab.data.batches import LabelledBatch
 from seqlab.data.labels import check_labels, in_order, label_counts, label_warnings, read_labelled
 from seqlab.errors import ConfigError, DataError
 from seqlab.metrics.classification import ClassificationMeter
@@ -136,7 +137,7 @@ def test_numeric_labels_are_in_numeric_order() -> None:
 
 
 def test_confusion_counts_are_in_numeric_order() -> None:
-    meter = ClassificationMeter(("1", "10", "2"), ["a", "b", "c"], "accuracy")
+    meter: ClassificationMeter[LabelledBatch] = ClassificationMeter(("1", "10", "2"), ["a", "b", "c"], "accuracy")
     meter.pairs = [torch.tensor([[0, 1], [1, 1], [2, 0]])]
     assert meter.details()["confusion"] == {
         "1": {"1": 0, "2": 0, "10": 1},

@@ -16,10 +16,12 @@ from tests.conftest import MODELS, tiny_config
 LABELS = ("bad", "fair", "good")
 
 
-def _meter(targets: list[int], predictions: list[int], lengths: list[int]) -> ClassificationMeter:
+def _meter(targets: list[int], predictions: list[int], lengths: list[int]) -> ClassificationMeter[LabelledBatch]:
     """One that has read texts of these lengths, the last one first and each in a batch of its own."""
     network = Classifier(5, 3, tiny_config(MODELS[0], "sentiment").model, pooling="max", bidirectional=False)
-    meter = ClassificationMeter(LABELS, ["x" * n for n in lengths], "f1", length_of=len, unit="characters")
+    meter: ClassificationMeter[LabelledBatch] = ClassificationMeter(
+        LABELS, ["x" * n for n in lengths], "f1", length_of=len, unit="characters"
+    )
     for place in reversed(range(len(targets))):
         logits_BC = 3.0 * torch.nn.functional.one_hot(torch.tensor([predictions[place]]), 3)
         tokens_BT, label_B = torch.ones(1, 1, dtype=torch.long), torch.tensor([targets[place]])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from seqlab.data.batches import LabelledBatch
 from seqlab.data.movie_reviews import movie_reviews
 from seqlab.data.words import same_text_key
 from seqlab.errors import ConfigError, DataError
@@ -118,7 +119,7 @@ def test_each_kind_of_pooling() -> None:
 def test_metrics_from_known_counts() -> None:
     task = _task()
     batch = next(iter(task.batches("test", 0)))
-    meter = ClassificationMeter(task.labels, task.texts["test"], "accuracy")
+    meter: ClassificationMeter[LabelledBatch] = ClassificationMeter(task.labels, task.texts["test"], "accuracy")
     truth = torch.tensor([0, 0, 0, 1, 1, 1])
     said = torch.tensor([0, 0, 1, 1, 1, 1])
     meter.pairs, meter.nats = [torch.stack((truth, said), 1)], [torch.zeros(6)]
