@@ -39,6 +39,8 @@ _TINY = {
     "task.eval_batch_size": "4",
     "task.word_dropout": "0.0",
     "task.pairs": "300",
+    "task.utterances": "60",
+    "task.stack": "4",
     "task.sample_length": "20",
     "task.length": "16",
     "task.train_size": "60",
@@ -52,6 +54,9 @@ _TINY = {
     "trainer.log_pictures": "false",
 }
 
+_CORPORA = {path.stem: path for path in (Path(__file__).parent / "fixtures" / "corpora").iterdir()}
+"""Small corpora by task, each for one whose own corpus would be downloaded: no test needs a network."""
+
 
 def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
     """Overrides that make any model on any task small; settings that one lacks are left out, and so are counts of a
@@ -59,6 +64,8 @@ def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
     chosen = [f"model={model}", f"task={task}"]
     there = _settings(model, task)
     given = {override.partition("=")[0] for override in overrides}
+    if task in _CORPORA and not given & {"task.corpus", "task.folder"}:
+        chosen.append(f"task.{'folder' if 'task.folder' in there else 'corpus'}={_CORPORA[task]}")
     shrunk = [
         f"{key}={value}"
         for key, value in _TINY.items()

@@ -1,8 +1,13 @@
-"""The baseline of translation: the nearest training example."""
+"""Baselines that answer with the nearest training example."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
 
 
 def nearest(train: Sequence[str], texts: Sequence[str], n: int = 3) -> list[int]:
@@ -21,3 +26,10 @@ def nearest(train: Sequence[str], texts: Sequence[str], n: int = 3) -> list[int]
     with config_context(working_memory=128):  # MiB: the whole product is texts x training texts
         found = pairwise_distances_argmin(weighting.transform(texts), known, metric="cosine")
     return [int(index) for index in found]
+
+
+def nearest_vector(train_NF: Vectors, vectors_NF: Vectors) -> list[int]:
+    """For each vector the index of the nearest training vector, by Euclidean distance. The first of equals is taken."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    return [int(index) for index in pairwise_distances_argmin(vectors_NF, train_NF)]

@@ -186,12 +186,19 @@ def _is_followed(network: Network[Any], batch: Batch, field: str, first: StepOut
 def _is_target(network: Network[Any], batch: Batch, field: str, first: StepOutput) -> bool:
     """Whether changing this field changes the loss but not the predictions."""
     value: Tensor = getattr(batch, field)
-    if value.shape not in (first.logits.shape, first.logits.shape[:-1]) or value.dtype == torch.bool:
+    aligned = value.shape in (first.logits.shape, first.logits.shape[:-1])
+    if value.dtype == torch.bool or not (aligned or _is_apart(value, first.logits)):
         return False
-    after = _outputs(network, _changed(batch, {field: _other(value, first.logits.shape[-1])}))
+    other = _other(value, first.logits.shape[-1]) if aligned else value.roll(1, 0)
+    after = _outputs(network, _changed(batch, {field: other}))
     same = bool(((after.logits - first.logits).abs() <= _SMALLEST * first.logits.abs().max()).all())
     loss, before = float(after.loss_sum), float(first.loss_sum)
     return same and abs(loss - before) > _SMALLEST * abs(before)
+
+
+def _is_apart(value: Tensor, logits: Tensor) -> bool:
+    """Whether these may be targets that are aligned with no position, as the characters of a transcript are not."""
+    return logits.dim() == 3 and value.dim() == 2 and value.dtype == torch.long and value.shape != logits.shape[:-1]
 
 
 def _other(value: Tensor, classes: int) -> Tensor:
@@ -205,6 +212,9 @@ def _other_targets(batch: Batch, scored: list[tuple[str, Tensor]], logits: Tenso
     for field, value in scored:
         if logits.dim() == 2:
             yield 0, _changed(batch, {field: _other(value, logits.shape[-1])})
+            continue
+        if _is_apart(value, logits):  # no position may depend on any of them
+            yield logits.shape[1] - 1, _changed(batch, {field: value.roll(1, 0)})
             continue
         most, steps = 2 if value.is_floating_point() else max(2, int(value.max())), value.shape[1]
         read = [

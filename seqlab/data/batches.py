@@ -1,6 +1,6 @@
 """Batches that several tasks share.
 
-Shape letters: B batch, T time, S source time, F input features, K output features.
+Shape letters: B batch, T time, S source time, U characters, F input features, K output features.
 """
 
 from __future__ import annotations
@@ -108,6 +108,28 @@ class LabelledFrames(Labelled):
     """Sequences of real-valued vectors, with a label each."""
 
     frames_BTF: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class TranscribedFrames(Batch):
+    """Sequences of real-valued vectors, with a transcript each: characters from 1 on, padded with UNSCORED."""
+
+    frames_BTF: Tensor
+    valid_BT: Tensor
+    target_BU: Tensor
+    items_B: Tensor  # each row's index in its split
+
+    @classmethod
+    def of(cls, frames_BTF: Tensor, valid_BT: Tensor, target_BU: Tensor, items_B: Tensor) -> Self:
+        """The batch with its counts: of characters, and of positions."""
+        return cls(
+            frames_BTF=frames_BTF,
+            valid_BT=valid_BT,
+            target_BU=target_BU,
+            items_B=items_B,
+            target_count=int((target_BU != UNSCORED).sum()),
+            positions=int(valid_BT.sum()),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
