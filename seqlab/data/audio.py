@@ -51,7 +51,7 @@ def read_recording(path: Path, key: str, most_seconds: float) -> Recording:
         if "unknown format" in str(error):  # floating point, or compressed
             return _read_other(path, what, most_seconds)
         raise DataError(f"{what} is no WAV file that can be read: {error}", _CONVERT) from error
-    except EOFError as error:
+    except (EOFError, RuntimeError) as error:  # what the module wave raises for sizes that do not fit the file
         raise DataError(f"{what} is no WAV file that can be read: it ends within its header", _CONVERT) from error
     except OSError as error:
         raise DataError(f"{what} cannot be read: {error.strerror or error}") from error
