@@ -17,15 +17,13 @@ from seqlab.cli.live import LivePanel
 from seqlab.cli.plan_display import show_plan
 from seqlab.comparison.conditions import cautions, condition, differing_cells, no_better
 from seqlab.comparison.job import Job
-from seqlab.comparison.lengths import ABOUT, length_cells
+from seqlab.comparison.lengths import about_lengths, length_cells
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reporter import ComparisonReporter, newly_ended
 from seqlab.comparison.summary import Summary
 from seqlab.comparison.verdict import correction_text
 from seqlab.comparison.wording import (
-    COST_HEADINGS,
-    COST_LEGEND,
-    cost_cells,
+    cost_table,
     data_line,
     interval_text,
     target_text,
@@ -135,15 +133,16 @@ def show_summary(summary: Summary, console: Console) -> None:
     console.print()
     headings, models, chance = length_cells(summary)
     if models:
-        console.print(Text(f"test {summary.unit} {ABOUT}", style="bold"))
+        console.print(Text(f"test {summary.unit} {about_lengths(models)}", style="bold"))
         console.print(fitted(console.width, headings, [*models, *chance]))
         console.print()
-    console.print(_cost(summary, console.width))
+    costs, legend = _costs(summary, console.width)
+    console.print(costs)
     if any(row.pareto_optimal for row in summary.rows) and len(summary.rows) > 1:
         console.print(Text("* no other model is better and quicker to train", style="dim"))
     if summary.target is not None and len(summary.rows) > 1:
         console.print(Text(target_text(summary), style="dim"))
-    console.print(Text(COST_LEGEND, style="dim"))
+    console.print(Text(legend, style="dim"))
     for label in plan.tuned:
         console.print(Text(tuned_line(plan, label), style="dim"))
     for note in (*no_better(summary), *plan.notes):
@@ -195,9 +194,11 @@ def _quality(summary: Summary, width: int) -> Table:
     return fitted(width, ("model", f"test {summary.unit}", f"95 % {summary.over}", "seeds", *others), rows)
 
 
-def _cost(summary: Summary, width: int) -> Table:
+def _costs(summary: Summary, width: int) -> tuple[Table, str]:
+    """(the table of costs, its legend)."""
+    headings, costs, legend = cost_table(summary.rows)
     rows: list[list[Cell]] = []
-    for row in summary.rows:
+    for row, cells in zip(summary.rows, costs, strict=True):
         star = "* " if row.pareto_optimal and len(summary.rows) > 1 else ""
-        rows.append([Text.assemble((star, "green"), row.label), *cost_cells(row)])
-    return fitted(width, ("model", *COST_HEADINGS), rows)
+        rows.append([Text.assemble((star, "green"), row.label), *cells])
+    return fitted(width, ("model", *headings), rows), legend

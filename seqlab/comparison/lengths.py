@@ -8,9 +8,7 @@ from typing import Any
 
 from seqlab.comparison.summary import Summary
 from seqlab.core.files import number_or_nan
-from seqlab.drawing.numbers import NOT_TRAINED, measured
-
-ABOUT = f"by length of sequence, means over seeds; {NOT_TRAINED}, or memory ran out"
+from seqlab.drawing.numbers import NOT_TRAINED, measured, number
 
 
 def by_length(summary: Summary) -> dict[str, dict[int, float]]:
@@ -46,3 +44,9 @@ def length_cells(summary: Summary) -> tuple[list[str], list[list[str]], list[lis
 
     rows = [cells(label, means) for label, means in models.items()]
     return ["model", *(f"{length:,}" for length in lengths)], rows, [cells("chance", chance)] if chance else []
+
+
+def about_lengths(rows: Sequence[Sequence[str]]) -> str:
+    """What the table shows. rows: of the models, from length_cells."""
+    unread = any(number(None) in cells for cells in rows)
+    return "by length of sequence, means over seeds" + f"; {NOT_TRAINED}, or memory ran out" * unread

@@ -16,14 +16,12 @@ from seqlab.comparison.conditions import (
     no_better,
 )
 from seqlab.comparison.figures import AXES
-from seqlab.comparison.lengths import ABOUT, length_cells
+from seqlab.comparison.lengths import about_lengths, length_cells
 from seqlab.comparison.plan import OTHER_ORDER, Plan, Variant
 from seqlab.comparison.summary import Summary
 from seqlab.comparison.verdict import correction_text
 from seqlab.comparison.wording import (
-    COST_HEADINGS,
-    COST_LEGEND,
-    cost_cells,
+    cost_table,
     direction,
     interval_text,
     target_text,
@@ -160,7 +158,7 @@ def _lengths(summary: Summary) -> list[dict[str, Any]]:
     if not models:
         return []
     rows = [{"cells": cells, "naive": cells in chance} for cells in (*models, *chance)]
-    return [{"about": f"Test {summary.primary} {ABOUT}.", "headings": headings, "rows": rows}]
+    return [{"about": f"Test {summary.primary} {about_lengths(models)}.", "headings": headings, "rows": rows}]
 
 
 def _differing(summary: Summary) -> list[dict[str, Any]]:
@@ -186,14 +184,15 @@ def _sizes(summary: Summary) -> dict[str, Any]:
 
 
 def _costs(summary: Summary) -> dict[str, Any]:
+    headings, costs, legend = cost_table(summary.rows)
     rows = []
-    for row in summary.rows:
+    for row, cells in zip(summary.rows, costs, strict=True):
         mark = " *" if row.pareto_optimal and len(summary.rows) > 1 else ""
-        rows.append({"cells": [row.label + mark, *cost_cells(row)], "naive": False})
+        rows.append({"cells": [row.label + mark, *cells], "naive": False})
     target = "" if summary.target is None else f" {target_text(summary).capitalize()}."
     return {
-        "about": f"Costs, means over seeds. * no other model is better and quicker to train. {COST_LEGEND}{target}",
-        "headings": ["model", *COST_HEADINGS],
+        "about": f"Costs, means over seeds. * no other model is better and quicker to train. {legend}{target}",
+        "headings": ["model", *headings],
         "rows": rows,
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.summary import Row, Summary
 from seqlab.config.overrides import key_of
@@ -52,26 +54,40 @@ def interval_text(row: Row) -> str:
     return "–" if row.interval is None else f"{number(row.interval[0])} to {number(row.interval[1])}"
 
 
-def cost_cells(row: Row) -> list[str]:
-    """The costs of one model, in the order of COST_HEADINGS."""
+_UNKNOWN = number(None)  # a dash
+
+_COSTS = {  # heading, and what it is
+    "params": "",
+    "train": "minutes of optimizer steps",
+    "target": "",
+    "tok/s": "in training",
+    "FLOP/tok": "of training, forward and backward",
+    "MiB": "the most that a run took",
+    "state B": "bytes a sequence keeps from position to position",
+    "gen/s": "tokens generated at batch 1",
+}
+
+
+def cost_table(rows: Sequence[Row]) -> tuple[list[str], list[list[str]], str]:
+    """(headings, each model's cells, a legend) of the costs that are known of at least one model."""
+    cells = [_cost_cells(row) for row in rows]
+    known = [place for place in range(len(_COSTS)) if any(of_one[place] != _UNKNOWN for of_one in cells)]
+    headings = [list(_COSTS)[place] for place in known]
+    legend = " ".join(f"{heading}: {_COSTS[heading]}." for heading in headings if _COSTS[heading])
+    return headings, [[of_one[place] for place in known] for of_one in cells], legend
+
+
+def _cost_cells(row: Row) -> list[str]:
+    """The costs of one model, in the order of _COSTS."""
     probe, sizes = row.variant.probe, row.variant.sizes
     every = sizes.params if sizes else row.runs[0].result["parameters"] if row.runs else None
     return [
         size(every),
-        clock(row.training_seconds) if row.training_seconds is not None else "–",
-        clock(row.seconds_to_target) if row.seconds_to_target is not None else "–",
+        clock(row.training_seconds) if row.training_seconds is not None else _UNKNOWN,
+        clock(row.seconds_to_target) if row.seconds_to_target is not None else _UNKNOWN,
         size(row.tokens_per_second),
         size(probe.flops_per_token if probe else None),
-        "–" if row.peak_memory_bytes is None else f"{row.peak_memory_bytes / 2**20:.0f}",
+        _UNKNOWN if row.peak_memory_bytes is None else f"{row.peak_memory_bytes / 2**20:.0f}",
         size(probe.state_bytes if probe else None),
         size(probe.generated_per_second if probe else None),
     ]
-
-
-COST_HEADINGS = ("params", "train", "target", "tok/s", "FLOP/tok", "MiB", "state B", "gen/s")
-
-
-COST_LEGEND = (
-    "train: minutes of optimizer steps. tok/s: in training. FLOP/tok: of training, forward and backward. MiB: the most "
-    "that a run took. state B: bytes a sequence keeps from position to position. gen/s: tokens generated at batch 1."
-)

@@ -50,6 +50,15 @@ def test_means_are_over_seeds_and_a_length_that_is_not_evaluated_has_none(tmp_pa
     for text in (page, terminal):
         assert "by length of sequence" in text
         assert "1,000" in text
+        assert "could not have been trained" in " ".join(text.split())
+
+
+def test_a_dash_is_explained_where_there_is_one(tmp_path: Path) -> None:
+    summary = _with_lengths()
+    first, _ = summary.rows
+    for text in published(replace(summary, rows=(first,)), tmp_path, 120)[:2]:
+        assert "by length of sequence" in text
+        assert "could not have been trained" not in " ".join(text.split())
 
 
 def test_a_figure_that_is_not_finite_is_not_called_unread(tmp_path: Path) -> None:

@@ -122,3 +122,20 @@ def test_models_that_read_the_text_in_different_orders_are_not_said_to_share_one
     notes = (f"training reads the same text, but {OTHER_ORDER} (a: in order; b: at random)",)
     page = published(replace(summary, plan=replace(summary.plan, notes=notes)), tmp_path, 100)[0]
     assert "every model has the same split; " in page
+
+
+def test_costs_that_no_model_has_are_left_out(tmp_path: Path) -> None:
+    summary = example_summary()
+    rows = []
+    for place, row in enumerate(summary.rows):
+        assert row.variant.probe is not None
+        probe = replace(row.variant.probe, generated_per_second=None, state_bytes=None if place else 4096)
+        rows.append(replace(row, variant=replace(row.variant, probe=probe)))
+    for text in published(summary, tmp_path, 120)[:2]:
+        assert "gen/s" in text
+        assert "tokens generated" in text
+    for text in published(replace(summary, rows=tuple(rows)), tmp_path, 120)[:2]:
+        assert "gen/s" not in text
+        assert "tokens generated" not in text
+        assert "state B" in text
+        assert "4.1k" in text
