@@ -5,9 +5,10 @@ Shape letters: B batch, T time, D width, F features, U characters, V symbols: th
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seqlab.core.model import ModelConfig, Role, context_of
 from seqlab.core.network import Network, Parts, StepOutput
@@ -57,5 +58,45 @@ def transcript_nats(logits_BTV: Tensor, target_BU: Tensor, valid_BT: Tensor) -> 
         log_TBV, target_BU, position_B, character_B = (
             log_TBV.cpu(), target_BU.cpu(), position_B.cpu(), character_B.cpu(),
         )  # fmt: skip
-    nats_B = F.ctc_loss(log_TBV, target_BU.clamp(min=0), position_B, character_B, blank=BLANK, reduction="none")
+    nats_B: Tensor = _nats(log_TBV, target_BU.clamp(min=0), position_B, character_B)
     return nats_B.to(logits_BTV.device)
+
+
+# torch's own kernels as operators of known shape. F.ctc_loss cannot be compiled, since what it keeps for the gradient has
+# a shape that depends on the data; here the gradient computes that anew.
+
+
+@torch.library.custom_op("seqlab::ctc_nats", mutates_args=())
+def _nats(log_TBV: Tensor, target_BU: Tensor, position_B: Tensor, character_B: Tensor) -> Tensor:
+    return _forward(log_TBV, target_BU, position_B, character_B)[0]
+
+
+@torch.library.custom_op("seqlab::ctc_gradient", mutates_args=())
+def _gradient(
+    nats_B: Tensor, log_TBV: Tensor, target_BU: Tensor, position_B: Tensor, character_B: Tensor
+) -> Tensor:  # fmt: skip
+    kept = _forward(log_TBV, target_BU, position_B, character_B)
+    gradient_TBV: Tensor = torch.ops.aten._ctc_loss_backward.Tensor(
+        nats_B, log_TBV, target_BU, position_B, character_B, *kept, BLANK
+    )
+    return gradient_TBV
+
+
+def _forward(log_TBV: Tensor, target_BU: Tensor, position_B: Tensor, character_B: Tensor) -> tuple[Tensor, Tensor]:
+    nats_B, alpha = torch.ops.aten._ctc_loss.Tensor(log_TBV, target_BU, position_B, character_B, BLANK)
+    return nats_B, alpha
+
+
+_nats.register_fake(lambda log_TBV, *_: log_TBV.new_empty(log_TBV.shape[1]))
+_gradient.register_fake(lambda _, log_TBV, *__: torch.empty_like(log_TBV))
+
+
+def _keep(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:  # noqa: ARG001 (torch names them)
+    ctx.save_for_backward(*inputs)
+
+
+def _backward(ctx: Any, nats_B: Tensor) -> tuple[Tensor | None, ...]:
+    return _gradient(nats_B.contiguous(), *ctx.saved_tensors), None, None, None
+
+
+_nats.register_autograd(_backward, setup_context=_keep)

@@ -80,3 +80,25 @@ def test_the_loss_is_the_sum_over_all_paths() -> None:
 def test_too_few_positions_have_an_infinite_loss() -> None:
     nats_B = transcript_nats(torch.zeros(1, 2, 3), torch.tensor([[1, 1]]), torch.ones(1, 2, dtype=torch.bool))
     assert math.isinf(float(nats_B))
+
+
+def test_the_gradient_is_that_of_torchs_own_loss() -> None:
+    logits_BTV = torch.stack([_log_probability(6, 4, seed) for seed in range(3)]).float()
+    target_BU = torch.tensor([[1, 2, 2], [3, -100, -100], [1, 2, -100]])
+    valid_BT = torch.arange(6) < torch.tensor([6, 3, 5])[:, None]
+    gradients = []
+    for own in (True, False):
+        leaf_BTV = logits_BTV.clone().requires_grad_()
+        if own:
+            nats_B = transcript_nats(leaf_BTV, target_BU, valid_BT)
+        else:
+            log_TBV, lengths = (
+                leaf_BTV.log_softmax(-1).transpose(0, 1),
+                (torch.tensor([6, 3, 5]), torch.tensor([3, 1, 2])),
+            )
+            nats_B = torch.nn.functional.ctc_loss(log_TBV, target_BU.clamp(min=0), *lengths, reduction="none")
+        (nats_B * torch.tensor([1.0, 2.0, 0.5])).sum().backward()
+        assert leaf_BTV.grad is not None
+        gradients.append(leaf_BTV.grad)
+    torch.testing.assert_close(*gradients)
+    assert float(gradients[0][1, 3:].abs().max()) == 0
