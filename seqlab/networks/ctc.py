@@ -62,8 +62,8 @@ def transcript_nats(logits_BTV: Tensor, target_BU: Tensor, valid_BT: Tensor) -> 
     return nats_B.to(logits_BTV.device)
 
 
-# torch's own kernels as operators of known shape. F.ctc_loss cannot be compiled, since what it keeps for the gradient has
-# a shape that depends on the data; here the gradient computes that anew.
+# torch's own kernels as operators of known shape. F.ctc_loss cannot be compiled, since the shape of what it keeps for
+# the gradient depends on the data; here the gradient computes that anew.
 
 
 @torch.library.custom_op("seqlab::ctc_nats", mutates_args=())
