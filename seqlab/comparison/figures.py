@@ -53,11 +53,18 @@ def curve(row: Row, axis: str) -> Curve | None:
     return Curve(tuple(x), *(tuple(f(v) for v in values) for f in (fmean, min, max)))
 
 
+def _order(summary: Summary) -> dict[str, int]:
+    """The place of each model in the command, which gives its colour in every picture: that of its rank would change
+    with the results."""
+    return {variant.label: place for place, variant in enumerate(summary.plan.variants)}
+
+
 def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
     from matplotlib.ticker import FuncFormatter
 
-    rows = sorted(summary.rows, key=lambda row: row.label)
-    for index, row in enumerate(rows):
+    order = _order(summary)
+    for row in sorted(summary.rows, key=lambda row: order[row.label]):
+        index = order[row.label]
         found = curve(row, axis)
         if found is None:
             continue
@@ -85,9 +92,9 @@ def _draw_curves(axes: Axes, summary: Summary, axis: str) -> None:
 
 def _draw_results(axes: Axes, summary: Summary) -> None:
     rows = [(row, row.mean) for row in summary.rows if row.mean is not None]
-    order = sorted(row.label for row in summary.rows)
+    order = _order(summary)
     for place, (row, mean) in enumerate(reversed(rows)):
-        colour = COLOURS[order.index(row.label) % len(COLOURS)]
+        colour = COLOURS[order[row.label] % len(COLOURS)]
         if row.interval is not None:
             axes.plot(row.interval, (place, place), color=colour, linewidth=2.2, solid_capstyle="butt")
         axes.plot([mean], [place], "D", color=colour, markersize=7)
