@@ -45,9 +45,9 @@ def data_list(
         for corpus in found:
             console.print(Text(corpus.name, style="bold"))
             for key, value in _described(corpus).items():
-                if key not in ("name", "bytes") and value is not None:
+                if key != "name" and value is not None:
                     shown = ", ".join(value) if isinstance(value, list) else str(value)
-                    console.print(printable(f"  {key.replace('_', ' '):<9} {shown}"), soft_wrap=True)
+                    console.print(printable(f"  {key:<9} {shown}"), soft_wrap=True)
     else:
         rows = [
             [corpus.name, _here(corpus), ", ".join(corpus.tasks), _size(corpus), corpus.licence, corpus.source]
@@ -160,8 +160,7 @@ def _described(corpus: Corpus) -> dict[str, Any]:
         "tasks": list(corpus.tasks),
         "comes": corpus.comes,
         "package": corpus.package,
-        "version": getattr(corpus, "version", None),
-        "size": _size(corpus) or None,
+        "version": corpus.version,
         "bytes": corpus.size(),
         "licence": corpus.licence,
         "citation": corpus.citation,

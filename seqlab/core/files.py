@@ -63,9 +63,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
-    """Write a file atomically: neither a full disk nor a kill leaves half of it. shared: other processes may write the
-    same file at the same time; the last one wins."""
-    temporary = path.with_name(f".{path.name}" + (f".{os.getpid()}" if shared else ""))
+    """Write a file atomically: neither a full disk nor a kill leaves half of it. shared: other processes, also of other
+    machines, may write the same file at the same time; the last one wins."""
+    temporary = path.with_name(f".{path.name}" + (f".{os.urandom(4).hex()}" if shared else ""))
     try:
         with temporary.open("wb") as file:
             file.write(data)

