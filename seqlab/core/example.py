@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
 from seqlab.core.batch import Batch, BatchT, Split
 from seqlab.core.network import Network
 from seqlab.core.offers import require
@@ -15,13 +18,24 @@ ReadT = TypeVar("ReadT", bound=Batch, covariant=True)
 
 
 @dataclass(frozen=True)
+class Patches:
+    """An image, and the patches that a network reads of it: one at each position, row by row. pixels_HWC: values of 0
+    to 255, of one channel (grey) or three."""
+
+    pixels_HWC: npt.NDArray[np.uint8]
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
 class Example(Generic[BatchT]):
     """One text as a network reads it, for pictures.
 
     batch: one row. tokens: the token at each position, as people write it. decoder_tokens: the tokens that the decoder
     reads, if there is one; predicted: the token that it predicts after each. decoder: the dotted name of the part of
     the network that reads `decoder_tokens`; every other part reads `tokens`. truncated: the number of tokens cut off at
-    the end of the text, because the network was not trained on texts of that length.
+    the end of the text, because the network was not trained on texts of that length. patches: the image whose patches
+    `tokens` names, where an image is read instead of a text.
     """
 
     batch: BatchT
@@ -30,6 +44,7 @@ class Example(Generic[BatchT]):
     predicted: tuple[str, ...] = ()
     decoder: str = "decoder"
     truncated: int = 0
+    patches: Patches | None = None
 
     def tokens_of(self, module: str, positions: int) -> tuple[str, ...]:
         """The tokens that a module (given by its dotted name in the network) reads. Raises ConfigError if it reads

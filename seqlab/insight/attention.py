@@ -21,6 +21,7 @@ from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError, SeqlabError
+from seqlab.insight.attended_image import attended_image
 from seqlab.insight.watching import calls_of, check_finite, shown, truncation
 from seqlab.metrics import Floats
 
@@ -96,10 +97,21 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[
             f"{name} has weights for {whole[0]} by {whole[1]} positions, and the texts have {len(queries)} and "
             f"{len(keys)}"
         )
-    queries, keys = queries[:_TOKENS], keys[:_TOKENS]
+    patches = example.patches if module.across else None
+    queries, keys = queries[:_TOKENS], keys[: _TOKENS if patches is None else None]
     weight_NTS = weight_NTS[:, : len(queries), : len(keys)]
     rows, columns = ([plain(shown(token)) for token in tokens] for tokens in (queries, keys))
     heads = len(weight_NTS)
+    title, place = f"Attention weights: {_place(name)}", f"attention-{_place(name).replace(' ', '-')}"
+    table = Table(
+        "effective number of positions", ("head", "positions"),
+        tuple((f"{head + 1}", float(value)) for head, value in enumerate(spread_N)),
+    )  # fmt: skip
+    data = {"module": name, "rows": list(queries), "columns": list(keys), "weights": np.round(weight_NTS, 4).tolist()}
+    if patches is not None:
+        return attended_image(
+            place, title.replace("weights:", "over the image:"), patches, rows, weight_NTS, data, (table,)
+        )
     across = 1 if heads == 1 else 2
     down = math.ceil(heads / across)
     width, height = (1.5 + 0.085 * max(16, len(side)) for side in (columns, rows))
@@ -125,18 +137,12 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[
         figure.supylabel("queries: next token of the output" if module.across else "queries", fontsize=10)
 
     what = _ACROSS if module.across else _CAUSAL if causal else _BOTH
-    table = Table(
-        "effective number of positions", ("head", "positions"),
-        tuple((f"{head + 1}", float(value)) for head, value in enumerate(spread_N)),
-    )  # fmt: skip
-    data = {"module": name, "rows": list(queries), "columns": list(keys), "weights": np.round(weight_NTS, 4).tolist()}
-    title = f"Attention weights: {_place(name)}"
     about = _ABOUT.format(what=what, most=whole[1])
     if whole != weight_NTS.shape[1:]:
         about += f" The first {len(rows)} of {whole[0]} rows and {len(columns)} of {whole[1]} columns are drawn."
     about += truncation(example)
     size = (0.8 + across * (width + 0.9), 0.8 + down * height)
-    return Picture(f"attention-{_place(name).replace(' ', '-')}", title, about, draw, *size, data, (table,))
+    return Picture(place, title, about, draw, *size, data, (table,))
 
 
 def _place(name: str) -> str:

@@ -31,8 +31,13 @@ class GenerationMeter(Meter[TargetBatchT]):
     """Teacher-forced loss, and sacreBLEU's scores and the exact match of the generated texts.
 
     write: generates the network's texts for a batch. targets: the target texts of the split. primary: exact_match or
-    bleu. sources: the source texts, if sources are text; length_of, unit: a source's length and its unit.
+    bleu. sources: the source texts, if sources are text. measured: the texts by whose length items are grouped (by
+    default the sources, if there are any); of: what they are called; length_of, unit: a text's length and its unit.
+    apart: the name and the meter of further items, which come after those of the split and are in no batch with them;
+    their primary metric stands beside the others as PRIMARY_NAME.
     """
+
+    apart: tuple[str, GenerationMeter[TargetBatchT]] | None = None
 
     def __init__(
         self,
@@ -42,11 +47,14 @@ class GenerationMeter(Meter[TargetBatchT]):
         primary: str,
         *,
         sources: Sequence[str] | None = None,
+        measured: Sequence[str] | None = None,
+        of: str = "source",
         length_of: Callable[[str], int] = len,
         unit: str = "characters",
     ) -> None:
         self.write, self.targets, self.scores, self.primary = write, targets, scores, primary
-        self.sources, self.length_of, self.unit = sources, length_of, unit
+        self.sources, self.measured = sources, sources if measured is None else measured
+        self.of, self.length_of, self.unit = of, length_of, unit
         self.nats: list[Tensor] = []
         self.target_count = 0
         self.predictions: list[str] = []
@@ -54,6 +62,9 @@ class GenerationMeter(Meter[TargetBatchT]):
         self._by_length: tuple[LengthGroup, ...] | None = None  # computed on first use
 
     def update(self, batch: TargetBatchT, output: StepOutput, network: Network[TargetBatchT]) -> None:
+        if self.apart is not None and int(batch.items_B[0]) >= len(self.targets):
+            self.apart[1].update(replace(batch, items_B=batch.items_B - len(self.targets)), output, network)
+            return
         logits_BVT = output.logits.float().mT
         self.nats.append(F.cross_entropy(logits_BVT, batch.target_BT, ignore_index=PAD, reduction="none").sum(1))
         self.target_count += batch.target_count
@@ -67,8 +78,12 @@ class GenerationMeter(Meter[TargetBatchT]):
         return [self.targets[place] for place in self.places]
 
     def compute(self) -> dict[str, Metric]:
-        scores = self.scores.figures(self.predictions, self.references)
-        return {**scores, **loss_and_perplexity(float(gather(self.nats).sum()), self.target_count, "token")}
+        found = self.scores.figures(self.predictions, self.references)
+        found |= loss_and_perplexity(float(gather(self.nats).sum()), self.target_count, "token")
+        if self.apart is not None and self.apart[1].predictions:
+            name, apart = self.apart
+            found[f"{self.primary}_{name}"] = apart.compute()[self.primary]
+        return found
 
     def item_sums(self) -> ItemSums:
         order = np.argsort(self.places)
@@ -78,8 +93,8 @@ class GenerationMeter(Meter[TargetBatchT]):
         sums_N2 = np.stack((np.array(right, dtype=np.float64), np.ones(len(right))), 1)
         return ItemSums(sums_N2[order], lambda sums: float(sums[0] / sums[1]))
 
-    def _groups(self, sources: Sequence[str]) -> tuple[LengthGroup, ...]:
-        """Items grouped by the length of the source. BLEU has effective order: two words have no 4-gram."""
+    def _groups(self, measured: Sequence[str]) -> tuple[LengthGroup, ...]:
+        """Items grouped by the length of the measured texts. BLEU has effective order: two words have no 4-gram."""
         if self._by_length is None:
             predictions, references = self.predictions, self.references
             sums_NK, bleu = (
@@ -91,14 +106,17 @@ class GenerationMeter(Meter[TargetBatchT]):
                 found = self.scores.figures([predictions[i] for i in chosen], [references[i] for i in chosen])
                 return {**found, "bleu": replace(found["bleu"], value=bleu(sums_NK[list(chosen)].sum(0)))}
 
-            lengths = [self.length_of(sources[place]) for place in self.places]
+            lengths = [self.length_of(measured[place]) for place in self.places]
             self._by_length = by_length(lengths, sums_NK, bleu, metrics_of)
         return self._by_length
 
     def details(self) -> dict[str, Any]:
-        signatures = {"signatures": self.scores.signatures(self.references)}
-        if self.sources is None:
-            return signatures
+        found: dict[str, Any] = {"signatures": self.scores.signatures(self.references)}
+        if self.apart is not None and self.apart[1].predictions:
+            name, apart = self.apart
+            found[f"{self.primary}_{name}_interval"] = list(apart.interval(seed=0))
+        if self.measured is None:
+            return found
         groups = [
             {
                 "from": group.shortest,
@@ -109,13 +127,13 @@ class GenerationMeter(Meter[TargetBatchT]):
                 "chrf": group.metrics["chrf"].value,
                 "exact_match": group.metrics["exact_match"].value,
             }
-            for group in self._groups(self.sources)
+            for group in self._groups(self.measured)
         ]
-        return {**signatures, "by_source_length": groups}
+        return {**found, f"by_{self.of}_length": groups}
 
     def results(self) -> Iterator[Result]:
-        if self.sources is not None:
-            yield ByLength("source", self.unit, "bleu", "BLEU (effective order)", self._groups(self.sources))
+        if self.measured is not None:
+            yield ByLength(self.of, self.unit, "bleu", "BLEU (effective order)", self._groups(self.measured))
         nats = gather(self.nats)
         for row in np.argsort(self.places):
             place = self.places[row]
@@ -138,16 +156,19 @@ class GenerationMeter(Meter[TargetBatchT]):
                 **self.scores.sentence(prediction, target),
                 "nats": float(nats[row]),
             }
+        if self.apart is not None:
+            name, apart = self.apart
+            yield from ({**item, "item": len(self.targets) + item["item"], "apart": name} for item in apart.items())
 
     def tables(self) -> Iterator[Table]:
-        if self.sources is None:
+        if self.measured is None:
             return
         rows: list[tuple[str | int | float, ...]] = []
-        for group in self._groups(self.sources):
+        for group in self._groups(self.measured):
             figures = (group.metrics[name].value for name in ("bleu", "chrf", "exact_match"))
             rows.append((f"{group.shortest} to {group.longest}", group.items, *figures))
-        headings = (f"source, {self.unit}", "pairs", "BLEU (effective order)", "chrF", "exact match")
-        yield Table("by length of the source", headings, tuple(rows))
+        headings = (f"{self.of}, {self.unit}", "pairs", "BLEU (effective order)", "chrF", "exact match")
+        yield Table(f"by length of the {self.of}", headings, tuple(rows))
 
 
 def beside_targets(pairs: Sequence[tuple[str, str]], predictions: Sequence[str]) -> str:

@@ -9,15 +9,17 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.core.example import Example
 from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, context_of
-from seqlab.core.network import GeneratingNetwork, Parts, StepOutput, TokenStep
+from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput, TokenStep
 from seqlab.core.state import State
 from seqlab.data.batches import PairBatch, TargetBatchT
-from seqlab.data.vocabulary import ALPHABET, Vocabulary
+from seqlab.data.vocabulary import ALPHABET, END, Vocabulary
+from seqlab.decoding.search import best_sequence
 from seqlab.layers.embedding import TokenEmbedding, token_head
 
 
@@ -115,6 +117,15 @@ class TokenEncoderDecoder(EncoderDecoder[PairBatch]):
         if not self.training:  # a source longer than those of training is cut to their length
             source_BS = source_BS[:, : context_of(self.encoder)]
         return self.encoder.encode(self.dropout(self.embed_source(source_BS)), source_BS != self.alphabet.pad)
+
+
+def written_target(network: Network[TargetBatchT], batch: TargetBatchT, length: int) -> Tensor:
+    """target_1T: what the network itself writes, greedily, for a batch of one row, with its end; cut to the positions
+    that its decoder can read at once. length: the most tokens that it writes."""
+    assert isinstance(network, EncoderDecoder)
+    (written,) = best_sequence(network, batch, length).tolist()
+    ended = [*written[: written.index(END)], END] if END in written else [*written, END]
+    return torch.tensor([ended])[:, : context_of(network.decoder)]
 
 
 def written_example(

@@ -18,9 +18,9 @@ from seqlab.data.batches import PairBatch
 from seqlab.data.batching import pad
 from seqlab.data.encoded_pairs import EncodedPairs
 from seqlab.data.vocabulary import END, Vocabulary
-from seqlab.decoding.search import best_sequence, best_texts
+from seqlab.decoding.search import best_texts
 from seqlab.errors import DataError
-from seqlab.networks.encoder_decoder import TokenEncoderDecoder, written_example
+from seqlab.networks.encoder_decoder import TokenEncoderDecoder, written_example, written_target
 
 _GREEDY = GenerationConfig()
 
@@ -67,11 +67,9 @@ class TextToText:
             raise DataError("there is nothing to look at", "give a text of one word or more")
         read = tokens[: min(self.max_length - 1, context_of(network.encoder) or len(tokens))]
         source = self._batch([text])
-        (written,) = best_sequence(network, source, self._most_written(source)).tolist()
-        ended = [*written[: written.index(END)], END] if END in written else [*written, END]
         batch = PairBatch(
             source_BS=torch.tensor([self.sources.encode(read)]),
-            target_BT=torch.tensor([ended])[:, : context_of(network.decoder)],
+            target_BT=written_target(network, source, self._most_written(source)),
             items_B=torch.zeros(1, dtype=torch.long),
         )
         return written_example(batch, read, self.targets, truncated=len(tokens) - len(read))

@@ -1,4 +1,4 @@
-"""docs/examples/captioning: a task of one's own whose input is no text is one short file and one YAML."""
+"""docs/examples/curves: a task of one's own whose input is no text is one short file and one YAML."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from seqlab.core.baseline import baselines_of
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
 
-EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "captioning"
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "curves"
 CONF = EXAMPLE / "conf"
 SMALL = (
-    "task=captioning",
+    "task=curves",
     "device=cpu",
     "model.width=32",
     "model.layers=1",
     "model.dropout=0",
     "trainer.log_pictures=false",
 )
-TINY = (*SMALL, "task.images=60", "trainer.max_steps=4", "trainer.eval_every_steps=2")
+TINY = (*SMALL, "task.curves=60", "trainer.max_steps=4", "trainer.eval_every_steps=2")
 FAMILIES = {
     "gru": ("model.attention=dot", "optim.learning_rate=0.01"),
     "transformer": ("model.heads=2", "model.feed_forward=64", "optim.learning_rate=0.005"),
@@ -32,16 +32,16 @@ FAMILIES = {
 def test_it_is_130_lines_at_most() -> None:
     (module,) = EXAMPLE.glob("*.py")
     assert len(module.read_text(encoding="utf-8").splitlines()) <= 130
-    assert [path.name for path in CONF.rglob("*.yaml")] == ["captioning.yaml"]
+    assert [path.name for path in CONF.rglob("*.yaml")] == ["curves.yaml"]
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_captions_are_better_than_the_most_frequent_one(model: str, tmp_path: Path) -> None:
+def test_sentences_are_better_than_the_most_frequent_one(model: str, tmp_path: Path) -> None:
     words = [
         f"model={model}",
         *SMALL,
         *FAMILIES[model],
-        "task.images=1000",
+        "task.curves=1000",
         "trainer.max_steps=250",
         f"runs_dir={tmp_path}",
     ]
@@ -62,15 +62,15 @@ def test_every_command_works_or_says_what_the_task_lacks(tmp_path: Path, capsys:
     assert command("resume", "run", "trainer.max_steps=6")[0] == 0
     code, out, _ = command("predict", "run", "17", "--beam", "2", "--json")
     assert (code, json.loads(out)["text"]) == (0, "17")
-    assert set(json.loads(out)["caption"].split()) <= {*"a above left of dark light bar cross ring".split()}
+    assert set(json.loads(out)["sentence"].split()) <= {*"stays level rises falls slowly fast then".split()}
     code, _, err = command("predict", "run", "a cat")
-    assert (code, err.splitlines()[0]) == (3, "error: 'a cat' is not the number of a drawing")
+    assert (code, err.splitlines()[0]) == (3, "error: 'a cat' is not the number of a curve")
     code, out, _ = command("evaluate", "run", "--json")
     assert code == 0
     assert {"exact_match", "bleu"} <= json.loads(out)["values"].keys()
     assert [json.loads(line)["item"] for line in Path(json.loads(out)["items"]).read_text().splitlines()] == [*range(6)]
     code, _, err = command("evaluate", "run", "--corpus", "x")
-    assert (code, "Captioning can be evaluated on its own corpus only" in err) == (2, True)
+    assert (code, "Curves can be evaluated on its own corpus only" in err) == (2, True)
     code, out, _ = command("inspect", "run", "--json")
     found = json.loads(out)
     assert code == 0
@@ -88,4 +88,4 @@ def test_it_can_be_compared(tmp_path: Path, capsys: Capture, monkeypatch: Patch)
     words = ("compare", "gru", "rnn", *TINY, "--seeds", "2", "--name", "c", "--config-dir", str(CONF))
     code, out, err = in_process(capsys, monkeypatch, *words)
     assert code == 0, err
-    assert "commonest caption" in out
+    assert "commonest sentence" in out
