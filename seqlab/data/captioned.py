@@ -39,7 +39,7 @@ class CaptionedImages:
 
     def vectors(self) -> npt.NDArray[np.float32]:
         """Each image's pixels as one vector, from 0 to 1."""
-        return self.image_NCHW.reshape(len(self.image_NCHW), -1).astype(np.float32) / 255
+        return self.image_NCHW.reshape(len(self.image_NCHW), -1).astype(np.float32) / np.float32(255)
 
     def of_length(self, longest: int) -> CaptionedImages:
         """Without the captions of more words than that."""

@@ -1,7 +1,6 @@
 """The corpus `digits`: scenes of one to four handwritten digits, and a caption of each.
 
-The digits are those of scikit-learn: 1,797 images of 8 x 8 pixels, the test part of "Optical Recognition of Handwritten
-Digits" (Alpaydin & Kaynak 1998, UCI, CC BY 4.0). Shape letters: N images or scenes, C = 1 channel, H W pixels.
+Shape letters: N images or scenes, C = 1 channel, H W pixels.
 """
 
 from __future__ import annotations
@@ -11,9 +10,7 @@ import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, files
 from itertools import pairwise, product
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +18,7 @@ import numpy.typing as npt
 from seqlab.core.batch import Split
 from seqlab.data.batching import split_items
 from seqlab.data.captioned import CaptionedImages
+from seqlab.data.corpora.digits import CORPUS
 from seqlab.errors import DataError
 
 SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"  # of the table, without its compression
@@ -111,22 +109,12 @@ def _scene(rng: random.Random, images: Sequence[int]) -> _Scene:
 def read_digits() -> tuple[npt.NDArray[np.uint8], list[int]]:
     """(image_NHW of 8 x 8 pixels, ink from 0 to 255; the digit that each shows). The table is read from its path, since
     importing sklearn.datasets takes seconds."""
-    raw = gzip.decompress(_path().read_bytes())
+    (path,) = CORPUS.files()
+    raw = gzip.decompress(path.read_bytes())
     if hashlib.sha256(raw).hexdigest() != SHA256:
-        raise DataError("scikit-learn's table of digits does not have the expected sha256", _REMEDY)
+        raise DataError(
+            "scikit-learn's table of digits does not have the expected sha256", "install scikit-learn again"
+        )
     table = np.array([line.split(",") for line in raw.decode().split()], dtype=np.float64)
     ink_NHW = np.round(table[:, :-1] * (255 / 16)).astype(np.uint8).reshape(-1, _DIGIT, _DIGIT)
     return ink_NHW, [int(digit) for digit in table[:, -1]]
-
-
-_REMEDY = "try: pip install --force-reinstall --no-deps scikit-learn"
-
-
-def _path() -> Path:
-    try:
-        found = [file for file in files("scikit-learn") or [] if file.name == "digits.csv.gz"]
-    except PackageNotFoundError:
-        found = []
-    if not found:
-        raise DataError("the digits of scikit-learn are not installed", _REMEDY)
-    return Path(str(found[0].locate()))

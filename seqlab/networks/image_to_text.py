@@ -18,8 +18,8 @@ from seqlab.networks.encoder_decoder import EncoderDecoder
 class ImageEncoder(nn.Module):
     """Maps (B, C, H, W) to (B, S, D): a vector for each patch, row by row.
 
-    Convolutions of 3 x 3 pixels: one at each pixel, then some with stride 2, each with twice the channels of the last,
-    until a position is one patch, and one more, so that a position also sees its neighbours. A learned vector says
+    Convolutions of 3 x 3 pixels: one at each pixel, then some with stride 2, until a position is one patch, and one
+    more, so that a position also sees its neighbours; each has twice the channels of the last. A learned vector says
     where each patch is (Dosovitskiy 2021); it is added before a nonlinearity, so that the mean over patches can tell
     what is where.
 
@@ -33,7 +33,8 @@ class ImageEncoder(nn.Module):
         for _ in range(patch.bit_length() - 1):
             layers += [nn.Conv2d(features, 2 * features, 3, stride=2, padding=1), nn.ReLU()]
             features *= 2
-        self.convolve = nn.Sequential(*layers, nn.Conv2d(features, features, 3, padding=1))
+        self.convolve = nn.Sequential(*layers, nn.Conv2d(features, 2 * features, 3, padding=1))
+        features *= 2
         self.place_SC = nn.Parameter(torch.randn((side // patch) ** 2, features))
         self.output = nn.Sequential(nn.Linear(features, width), nn.LayerNorm(width))
         for module in self.convolve:

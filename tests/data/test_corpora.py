@@ -53,7 +53,7 @@ def test_an_embedded_corpus_is_here(name: str, tmp_path: Path) -> None:
     path = corpus.where()
     assert path is not None
     assert path.exists()
-    assert (corpus.size() or 0) > 100_000
+    assert (corpus.size() or 0) > 50_000
     assert corpus.condition() == "not checked"
     assert corpus.files() == [path]
     with pytest.raises(ConfigError, match="is embedded"):

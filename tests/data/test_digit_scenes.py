@@ -65,7 +65,8 @@ def test_a_caption_can_be_read_off_its_scene_and_no_image_is_in_two_splits(
     image_NHW, digit_N = read_digits()
     found = {ink.tobytes(): (at, digit_N[at]) for at, ink in enumerate(image_NHW)}
     used: dict[str, set[int]] = {}
-    for name, part in {**scenes[0], "apart": scenes[1]}.items():
+    named: list[tuple[str, CaptionedImages]] = [*scenes[0].items(), ("apart", scenes[1])]
+    for name, part in named:
         for image, caption in zip(part.image_of, part.captions, strict=True):
             seen = _seen(part.image_NCHW[image, 0], found)
             assert 1 <= len(seen) <= 4
