@@ -21,7 +21,7 @@ from seqlab.core.model import context_of
 from seqlab.core.network import Network
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.audio import read_recording
-from seqlab.data.files import expanded, sha256_of
+from seqlab.data.files import exists, expanded, sha256_of
 from seqlab.data.frame_table import read_frames
 from seqlab.data.frames import Masks, Scaling, frame_batches, padded, stacked
 from seqlab.data.log_mel import LogMel
@@ -196,8 +196,13 @@ class Utterances(Restorable, Task[BatchT]):
                 )
             return sequences[int(number) - 1]
         path = expanded(text.strip())
-        if not path.is_file() and (near := likely_name(split, HELD_OUT)) is not None and number.isdecimal():
-            raise DataError(f"there is no split and no file {text[:60]!r}", f"did you mean {near}:{number[:20]}?")
+        if not exists(path):
+            near = likely_name(split, HELD_OUT)
+            kind = f"a table with {len(self.scaling.mean_F)} numbers a line" if self.mel is None else "a recording"
+            raise DataError(
+                f"{text.strip()[:100]!r} is no file and no utterance of the corpus",
+                f"did you mean {near}:{number[:20]}?" if near else f"give the path of {kind}, or e.g. validation:1",
+            )
         if self.mel is None:
             return self.scaling(read_frames(path, len(self.scaling.mean_F)))
         recording = read_recording(path, "recording", self.config.max_seconds)

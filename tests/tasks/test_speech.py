@@ -80,7 +80,10 @@ def test_a_recording_of_ones_own_is_read_as_training_reads_it(recorded: Speech, 
         ("validation:0", "they go from 1 to"),
         ("test:9999", "they go from 1 to 12"),
         ("vaildation:3", "did you mean validation:3"),
-        ("nowhere.csv", "no such file"),
+        (
+            "nowhere.csv",
+            "no file and no utterance.*\\n.*a table with 3 numbers a line, or e.g. validation:1",
+        ),
     ],
 )
 def test_a_text_that_names_nothing_is_refused(text: str, reason: str) -> None:
