@@ -41,6 +41,7 @@ _TINY = {
     "task.pairs": "300",
     "task.utterances": "60",
     "task.stack": "4",
+    "task.horizon": "4",
     "task.sample_length": "20",
     "task.length": "16",
     "task.train_size": "60",

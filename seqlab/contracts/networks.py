@@ -69,7 +69,7 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
     The targets are recognised by the loss: the field of the batch whose cross entropy it is or, with another loss, a
     field that changes the loss but no prediction. Returns what could not be checked: if no field is recognised, only
     the independence of rows is."""
-    batch = first_rows(next(iter(task.batches("validation", 0))))
+    batch = first_rows(_scored(task))
     with shaken(network, 0.1, 1):
         network.eval()
         first = _outputs(network, batch)
@@ -86,7 +86,7 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
             least = _SMALLEST * float(before.abs().max())
             for cut, other in _other_targets(batch, scored, first.logits):
                 after = _outputs(network, other).logits
-                differ = ((after - before).abs() > least).any(-1)
+                differ = ((after - before).abs() > least).flatten(min(2, after.dim() - 1)).any(-1)
                 if differ.dim() == 1 and bool(differ.any()):
                     raise ConfigError(f"{name}: the prediction depends on the label that it is scored against{where}",
                                       "the network may read the label for its loss only")  # fmt: skip
@@ -117,7 +117,7 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
 def check_meter(task: Task[Any], network: Network[Any], name: str) -> None:
     """Raise ConfigError unless the meter computes its primary metric, which chooses the best weights."""
     network.eval()
-    batch = next(iter(task.batches("validation", 0)))
+    batch = _scored(task)
     try:
         meter = _metered(task, network, first_rows(batch))
         metrics = meter.compute()
@@ -132,6 +132,13 @@ def check_meter(task: Task[Any], network: Network[Any], name: str) -> None:
             f"{', '.join(metrics)}",
             "set primary to one of the metrics that compute() returns",
         )
+
+
+def _scored(task: Task[Any]) -> Batch:
+    """The first validation batch with targets; one before it may only advance the state."""
+    batches = task.batches("validation", 0)
+    first: Batch = next(batches)
+    return first if first.scored else next((batch for batch in batches if batch.scored), first)
 
 
 def _metered(task: Task[Any], network: Network[Any], batch: Batch) -> Meter[Any]:

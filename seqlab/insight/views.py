@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-VIEWS = ("gradient", "memory", "length", "states", "attention", "bottleneck", "embedding", "confusion", "errors")
+VIEWS = (
+    "gradient", "memory", "length", "states", "attention", "bottleneck", "embedding", "forecast", "confusion", "errors",
+)  # fmt: skip

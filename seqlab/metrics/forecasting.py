@@ -1,80 +1,122 @@
-"""Metrics of forecasts of real values: MAE, RMSE and MASE. B batch, T time, K output features, N series."""
+"""Metrics of forecasts of real values: MASE, MAE, CRPS and the coverage of a band.
+
+B batch, T time, K targets, Q quantiles, N origins.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from torch import Tensor, stack
+import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from seqlab.core.items import Floats, ItemSums
 from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
-from seqlab.data.batches import SeriesBatch
+from seqlab.data.series_windows import ForecastBatch
 from seqlab.errors import DataError
 from seqlab.metrics import gather
 
 
-def forecast_metrics(sums_3: Floats, naive_mae: float, unit: str) -> dict[str, Metric]:
-    """MAE, RMSE and MASE from sums over values: of absolute errors, of squared errors, and their number.
-
-    MASE (Hyndman & Koehler 2006) is the MAE over that of a naive forecast on the training split, `naive_mae`: below 1
-    is better than naive, whatever the unit of the series.
-    """
-    absolute, squared, values = sums_3.tolist()
-    mae = absolute / max(values, 1)
-    return {
-        "mae": Metric(mae, unit, higher_is_better=False, lowest=0.0),
-        "rmse": Metric(math.sqrt(squared / max(values, 1)), unit, higher_is_better=False, lowest=0.0),
-        "mase": Metric(mae / naive_mae, "", higher_is_better=False, lowest=0.0),
-    }
+def pinball(error_BTKQ: Tensor, level_Q: Tensor) -> Tensor:
+    """Twice the quantile loss (Koenker & Bassett 1978) of target minus predicted quantile: its mean over evenly spread
+    levels approximates the CRPS (Gneiting & Raftery 2007), and at level 0.5 it is the absolute error."""
+    return 2 * torch.maximum(level_Q * error_BTKQ, (level_Q - 1) * error_BTKQ)
 
 
-class ForecastMeter(Meter[SeriesBatch]):
-    """Errors over every scored value, and for each series, which is an item.
+@dataclass(frozen=True)
+class ForecastScale:
+    """What errors are measured with. season: the steps of the seasonal naive forecast, the value one season before;
+    naive_mae_V: its mean absolute error on the training split, in the unit of each series; scale_V: the size, in that
+    unit, of one unit of what the network predicts."""
 
-    naive_mae: the MAE of a naive forecast on the training split. scale: the size, in `unit`, of one unit of what the
-    network reads and predicts.
-    """
+    season: int
+    naive_mae_V: Sequence[float]
+    scale_V: Sequence[float]
 
-    def __init__(
-        self,
-        naive_mae: float,
-        *,
-        primary: Literal["mae", "rmse", "mase"] = "mase",
-        scale: float = 1.0,
-        unit: str = "",
-    ) -> None:
-        if not naive_mae > 0:
-            raise DataError(f"the naive forecast has an MAE of {naive_mae:g}: no MASE", "is the series constant?")
-        self.naive_mae, self.primary, self.scale, self.unit = naive_mae, primary, scale, unit
-        self.sums: list[Tensor] = []  # of each row (absolute, squared, values)
+    def __post_init__(self) -> None:
+        if not min(self.naive_mae_V) > 0:
+            raise DataError(
+                f"each value of the training split equals the one {self.season} steps before: MASE has no scale",
+                "is the series constant, or does it repeat itself? Try another season: task.seasons",
+            )
+
+    @property
+    def mase(self) -> str:
+        """The name of the metric, with its season."""
+        return f"mase_{self.season}"
+
+    def metrics(self, sums_4: Floats) -> dict[str, Metric]:
+        """The metrics of sums over values: absolute errors over the naive forecast's, absolute errors, CRPS, and their
+        number. MASE (Hyndman & Koehler 2006) below 1 is better than the seasonal naive forecast does in training."""
+        scaled, absolute, crps = (sums_4[:3] / max(sums_4[3], 1)).tolist()
+        values = {self.mase: scaled, "mae": absolute, "crps": crps}
+        return {name: Metric(value, "", higher_is_better=False, lowest=0.0) for name, value in values.items()}
+
+    def of_points(self, error_NK: Floats, known_NK: npt.NDArray[np.bool_]) -> dict[str, Metric]:
+        """The metrics of point forecasts, from their errors in the unit of the series; the CRPS of a point forecast is
+        its absolute error."""
+        error_NK = np.where(known_NK, np.abs(error_NK), 0.0)
+        scaled_NK = error_NK / self._tiled(self.naive_mae_V, error_NK.shape[1])
+        return self.metrics(np.array([scaled_NK.sum(), error_NK.sum(), error_NK.sum(), known_NK.sum()]))
+
+    def _tiled(self, value_V: Sequence[float], targets: int) -> Floats:
+        """The value of each target's series: targets are the steps ahead, of every series each."""
+        return np.tile(np.asarray(value_V, dtype=np.float64), targets // len(value_V))
+
+    def tensors(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """(naive_mae_K, scale_K) for the targets (..., K) of a batch."""
+        naive_K, scale_K = (self._tiled(value_V, like.shape[-1]) for value_V in (self.naive_mae_V, self.scale_V))
+        return like.new_tensor(naive_K), like.new_tensor(scale_K)
+
+
+class ForecastMeter(Meter[ForecastBatch]):
+    """Errors over every scored value, and for each origin, which is an item. levels: of the predicted quantiles, with
+    0.5 among them. The band whose coverage is reported lies between the lowest and the highest."""
+
+    def __init__(self, scale: ForecastScale, levels: Sequence[float]) -> None:
+        self.scale, self.levels, self.primary = scale, tuple(levels), scale.mase
+        self.sums: list[Tensor] = []  # of each row (scaled, absolute, crps, values, covered)
         self.places: list[Tensor] = []
         self.losses: list[Tensor] = []
         self.targets = 0
 
-    def update(self, batch: SeriesBatch, output: StepOutput, network: Network[SeriesBatch]) -> None:
-        error_BTK = self.scale * (output.logits.float() - batch.targets_BTK.float())
-        error_BTK = error_BTK.masked_fill(~batch.scored_BT[..., None], 0.0)
-        values_B = batch.scored_BT.sum(1).float() * error_BTK.shape[-1]
-        absolute_B, squared_B = error_BTK.abs().sum((1, 2)), error_BTK.square().sum((1, 2))
-        self.sums.append(stack((absolute_B, squared_B, values_B), 1))
+    def update(self, batch: ForecastBatch, output: StepOutput, network: Network[ForecastBatch]) -> None:
+        if not batch.scored:
+            return
+        quantile_BTKQ, target_BTK = output.logits.float(), batch.targets_BTK.float()
+        naive_K, scale_K = self.scale.tensors(target_BTK)
+        error_BTKQ = scale_K[:, None] * (target_BTK[..., None] - quantile_BTKQ)
+        absolute_BTK = error_BTKQ[..., self.levels.index(0.5)].abs()
+        crps_BTK = pinball(error_BTKQ, error_BTKQ.new_tensor(self.levels)).mean(-1)
+        inside_BTK = (error_BTKQ[..., 0] >= 0) & (error_BTKQ[..., -1] <= 0)
+        ones_BTK = torch.ones_like(absolute_BTK)
+        parts = (absolute_BTK / naive_K, absolute_BTK, crps_BTK, ones_BTK, inside_BTK.float())
+        masked = [part.masked_fill(~batch.scored_BTK, 0.0).sum((1, 2)) for part in parts]
+        self.sums.append(torch.stack(masked, 1))
         self.places.append(batch.items_B)
         self.losses.append(output.loss_sum.detach().view(1))
         self.targets += batch.target_count
 
     def _sums(self) -> tuple[Floats, Floats]:
-        """(places_N, sums_N3) of the series that were read, in their order, those of several batches added up."""
+        """(places_N, sums_N5) of the origins that were read, in their order, those of several batches added up."""
         places_N, row_R = np.unique(gather(self.places), return_inverse=True)
-        sums_N3 = np.zeros((len(places_N), 3))
-        np.add.at(sums_N3, row_R.reshape(-1), gather(self.sums))
-        return places_N, sums_N3
+        sums_N5 = np.zeros((len(places_N), 5))
+        np.add.at(sums_N5, row_R.reshape(-1), gather(self.sums))
+        return places_N, sums_N5
 
-    def _metrics(self, sums_3: Floats) -> dict[str, Metric]:
-        return forecast_metrics(sums_3, self.naive_mae, self.unit)
+    def _metrics(self, sums_5: Floats) -> dict[str, Metric]:
+        found = self.scale.metrics(sums_5[:4])
+        if len(self.levels) > 1:
+            covered = float(sums_5[4] / max(sums_5[3], 1))
+            band = round(100 * (self.levels[-1] - self.levels[0]))
+            found[f"coverage_{band}"] = Metric(covered, "", higher_is_better=True, lowest=0.0, highest=1.0)
+        return found
 
     def compute(self) -> dict[str, Metric]:
         loss = Metric(float(gather(self.losses).sum()) / max(self.targets, 1), "", higher_is_better=False, lowest=0.0)
@@ -84,6 +126,6 @@ class ForecastMeter(Meter[SeriesBatch]):
         return ItemSums(self._sums()[1], lambda sums: self._metrics(sums)[self.primary].value)
 
     def items(self) -> Iterator[dict[str, Any]]:
-        for place, sums_3 in zip(*self._sums(), strict=True):
-            figures = {name: metric.value for name, metric in self._metrics(sums_3).items()}
-            yield {"item": int(place), "values": int(sums_3[2]), **figures}
+        for place, sums_5 in zip(*self._sums(), strict=True):
+            figures = {name: metric.value for name, metric in self._metrics(sums_5).items()}
+            yield {"item": int(place), "values": int(sums_5[3]), **figures}

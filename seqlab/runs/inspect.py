@@ -23,6 +23,7 @@ from seqlab.insight.answers import confusion, errors
 from seqlab.insight.attention import attention, attentive
 from seqlab.insight.bottleneck import bottleneck
 from seqlab.insight.embedding import embedding, vectors_of, write_projector
+from seqlab.insight.forecast import forecast
 from seqlab.insight.gradient import gradient
 from seqlab.insight.inspected import InspectedRun, for_each
 from seqlab.insight.length import length
@@ -44,6 +45,7 @@ VIEWS: Mapping[str, View] = {
     "attention": lambda runs, text: for_each(runs, lambda s: _attention(s, text)),
     "bottleneck": lambda runs, _: bottleneck(runs),
     "embedding": lambda runs, _: for_each(runs, lambda s: embedding(s.task, s.network)),
+    "forecast": lambda runs, _: for_each(runs, forecast),
     "confusion": lambda runs, _: for_each(runs, lambda s: [confusion(s)]),
     "errors": lambda runs, _: for_each(runs, lambda s: [errors(s)]),
 }

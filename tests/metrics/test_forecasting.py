@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,19 +15,20 @@ from seqlab.core.batch import Split
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import StepOutput
 from seqlab.core.task import Task
-from seqlab.data.batches import SeriesBatch
+from seqlab.data.series_windows import ForecastBatch
 from seqlab.errors import DataError
-from seqlab.metrics.forecasting import ForecastMeter
-from seqlab.networks.regressor import Regressor
+from seqlab.metrics.forecasting import ForecastMeter, ForecastScale
+from seqlab.networks.quantile_regressor import QuantileRegressor
 from seqlab.training.device import Device
 from seqlab.training.trainer import Trainer
 from seqlab.training.validation import evaluate
 from tests.conftest import MODELS, tiny_config
 
 CPU = Device(torch.device("cpu"), "fp32", compile=False)
+LEVELS = (0.1, 0.5, 0.9)
 
 
-class Waves(Task[SeriesBatch]):
+class Waves(Task[ForecastBatch]):
     """The next value of noisy sine waves of one length and unknown phase."""
 
     series, steps = 24, 40
@@ -40,20 +40,20 @@ class Waves(Task[SeriesBatch]):
         noise_NT = 0.05 * torch.randn(self.series, self.steps, generator=generator)
         return torch.sin(phase_N1 + 0.9 * torch.arange(self.steps)) + noise_NT
 
-    def batches(self, split: Split, seed: int) -> Iterator[SeriesBatch]:
+    def batches(self, split: Split, seed: int) -> Iterator[ForecastBatch]:
         value_NT1 = self.values(split)[..., None]
         generator = torch.Generator().manual_seed(seed)
         order_N = torch.randperm(self.series, generator=generator) if split == "train" else torch.arange(self.series)
         for items_B in order_N.split(8):
             value_BT1 = value_NT1[items_B]
-            scored_BT = torch.ones_like(value_BT1[:, 1:, 0], dtype=torch.bool)
-            yield SeriesBatch.of(value_BT1[:, :-1], value_BT1[:, 1:], scored_BT, items_B)
+            scored_BTK = torch.ones_like(value_BT1[:, 1:], dtype=torch.bool)
+            yield ForecastBatch.of(value_BT1[:, :-1], value_BT1[:, 1:], scored_BTK, items_B)
 
-    def build_network(self, model: ModelConfig) -> Regressor:
-        return Regressor(1, 1, model)
+    def build_network(self, model: ModelConfig) -> QuantileRegressor:
+        return QuantileRegressor(1, 1, LEVELS, model)
 
     def meter(self, split: Split) -> ForecastMeter:
-        return ForecastMeter(float(self.values("train").diff().abs().mean()))
+        return ForecastMeter(ForecastScale(1, [float(self.values("train").diff().abs().mean())], [1.0]), LEVELS)
 
     def describe(self) -> Mapping[str, int | str]:
         return {"series": self.series}
@@ -62,7 +62,7 @@ class Waves(Task[SeriesBatch]):
 @pytest.mark.parametrize("model", MODELS)
 def test_a_forecaster_is_a_task_of_four_methods_that_beats_the_naive_forecast(model: str) -> None:
     config = tiny_config(
-        model, "char_lm", "optim.learning_rate=0.01", "trainer.max_steps=60", "trainer.eval_every_steps=60"
+        model, "char_lm", "optim.learning_rate=0.01", "trainer.max_steps=80", "trainer.eval_every_steps=80"
     )
     task = Waves()
     assert [result for result in check_everything(task, config.model, model) if result.failure] == []
@@ -71,44 +71,64 @@ def test_a_forecaster_is_a_task_of_four_methods_that_beats_the_naive_forecast(mo
     trainer: Trainer[Any] = Trainer(task, network, config.optim, config.trainer, CPU, seed=0, folder=None)
     trainer.fit()
     meter = evaluate(network, task.batches("test", 0), task.meter("test"), CPU)
-    assert meter.compute()["mase"].value < 0.6
+    metrics = meter.compute()
+    assert metrics["mase_1"].value < 0.6
+    assert metrics["crps"].value < metrics["mae"].value  # a band says more than its middle
     low, high = meter.interval(0)
-    assert low < meter.compute()["mase"].value < high < 1
+    assert low < metrics["mase_1"].value < high < 1
     assert task.longest() == task.steps - 1
     task.check_windows(7, network)
 
 
-def _read(batch: SeriesBatch, prediction_BTK: Tensor, meter: ForecastMeter) -> None:
-    meter.update(
-        batch, StepOutput(torch.tensor(3.0), (), prediction_BTK), Regressor(1, 1, tiny_config("rnn", "char_lm").model)
-    )
+def _read(batch: ForecastBatch, quantile_BTKQ: Tensor, meter: ForecastMeter) -> None:
+    network = QuantileRegressor(1, 1, LEVELS, tiny_config("rnn", "char_lm").model)
+    meter.update(batch, StepOutput(torch.tensor(3.0), (), quantile_BTKQ), network)
 
 
-def test_metrics_count_scored_errors_only() -> None:
-    """In original units, unscored positions left out, series of several batches added up."""
-    target_BTK, prediction_BTK = torch.randn(3, 5, 2), torch.randn(3, 5, 2)
-    scored_BT = torch.rand(3, 5) < 0.7
-    scored_BT[:, 0] = True
-    whole = SeriesBatch.of(torch.randn(3, 5, 1), target_BTK, scored_BT, torch.tensor([2, 0, 1]))
-    meter, cut = (ForecastMeter(0.5, primary="rmse", scale=10.0, unit="kWh") for _ in range(2))
-    _read(whole, prediction_BTK, meter)
-    for window, part in zip(whole.windows(2), prediction_BTK.split(2, 1), strict=True):
+def test_metrics_count_scored_errors_only_each_in_the_unit_of_its_series() -> None:
+    """Two series and three steps ahead; series differ in unit and in how well the naive forecast does."""
+    target_BTK, quantile_BTKQ = torch.randn(3, 5, 6), torch.randn(3, 5, 6, 3).sort(-1).values
+    scored_BTK = torch.rand(3, 5, 6) < 0.7
+    scored_BTK[:, 0] = True
+    whole = ForecastBatch.of(torch.randn(3, 5, 1), target_BTK, scored_BTK, torch.tensor([2, 0, 1]))
+    meter, cut = (ForecastMeter(ForecastScale(24, [0.5, 20.0], [10.0, 100.0]), LEVELS) for _ in range(2))
+    _read(whole, quantile_BTKQ, meter)
+    for window, part in zip(whole.windows(2), quantile_BTKQ.split(2, 1), strict=True):
         _read(window, part, cut)
-    error_N = 10 * (prediction_BTK - target_BTK)[scored_BT].flatten().double()
+    absolute, scaled, crps, covered = [], [], [], []
+    for b, t, k in scored_BTK.nonzero().tolist():
+        unit, naive = (10.0, 0.5) if k % 2 == 0 else (100.0, 20.0)
+        truth, (low, middle, high) = float(target_BTK[b, t, k]), quantile_BTKQ[b, t, k].tolist()
+        absolute.append(unit * abs(truth - middle))
+        scaled.append(unit * abs(truth - middle) / naive)
+        errors = [(level, truth - quantile) for level, quantile in zip(LEVELS, (low, middle, high), strict=True)]
+        crps.append(unit * 2 * sum(max(level * error, (level - 1) * error) for level, error in errors) / 3)
+        covered.append(low <= truth <= high)
+    wanted = {"mase_24": scaled, "mae": absolute, "crps": crps, "coverage_80": covered}
     for found in (meter, cut):
         figures = found.compute()
-        assert figures["mae"].value == pytest.approx(float(error_N.abs().mean()), rel=1e-5)
-        assert figures["rmse"].value == pytest.approx(math.sqrt(float(error_N.square().mean())), rel=1e-5)
-        assert figures["mase"].value == pytest.approx(figures["mae"].value / 0.5)
-        assert figures["mae"].unit == "kWh"
+        for name, values in wanted.items():
+            assert figures[name].value == pytest.approx(sum(values) / len(values), rel=1e-5), name
         sums = found.item_sums()
-        assert sums.aggregate(sums.sums_NK.sum(0)) == pytest.approx(figures["rmse"].value)
+        assert sums.aggregate(sums.sums_NK.sum(0)) == pytest.approx(figures["mase_24"].value)
         assert [item["item"] for item in found.items()] == [0, 1, 2]
-        first_T2 = 10 * (prediction_BTK - target_BTK)[1][scored_BT[1]]
-        assert next(found.items())["mae"] == pytest.approx(float(first_T2.abs().mean()), rel=1e-5)
+        assert sum(item["values"] for item in found.items()) == int(scored_BTK.sum())
     assert np.allclose(meter.item_sums().sums_NK, cut.item_sums().sums_NK)
 
 
-def test_a_constant_series_is_refused() -> None:
-    with pytest.raises(DataError, match="is the series constant"):
-        ForecastMeter(naive_mae=0.0)
+def test_a_point_forecast_has_the_metrics_of_a_network_whose_quantiles_are_all_that_point() -> None:
+    target_BTK, point_BTK = torch.randn(4, 1, 6), torch.randn(4, 1, 6)
+    scored_BTK = torch.rand(4, 1, 6) < 0.8
+    scale = ForecastScale(7, [0.5, 2.0], [1.0, 1.0])
+    meter = ForecastMeter(scale, LEVELS)
+    batch = ForecastBatch.of(target_BTK, target_BTK, scored_BTK, torch.arange(4))
+    _read(batch, point_BTK[..., None].expand(-1, -1, -1, 3), meter)
+    error_NK = (target_BTK - point_BTK).flatten(0, 1).double().numpy()
+    points, figures = scale.of_points(error_NK, scored_BTK.flatten(0, 1).numpy()), meter.compute()
+    for name, metric in points.items():
+        assert metric.value == pytest.approx(figures[name].value, rel=1e-5), name
+
+
+def test_a_series_that_repeats_itself_is_refused() -> None:
+    with pytest.raises(DataError, match="24 steps before"):
+        ForecastScale(24, [0.0], [1.0])

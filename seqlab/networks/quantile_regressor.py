@@ -1,0 +1,66 @@
+"""A regressor that predicts quantiles of each target.
+
+Shape letters: B batch, T time, F input features, K targets, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seqlab.core.model import ModelConfig, Role
+from seqlab.core.network import Network, Parts, StepOutput
+from seqlab.core.state import State
+from seqlab.data.series_windows import ForecastBatch
+from seqlab.metrics.forecasting import pinball
+
+
+class QuantileRegressor(Network[ForecastBatch]):
+    """A linear layer, a causal model and a head that predicts, at each position, quantiles of each target.
+
+    The head gives the median and, through softplus, the distance from each quantile to the next: quantiles never cross.
+    levels: of the quantiles, increasing, with 0.5 among them. The loss of a target is the mean of `pinball` over
+    levels.
+    """
+
+    level_Q: Tensor
+
+    def __init__(self, inputs: int, targets: int, levels: Sequence[float], model: ModelConfig) -> None:
+        super().__init__()
+        self.embed = nn.Linear(inputs, model.width)
+        self.model = model.build(Role.DECODER)
+        self.dropout = model.dropout_layer()
+        self.head = nn.Linear(model.width, targets * len(levels))
+        self.middle = list(levels).index(0.5)
+        self.register_buffer("level_Q", torch.tensor(levels), persistent=False)
+
+    def parts(self) -> Parts:
+        return Parts((self.embed,), (self.model,), (self.head,))
+
+    def carries_state(self) -> bool:
+        return self.model.carries_state()
+
+    def initial_state(self, rows: int, *, cached: bool = False) -> State:
+        """Cached, a model without recurrence keeps as many positions as it can read at once."""
+        return self.model.initial_state(rows, capacity=(self.model.context or 0) if cached else 0)
+
+    def quantiles(self, raw_BTKQ: Tensor) -> Tensor:
+        """The head's output as increasing quantiles of each target."""
+        raw, apart = raw_BTKQ.unbind(-1), F.softplus(raw_BTKQ).unbind(-1)
+        below, above = [raw[self.middle]], [raw[self.middle]]
+        for distance_BTK in reversed(apart[: self.middle]):
+            below.append(below[-1] - distance_BTK)
+        for distance_BTK in apart[self.middle + 1 :]:
+            above.append(above[-1] + distance_BTK)
+        return torch.stack((*reversed(below), *above[1:]), -1)
+
+    def forward(self, batch: ForecastBatch, state: State) -> StepOutput:
+        hidden_BTD, state = self.model(self.dropout(self.embed(batch.inputs_BTF)), state)
+        raw_BTKQ = self.head(self.dropout(hidden_BTD)).float().unflatten(-1, (-1, len(self.level_Q)))
+        quantile_BTKQ = self.quantiles(raw_BTKQ)
+        error_BTKQ = batch.targets_BTK[..., None] - quantile_BTKQ
+        loss_BTK = pinball(error_BTKQ, self.level_Q).mean(-1).masked_fill(~batch.scored_BTK, 0.0)
+        return StepOutput(loss_BTK.sum(), state, quantile_BTKQ)
