@@ -25,8 +25,8 @@ _MOST_SERIES = 4
 _TICKS = 4
 
 _ABOUT = (
-    "{shown} forecasts of {name} from the validation split, evenly spread. Beyond the vertical line, the thin line is what "
-    "came, the thick one the median that the network predicts, and the shades are bands between its quantiles. The "
+    "{shown} forecasts of {name} from the validation split, evenly spread. Beyond the vertical line, thin: what "
+    "came; thick: the median that the network predicts; the shades are bands between its quantiles. The "
     "widest, from {low:g} to {high:g}, should hold {share:.0%} of what comes; over {all} forecasts it holds "
     "{covered:.0%}. The dotted line is the simple forecast that a network must beat to be of use. Below: the mean "
     "absolute error of both by steps ahead, over the {all} forecasts."
