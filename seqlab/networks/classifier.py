@@ -40,6 +40,7 @@ class SequenceClassifier(Network[LabelledT]):
         super().__init__()
         self.embed = make_embedding()
         self.model = model.build(Role.ENCODER if bidirectional else Role.DECODER)
+        # not the family's own dropout, which may drop features over time: pooled vectors have no time
         self.dropout = nn.Dropout(model.dropout)
         self.head = nn.Linear(model.width, classes)
         self.pooling, self.bidirectional, self.width = pooling, bidirectional, model.width
