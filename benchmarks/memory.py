@@ -72,8 +72,10 @@ PARTS: dict[str, list[str]] = {
 }  # fmt: skip
 RATES_OF = {"copy-200": "copy-50", "copy-1000": "copy-50"}
 """Parts whose learning rates are those that the search of another part found."""
-VIEWS = {"truncated": "gradient", "exploding": "gradient"}
+VIEWS = {"exploding": "gradient"}
 """The view that is drawn of a part's runs; `length` if none is named."""
+CURVES = {"truncated": "curves-by-token"}
+"""Parts whose picture is one of those that the comparison itself draws."""
 
 
 def main() -> None:
@@ -106,11 +108,14 @@ def _draw(part: str) -> None:
     view, path = VIEWS.get(part, "length"), RESULTS / f"memory-{part}.json"
     found = json.loads(path.read_text(encoding="utf-8"))
     place = Path(found["summary"]["folder"])
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    if part in CURVES:
+        shutil.copyfile(place / f"{CURVES[part]}.svg", PICTURES / f"{part}.svg")
+        return
     folders, out = list(map(str, sorted(place.glob("*/seed-*")))), place / "inspect"
     command = [sys.executable, "-m", "seqlab", "inspect", *folders, view, "--out", str(out), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     save("memory", part, {**found, "view": json.loads(done.stdout)["pictures"][view]})
-    PICTURES.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(out / f"{view}.svg", PICTURES / f"{part}.svg")
 
 
