@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -15,6 +15,7 @@ import torch
 from seqlab.config.compose import settings
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.config.sources import group_files
+from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.task import Task, TaskConfig
 from seqlab.runs.train import train
@@ -81,6 +82,11 @@ def _less(key: str, default: object, tiny: str) -> bool:
 
 @functools.cache
 def _settings(model: str, task: str) -> Mapping[str, Any]:
+    """Every setting with its default, but those that are chosen for model and task together; composed once for each
+    model and once for each task, not for each pair."""
+    if MODELS[0] != model and TASKS[0] != task:
+        of_task = {key: value for key, value in _settings(MODELS[0], task).items() if not key.startswith("model.")}
+        return {**of_task, **{k: v for k, v in _settings(model, TASKS[0]).items() if k.startswith("model.")}}
     return settings([f"model={model}", f"task={task}"])
 
 
@@ -111,27 +117,28 @@ def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
     return load_run_config(tiny_overrides(model, task, *overrides))
 
 
-def _kinds() -> list[list[str]]:
-    """Tasks by kind: those whose settings have the same base (seqlab/kinds)."""
+def _kinds(names: Iterable[str], of: Callable[[str], object], root: type) -> list[list[str]]:
+    """The names by kind: those whose settings have the same base, a subclass of `root`."""
     found: dict[type, list[str]] = {}
-    for task in TASKS:
-        settings = type(tiny_config(MODELS[0], task).task)
-        base = next(one for one in settings.__mro__[1:] if issubclass(one, TaskConfig))
-        found.setdefault(settings if base is TaskConfig else base, []).append(task)
+    for name in names:
+        settings, *bases = type(of(name)).__mro__
+        base = next(one for one in bases if issubclass(one, root))
+        found.setdefault(settings if base is root else base, []).append(name)
     return list(found.values())
 
 
-KINDS = tuple(task for task, *_ in _kinds())
+_TASK_KINDS = _kinds(TASKS, lambda task: tiny_config(MODELS[0], task).task, TaskConfig)
+_MODEL_KINDS = _kinds(MODELS, lambda model: tiny_config(model, TASKS[0]).model, ModelConfig)
+KINDS = tuple(task for task, *_ in _TASK_KINDS)
 """One task of each kind."""
-PAIRS = tuple(
-    (model, task)
-    for model in MODELS
-    for first, *others in _kinds()
-    for task in (first, *(others if model in (MODELS[0], MODELS[-1]) else ()))
+PAIRS = (
+    *((model, task) for model, *_ in _MODEL_KINDS for task in KINDS),
+    *((model, task) for _, *others in _MODEL_KINDS for model in others for task in (KINDS[0], KINDS[-1])),
+    *((model, task) for _, *others in _TASK_KINDS for task in others for model in (MODELS[0], MODELS[-1])),
 )
-"""(model, task), each model with a task of each kind, and each task with two models, for what every model must do with
-whatever a task gives to it. Each model with each task would be a product that grows too fast. `seqlab check` is tested
-for each with each (tests/contracts/test_every_pair.py)."""
+"""(model, task): each kind of model with each kind of task, each model with two tasks, and each task with two models,
+for what every model must do with whatever a task gives to it. Each with each would be a product that grows too fast.
+`seqlab check` is tested for each with each (tests/contracts/test_every_pair.py)."""
 
 
 def forms(name: str) -> Iterator[tuple[str, ...]]:

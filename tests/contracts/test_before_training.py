@@ -128,13 +128,23 @@ OPTIONS = {
 }
 
 
+_SHOWS_A_ROLE = ("task.window", "task.bidirectional", "task.label_smoothing")
+"""A setting of tasks with a decoder, with an encoder, and with both."""
+
+
 def _forms() -> list[tuple[str, str, str]]:
-    """Every model on every kind of task, with one of their options at a time."""
-    found = []
-    for model, task in PAIRS:
-        there = [(key, values) for key, values in OPTIONS.items() if has_setting(key, model, task)]
-        found += [(model, task, "seed=0"), *((model, task, f"{key}={v}") for key, values in there for v in values)]
-    return found
+    """Each option of each model where it has another role, and each option of a task in each of its pairs. (Without
+    options, every model is checked on every task by test_every_pair.)"""
+    roles = {next(task for task in TASKS if has_setting(key, task=task)) for key in _SHOWS_A_ROLE}
+    assert len(roles) == len(_SHOWS_A_ROLE)
+    pairs = {"model": [(model, task) for model in MODELS for task in sorted(roles)], "task": PAIRS}
+    return [
+        (model, task, f"{key}={value}")
+        for key, values in OPTIONS.items()
+        for model, task in pairs[key.partition(".")[0]]
+        if has_setting(key, model, task)
+        for value in values
+    ]
 
 
 @pytest.mark.parametrize(("model", "task", "option"), _forms())
