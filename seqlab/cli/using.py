@@ -49,9 +49,9 @@ def predict(
         float | None, typer.Option("--top-p", help="Sample from the most likely tokens with this total probability.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of sampling.")] = 0,
-    beams: Annotated[int, typer.Option("--beam", help="Beam size (translation).")] = 1,
+    beams: Annotated[int, typer.Option("--beam", help="Beam size (tasks that write a text for an input).")] = 1,
     length_penalty: Annotated[
-        float, typer.Option("--length-penalty", help="Of beam search: above 0 favours longer translations.")
+        float, typer.Option("--length-penalty", help="Of beam search: above 0 favours longer texts.")
     ] = 0.0,
     runs_dir: RunsDir = Path("runs"),
     config_dir: ConfigDir = None,
@@ -60,7 +60,8 @@ def predict(
 ) -> None:
     """Predict with a trained network. Example: seqlab predict last "The "
 
-    A language model continues the text, a classifier predicts its label, a translation model translates it.
+    A language model continues the text, a classifier predicts its label, a translation model translates it. For tasks
+    that read images or recordings, a text is the path of one.
     """
     from seqlab.runs.catalogue import exists, named_run
 

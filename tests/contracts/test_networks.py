@@ -141,6 +141,29 @@ def test_rows_of_a_network_stay_apart(task: str) -> None:
         check_targets(tiny_task(config), network, "model=mixing")
 
 
+def test_a_network_that_peeks_at_a_transcript_is_caught() -> None:
+    """Its characters are aligned with no position: in training no prediction may depend on any of them, and if the
+    predictions of an evaluation do, it is said that the targets were not recognised."""
+    config = tiny_config("rnn", "transcription")
+    task, network = tiny_task(config), tiny_network(config)
+    assert check_targets(task, network, "model=honest") == ""
+    modes = {True}
+
+    def peek(_: object, given: tuple[Any, ...], output: StepOutput) -> StepOutput:
+        share = given[0].target_BU.float().mean(1)[:, None, None]
+        return replace(output, logits=output.logits + share) if network.training in modes else output
+
+    network.register_forward_hook(peek)
+    with (
+        undisturbed(),
+        pytest.raises(ConfigError, match=r"depends on the target at position \d+ or later \(in training\)"),
+    ):
+        check_targets(task, network, "model=peeking")
+    modes.add(False)
+    with undisturbed():
+        assert "not recognised" in check_targets(task, network, "model=peeking")
+
+
 def test_a_meter_without_its_primary_metric_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     config = tiny_config("rnn", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
