@@ -60,8 +60,9 @@ def predict(
 ) -> None:
     """Predict with a trained network. Example: seqlab predict last "The "
 
-    A language model continues the text, a classifier predicts its label, a translation model translates it. For tasks
-    that read images or recordings, a text is the path of one.
+    A language model continues the text, a classifier predicts its label, a translation model translates it.
+
+    For tasks that read images or recordings, a text is the path of one.
     """
     from seqlab.runs.catalogue import exists, named_run
 
