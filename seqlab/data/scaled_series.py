@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from seqlab.core.batch import Split
-from seqlab.data.series import Series, Values, filled
+from seqlab.data.series import Series, Values
 from seqlab.data.times import Step, calendar
 from seqlab.errors import DataError
+
+_LARGEST = 1e30  # networks compute with numbers of up to 1e38
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Scaling:
                     f"{name} is {what} in the training split, its first {end:,} values: there is nothing to learn",
                     "forecast another column: task.value_columns=[NAME]",
                 )
+            if np.abs(known_N).max() > _LARGEST:
+                raise DataError(f"{name} has values beyond {_LARGEST:g}", "give them in a larger unit")
         mean_V, deviation_V = np.nanmean(train_NV, 0).tolist(), np.nanstd(train_NV, 0).tolist()
         return cls(series.names, tuple(mean_V), tuple(deviation_V), series.step)
 
@@ -75,6 +79,17 @@ class Scaling:
             features.append(calendar(series.times_N, cycles))
         inputs_NF = torch.from_numpy(np.concatenate(features, 1)).float()
         return inputs_NF, torch.from_numpy(value_NV).float()
+
+
+def filled(value_NV: Values, how: str, mean_V: Values) -> Values:
+    """The values without gaps, each filled from the past alone, so that nothing that comes later is known: with the
+    `last` value before it, or with the `mean` (of the training split), which also fills a gap at the beginning."""
+    gone_NV, row_N1 = np.isnan(value_NV), np.arange(len(value_NV))[:, None]
+    with_mean_NV = np.where(gone_NV, mean_V, value_NV)
+    if how == "mean":
+        return with_mean_NV
+    before_NV = np.maximum.accumulate(np.where(gone_NV, 0, row_N1), axis=0)
+    return np.asarray(np.take_along_axis(with_mean_NV, before_NV, axis=0))
 
 
 def usual_seasons(step: Step | None, values: int) -> tuple[int, ...]:

@@ -62,8 +62,10 @@ def read_series(
     separator: str | None = None,
     decimal: str | None = None,
 ) -> Series:
-    """The series in a table with a header. time_column: None finds the first column of times, if there is one;
-    value_columns: none finds the one column of numbers. decimal: the mark before decimals, found where it is None.
+    """The series in a table with a header.
+
+    time_column: None finds the first column of times, if there is one; `none`: rows are a step apart, whatever their
+    times. value_columns: none finds the one column of numbers. decimal: the mark before decimals; None finds it.
 
     Raises DataError for columns that are not there or cannot be found, for a value that is no finite number, for times
     that are repeated, unordered or not at equal steps, and as read_table does.
@@ -86,7 +88,7 @@ def read_series(
     if time is None:
         return Series(names, value_NV, None, None, _missing(names, value_NV, lines), {"column of times": "none"})
     times_N = as_times([row[time].strip() for _, row in table.rows], lines, table.setting)
-    if len(times_N) > 1 and times_N[0] > times_N[-1]:  # newest first, as many sites give it
+    if (np.diff(times_N).astype(np.int64) < 0).sum() > len(times_N) / 2:  # newest first, as many sites give it
         times_N, value_NV, lines = times_N[::-1], value_NV[::-1], lines[::-1]
     step, index_N = on_grid(times_N, lines, table.setting)
     whole_NV = np.full((int(index_N[-1]) + 1, len(places)), np.nan)
@@ -94,7 +96,8 @@ def read_series(
     missing = [_missing(names, value_NV, lines)]
     if absent := len(whole_NV) - len(value_NV):
         before = [lines[place] for place in np.flatnonzero(np.diff(index_N) > 1).tolist()]
-        missing.append(f"{absent:,} rows are not there (after {first_places('line', before)})")
+        are = "row is" if absent == 1 else "rows are"
+        missing.append(f"{absent:,} {are} left out (after {first_places('line', before)})")
     every = np.array([step.after(times_N[0], count) for count in range(len(whole_NV))]) if absent else times_N
     return Series(names, whole_NV, every, step, "; ".join(filter(None, missing)), guessed)
 
@@ -132,7 +135,9 @@ def _place(table: Table, key: str, name: str) -> int:
 
 
 def _time_place(table: Table, name: str | None) -> int | None:
-    """The column of times; None if none is named and none is found."""
+    """The column of times; None for the name `none`, or if none is named and none is found."""
+    if name == "none":
+        return None
     if name is not None:
         return _place(table, "task.time_column", name)
     first = table.rows[0][1]
@@ -140,28 +145,31 @@ def _time_place(table: Table, name: str | None) -> int | None:
 
 
 def _only_numbers(table: Table, time: int | None) -> int:
-    """The one column of numbers beside the times. Raises DataError if there are none or several."""
-    columns = [place for place in range(table.width) if place != time and _are_numbers(table.rows, place)]
-    names = [_name(table, place) for place in columns]
-    if len(columns) == 1:
-        return columns[0]
-    if not columns:
+    """The one column of numbers beside the times, or else the one that mostly has numbers. Raises DataError if there is
+    none, or several."""
+    share = {place: _share_of_numbers(table.rows, place) for place in range(table.width) if place != time}
+    whole = [place for place, part in share.items() if part == 1]
+    most = [place for place, part in share.items() if part > 0.5]  # what is no number is reported with its line
+    if len(found := whole or most) == 1:
+        return found[0]
+    names = [_name(table, place) for place in found]
+    if not found:
         raise DataError(
             f"{table.setting} has no column of numbers",
-            "name the column to forecast, and the line that is no number is shown: task.value_columns=[NAME]",
+            "give a table with a column of numbers, such as: time,value",
             f"columns: {', '.join(table.header or ())[:200]}",
         )
     raise DataError(
-        f"{table.setting} has {len(columns)} columns of numbers, and task.value_columns does not say which to forecast",
+        f"{table.setting} has {len(found)} columns of numbers, and task.value_columns does not say which to forecast",
         f"try {shlex.quote(f'task.value_columns=[{names[-1]}]')}",
         f"columns: {', '.join(names)[:200]}",
     )
 
 
-def _are_numbers(rows: Sequence[Row], place: int) -> bool:
+def _share_of_numbers(rows: Sequence[Row], place: int) -> float:
     known = [cell for _, row in rows if (cell := row[place].strip()).lower() not in _MISSING]
     plain = (cell.replace(",", "") for cell in known), (cell.replace(".", "").replace(",", ".") for cell in known)
-    return bool(known) and any(all(map(_NUMBER.fullmatch, cells)) for cells in plain)
+    return max(sum(_NUMBER.fullmatch(cell) is not None for cell in cells) for cells in plain) / max(1, len(known))
 
 
 def _numbers(table: Table, place: int, decimal: str | None) -> Values:
@@ -208,43 +216,3 @@ def _missing(names: Sequence[str], value_NV: Values, lines: Sequence[int]) -> st
             at = [lines[row] for row in np.flatnonzero(gone_N).tolist()]
             found.append(f"{len(at):,} of {len(lines):,} values of {name} are missing ({first_places('line', at)})")
     return "; ".join(found)
-
-
-def filled(value_NV: Values, how: str, mean_V: Values) -> Values:
-    """The values without gaps, each filled from the past alone, so that nothing that comes later is known: with the
-    `last` value before it, or with the `mean` (of the training split), which also fills a gap at the beginning."""
-    gone_NV, row_N1 = np.isnan(value_NV), np.arange(len(value_NV))[:, None]
-    with_mean_NV = np.where(gone_NV, mean_V, value_NV)
-    if how == "mean":
-        return with_mean_NV
-    before_NV = np.maximum.accumulate(np.where(gone_NV, 0, row_N1), axis=0)
-    return np.asarray(np.take_along_axis(with_mean_NV, before_NV, axis=0))
-
-
-def written(series: Series, start: int, count: int) -> str:
-    """Some values of a series as a line of text: the time of the first, then the values; those of several series at
-    one time are joined by a slash. `parsed` reads it."""
-    time = [] if series.times_N is None else [str(series.times_N[start])]
-    rows = series.value_NV[start : start + count].tolist()
-    return " ".join([*time, *("/".join(f"{value:.6g}" for value in row) for row in rows)])
-
-
-def parsed(text: str, names: tuple[str, ...], step: Step | None) -> Series:
-    """The series in a line of text. Raises DataError for another form."""
-    tokens = text.split()
-    timed = bool(tokens) and is_time(tokens[0])
-    try:
-        rows = [[float(value) for value in token.split("/")] for token in tokens[timed:]]
-    except ValueError:
-        rows = []
-    if not rows or any(len(row) != len(names) for row in rows):
-        form = "/".join("3.5" for _ in names)
-        raise DataError(
-            f"{text[:60]!r} is neither a file nor a series of numbers",
-            f"give the path of a CSV file, or values like: 2024-03-31T14:00 {form} {form}",
-        )
-    value_NV = np.array(rows)
-    if not timed or step is None:
-        return Series(names, value_NV, None, None)
-    start = as_times(tokens[:1], [1], "the text")[0]
-    return Series(names, value_NV, np.array([step.after(start, row) for row in range(len(rows))]), step)

@@ -24,7 +24,7 @@ class ForecastBatch(Batch):
 
     inputs_BTF: Tensor
     targets_BTK: Tensor
-    scored_BTK: Tensor  # bool: this target counts
+    scored_BTK: Tensor  # bool: this target counts; others are 0
     items_B: Tensor  # the index of each row's origin in its split
 
     @classmethod
@@ -78,6 +78,7 @@ class SeriesWindows:
         if self.season is not None:
             target_BTHV = target_BTHV - self.base(at_BT)
             scored_BTHV = scored_BTHV & (at_BT >= self.season - 1)[..., None, None]
+        target_BTHV = target_BTHV.masked_fill(~scored_BTHV, 0.0)
         parts = (self.inputs_NF[at_BT], target_BTHV.flatten(2), scored_BTHV.flatten(2))
         return ForecastBatch.of(*parts, items_B, continues=continues)
 

@@ -69,9 +69,10 @@ class Step:
 
     def __str__(self) -> str:
         if self.months:
-            return "1 month" if self.months == 1 else f"{self.months} months"
-        size, unit = next((size, unit) for size, unit in _UNITS if self.seconds % size == 0)
-        count = self.seconds // size
+            size, unit = (12, "year") if self.months % 12 == 0 else (1, "month")
+        else:
+            size, unit = next((size, unit) for size, unit in _UNITS if self.seconds % size == 0)
+        count = (self.months or self.seconds) // size
         return f"{count} {unit}{'s' * (count > 1)}"
 
 
@@ -143,7 +144,7 @@ def on_grid(times_N: Times, lines: Sequence[int], setting: str) -> tuple[Step, n
         raise DataError(
             f"{setting}, line {lines[row + 1]}: {Step(int(gap_M[row]))} after line {lines[row]}, where most rows "
             f"are {step} apart{_clocks(times_N[row])}",
-            "give a row for each step, with an empty cell where a value is missing",
+            "give a row for each step, with empty cells for missing values; task.time_column=none takes rows as steps",
             f"{int(odd_M.sum()):,} of {len(gap_M):,} steps differ" if odd_M.sum() > 1 else "",
         )
     return step, index_N

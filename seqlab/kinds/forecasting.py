@@ -102,6 +102,9 @@ class Forecasting(Restorable, Task[ForecastBatch]):
         self.value_NV = self.scaling.filled(series, config.missing)
         self.windows = self.windows_of(series)
         self.known_NV = self.windows.known_NV.numpy()
+        end, season = self.spans["train"][1], seasons[0]
+        naive_mae_V = naive_mae(self.value_NV[:end], self.known_NV[:end], season)
+        self.scale = ForecastScale(season, naive_mae_V, self.scaling.deviation_V)
 
     def windows_of(self, series: Series) -> SeriesWindows:
         """A series in units of training, as networks read it."""
@@ -135,13 +138,6 @@ class Forecasting(Restorable, Task[ForecastBatch]):
 
     def meter(self, split: Split) -> ForecastMeter:
         return ForecastMeter(self.scale, self.config.quantiles)
-
-    @cached_property
-    def scale(self) -> ForecastScale:
-        """What errors are measured with."""
-        end, season = self.spans["train"][1], self.seasons[0]
-        naive_mae_V = naive_mae(self.value_NV[:end], self.known_NV[:end], season)
-        return ForecastScale(season, naive_mae_V, self.scaling.deviation_V)
 
     def longest(self) -> int:
         return self.config.window

@@ -20,7 +20,8 @@ from seqlab.core.task import Task
 from seqlab.data.corpora import corpora_of
 from seqlab.data.files import exists, expanded, find_corpus
 from seqlab.data.scaled_series import Scaling
-from seqlab.data.series import Series, parsed, read_series, written
+from seqlab.data.series import Series, read_series
+from seqlab.data.series_text import parsed, written
 from seqlab.data.series_windows import ForecastBatch
 from seqlab.data.tables import Separator
 from seqlab.data.wheel_corpus import WheelCorpus
