@@ -5,6 +5,7 @@ Shape letters: N images, B batch, T caption, C channels, H W pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -64,14 +65,15 @@ class EncodedCaptions:
         self._rows = Rows(self.ids)
         self.longest = max(map(len, self.ids))
 
-    def batches(self, batch_size: int, seed: int | None = None, shift: int = 0) -> Iterator[ImageBatch]:
-        """One pass. With a seed, in random order, and each image shifted at random by at most `shift` pixels in each
-        direction (as in Krizhevsky 2012)."""
+    def batches(
+        self, batch_size: int, seed: int | None = None, shift: int = 0, degrees: float = 0.0
+    ) -> Iterator[ImageBatch]:
+        """One pass, in order. With a seed, in random order, and each image distorted at random."""
         generator = torch.Generator().manual_seed(seed or 0)
         for items_B in in_batches(len(self.ids), batch_size, seed):
             batch = self.gather(items_B)
-            if seed is not None and shift:
-                batch = replace(batch, image_BCHW=shifted(batch.image_BCHW, shift, generator))
+            if shift or degrees:
+                batch = replace(batch, image_BCHW=distorted(batch.image_BCHW, shift, degrees, generator))
             yield batch
 
     def gather(self, items_B: Tensor) -> ImageBatch:
@@ -84,10 +86,21 @@ class EncodedCaptions:
         return {NAMES[unit]: UnknownTokens.of(caption[:-1] for caption in self.ids)}
 
 
-def shifted(image_BCHW: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """The images, each shifted at random by at most so many pixels in each direction, with white where nothing was."""
+def distorted(image_BCHW: Tensor, shift: int, degrees: float, generator: torch.Generator) -> Tensor:
+    """The images, each turned around its centre by at most so many degrees to either side, and shifted by at most so
+    many whole pixels in each direction, at random; white where nothing was (Simard 2003)."""
     rows, _, height, width = image_BCHW.shape
-    padded_BCHW = F.pad(image_BCHW, (most,) * 4, value=_PAPER)
-    y_B1, x_B1 = torch.randint(0, 2 * most + 1, (2, rows, 1), generator=generator)
-    y_BH1, x_B1W = (y_B1 + torch.arange(height))[:, :, None], (x_B1 + torch.arange(width))[:, None]
-    return padded_BCHW[torch.arange(rows)[:, None, None], :, y_BH1, x_B1W].movedim(-1, 1)
+    turn_B = math.radians(degrees) * (2 * torch.rand(rows, generator=generator) - 1)
+    y_B, x_B = torch.randint(-shift, shift + 1, (2, rows), generator=generator)
+    cos_B, sin_B = turn_B.cos(), turn_B.sin()
+    # from where each pixel comes: in units of half a side, y and x of equal length only in a square
+    across_B2, down_B2 = (
+        torch.stack((cos_B, -sin_B * height / width), 1),
+        torch.stack((sin_B * width / height, cos_B), 1),
+    )
+    turn_B22, shift_B21 = torch.stack((across_B2, down_B2), 1), torch.stack((2 * x_B / width, 2 * y_B / height), 1)
+    grid_BHW2 = F.affine_grid(
+        torch.cat((turn_B22, shift_B21[..., None]), 2), list(image_BCHW.shape), align_corners=False
+    )
+    ink_BCHW = F.grid_sample(_PAPER - image_BCHW.float(), grid_BHW2, mode="bicubic", align_corners=False)
+    return (_PAPER - ink_BCHW).round().clamp(0, _PAPER).to(torch.uint8)

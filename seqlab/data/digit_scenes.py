@@ -24,7 +24,7 @@ from seqlab.errors import DataError
 SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8"  # of the table, without its compression
 SIDE = 24
 """Pixels of a scene's side."""
-_CELLS, _CELL, _DIGIT, _MARGIN = 2, 11, 8, 1  # cells of a side; pixels of a cell, of a digit and around the cells
+_CELLS, _CELL, _DIGIT, _MARGIN = 2, 10, 8, 2  # cells of a side; pixels of a cell, of a digit and around the cells
 _SHARES = (0.8, 0.05, 0.15)  # of the digits' images for training, validation and test
 _COUNTS = (1, 2, 3, 4)  # digits of a scene
 _PLACES = tuple(product(range(_CELLS), range(_CELLS)))

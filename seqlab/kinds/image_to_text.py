@@ -20,7 +20,7 @@ from seqlab.baselines.neighbours import nearest_vector
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example, Patches
-from seqlab.core.fields import Count, Probability, WholeNumber
+from seqlab.core.fields import Count, NonNegative, Probability, WholeNumber
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
@@ -46,12 +46,13 @@ class ImageToTextConfig(TaskConfig):
     """Settings of every image-to-text task.
 
     image_size: pixels of a side. colour: three channels; else shades of grey. patch: pixels of the side of each patch
-    that a decoder can attend to. features: channels of the first convolution. shift: of training images, in pixels.
+    that a decoder can attend to. features: channels of the first convolution. shift, turn: of training images, at
+    random, in pixels and degrees.
     max_length: words of a text with its end; longer ones of training are counted and left out.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (
-        "batch_size", "eval_batch_size", "patch", "features", "shift", "max_length", "vocabulary_size",
+        "batch_size", "eval_batch_size", "patch", "features", "shift", "turn", "max_length", "vocabulary_size",
         "label_smoothing",
     )  # fmt: skip
 
@@ -60,6 +61,7 @@ class ImageToTextConfig(TaskConfig):
     patch: Count
     features: Count
     shift: WholeNumber
+    turn: NonNegative
     max_length: Count
     vocabulary_size: VocabularySize
     batch_size: Count
@@ -119,7 +121,7 @@ class ImageToTextGeneration(Restorable, Task[ImageBatch]):
     def batches(self, split: Split, seed: int) -> Iterator[ImageBatch]:
         part, config = self.encoded[split], self.config
         if split == "train":
-            yield from part.batches(config.batch_size, seed, config.shift)
+            yield from part.batches(config.batch_size, seed, config.shift, config.turn)
             return
         yield from part.batches(config.eval_batch_size)
         if split == "test" and self.apart is not None:

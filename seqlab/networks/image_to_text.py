@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.core.model import Memory, ModelConfig
+from seqlab.core.network import Parts
 from seqlab.data.captioned import ImageBatch
 from seqlab.networks.encoder_decoder import EncoderDecoder
 
@@ -63,6 +64,10 @@ class ImageToText(EncoderDecoder[ImageBatch]):
     ) -> None:
         encoder = partial(ImageEncoder, channels, features, side, patch, model.width)
         super().__init__(words, model, encoder, label_smoothing=label_smoothing)
+
+    def parts(self) -> Parts:
+        """Sizes are matched by the decoder: what makes vectors of pixels counts as embedding."""
+        return Parts((self.encoder, self.embed_target), (self.decoder,), (self.head,))
 
     def read(self, batch: ImageBatch) -> Memory:
         """The fixed vector is the mean over patches. White paper is 0."""

@@ -72,8 +72,8 @@ def test_a_caption_can_be_read_off_its_scene_and_no_image_is_in_two_splits(
             assert 1 <= len(seen) <= 4
             used.setdefault(name, set()).update(at for _, _, at, _ in seen)
             said, before = "", None
-            for y, x, _, digit in sorted(seen, key=lambda one: (one[0] > SIDE // 3, one[1])):
-                row, column = y > SIDE // 3, x > SIDE // 3
+            for y, x, _, digit in sorted(seen, key=lambda one: (one[0] >= 12, one[1])):
+                row, column = y >= 12, x >= 12
                 if before is not None:
                     across = "left of" if before[1] < column else "right of" if before[1] > column else ""
                     said += (

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from seqlab.core.baseline import baselines_of
-from seqlab.data.captioned import shifted
+from seqlab.data.captioned import distorted
 from seqlab.decoding.search import best_texts
 from seqlab.errors import ConfigError, DataError
 from seqlab.insight.attention import attention
@@ -87,13 +87,18 @@ def test_the_nearest_image_is_the_one_with_the_least_squared_difference() -> Non
     assert next(b for b in again.baselines() if b.name == "nearest").metrics["exact_match"].value == 1
 
 
-def test_training_images_are_shifted_within_their_paper() -> None:
+def test_training_images_are_shifted_and_turned_within_their_paper() -> None:
     image_BCHW = torch.full((400, 1, 6, 6), 255, dtype=torch.uint8)
     image_BCHW[:, :, 2, 3] = 7
-    moved_BCHW = shifted(image_BCHW, 2, torch.Generator().manual_seed(0))
+    moved_BCHW = distorted(image_BCHW, 2, 0.0, torch.Generator().manual_seed(0))
     places = {tuple(place) for _, _, *place in (moved_BCHW == 7).nonzero().tolist()}
     assert places == {(y, x) for y in range(5) for x in range(1, 6)}
     assert ((moved_BCHW == 255).sum((1, 2, 3)) == 35).all()
+    turned_BCHW = distorted(image_BCHW, 0, 30.0, torch.Generator().manual_seed(0))
+    ink_B = 255 - turned_BCHW.float().amin((1, 2, 3))
+    assert ((turned_BCHW < 200).sum((1, 2, 3)) <= 4).all()  # still one dot, near where it was
+    assert ink_B.std() > 0
+    assert (turned_BCHW[:, 0, [0, 5]] > 200).all()
     task = _task()
     first, again, other = (next(task.batches("train", seed)).image_BCHW for seed in (1, 1, 2))
     assert torch.equal(first, again)
