@@ -157,6 +157,8 @@ def show_summary(summary: Summary, console: Console) -> None:
         console.print(Text(text, style="bold" if pair.significant else ""))
     if correction := correction_text(summary.pairs):
         console.print(Text(f"(p {correction})", style="dim"))
+    if summary.against_baseline:
+        console.print(Text(f"\n{summary.against_baseline}"))
     for _, caution in cautions(summary):
         console.print(Text(caution, style="yellow"))
     if summary.times is not None:

@@ -18,7 +18,8 @@ def stored_baselines(folder: Path) -> list[Baseline] | None:
     try:
         stored = json.loads((folder / "baselines.json").read_text(encoding="utf-8"))
         return [
-            Baseline(b["name"], b["about"], {name: Metric(**m) for name, m in b["metrics"].items()}) for b in stored
+            Baseline(b["name"], b["about"], {name: Metric(**m) for name, m in b["metrics"].items()}, b.get("items", ()))
+            for b in stored
         ]
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -32,6 +33,14 @@ def compute_baselines(config: RunConfig, folder: Path, reporter: ComparisonRepor
     except Exception as error:  # a missing corpus, or one too large for a baseline: the report can do without
         reporter.say(f"no baselines: {error.what if isinstance(error, SeqlabError) else error}")
         return []
-    plain = [{"name": b.name, "about": b.about, "metrics": {n: vars(m) for n, m in b.metrics.items()}} for b in found]
+    plain = [
+        {
+            "name": b.name,
+            "about": b.about,
+            "metrics": {name: vars(metric) for name, metric in b.metrics.items()},
+            "items": list(b.items),
+        }
+        for b in found
+    ]
     write_json(folder / "baselines.json", plain)
     return found

@@ -62,6 +62,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
                 {"name": b.name, "about": b.about, "test": {name: m.value for name, m in b.metrics.items()}}
                 for b in summary.baselines
             ],
+            "against_baseline": summary.against_baseline,
             "lengths": {"models": by_length(summary), "chance": chance_by_length(summary)},
             **conditions_json(summary),
             "target": summary.target,

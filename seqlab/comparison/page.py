@@ -106,6 +106,8 @@ def _verdicts(summary: Summary) -> list[dict[str, str]]:
     ]
     if not found:
         found.append({"kind": "open", "tag": "one model", "text": "There is nothing to compare it with."})
+    if summary.against_baseline:
+        found.append({"kind": "open", "tag": "best baseline", "text": summary.against_baseline})
     found += [{"kind": "note", "tag": tag, "text": text} for tag, text in cautions(summary)]
     for row in summary.rows:
         for seed, why in row.failed.items():

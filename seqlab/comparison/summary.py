@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+from seqlab.comparison.against_baseline import against_baseline
 from seqlab.comparison.design import Sample
 from seqlab.comparison.intervals import Interval
 from seqlab.comparison.plan import Plan, Variant
 from seqlab.comparison.reading import CompletedRun
 from seqlab.comparison.statistics import Analysis, Difference, analyse, tested
 from seqlab.comparison.times import Times
-from seqlab.comparison.verdict import verdict
+from seqlab.comparison.verdict import baseline_verdict, verdict
 from seqlab.core.baseline import Baseline
 from seqlab.core.metric import Metric
 
@@ -50,7 +51,8 @@ class Row:
 class Summary:
     """Everything that the report says. rows: the best model first. verdicts: a sentence for each of pairs. metric:
     unit, direction and range of the primary metric. target: the worst of the runs' best validations, which every run
-    has reached. times: None where no run was made here."""
+    has reached. times: None where no run was made here. against_baseline: which models are better than the best
+    baseline; "" if there is none."""
 
     plan: Plan
     rows: tuple[Row, ...]
@@ -63,6 +65,7 @@ class Summary:
     command: str
     analysis: Analysis
     times: Times | None = None
+    against_baseline: str = ""
 
     @property
     def items(self) -> int | None:
@@ -96,16 +99,19 @@ def summarise(
     metric = Metric(0.0, kind["unit"], kind["higher_is_better"], kind.get("lowest"), kind.get("highest"))
     bests = [metric.best(point.value for point in run.curve) for run in runs if run.curve]
     target = shared_target(bests, metric)
-    analysis = analyse(_samples(plan, runs, primary), metric)
+    samples = _samples(plan, runs, primary)
+    analysis = analyse(samples, metric)
     rows = [_row(variant, runs, failed, primary, target, metric, analysis) for variant in plan.variants]
     rows = [_with_pareto(row, rows, metric) for row in rows]
     rows.sort(key=lambda row: (row.mean is None, metric.gain(0.0, row.mean or 0.0)))
     order = {row.label: place for place, row in enumerate(rows)}
     pairs = sorted(analysis.pairs, key=lambda pair: (order[pair.first], order[pair.second]))
     verdicts = tuple(verdict(pair, _unit(metric, primary), tested(pairs)) for pair in pairs)
+    against = against_baseline(samples, baselines, primary, metric)
     return Summary(
-        plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command, analysis
-    )
+        plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command, analysis,
+        against_baseline="" if against is None else baseline_verdict(against, _unit(metric, primary)),
+    )  # fmt: skip
 
 
 def _unit(metric: Metric, primary: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from seqlab.comparison.against_baseline import AgainstBaseline, Gain
 from seqlab.comparison.intervals import LEVEL, Interval
 from seqlab.comparison.statistics import Difference, tested
 
@@ -31,6 +32,33 @@ def verdict(pair: Difference, unit: str, pairs: int) -> str:
     why = f"; significant only without correction for {pairs} pairs" if alone and pairs > 1 else ""
     ahead = f"{pair.first} ahead by {gap}" if pair.mean else "equal means"
     return f"{names}: no significant difference ({evidence}{why}): {ahead}{interval}, {over}"
+
+
+def baseline_verdict(found: AgainstBaseline, unit: str) -> str:
+    """Which models are better than the best baseline, or that none is, in words."""
+    base = f"{found.name}, which needs no network ({_figures(found.value)} {unit})".replace(" )", ")")
+    gains = [gain for gain in found.gains if gain.better]
+    if gains:
+        first, *others = (_gained(gain) for gain in gains)
+        also = "".join(f"; {words}" for words in others)
+        rest = len(found.gains) - len(gains)
+        text = f"better than {base}: {first}{also}{f'; {rest} not' if rest else ''}"
+    else:
+        gains = [found.gains[0]]
+        nearest = _gained(gains[0])
+        better = "significantly better" if gains[0].mean > 0 else "better"
+        text = f"no model is {better} than {base}; the nearest is {nearest}"
+    if gains[0].interval is None:
+        return f"{text}: a single seed allows no test"
+    over = "training seeds, not over test items" if gains[0].items is None else "training seeds and test items"
+    items = "" if gains[0].items is None else f" x {gains[0].items:,} items"
+    return f"{text}, over {over} (n = {gains[0].seeds} seeds{items}, each model by itself)"
+
+
+def _gained(gain: Gain) -> str:
+    word = "better" if gain.mean > 0 else "worse" if gain.mean < 0 else "away"
+    interval = "" if gain.interval is None else f", {_range(gain.interval)}"
+    return f"{gain.label}, {_figures(abs(gain.mean))} {word}{interval}"
 
 
 def _count(pair: Difference) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -13,11 +13,14 @@ from seqlab.core.offers import offers
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a simple method reaches on a split. about: the method, in one line. metrics: named as the meter's are."""
+    """What a simple method reaches on a split. about: the method, in one line. metrics: named as the meter's are.
+    items: the primary metric item by item (ItemSums.item_values), so that models are compared with it on the same
+    items; empty: not known."""
 
     name: str
     about: str
     metrics: Mapping[str, Metric]
+    items: Sequence[float] = ()
 
 
 @runtime_checkable

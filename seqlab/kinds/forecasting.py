@@ -193,10 +193,9 @@ class Forecasting(Restorable, Task[ForecastBatch]):
     def _baseline(self, name: str, about: str, split: Split, forecast_RHV: Floats) -> Baseline:
         place_RH = self.origins(split).numpy()[:, None] + np.arange(1, self.config.horizon + 1)
         error_RHV = self.value_NV[place_RH] - forecast_RHV
-        rows = len(place_RH)
-        return Baseline(
-            name, about, self.scale.of_points(error_RHV.reshape(rows, -1), self.known_NV[place_RH].reshape(rows, -1))
-        )
+        flat = (len(place_RH), -1)
+        metrics, items = self.scale.of_points(error_RHV.reshape(flat), self.known_NV[place_RH].reshape(flat))
+        return Baseline(name, about, metrics, items)
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[ForecastBatch]:
         start, end = self.spans[split]

@@ -58,12 +58,14 @@ class ForecastScale:
         values = {self.mase: scaled, "mae": absolute, "crps": crps}
         return {name: Metric(value, "", higher_is_better=False, lowest=0.0) for name, value in values.items()}
 
-    def of_points(self, error_NK: Floats, known_NK: npt.NDArray[np.bool_]) -> dict[str, Metric]:
-        """The metrics of point forecasts, from their errors in the unit of the series; the CRPS of a point forecast is
-        its absolute error."""
+    def of_points(self, error_NK: Floats, known_NK: npt.NDArray[np.bool_]) -> tuple[dict[str, Metric], list[float]]:
+        """(the metrics of point forecasts, MASE item by item), from their errors in the unit of the series; the CRPS of
+        a point forecast is its absolute error."""
         error_NK = np.where(known_NK, np.abs(error_NK), 0.0)
         scaled_NK = error_NK / self._tiled(self.naive_mae_V, error_NK.shape[1])
-        return self.metrics(np.array([scaled_NK.sum(), error_NK.sum(), error_NK.sum(), known_NK.sum()]))
+        sums_N4 = np.stack([part_NK.sum(1) for part_NK in (scaled_NK, error_NK, error_NK, known_NK)], 1)
+        items = ItemSums(sums_N4, lambda sums_4: self.metrics(sums_4)[self.mase].value).item_values()
+        return self.metrics(sums_N4.sum(0)), items.tolist()
 
     def _tiled(self, value_V: Sequence[float], targets: int) -> Floats:
         """The value of each target's series: targets are the steps ahead, of every series each."""

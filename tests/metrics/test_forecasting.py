@@ -124,7 +124,9 @@ def test_a_point_forecast_has_the_metrics_of_a_network_whose_quantiles_are_all_t
     batch = ForecastBatch.of(target_BTK, target_BTK, scored_BTK, torch.arange(4))
     _read(batch, point_BTK[..., None].expand(-1, -1, -1, 3), meter)
     error_NK = (target_BTK - point_BTK).flatten(0, 1).double().numpy()
-    points, figures = scale.of_points(error_NK, scored_BTK.flatten(0, 1).numpy()), meter.compute()
+    points, items = scale.of_points(error_NK, scored_BTK.flatten(0, 1).numpy())
+    figures = meter.compute()
+    assert items == pytest.approx(meter.item_sums().item_values(), rel=1e-4)
     for name, metric in points.items():
         assert metric.value == pytest.approx(figures[name].value, rel=1e-5), name
 
