@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import fmean
 
 from seqlab.comparison.against_baseline import against_baseline
@@ -51,8 +52,7 @@ class Row:
 class Summary:
     """Everything that the report says. rows: the best model first. verdicts: a sentence for each of pairs. metric:
     unit, direction and range of the primary metric. target: the worst of the runs' best validations, which every run
-    has reached. times: None where no run was made here. against_baseline: which models are better than the best
-    baseline; "" if there is none."""
+    has reached. times: None where no run was made here."""
 
     plan: Plan
     rows: tuple[Row, ...]
@@ -65,7 +65,6 @@ class Summary:
     command: str
     analysis: Analysis
     times: Times | None = None
-    against_baseline: str = ""
 
     @property
     def items(self) -> int | None:
@@ -81,6 +80,13 @@ class Summary:
     def unit(self) -> str:
         """The primary metric's unit, or its name where it has none."""
         return _unit(self.metric, self.primary)
+
+    @cached_property
+    def against_baseline(self) -> str:
+        """Which models are better than the best baseline, or that none is; "" without a baseline."""
+        samples = _samples(self.plan, [run for row in self.rows for run in row.runs], self.primary)
+        found = against_baseline(samples, self.baselines, self.primary, self.metric)
+        return "" if found is None else baseline_verdict(found, self.unit)
 
 
 def summarise(
@@ -99,19 +105,16 @@ def summarise(
     metric = Metric(0.0, kind["unit"], kind["higher_is_better"], kind.get("lowest"), kind.get("highest"))
     bests = [metric.best(point.value for point in run.curve) for run in runs if run.curve]
     target = shared_target(bests, metric)
-    samples = _samples(plan, runs, primary)
-    analysis = analyse(samples, metric)
+    analysis = analyse(_samples(plan, runs, primary), metric)
     rows = [_row(variant, runs, failed, primary, target, metric, analysis) for variant in plan.variants]
     rows = [_with_pareto(row, rows, metric) for row in rows]
     rows.sort(key=lambda row: (row.mean is None, metric.gain(0.0, row.mean or 0.0)))
     order = {row.label: place for place, row in enumerate(rows)}
     pairs = sorted(analysis.pairs, key=lambda pair: (order[pair.first], order[pair.second]))
     verdicts = tuple(verdict(pair, _unit(metric, primary), tested(pairs)) for pair in pairs)
-    against = against_baseline(samples, baselines, primary, metric)
     return Summary(
-        plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command, analysis,
-        against_baseline="" if against is None else baseline_verdict(against, _unit(metric, primary)),
-    )  # fmt: skip
+        plan, tuple(rows), tuple(pairs), verdicts, tuple(baselines), primary, metric, target, command, analysis
+    )
 
 
 def _unit(metric: Metric, primary: str) -> str:

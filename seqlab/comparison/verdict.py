@@ -57,7 +57,8 @@ def baseline_verdict(found: AgainstBaseline, unit: str) -> str:
 
 def _gained(gain: Gain) -> str:
     word = "better" if gain.mean > 0 else "worse" if gain.mean < 0 else "away"
-    interval = "" if gain.interval is None else f", {_range(gain.interval)}"
+    low, high = gain.interval or (0.0, 0.0)
+    interval = "" if gain.interval is None else f", {_range((low, high) if gain.mean > 0 else (-high, -low))}"
     return f"{gain.label}, {_figures(abs(gain.mean))} {word}{interval}"
 
 
