@@ -41,7 +41,6 @@ _TINY = {
     "task.word_dropout": "0.0",
     "task.pairs": "300",
     "task.utterances": "60",
-    "task.stack": "4",
     "task.horizon": "4",
     "task.sample_length": "20",
     "task.length": "16",

@@ -21,7 +21,7 @@ from seqlab.core.task import Task
 from seqlab.data.batches import UNSCORED, TranscribedFrames
 from seqlab.data.frames import stacked
 from seqlab.data.log_mel import LogMel
-from seqlab.data.morse import morse
+from seqlab.data.touch_tones import touch_tones
 from seqlab.data.utterances import Corpus, folder_of, transcribed
 from seqlab.decoding.ctc import best_symbols
 from seqlab.errors import DataError
@@ -37,15 +37,15 @@ _SHOWN = 6  # utterances
 class TranscriptionConfig(UtterancesConfig):
     """Settings of `task=transcription`, beside those of every task on utterances.
 
-    folder: recordings, and the table transcripts.csv with their texts; null: the corpus morse, of so many `utterances`,
-    which split_seed also draws.
+    folder: recordings, and the table transcripts.csv with their texts; null: the corpus touch_tones, of so many
+    `utterances`, which split_seed also draws.
     """
 
     utterances: Count
 
     def build(self) -> Transcription:
         if self.folder is None:
-            readings = list(morse(self.utterances, self.split_seed))
+            readings = list(touch_tones(self.utterances, self.split_seed))
         else:
             readings = transcribed(folder_of(self.folder), self.max_seconds)
         return Transcription(*self.recorded(readings, by_label=False), self)
@@ -121,7 +121,7 @@ class Transcription(Utterances[TranscribedFrames]):
             if count
         }
         return {
-            "corpus": self.config.folder or "morse (synthetic)",
+            "corpus": self.config.folder or "touch_tones (synthetic)",
             **super().describe(),
             "characters": len(self.characters),
             **unknown,

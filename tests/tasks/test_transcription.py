@@ -1,4 +1,4 @@
-"""Transcription: the alphabet, what CTC needs, and the corpus in Morse code."""
+"""Transcription: the alphabet, what CTC needs, and the tones of a keypad."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import torch
 
 from seqlab.core.prediction import GenerationConfig
 from seqlab.data.batches import UNSCORED
-from seqlab.data.morse import CODE, keyed, morse
 from seqlab.data.splits import SPLITS
+from seqlab.data.touch_tones import COLUMNS, KEYS, ROWS, frequencies, touch_tones
 from seqlab.errors import DataError
 from seqlab.tasks.transcription import Transcription
 from tests.conftest import tiny_config, tiny_network
@@ -69,17 +69,20 @@ def test_more_beams_are_no_less_likely(tmp_path: Path) -> None:
         assert searched.details == {"transcript": searched.text}
 
 
-def test_morse_is_keyed_as_it_is_written() -> None:
-    assert "".join("=" if down else "." for down in keyed("an")) == "=.===...===.="
-    assert len(set(CODE.values())) == 26
+def test_each_key_has_the_row_and_the_column_of_the_keypad() -> None:
+    assert [frequencies(key) for key in "159#"] == [(697, 1209), (770, 1336), (852, 1477), (941, 1477)]
+    assert frequencies("*") == (941, 1209)
+    assert len({frequencies(key) for key in KEYS}) == 12
 
 
-def test_morse_follows_from_its_seed_and_can_be_read_from_its_loudness() -> None:
-    first, again, other = (list(morse(3, seed)) for seed in (0, 0, 1))
+def test_numbers_follow_from_their_seed_and_sound_at_their_frequencies() -> None:
+    first, again, other = (list(touch_tones(3, seed)) for seed in (0, 0, 1))
     assert [text for _, text, _, _ in first] == [text for _, text, _, _ in again] != [text for _, text, _, _ in other]
     for (_, text, _, recording), (_, _, _, same) in zip(first, again, strict=True):
         assert np.array_equal(recording.sample_N, same.sample_N)
-        loud_N = np.abs(recording.sample_N) > 0.05
-        share = sum(keyed(text)) / len(keyed(text))
-        assert loud_N.mean() < share  # silence before and after
-        assert recording.rate == 8000
+        power_K = np.abs(np.fft.rfft(recording.sample_N)) ** 2
+        hertz_K = np.fft.rfftfreq(len(recording.sample_N), 1 / recording.rate)
+        sounding = {hertz for key in text for hertz in frequencies(key)}
+        loudest = {hertz: power_K[np.abs(hertz_K - hertz) < 20].max() for hertz in (*ROWS, *COLUMNS)}
+        silent = [power for hertz, power in loudest.items() if hertz not in sounding]
+        assert min(loudest[hertz] for hertz in sounding) > max(silent, default=0.0)
