@@ -47,7 +47,9 @@ PARTS: dict[str, list[str]] = {
     ],
     "copy-50": [*_copy(50, 5, 32, 2000), *_SEARCH, "--seeds", "3"],
     "copy-200": [*_copy(200, 7, 16, 2000), "--seeds", "3"],
-    "copy-1000": [*_copy(1000, 9, 8, 600), "--seeds", "1"],
+    "copy-1000": [
+        *_copy(1000, 9, 8, 600), "task.validation_size=100", "task.test_size=200", "--seeds", "1",
+    ],
     "recall": [
         *(f"{model}-{width}: {model} model.width={width} model.layers=2" for model in _RECURRENT for width in _STATES),
         "tcn-64: tcn model.width=64", "transformer-64: transformer model.width=64 model.layers=2",
@@ -59,10 +61,11 @@ PARTS: dict[str, list[str]] = {
         "task.vocabulary=8", "model.width=64", "trainer.max_steps=4000", "trainer.eval_every_steps=400",
         "optim.learning_rate=0.003", "--seeds", "3",
     ],
+    # a symbol comes back 20 positions later: windows of all 30 positions hold it, shorter ones never do
     "truncated": [
-        *(f"bptt {n}: gru trainer.bptt_steps={n} trainer.accumulate={70 // n}" for n in (7, 14, 35, 70)),
-        "task=copy", "task.length=50", "model.width=64", "trainer.max_steps=3000", "optim.learning_rate=0.003",
-        "--seeds", "3",
+        *(f"bptt {n}: gru trainer.bptt_steps={n} trainer.accumulate={30 // n}" for n in (5, 10, 15, 30)),
+        "task=copy", "task.length=10", "model.width=128", "trainer.max_steps=3000", "trainer.eval_every_steps=300",
+        "optim.learning_rate=0.003", "--seeds", "3",
     ],
     "exploding": [
         "clipped: rnn trainer.clip_norm=1.0", "not clipped: rnn trainer.clip_norm=null", "task=adding",
