@@ -35,7 +35,7 @@ class Example(Generic[BatchT]):
     reads, if there is one; predicted: the token that it predicts after each. decoder: the dotted name of the part of
     the network that reads `decoder_tokens`; every other part reads `tokens`. truncated: the number of tokens cut off at
     the end of the text, because the network was not trained on texts of that length. patches: the image whose patches
-    `tokens` names, where an image is read instead of a text.
+    `tokens` names, where an image is read instead of a text. unit: what `tokens` are, on axes.
     """
 
     batch: BatchT
@@ -45,6 +45,7 @@ class Example(Generic[BatchT]):
     decoder: str = "decoder"
     truncated: int = 0
     patches: Patches | None = None
+    unit: str = "tokens"
 
     def tokens_of(self, module: str, positions: int) -> tuple[str, ...]:
         """The tokens that a module (given by its dotted name in the network) reads. Raises ConfigError if it reads

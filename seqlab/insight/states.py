@@ -52,9 +52,11 @@ _CURVES = (
 
 @dataclass(frozen=True)
 class _Drawn:
-    """The content of the picture: tokens (T), signals cut to them, and the units that get a curve."""
+    """The content of the picture: tokens (T) and what they are called, signals cut to them, and the units that get a
+    curve."""
 
     tokens: tuple[str, ...]
+    called: str
     hidden_TH: Floats
     others: dict[str, Floats]
     order_H: Any
@@ -72,7 +74,7 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, search: 
     read = example.tokens_of(seen.module, len(seen.hidden_TH))
     # a model of limited context was never trained to read as much at once as the search needs
     found, searched = _search(task, network) if search and limit is None else ([], 0)
-    drawn = _drawn(seen, read[:_SHOWN_TOKENS], found)
+    drawn = _drawn(seen, read[:_SHOWN_TOKENS], example.unit, found)
     about = _about(seen, drawn, searched)
     if len(drawn.tokens) < len(read):
         about += f" The first {len(drawn.tokens)} of {len(read):,} tokens are drawn."
@@ -92,11 +94,11 @@ def states(task: Task[Any], network: Network[Any], text: str | None, *, search: 
     return Picture("states", title, about, lambda figure: _draw(figure, drawn), 11.0, height, data, tables)
 
 
-def _drawn(seen: Signals, tokens: tuple[str, ...], found: list[Follower]) -> _Drawn:
+def _drawn(seen: Signals, tokens: tuple[str, ...], called: str, found: list[Follower]) -> _Drawn:
     hidden_TH = seen.hidden_TH[: len(tokens)]
     others = {name: value_TH[: len(tokens)] for name, value_TH in seen.others.items()}
     curves = [follower for follower in found if abs(follower.correlation) >= _WORTH_NAMING][:_NAMED]
-    return _Drawn(tokens, hidden_TH, others, _most_variable(hidden_TH), curves)
+    return _Drawn(tokens, called, hidden_TH, others, _most_variable(hidden_TH), curves)
 
 
 def _most_variable(value_TH: Floats) -> Any:
@@ -148,7 +150,7 @@ def _draw(figure: Figure, drawn: _Drawn) -> None:
     panels[-1].set_xticks(range(len(drawn.tokens)), [plain(shown(token)) for token in drawn.tokens], fontsize=6.5)
     if any(len(token) > 1 for token in drawn.tokens):
         panels[-1].tick_params(axis="x", labelrotation=90)
-    panels[-1].set_xlabel("tokens")
+    panels[-1].set_xlabel(drawn.called)
 
 
 def _heat(axes: Axes, figure: Figure, value_TH: Floats, name: str, *, signed: bool) -> None:

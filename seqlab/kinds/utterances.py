@@ -224,7 +224,8 @@ class Utterances(Restorable, Task[BatchT]):
         frames_TF = stacked(self.sequence(text), self.config.stack)
         read = min(len(frames_TF), context_of(network) or len(frames_TF))
         tokens = tuple(self._time(position) for position in range(read))
-        return Example(self.alone([frames_TF[:read]]), tokens, truncated=len(frames_TF) - read)
+        unit = "frames" if self.mel is None else "seconds"
+        return Example(self.alone([frames_TF[:read]]), tokens, truncated=len(frames_TF) - read, unit=unit)
 
     def _time(self, position: int) -> str:
         """A position for people: its beginning in seconds, or its number."""

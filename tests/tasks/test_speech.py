@@ -11,6 +11,7 @@ import torch
 from seqlab.core.prediction import GenerationConfig
 from seqlab.data.splits import SPLITS
 from seqlab.errors import DataError
+from seqlab.insight.states import states
 from seqlab.tasks.speech import Speech
 from tests.conftest import tiny_config, tiny_network, without_test
 from tests.recordings import labelled_folder, tone, write_wav
@@ -112,7 +113,9 @@ def test_positions_are_named_by_their_time(recorded: Speech) -> None:
     network = tiny_network(tiny_config("gru", "speech", f"task.folder={recorded.config.folder}", "task.mel_bands=20"))
     example = recorded.example(network, recorded.example_text(9))
     assert example.tokens[:3] == ("0.00", "0.01", "0.02")
+    assert ">seconds<" in states(recorded, network, None).svg
     assert len(example.tokens) == example.batch.frames_BTF.shape[1]
     lengths = [len(sequence) for sequence in recorded.sequences["validation"]]
     assert abs(len(example.tokens) - 9) == min(abs(length - 9) for length in lengths)
-    assert speech().example(network, "validation:1").tokens[:2] == ("1", "2")
+    series = speech().example(network, "validation:1")
+    assert (series.tokens[:2], series.unit) == (("1", "2"), "frames")
