@@ -17,7 +17,9 @@ from seqlab.core.batch import Batch, Split
 from seqlab.core.network import Network, StepOutput
 from seqlab.core.state import State
 from seqlab.data.batches import TokenBatch
+from seqlab.data.series_windows import ForecastBatch
 from seqlab.errors import ConfigError
+from seqlab.networks.quantile_regressor import QuantileRegressor
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
 
 
@@ -218,3 +220,27 @@ def test_inputs_with_the_very_loss_of_the_targets_are_not_taken_for_them() -> No
         with shaken(network, 0.1, 1):
             assert float(difference().abs()) < 1e-4
         assert check_targets(task, network, "rnn") == ""
+
+
+class PeekingAtValues(QuantileRegressor):
+    """A forecaster of several values at each position, and of quantiles of each, that reads its targets in training."""
+
+    def forward(self, batch: ForecastBatch, state: State) -> StepOutput:
+        peek_BT1 = batch.targets_BTK.mean(-1, keepdim=True) if self.training else 0.0
+        return super().forward(replace(batch, inputs_BTF=batch.inputs_BTF + peek_BT1), state)
+
+
+def test_a_forecaster_that_reads_its_targets_is_caught() -> None:
+    """Though the first batch of validation has no targets and only carries the state on."""
+    task = next(name for name in TASKS if isinstance(tiny_network(tiny_config("gru", name)), QuantileRegressor))
+    config = tiny_config("gru", task)
+    made, honest = tiny_task(config), tiny_network(config)
+    assert not next(iter(made.batches("validation", 0))).scored
+    with undisturbed():
+        assert check_targets(made, honest, "model=gru") == ""
+    assert isinstance(honest, QuantileRegressor)
+    levels = [round(level, 6) for level in honest.level_Q.tolist()]
+    targets = honest.head.out_features // len(levels)
+    network = PeekingAtValues(honest.embed.in_features, targets, levels, config.model)
+    with undisturbed(), pytest.raises(ConfigError, match=r"depends on the target .* \(in training\)"):
+        check_targets(made, network, "model=peeking")
