@@ -30,6 +30,9 @@ PARTS: dict[str, list[str]] = {
         ]
         for task in _TASKS
     },
+    "captioning-attention": [
+        *(f"{kind}: lstm model.attention={kind}" for kind in ("none", "dot")), "task=captioning", "--seeds", "3",
+    ],
     "budget": ["lstm", "transformer", "--budget", "60s", "--seeds", "1"],
     "windows": ["random: transformer", "streams: transformer task.windows=streams", "--seeds", "3"],
 }  # fmt: skip

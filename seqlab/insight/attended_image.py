@@ -13,7 +13,7 @@ import numpy as np
 
 from seqlab.core.example import Patches
 from seqlab.core.meter import Table
-from seqlab.drawing.picture import COLOURS, Picture
+from seqlab.drawing.picture import COLOURS, SOFT, Picture
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _ACROSS, _INCHES = 6, 1.25  # panels of a row, and the side of each
 _ABOUT = (
     "The image as it is read, in {rows} x {columns} patches, and once for each word that is written: the stronger the "
     "colour, the more of the attention is on a patch as the word is chosen. {heads}The weights of a word sum to 1, and "
-    "all words share one scale (square-root, so that low weights can be seen). A patch also knows something of its "
+    "all words share one scale. A patch also knows something of its "
     "neighbours, so that a network may look beside what it names. In the table, the effective number of patches is 2 "
     "to the power of the entropy in bits: {most} if all have the same weight."
 )
@@ -46,12 +46,12 @@ def attended_image(
 
     def draw(figure: Figure) -> None:
         from matplotlib.cm import ScalarMappable
-        from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgb
+        from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 
         glow = LinearSegmentedColormap.from_list("glow", [(*to_rgb(COLOURS[1]), alpha) for alpha in (0.0, 0.9)])
-        scale = PowerNorm(0.5, 0, float(weight_TYX.max()))
+        scale = Normalize(0, float(weight_TYX.max()))
         panels = figure.subplots(down, _ACROSS, squeeze=False)
-        for panel in panels.flat:
+        for panel in panels.flat[1 + len(words) :]:
             panel.set_axis_off()
         _show(panels.flat[0], patches, "image")
         for panel, word, weight_YX in zip(panels.flat[1:], words, weight_TYX, strict=False):
@@ -72,3 +72,6 @@ def _show(panel: Axes, patches: Patches, title: str) -> None:
     pixels = patches.pixels_HWC if patches.pixels_HWC.shape[-1] == 3 else np.repeat(patches.pixels_HWC, 3, -1)
     panel.imshow(pixels, interpolation="nearest", extent=(0, 1, 0, 1))
     panel.set_title(title, fontsize=10, pad=3)
+    panel.set(xticks=[], yticks=[])
+    for edge in panel.spines.values():  # white paper needs one on a white page
+        edge.set(visible=True, color=SOFT, linewidth=0.5)

@@ -166,7 +166,7 @@ class ImageToTextGeneration(Restorable, Task[ImageBatch]):
         return best_texts(self.words, self.config.max_length, network, batch, generation)
 
     def describe(self) -> Mapping[str, int | str]:
-        apart = {} if self.apart is None else {f"test images, {self.apart_name}": len(self.apart.captions)}
+        apart = {} if self.apart is None else {f"test {self.target_name}s, {self.apart_name}": len(self.apart.captions)}
         return {
             **{f"{split} {self.target_name}s": len(part.captions) for split, part in self.encoded.items()},
             **apart,
@@ -226,9 +226,9 @@ class ImageToTextGeneration(Restorable, Task[ImageBatch]):
         return Prediction(written, {self.target_name: written})
 
     def example_text(self, length: int) -> str:
-        """The number of the image of validation whose text is nearest to a third of `length`."""
+        """The number of the image of validation whose text has most nearly `length` words."""
         captions = self.encoded["validation"].captions
-        return str(min(range(len(captions)), key=lambda item: abs(3 * len(captions[item].split()) - length)))
+        return str(min(range(len(captions)), key=lambda item: abs(len(captions[item].split()) - length)))
 
     def example(self, network: Network[ImageBatch], text: str) -> Example[ImageBatch]:
         batch, side = self._batch(text), self.config.image_size // self.config.patch

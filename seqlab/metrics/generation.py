@@ -82,7 +82,9 @@ class GenerationMeter(Meter[TargetBatchT]):
         found |= loss_and_perplexity(float(gather(self.nats).sum()), self.target_count, "token")
         if self.apart is not None and self.apart[1].predictions:
             name, apart = self.apart
-            found[f"{self.primary}_{name}"] = apart.compute()[self.primary]
+            # beside the primary metric, since not all are shown everywhere
+            beside = {f"{self.primary}_{name}": apart.compute()[self.primary]}
+            return {self.primary: found[self.primary], **beside, **found}
         return found
 
     def item_sums(self) -> ItemSums:
