@@ -64,7 +64,7 @@ def read_series(
 ) -> Series:
     """The series in a table with a header.
 
-    time_column: None finds the first column of times, if there is one; `none`: rows are a step apart, whatever their
+    time_column: None finds the first column of times, if there is one; `rows`: rows are a step apart, whatever their
     times. value_columns: none finds the one column of numbers. decimal: the mark before decimals; None finds it.
 
     Raises DataError for columns that are not there or cannot be found, for a value that is no finite number, for times
@@ -135,8 +135,8 @@ def _place(table: Table, key: str, name: str) -> int:
 
 
 def _time_place(table: Table, name: str | None) -> int | None:
-    """The column of times; None for the name `none`, or if none is named and none is found."""
-    if name == "none":
+    """The column of times; None for the name `rows`, or if none is named and none is found."""
+    if name == "rows" and name not in (table.header or ()):
         return None
     if name is not None:
         return _place(table, "task.time_column", name)

@@ -144,7 +144,7 @@ def on_grid(times_N: Times, lines: Sequence[int], setting: str) -> tuple[Step, n
         raise DataError(
             f"{setting}, line {lines[row + 1]}: {Step(int(gap_M[row]))} after line {lines[row]}, where most rows "
             f"are {step} apart{_clocks(times_N[row])}",
-            "give a row for each step, with empty cells for missing values; task.time_column=none takes rows as steps",
+            "give a row for each step, with empty cells for missing values; task.time_column=rows takes rows as steps",
             f"{int(odd_M.sum()):,} of {len(gap_M):,} steps differ" if odd_M.sum() > 1 else "",
         )
     return step, index_N

@@ -158,7 +158,7 @@ def test_rows_without_times_are_a_step_apart(tmp_path: Path) -> None:
     found = _read(_table(tmp_path, "load", *map(str, range(9))))
     assert (found.step, found.times_N, found.later(2)) == (None, None, ["+1", "+2"])
     rows = [f"{time},{row}" for row, time in enumerate(_hours(9))]
-    assert _read(_table(tmp_path, "time,load", *rows), time_column="none").times_N is None
+    assert _read(_table(tmp_path, "time,load", *rows), time_column="rows").times_N is None
 
 
 def test_a_series_is_written_and_read_as_a_line_of_text(tmp_path: Path) -> None:
