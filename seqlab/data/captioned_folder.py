@@ -36,7 +36,7 @@ def read_captioned(
         raise DataError(f"{key} is no folder", f"give the path of a folder with pictures and a {TABLE}")
     if not exists(path / TABLE):
         raise DataError(f"{key} has no {TABLE}", "write one: the columns file and caption, a row for each caption")
-    rows = _rows(read_table(path / TABLE, key, separator=None, header=True, wanted=_COLUMNS))
+    rows = _rows(read_table(path / TABLE, "task.folder", separator=None, header=True, wanted=_COLUMNS))
     where = f"{key}, {TABLE}"
     _check_cells(rows, path, where)
     images = _read_images(rows, path, where, side, colour=colour)
@@ -154,7 +154,7 @@ def _split(
     for split, images in parts.items():
         if not images:
             raise DataError(
-                f"{where}: {len(lines)} image{'s' * (len(lines) != 1)} leave none for the {split} split",
+                f"{where}: {len(lines)} image{'s leave' if len(lines) > 1 else ' leaves'} none for the {split} split",
                 "give more pictures, a larger task.held_share, or a column split",
             )
     return parts

@@ -74,7 +74,7 @@ class ImageToTextConfig(TaskConfig):
         if self.patch & (self.patch - 1) or self.image_size % self.patch:
             raise ValueError(
                 f"task.patch={self.patch} is no power of two that divides task.image_size={self.image_size}; "
-                "try task.patch=4, and a multiple of it for task.image_size"
+                f"try task.patch={min(4, self.image_size & -self.image_size)}"
             )
 
 

@@ -82,7 +82,7 @@ SPLIT = "file,caption,split"
         ((*GOOD, ",a cat"), "file,caption", r"1 without a file \(line 12\)"),
         ((*GOOD, "p1.png,number 1"), "file,caption", "line 12 is line 3 again: p1.png"),
         ((*GOOD, "captions.csv,a table"), "file,caption", "line 12: captions.csv is neither a PNG nor a JPEG"),
-        (GOOD[:1], "file,caption", "1 image leave none for the"),
+        (GOOD[:1], "file,caption", "1 image leaves none for the"),
         ((), "file,caption", "has a header and no rows"),
         (GOOD, "image,caption", "has no column 'file'"),
         ((*GOOD, "p1.png,one,two"), "file,caption", "line 12: 3 fields where line 1 has 2"),

@@ -123,6 +123,7 @@ def test_long_captions_are_left_out_of_training_and_counted() -> None:
     [
         (("task.patch=3",), "no power of two"),
         (("task.patch=16",), "no power of two that divides task.image_size=24"),
+        (("task.folder=x", "task.image_size=30"), "try task.patch=2"),
         (("task.image_size=48",), "scenes of digits are grey and have 24 x 24 pixels"),
         (("task.colour=true",), "scenes of digits are grey"),
         (("task.held_share=1",), "held_share"),
