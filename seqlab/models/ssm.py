@@ -16,6 +16,7 @@ or all of h.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar, Self, cast
@@ -31,8 +32,6 @@ from seqlab.core.state import State
 from seqlab.layers.convolution import short_convolution
 from seqlab.layers.residual import ResidualConfig
 from seqlab.layers.scan import scan
-
-_CHUNK = 32
 
 
 def selective_step(
@@ -65,12 +64,14 @@ def selective_scan(
     write_BTN: Tensor,
     read_BTN: Tensor,
     h_BHPN: Tensor,
-    chunk: int = _CHUNK,
+    chunk: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The same in chunks of at most `chunk` positions (Dao & Gu 2024, section 6): matrix products within a chunk, and a
-    plain recurrence over the states at the ends of chunks."""
+    plain recurrence over the states at the ends of chunks.
+
+    A position of a chunk of L costs L decays and P N / L values of a state for each head, so that sqrt(P N) is best."""
     _, steps, heads, size = x_BTHP.shape
-    chunks = -(-steps // chunk)
+    chunks = -(-steps // (chunk or math.ceil(math.sqrt(size * h_BHPN.shape[3]))))
     length = -(-steps // chunks)
 
     def chunked(value_BTK: Tensor) -> Tensor:
