@@ -13,6 +13,7 @@ import pytest
 from seqlab.config.run import load_run_config
 from seqlab.core.attention import Attention
 from seqlab.core.example import ContextSource, ExampleReader, ExampleSource
+from seqlab.core.forecast import ForecastSource
 from seqlab.core.meter import Table
 from seqlab.core.offers import offers
 from seqlab.core.other_lengths import OtherLengths
@@ -43,6 +44,7 @@ def views_of(run: InspectedRun) -> set[str]:
         "states": texts,
         "attention": texts and any(isinstance(module, Attention) for module in network.modules()),
         "embedding": bool(task.embedding_tokens().keys() & network.embeddings().keys()),
+        "forecast": offers(task, ForecastSource),
         "confusion": Confusion in kinds,
         "errors": Answered in kinds,
         "bottleneck": ByLength in kinds,
