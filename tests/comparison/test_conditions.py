@@ -32,7 +32,8 @@ def _summary(tmp_path: Path, first: tuple[str, ...], second: tuple[str, ...], **
         own: Mapping[str, Any] = {key: values[place] for key, values in results.items()}
         runs = tuple(replace(run, folder=str(folder), result={**run.result, **own}) for run in row.runs)
         rows.append(replace(row, variant=replace(row.variant, label=("one", "other")[place]), runs=runs))
-    return replace(summary, rows=tuple(rows))
+    plan = replace(summary.plan, variants=tuple(row.variant for row in rows))
+    return replace(summary, plan=plan, rows=tuple(rows))
 
 
 def test_differing_settings_are_found(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import sysconfig
 import threading
 import venv
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -56,11 +57,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _start(place: Path, *words: str, stderr: int = subprocess.PIPE, **more: str) -> subprocess.Popen[str]:
-    """`seqlab WORDS` as a process that also knows the test's corpus."""
+    """`seqlab WORDS` as a process that also knows the test's corpus, and hears Ctrl-C even if the tests do not."""
+    hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(
         [sys.executable, "-c", _COMMAND, str(place / "corpora"), *words],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=place,
-        env={**os.environ, "TERM": "dumb", **more}, start_new_session=True,
+        env={**os.environ, "TERM": "dumb", **more}, start_new_session=True, preexec_fn=hearing,
     )  # fmt: skip
 
 
