@@ -126,18 +126,22 @@ def _kinds(names: Iterable[str], of: Callable[[str], object], root: type) -> lis
     return list(found.values())
 
 
-_TASK_KINDS = _kinds(TASKS, lambda task: tiny_config(MODELS[0], task).task, TaskConfig)
-_MODEL_KINDS = _kinds(MODELS, lambda model: tiny_config(model, TASKS[0]).model, ModelConfig)
-KINDS = tuple(task for task, *_ in _TASK_KINDS)
+KINDS = tuple(task for task, *_ in _kinds(TASKS, lambda task: tiny_config(MODELS[0], task).task, TaskConfig))
 """One task of each kind."""
-PAIRS = (
-    *((model, task) for model, *_ in _MODEL_KINDS for task in KINDS),
-    *((model, task) for _, *others in _MODEL_KINDS for model in others for task in (KINDS[0], KINDS[-1])),
-    *((model, task) for _, *others in _TASK_KINDS for task in others for model in (MODELS[0], MODELS[-1])),
+ROLES = tuple(
+    next(task for task in TASKS if has_setting(key, task=task))
+    for key in ("task.window", "task.bidirectional", "task.label_smoothing")
 )
-"""(model, task): each kind of model with each kind of task, each model with two tasks, and each task with two models,
-for what every model must do with whatever a task gives to it. Each with each would be a product that grows too fast.
-`seqlab check` is tested for each with each (tests/contracts/test_every_pair.py)."""
+"""A task with a decoder, one with an encoder, and one with both, by settings that only such tasks have."""
+_MODEL_KINDS = _kinds(MODELS, lambda model: tiny_config(model, TASKS[0]).model, ModelConfig)
+PAIRS = (
+    *((model, task) for model, *_ in _MODEL_KINDS for task in ROLES),
+    *((model, task) for _, *others in _MODEL_KINDS for model in others for task in ROLES[:2]),
+    *((model, task) for task in TASKS if task not in ROLES for model in (MODELS[0], MODELS[-1])),
+)
+"""(model, task): each kind of model in each role, each model in two, and each task with two models, for what every
+model must do with whatever a task gives to it. Each with each would be a product that grows too fast. `seqlab check` is
+tested for each with each (tests/contracts/test_every_pair.py)."""
 
 
 def forms(name: str) -> Iterator[tuple[str, ...]]:
