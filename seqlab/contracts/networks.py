@@ -77,7 +77,8 @@ def check_targets(task: Task[Any], network: Network[Any], name: str) -> str:
         scored = [
             (field, value)
             for field, value in _rowwise(batch)
-            if any(value.equal(other) for other in followed) or _is_target(network, batch, field, first)
+            if any(value.dtype == other.dtype and value.equal(other) for other in followed)
+            or _is_target(network, batch, field, first)
         ]
         for train in (False, True):
             network.train(train)

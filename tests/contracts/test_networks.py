@@ -244,3 +244,15 @@ def test_a_forecaster_that_reads_its_targets_is_caught() -> None:
     network = PeekingAtValues(honest.embed.in_features, targets, levels, config.model)
     with undisturbed(), pytest.raises(ConfigError, match=r"depends on the target .* \(in training\)"):
         check_targets(made, network, "model=peeking")
+
+
+def test_a_mask_that_equals_the_labels_is_not_taken_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """True equals 1: where all labels are 1, so is the mask of the rows whose text ends."""
+    config = tiny_config("rnn", "sentiment")
+    task = tiny_task(config)
+    batch: Any = next(iter(task.batches("validation", 0)))
+    ones = replace(batch, labels_B=torch.ones_like(batch.labels_B))
+    assert bool(ones.ends_B.all())
+    monkeypatch.setattr(task, "batches", lambda split, seed: iter([ones]))
+    with undisturbed():
+        assert check_targets(task, tiny_network(config), "rnn") == ""

@@ -155,7 +155,7 @@ def test_several_runs_share_their_pictures(tmp_path: Path, capsys: Capture, monk
     assert (len(first["state"]["median"]), len(first["inputs"]["median"])) == (12, 11)
     assert second["state"] is None
     assert [run["label"] for run in said["pictures"]["memory"]["runs"]] == ["gru", "transformer"]
-    assert set(said["left_out"]) == {"bottleneck", "confusion", "errors", "length"}
+    assert set(said["left_out"]) == {"bottleneck", "confusion", "errors", "forecast", "length"}
 
 
 def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:
