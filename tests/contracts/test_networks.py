@@ -253,6 +253,6 @@ def test_a_mask_that_equals_the_labels_is_not_taken_for_them(monkeypatch: pytest
     batch: Any = next(iter(task.batches("validation", 0)))
     ones = replace(batch, labels_B=torch.ones_like(batch.labels_B))
     assert bool(ones.ends_B.all())
-    monkeypatch.setattr(task, "batches", lambda split, seed: iter([ones]))
+    monkeypatch.setattr(task, "batches", lambda *_: iter([ones]))
     with undisturbed():
         assert check_targets(task, tiny_network(config), "rnn") == ""
