@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from seqlab.core.model import ModelConfig, Role
-from seqlab.core.network import Network, Parts, StepOutput
+from seqlab.core.model import ModelConfig
+from seqlab.core.network import StepOutput
 from seqlab.core.state import State
 from seqlab.data.series_windows import ForecastBatch
 from seqlab.metrics.forecasting import pinball
+from seqlab.networks.regressor import CausalRegressor
 
 
-class QuantileRegressor(Network[ForecastBatch]):
-    """A linear layer, a causal model and a head that predicts, at each position, quantiles of each target.
+class QuantileRegressor(CausalRegressor[ForecastBatch]):
+    """Predicts, at each position, quantiles of each target.
 
     The head gives the median and, through softplus, the distance from each quantile to the next: quantiles never cross.
     levels: of the quantiles, increasing, with 0.5 among them. The loss of a target is the mean of `pinball` over
@@ -29,23 +30,9 @@ class QuantileRegressor(Network[ForecastBatch]):
     level_Q: Tensor
 
     def __init__(self, inputs: int, targets: int, levels: Sequence[float], model: ModelConfig) -> None:
-        super().__init__()
-        self.embed = nn.Linear(inputs, model.width)
-        self.model = model.build(Role.DECODER)
-        self.dropout = model.dropout_layer()
-        self.head = nn.Linear(model.width, targets * len(levels))
+        super().__init__(inputs, targets * len(levels), model)
         self.middle = list(levels).index(0.5)
         self.register_buffer("level_Q", torch.tensor(levels), persistent=False)
-
-    def parts(self) -> Parts:
-        return Parts((self.embed,), (self.model,), (self.head,))
-
-    def carries_state(self) -> bool:
-        return self.model.carries_state()
-
-    def initial_state(self, rows: int, *, cached: bool = False) -> State:
-        """Cached, a model without recurrence keeps as many positions as it can read at once."""
-        return self.model.initial_state(rows, capacity=(self.model.context or 0) if cached else 0)
 
     def quantiles(self, raw_BTKQ: Tensor) -> Tensor:
         """The head's output as increasing quantiles of each target."""
@@ -58,9 +45,8 @@ class QuantileRegressor(Network[ForecastBatch]):
         return torch.stack((*reversed(below), *above[1:]), -1)
 
     def forward(self, batch: ForecastBatch, state: State) -> StepOutput:
-        hidden_BTD, state = self.model(self.dropout(self.embed(batch.inputs_BTF)), state)
-        raw_BTKQ = self.head(self.dropout(hidden_BTD)).float().unflatten(-1, (-1, len(self.level_Q)))
-        quantile_BTKQ = self.quantiles(raw_BTKQ)
+        raw, state = self.regress(batch.inputs_BTF, state)
+        quantile_BTKQ = self.quantiles(raw.float().unflatten(-1, (-1, len(self.level_Q))))
         error_BTKQ = batch.targets_BTK[..., None] - quantile_BTKQ
         loss_BTK = pinball(error_BTKQ, self.level_Q).mean(-1).masked_fill(~batch.scored_BTK, 0.0)
         return StepOutput(loss_BTK.sum(), state, quantile_BTKQ)

@@ -24,7 +24,6 @@ from seqlab.data.series import Series, read_series
 from seqlab.data.series_text import parsed, written
 from seqlab.data.series_windows import ForecastBatch
 from seqlab.data.tables import Separator
-from seqlab.data.wheel_corpus import WheelCorpus
 from seqlab.errors import DataError
 from seqlab.kinds.forecasting import Forecasting, ForecastingConfig
 
@@ -60,7 +59,7 @@ class ForecastConfig(ForecastingConfig):
         """A corpus by its name, or the series in a file. columns: those to read if the settings name none."""
         named = corpora_of("forecast")
         corpus = None if exists(expanded(where)) else named.get(where)
-        path = corpus.files()[0] if isinstance(corpus, WheelCorpus) else find_corpus(where, key, named, _FORM)
+        path = find_corpus(where, key, named, _FORM) if corpus is None else corpus.files()[0]
         return read_series(
             path,
             key,
