@@ -46,7 +46,7 @@ PARTS: dict[str, list[str]] = {
         "trainer.eval_every_steps=200", *_SEARCH, "--seeds", "5",
     ],
     "copy-50": [*_copy(50, 5, 32, 2000), *_SEARCH, "--seeds", "3"],
-    "copy-200": [*_copy(200, 7, 16, 2000), "--seeds", "3"],
+    "copy-200": [*_copy(200, 7, 16, 2000), "--seeds", "2"],
     "copy-1000": [
         *_copy(1000, 9, 8, 600), "task.validation_size=100", "task.test_size=200", "--seeds", "1",
     ],
@@ -57,7 +57,7 @@ PARTS: dict[str, list[str]] = {
         "optim.learning_rate=0.003", "--seeds", "1",
     ],
     "selective_copy": [
-        "lstm", "gru", "mingru", "minlstm", "ssm", "task=selective_copy", "task.length=64", "task.tokens=8",
+        "lstm", "mingru", "ssm", "task=selective_copy", "task.length=64", "task.tokens=8",
         "task.vocabulary=8", "model.width=64", "trainer.max_steps=4000", "trainer.eval_every_steps=400",
         "optim.learning_rate=0.003", "--seeds", "3",
     ],
