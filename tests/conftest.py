@@ -65,8 +65,8 @@ def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
     chosen = [f"model={model}", f"task={task}"]
     there = _settings(model, task)
     given = {override.partition("=")[0] for override in overrides}
-    if task in _CORPORA and not given & {"task.corpus", "task.folder"}:
-        chosen.append(f"task.{'folder' if 'task.folder' in there else 'corpus'}={_CORPORA[task]}")
+    if task in _CORPORA and "task.corpus" not in given:
+        chosen.append(f"task.corpus={_CORPORA[task]}")
     shrunk = [
         f"{key}={value}"
         for key, value in _TINY.items()

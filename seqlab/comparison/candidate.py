@@ -13,6 +13,7 @@ from seqlab.comparison.plan import Plan, Variant
 from seqlab.config.overrides import merged
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.core.task import Task
+from seqlab.data.corpus import MAY_DIFFER
 from seqlab.errors import DataError, SeqlabError
 from seqlab.runs.environment import read_environment
 
@@ -82,7 +83,7 @@ def _check_same_text(plan: Plan, digests: set[str]) -> None:
                 if len(digests) > 1:
                     raise DataError(
                         f"{folder} was not trained on the same text as the others",
-                        "has the corpus changed? python_docs differs by Python version, cldr by Babel's",
+                        f"has the corpus changed? {MAY_DIFFER}",
                     )
     if len(digests) > 1:
         raise DataError("the models would not be trained on the same text", "give all the same corpus")

@@ -25,6 +25,7 @@ from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
 from seqlab.comparison.times import compare_times, read_times, record_time
 from seqlab.config.run import RunConfig
+from seqlab.data.corpus import MAY_DIFFER
 from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
@@ -173,7 +174,7 @@ def _check_text(plan: Plan, first: RunConfig) -> None:
     if plan.data_sha256 and first.task.build().data_sha256 != plan.data_sha256:
         raise DataError(
             "the corpus is no longer the one that this comparison was begun with",
-            "restore it, or begin another with --name; python_docs differs by Python version, cldr by Babel's",
+            f"restore it, or begin another with --name; {MAY_DIFFER}",
         )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.comparison.plan import Plan
+from seqlab.data.corpus import MAY_DIFFER
 from seqlab.errors import CheckpointError, DataError
 from seqlab.runs.code import recorded_code
 from seqlab.runs.environment import read_environment
@@ -87,7 +88,7 @@ def _check_same_data(runs: list[CompletedRun]) -> None:
     if len(seen) > 1:
         raise DataError(
             "these runs were not trained on the same text: " + " and ".join(seen.values()),
-            "has the corpus changed? python_docs differs by Python version, cldr by Babel's; choose another --name",
+            f"has the corpus changed? {MAY_DIFFER}; choose another --name",
         )
 
 

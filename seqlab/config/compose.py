@@ -117,8 +117,9 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
 
 
 def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
-    """Fill in settings that did not exist when the run was stored: with the value that the config class gives for older
-    runs (`before`), else with the default of the shipped file, of this name or another, that fills the same class."""
+    """Fill in settings that the run was stored without. Those that had another name then (`renamed` in the config
+    class) keep their value; those that did not exist have the value that the class gives for older runs (`before`), or
+    else the default of the shipped file, of this name or another, that fills the same class."""
 
     def fill(part: str, paths: Iterable[Path]) -> None:
         stored = tree.get(part)
@@ -128,12 +129,15 @@ def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
             shipped: Any = OmegaConf.to_container(OmegaConf.load(path))
             defaults = shipped.get(part)
             if stored.get("_target_") == defaults.get("_target_"):
-                tree[part] = {**defaults, **before(str(stored.get("_target_"))), **stored}
+                target = str(stored.get("_target_"))
+                names = said(target, "renamed")
+                known = {names.get(key, key): value for key, value in stored.items() if key not in names or value}
+                tree[part] = {**defaults, **said(target, "before"), **known}
                 return
 
-    def before(target: str) -> Mapping[str, Any]:
+    def said(target: str, what: str) -> Mapping[str, Any]:
         module, _, name = target.rpartition(".")
-        found: Mapping[str, Any] = getattr(getattr(import_module(module), name), "before", {}) if module else {}
+        found: Mapping[str, Any] = getattr(getattr(import_module(module), name), what, {}) if module else {}
         return found
 
     fill("trainer", [shipped_folder() / "train.yaml"])

@@ -191,6 +191,9 @@ class TaskConfig(ABC):
     before: ClassVar[Mapping[str, Any]] = {}
     """For runs stored before a setting existed: its value then, where that is not today's default."""
 
+    renamed: ClassVar[Mapping[str, str]] = {}
+    """For runs stored before a setting had its name: the name today, by the earlier one."""
+
     @abstractmethod
     def build(self) -> Task[Any]:
         """Read the corpus and make the task. Raises DataError if the corpus does not fit."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqlab.core.batch import Split
 from seqlab.data.captioned import CaptionedImages
-from seqlab.data.files import exists, expanded, sha256_of
+from seqlab.data.files import exists, sha256_of
 from seqlab.data.images import read_image
 from seqlab.data.splits import SPLITS, cut_items
 from seqlab.data.tables import Table, read_table
@@ -23,7 +23,7 @@ Described = tuple[int, str, str, str]
 
 
 def read_captioned(
-    folder: str, side: int, *, colour: bool, held_share: float, seed: int
+    folder: Path, side: int, *, colour: bool, held_share: float, seed: int
 ) -> tuple[dict[Split, CaptionedImages], dict[str, str]]:
     """(the splits of a folder, facts about it). Raises DataError, with line numbers, for rows that cannot be used.
 
@@ -31,15 +31,15 @@ def read_captioned(
     the others with the first. Without a column `split`, `held_share` of the images go to validation, and as many to
     test.
     """
-    key, path = f"task.folder={folder}", expanded(folder)
-    if not exists(path) or not path.is_dir():
+    key = f"task.corpus={folder}"
+    if not folder.is_dir():
         raise DataError(f"{key} is no folder", f"give the path of a folder with pictures and a {TABLE}")
-    if not exists(path / TABLE):
+    if not exists(folder / TABLE):
         raise DataError(f"{key} has no {TABLE}", "write one: the columns file and caption, a row for each caption")
-    rows = _rows(read_table(path / TABLE, "task.folder", separator=None, header=True, wanted=_COLUMNS))
+    rows = _rows(read_table(folder / TABLE, "task.corpus", separator=None, header=True, wanted=_COLUMNS))
     where = f"{key}, {TABLE}"
-    _check_cells(rows, path, where)
-    images = _read_images(rows, path, where, side, colour=colour)
+    _check_cells(rows, folder, where)
+    images = _read_images(rows, folder, where, side, colour=colour)
     image_of = _same_pixels(images)
     lines: dict[int, list[Described]] = {}
     for row in rows:

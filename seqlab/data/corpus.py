@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from seqlab.data.files import expanded
 from seqlab.errors import ConfigError, DataError
 
 VARIABLE = "SEQLAB_DATA_DIR"
+MAY_DIFFER = "a corpus that comes with Python or a package can differ by its version"
+"""Why a corpus of the same name can have another content."""
 Condition = Literal["ok", "damaged", "not here", "not checked"]
 
 
@@ -35,22 +37,24 @@ def data_dir() -> Path:
 class Corpus(ABC):
     """A corpus with a name.
 
-    tasks: those that read it. about: one sentence. licence: of the data, not of the package that has them. citation:
-    one line. source: the address of the original. package: the one that has it.
-    version: of the package; None if any serves.
+    tasks: those that read it, each with a function that reads its files for that task, and imports what it needs only
+    then; docs/extending.md says what it takes and returns. about: one sentence. licence: of the data, not of the
+    package that has them. citation: one line. source: the address of the original. package: the one that has it.
+    version: of the package; None if any serves. synthetic: whether it is made up; what figures come from says so.
     """
 
     comes: ClassVar[str]
     """How it gets here: `embedded` or `downloaded`."""
 
     name: str
-    tasks: tuple[str, ...]
+    tasks: Mapping[str, Callable[..., Any]]
     about: str
     licence: str
     citation: str
     source: str
     package: str
     version: str | None = None
+    synthetic: bool = False
 
     @abstractmethod
     def where(self) -> Path | None:
@@ -67,6 +71,10 @@ class Corpus(ABC):
     @abstractmethod
     def files(self) -> list[Path]:
         """Its files, checked, and brought here first if need be. Raises DataError."""
+
+    def content(self, task: str, *settings: Any) -> Any:
+        """What it holds, in the form that a task takes. Raises DataError as files() does."""
+        return self.tasks[task](self.files(), *settings)
 
     @abstractmethod
     def fetch(self, given: Sequence[Path] = ()) -> None:

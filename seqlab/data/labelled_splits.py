@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
@@ -66,16 +66,16 @@ def split_labelled(
     deduplicate: bool,
     corpus: str,
     label_column: str,
-    held_out: Mapping[Split, str],
+    source: Callable[[Split], str],
 ) -> LabelledSplits:
-    """The splits of a corpus, stratified by label; `given` are the rows of validation and test files, which are used
-    unchanged. With `deduplicate`, training texts that also occur in validation or test are dropped. corpus,
-    label_column, held_out: the settings that named them, for messages. Raises DataError if there are too few labels or
-    rows."""
+    """The splits of a corpus, stratified by label; `given` are validation and test rows that are not to be cut
+    from it, which are used unchanged. With `deduplicate`, training texts that also occur in validation or test are
+    dropped. corpus, label_column: as the settings name them, source: the setting of a split, for messages. Raises
+    DataError if there are too few labels or rows."""
     counts = Counter(label for _, label in rows)
     check_labels(counts, corpus, label_column)
     for split, part in given.items():
-        check_known_labels(sorted(counts), part, f"task.{split}_corpus={held_out[split]}")
+        check_known_labels(sorted(counts), part, source(split))
     by_label: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_label[row[1]].append(row)

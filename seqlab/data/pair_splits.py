@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from seqlab.core.batch import HELD_OUT, Split
-from seqlab.data.pairs import ReadPairs, read_pairs
+from seqlab.data.pairs import ReadPairs
 from seqlab.data.repeats import Repeats, in_both
 from seqlab.data.splits import cut_items
 from seqlab.data.words import same_text_key
@@ -125,9 +125,8 @@ def split_read_pairs(
     return splits
 
 
-def read_whole(where: str, key: str) -> list[Pair]:
-    """Every pair of a file that has both sides; the file's warnings are logged. Raises DataError if there is none."""
-    found = read_pairs(where, key)
+def only_complete(found: ReadPairs, where: str, key: str) -> list[Pair]:
+    """Every pair that has both sides; the file's warnings are logged. Raises DataError if there is none."""
     pairs, warning = with_both_sides(found.pairs, f"{key}={where}")
     if not pairs:
         raise DataError(f"{key}={where}: no pair has both a source and a translation")

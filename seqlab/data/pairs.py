@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
@@ -29,11 +29,11 @@ class ReadPairs:
     warnings: tuple[str, ...] = ()
 
 
-def read_pairs(where: str, key: str) -> ReadPairs:
+def read_pairs(where: str, key: str, corpora: Iterable[str] = ()) -> ReadPairs:
     """The pairs of a TSV file, or of two line-aligned files `A,B`, whose lines may be empty. White space is
     collapsed. Raises DataError if a line of a TSV file lacks source or translation, or if the two files differ in their
-    number of lines."""
-    paths = _paths(where, key)
+    number of lines. corpora: names that the setting may also give, for messages."""
+    paths = _paths(where, key, corpora)
     if len(paths) == 1:
         return _separated(paths[0], where, key)
     return ReadPairs(_collapsed(_aligned(paths, where, key)))
@@ -43,7 +43,7 @@ def _collapsed(pairs: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
     return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
 
 
-def _paths(where: str, key: str) -> list[Path]:
+def _paths(where: str, key: str, corpora: Iterable[str]) -> list[Path]:
     """One path, or two; a comma may also be part of a file name."""
     if where.strip() and exists(expanded(where)):
         return [expanded(where)]
@@ -55,7 +55,7 @@ def _paths(where: str, key: str) -> list[Path]:
         raise DataError(f"{key}={where}: separate two files by a comma only", f"try {meant}")
     if len(parts) == 1:
         form = "a TSV file, or the paths of two line-aligned files: task.corpus=a.en,a.fr"
-        return [find_corpus(where, key, ("cldr",), form)]
+        return [find_corpus(where, key, corpora, form)]
     if not there and len(parts) > 2:
         raise DataError(f"{key}={where} names {len(parts)} files", "give one TSV file, or two line-aligned files")
     return list((there or cuts)[0])

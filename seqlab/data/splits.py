@@ -20,25 +20,43 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 class SplitCorpora:
     """Settings of a task whose validation and test splits may come from separate files.
 
-    validation_corpus, test_corpus: a file in the format of corpus, used whole; null: a share of the corpus. The share
-    of the corpus that a file replaces is used for training.
+    corpus: one by its name, or the path of a file. validation_corpus, test_corpus: the same for these splits alone: a
+    file is used whole, of a corpus with such a split that split. null: the corpus' own split, or else a share of it.
+    The share of the corpus that is replaced is used for training.
     """
 
+    corpus: str
     validation_corpus: str | None
     test_corpus: str | None
 
     def held_out(self) -> dict[Split, str]:
-        """The files that the settings name, by split; none for a split that is cut from the corpus."""
+        """The files that the settings name, by split; none for a split that comes from the corpus."""
         named: dict[Split, str | None] = {"validation": self.validation_corpus, "test": self.test_corpus}
         return {split: where for split, where in named.items() if where is not None}
 
-    def read_held_out(self, read: Callable[[str, str], Part]) -> dict[Split, Part]:
-        """The result of `read(file, key)` for each of these files."""
-        return {split: read(where, f"task.{split}_corpus") for split, where in self.held_out().items()}
+    def read_parts(self, read: Callable[[str, str], Mapping[Split, Part]]) -> tuple[Part, dict[Split, Part]]:
+        """(the corpus, or its training split; the validation and test splits that are not to be cut from it).
+        `read(where, key)` gives the splits that a corpus or a file has: all of it as `train`, if it has no others."""
+        parts = dict(read(self.corpus, "task.corpus"))
+        train = parts.pop("train")
+        for split, where in self.held_out().items():
+            parts[split] = part_of(read(where, f"task.{split}_corpus"), split)
+        return train, parts
+
+    def source(self, split: Split) -> str:
+        """The setting that a split comes from, for messages."""
+        if (where := self.held_out().get(split)) is not None:
+            return f"task.{split}_corpus={where}"
+        return f"task.corpus={self.corpus}"
 
     def named_corpora(self) -> dict[str, str]:
         """The files, as facts about the data."""
         return {f"{split} corpus": where for split, where in self.held_out().items()}
+
+
+def part_of(parts: Mapping[Split, Part], split: Split) -> Part:
+    """A split of a corpus, or all of one that has no such split."""
+    return parts.get(split, parts["train"])
 
 
 def check_shares(train_share: float, validation_share: float) -> None:

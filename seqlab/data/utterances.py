@@ -14,7 +14,7 @@ from torch import Tensor
 from seqlab.core.batch import Split
 from seqlab.data.audio import ENDINGS, Recording, read_recording
 from seqlab.data.batching import split_items
-from seqlab.data.files import expanded
+from seqlab.data.files import find_corpus
 from seqlab.data.tables import read_table
 from seqlab.data.ts import read_ts
 from seqlab.errors import DataError, first_places
@@ -54,11 +54,11 @@ Reading = tuple[str, str, str, Recording]
 """(name, text, the split that it is for or "", the recording)."""
 
 
-def folder_of(where: str) -> Path:
-    """The folder that task.folder names. Raises DataError if it is none."""
-    path = expanded(where)
+def folder_of(where: str, corpora: Iterable[str]) -> Path:
+    """The folder that task.corpus names. corpora: names that it may give instead. Raises DataError if it is none."""
+    path = find_corpus(where, "task.corpus", corpora, "a folder of recordings")
     if not path.is_dir():
-        raise DataError(f"task.folder={where[:200]} is not a folder", "give the path of a folder of recordings")
+        raise DataError(f"task.corpus={where[:200]} is not a folder", "give the path of a folder of recordings")
     return path
 
 
@@ -70,7 +70,7 @@ def archive_of(folder: Path) -> tuple[Path, Path] | None:
         return None
     if len(train) + len(test) > 2:
         names = ", ".join(path.name for path in (*train, *test))
-        raise DataError(f"task.folder={folder} has several data sets", "give each a folder of its own", names[:200])
+        raise DataError(f"task.corpus={folder} has several data sets", "give each a folder of its own", names[:200])
     return train[0], test[0]
 
 
@@ -80,7 +80,7 @@ def read_archive(train: Path, test: Path, seed: int) -> Corpus:
     for part, path in (("train", train), ("test", test)):
         rows[part] = [
             Utterance(f"{part} {number}", label, torch.from_numpy(frames_TF), hashlib.sha256(line.encode()).hexdigest())
-            for number, (frames_TF, label, line) in enumerate(read_ts(path, "task.folder"), 1)
+            for number, (frames_TF, label, line) in enumerate(read_ts(path, "task.corpus"), 1)
         ]
     widths = {utterance.frames_TF.shape[1] for part in rows.values() for utterance in part}
     if len(widths) > 1:
@@ -93,7 +93,7 @@ def read_archive(train: Path, test: Path, seed: int) -> Corpus:
 
 def labelled(folder: Path, most_seconds: float) -> tuple[list[Reading], int]:
     """(the recordings of a folder, labelled by its sub-folders; the number of other files there)."""
-    what = f"task.folder={folder}"
+    what = f"task.corpus={folder}"
     loose = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS]
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _hidden(path, folder)]
     found = [path for path in files if path.suffix.lower() in ENDINGS]
@@ -112,7 +112,7 @@ def labelled(folder: Path, most_seconds: float) -> tuple[list[Reading], int]:
         )
     names = [path.relative_to(folder) for path in found]
     readings: list[Reading] = [
-        (str(name), name.parts[0], "", read_recording(path, "task.folder", most_seconds))
+        (str(name), name.parts[0], "", read_recording(path, "task.corpus", most_seconds))
         for name, path in zip(names, found, strict=True)
     ]
     return readings, len(files) - len(found)
@@ -122,9 +122,9 @@ def transcribed(folder: Path, most_seconds: float) -> list[Reading]:
     """The recordings that the table transcripts.csv of a folder names: columns file, text and, optionally, split."""
     path = folder / TRANSCRIPTS
     if not path.is_file():
-        raise DataError(f"task.folder={folder} has no {TRANSCRIPTS}", "write one, with the columns file and text"
+        raise DataError(f"task.corpus={folder} has no {TRANSCRIPTS}", "write one, with the columns file and text"
                         " (and split, if you like)")  # fmt: skip
-    table = read_table(path, "task.folder", separator=None, header=True, wanted=("file", "text"))
+    table = read_table(path, "task.corpus", separator=None, header=True, wanted=("file", "text"))
     header = [name.strip().lower() for name in table.header or ()]
     if missing := [name for name in ("file", "text") if name not in header]:
         raise DataError(
@@ -171,7 +171,7 @@ def corpus_of(
     for split, part in parts.items():
         if not part:
             raise DataError(
-                f"task.folder: {len(seen)} recordings leave none for the {split} split",
+                f"task.corpus: {len(seen)} recordings leave none for the {split} split",
                 "give at least ten recordings of each label" if by_label else "give at least ten recordings",
             )
     return Corpus(parts, dict(sorted(rates.items())), unread, repeats)

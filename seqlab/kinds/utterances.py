@@ -34,10 +34,11 @@ from seqlab.errors import DataError, likely_name
 class UtterancesConfig(TaskConfig):
     """Settings of every task on utterances.
 
-    folder: of a user's own data. mel_bands, frame_ms, hop_ms: of the log-mel spectrogram that recordings are read as.
-    max_seconds: of a recording; longer ones are refused. stack: neighbouring frames that make one position.
-    bidirectional: read each utterance in both directions. noise, time_masks, time_mask_width, feature_masks,
-    feature_mask_width: what is hidden from training (data/frames.py, Masks). split_seed: of the fixed split.
+    corpus: one by its name, or the path of a folder. mel_bands, frame_ms, hop_ms: of the log-mel spectrogram that
+    recordings are read as. max_seconds: of a recording; longer ones are refused. stack: neighbouring frames that make
+    one position. bidirectional: read each utterance in both directions. noise, time_masks, time_mask_width,
+    feature_masks, feature_mask_width: what is hidden from training (data/frames.py, Masks). split_seed: of the fixed
+    split.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (
@@ -45,7 +46,9 @@ class UtterancesConfig(TaskConfig):
         "time_masks", "time_mask_width", "feature_masks", "feature_mask_width",
     )  # fmt: skip
 
-    folder: str | None
+    renamed: ClassVar[Mapping[str, str]] = {"folder": "corpus"}
+
+    corpus: str
     mel_bands: Count
     frame_ms: Positive
     hop_ms: Positive

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqlab.config.run import RunConfig
 from seqlab.core.task import Task
+from seqlab.data.corpus import MAY_DIFFER
 from seqlab.data.files import sha256_of
 from seqlab.errors import DataError
 from seqlab.runs.environment import read_environment, recorded
@@ -52,5 +53,5 @@ def check_data(facts: Mapping[str, Any], task: Task[Any], source: Path) -> None:
     if changed or "data_sha256" not in facts:
         raise DataError(
             f"the corpus of {source} is not the one it was trained on (other {' and '.join(changed)})",
-            "restore it; python_docs differs by Python version, cldr by Babel's: see the run's environment.json",
+            f"restore it; {MAY_DIFFER}: see the run's environment.json",
         )

@@ -11,8 +11,10 @@ from seqlab.core.batch import Split
 from seqlab.core.fields import Count, Share, WholeNumber
 from seqlab.core.task import Task
 from seqlab.data.captioned import CaptionedImages
-from seqlab.data.captioned_folder import read_captioned
-from seqlab.data.digit_scenes import SIDE, digit_scenes
+from seqlab.data.captioned_folder import TABLE, read_captioned
+from seqlab.data.corpora import corpora_of
+from seqlab.data.files import find_corpus
+from seqlab.errors import ConfigError
 from seqlab.kinds.image_to_text import ImageToTextConfig, ImageToTextGeneration
 
 
@@ -20,44 +22,51 @@ from seqlab.kinds.image_to_text import ImageToTextConfig, ImageToTextGeneration
 class CaptioningConfig(ImageToTextConfig):
     """Settings of `task=captioning`, beside those of every image-to-text task.
 
-    folder: pictures, and their captions in captions.csv; null: scenes of digits. train_size, validation_size,
-    test_size: how many scenes, and test_size more with combinations that training lacks. held_share: of a folder's
-    images, for validation and for test. split_seed: of the scenes, or of a folder's splits.
+    corpus: one by its name, or the path of a folder of pictures, with their captions in captions.csv. train_size,
+    validation_size, test_size: how many scenes of digits, and test_size more with combinations that training lacks.
+    held_share: of a folder's images, for validation and for test. split_seed: of the scenes, or of a folder's splits.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (*ImageToTextConfig.training_settings, "train_size")
 
-    folder: str | None
+    renamed: ClassVar[Mapping[str, str]] = {"folder": "corpus"}
+
+    corpus: str
     train_size: Count
     validation_size: Count
     test_size: Count
     held_share: Share
     split_seed: WholeNumber
 
-    def __post_init__(self) -> None:
-        if self.folder is None and (self.image_size, self.colour) != (SIDE, False):
-            raise ValueError(
-                f"task.image_size={self.image_size} task.colour={str(self.colour).lower()}: scenes of digits are grey "
-                f"and have {SIDE} x {SIDE} pixels; try task.image_size={SIDE} task.colour=false, or a task.folder"
-            )
-        super().__post_init__()
-
     def build(self) -> Captioning:
-        if self.folder is not None:
-            parts, facts = read_captioned(
-                self.folder, self.image_size, colour=self.colour, held_share=self.held_share, seed=self.split_seed
+        if (corpus := (named := corpora_of("captioning")).get(self.corpus)) is not None:
+            sizes = {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
+            parts, apart = corpus.content("captioning", sizes, self.test_size, self.split_seed)
+            self._check_form(parts["train"])
+            return Captioning(parts, self, {}, apart)
+        folder = find_corpus(self.corpus, "task.corpus", named, f"a folder with pictures and a {TABLE}")
+        parts, facts = read_captioned(
+            folder, self.image_size, colour=self.colour, held_share=self.held_share, seed=self.split_seed
+        )
+        return Captioning(parts, self, facts)
+
+    def _check_form(self, images: CaptionedImages) -> None:
+        """Raise ConfigError if the images of a corpus are not of the size and colours that the settings say."""
+        channels, side = images.image_NCHW.shape[1:3]
+        if (side, channels == 3) != (self.image_size, self.colour):
+            remedy = f"task.image_size={side} task.colour={str(channels == 3).lower()}"
+            raise ConfigError(
+                f"task.image_size={self.image_size} task.colour={str(self.colour).lower()}: the images of "
+                f"{self.corpus} have {side} x {side} pixels of {channels} channels",
+                f"try {remedy}, or a folder of your own: task.corpus=PATH",
             )
-            return Captioning(parts, self, facts)
-        sizes: dict[Split, int] = {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
-        splits, apart = digit_scenes(sizes, self.test_size, self.split_seed)
-        return Captioning(splits, self, {}, apart)
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Captioning:
         return Captioning.restored(read).with_stored_vocabulary(self, vocabulary)
 
 
 class Captioning(ImageToTextGeneration):
-    """Scenes of digits, or a user's own pictures."""
+    """Images of a corpus, or a user's own pictures."""
 
     apart_name = "combinations"
     config: CaptioningConfig
@@ -73,4 +82,4 @@ class Captioning(ImageToTextGeneration):
         super().__init__(parts, config, apart)
 
     def describe(self) -> Mapping[str, int | str]:
-        return {"corpus": self.config.folder or "scenes of digits", **super().describe(), **self.facts}
+        return {"corpus": self.config.corpus, **super().describe(), **self.facts}

@@ -13,35 +13,31 @@ from seqlab.core.fields import Count, Share
 from seqlab.core.network import Network
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import TokenBatch
+from seqlab.data.corpora import corpora_of
 from seqlab.data.files import find_corpus, sha256_of
-from seqlab.data.python_docs import python_docs
-from seqlab.data.splits import SplitCorpora, check_shares, cut_text, named_parts
+from seqlab.data.splits import SplitCorpora, check_shares, cut_text, named_parts, part_of
 from seqlab.data.streams import random_windows, up_to
 from seqlab.data.text import read_text
 from seqlab.data.words import normalized
 from seqlab.kinds.language_modelling import LanguageModelling, LanguageModellingConfig
-
-CORPORA = {"python_docs": python_docs}
 
 
 @config_dataclass(frozen=True, kw_only=True)
 class CharLMConfig(SplitCorpora, LanguageModellingConfig):
     """Settings of `task=char_lm`, beside those of every language modelling task.
 
-    corpus: `python_docs`, or the path of a UTF-8 text file. windows: in which order training reads the windows:
+    windows: in which order training reads the windows:
     `streams`, each batch continuing where the last one ended, so that a state can be carried; `auto`, in random order
     for a network that carries none. eval_characters: of the validation split that a validation in training reads at
     most, the beginnings of its streams, which start evenly spread; null: all. The figures at the end are of the whole
     split.
-    train_share, validation_share: parts of the corpus, in order; the rest is the test split. validation_corpus,
-    test_corpus: texts for these splits alone.
+    train_share, validation_share: parts of the corpus, in order; the rest is the test split.
     """
 
     training_settings = (*LanguageModellingConfig.training_settings, "windows", "eval_characters")
 
     before: ClassVar[Mapping[str, Any]] = {"windows": "streams"}
 
-    corpus: str
     windows: Literal["auto", "streams"]
     eval_characters: Count | None
     train_share: Share
@@ -62,16 +58,18 @@ class CharLMConfig(SplitCorpora, LanguageModellingConfig):
         return (1 + self.eval_batch_size) * self.window
 
     def build(self) -> CharLM:
-        return CharLM(self.read(self.corpus, "task.corpus"), self, self.read_held_out(self.read))
+        text, given = self.read_parts(self.read)
+        return CharLM(text, self, given)
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> CharLM:
         return CharLM.restored(read).with_stored_vocabulary(self, vocabulary)
 
-    def read(self, where: str, key: str) -> str:
-        """A corpus by its name, or the text of a file."""
-        if where in CORPORA:
-            return CORPORA[where]()
-        return read_text(find_corpus(where, key, CORPORA, "a UTF-8 text file"), key)
+    def read(self, where: str, key: str) -> Mapping[Split, str]:
+        """The splits of a corpus by its name, or the text of a file."""
+        if (corpus := (named := corpora_of("char_lm")).get(where)) is not None:
+            texts: Mapping[Split, str] = corpus.content("char_lm")
+            return texts
+        return {"train": read_text(find_corpus(where, key, named, "a UTF-8 text file"), key)}
 
 
 class CharLM(LanguageModelling):
@@ -89,12 +87,10 @@ class CharLM(LanguageModelling):
         self.test_is_validation = parts["test"] is parts["validation"] or given.get("test") == parts["validation"]
 
     def named(self, split: Split) -> str:
-        own = self.config.held_out().get(split)
-        where = f"task.corpus={self.config.corpus}" if own is None else f"task.{split}_corpus={own}"
-        return f"{where}: its {split} split"
+        return f"{self.config.source(split)}: its {split} split"
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> CharLM:
-        return self.tested_on(self.config.read(where, key), f"{key}={where}: its text")
+        return self.tested_on(part_of(self.config.read(where, key), "test"), f"{key}={where}: its text")
 
     def describe(self) -> Mapping[str, int | str]:
         part = self.config.eval_characters or math.inf

@@ -27,7 +27,6 @@ from seqlab.data.tables import Separator
 from seqlab.errors import DataError
 from seqlab.kinds.forecasting import Forecasting, ForecastingConfig
 
-_VALUES = {"metro_traffic": ("traffic_volume",)}  # the series of a corpus that has other columns of numbers too
 _FORM = "a CSV, TSV or JSON Lines file with a column of times and one of values"
 
 
@@ -57,14 +56,16 @@ class ForecastConfig(ForecastingConfig):
 
     def read(self, where: str, key: str, columns: Sequence[str] = ()) -> Series:
         """A corpus by its name, or the series in a file. columns: those to read if the settings name none."""
-        named = corpora_of("forecast")
-        corpus = None if exists(expanded(where)) else named.get(where)
-        path = find_corpus(where, key, named, _FORM) if corpus is None else corpus.files()[0]
+        own: tuple[str, ...] = ()
+        if (corpus := (named := corpora_of("forecast")).get(where)) is not None:
+            path, own = corpus.content("forecast")
+        else:
+            path = find_corpus(where, key, named, _FORM)
         return read_series(
             path,
             key,
             time_column=self.time_column,
-            value_columns=self.value_columns or columns or _VALUES.get(where, ()),
+            value_columns=self.value_columns or columns or own,
             separator=self.separator,
             decimal=self.decimal,
         )

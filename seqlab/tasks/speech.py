@@ -19,11 +19,11 @@ from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task
 from seqlab.data.batches import LabelledFrames
-from seqlab.data.corpora.japanese_vowels import CORPUS
+from seqlab.data.corpora import corpora_of, with_kind
 from seqlab.data.frames import stacked
 from seqlab.data.labels import in_order, label_counts, label_warnings
 from seqlab.data.log_mel import LogMel
-from seqlab.data.utterances import Corpus, archive_of, folder_of, labelled, read_archive
+from seqlab.data.utterances import Corpus, Reading, archive_of, folder_of, labelled, read_archive
 from seqlab.errors import DataError
 from seqlab.kinds.utterances import Utterances, UtterancesConfig
 from seqlab.metrics import classification
@@ -36,8 +36,8 @@ _SHOWN = 6  # utterances
 class SpeechConfig(UtterancesConfig):
     """Settings of `task=speech`, beside those of every task on utterances.
 
-    folder: recordings in a sub-folder for each label, or NAME_TRAIN.ts and NAME_TEST.ts of the UEA archive; null: the
-    corpus japanese_vowels. pooling: how the positions become one vector.
+    A folder has recordings in a sub-folder for each label, or NAME_TRAIN.ts and NAME_TEST.ts of the UEA archive.
+    pooling: how the positions become one vector.
     """
 
     training_settings = (*UtterancesConfig.training_settings, "pooling")
@@ -45,10 +45,12 @@ class SpeechConfig(UtterancesConfig):
     pooling: Pooling
 
     def build(self) -> Speech:
-        if self.folder is None:
-            train, test = CORPUS.files()
-            return Speech(read_archive(train, test, self.split_seed), None, self)
-        folder = folder_of(self.folder)
+        if (corpus := (named := corpora_of("speech")).get(self.corpus)) is not None:
+            found: Corpus | list[Reading] = corpus.content("speech", self.split_seed)
+            if isinstance(found, Corpus):
+                return Speech(found, None, self)
+            return Speech(*self.recorded(found, by_label=True), self)
+        folder = folder_of(self.corpus, named)
         if (archive := archive_of(folder)) is not None:
             return Speech(read_archive(*archive, self.split_seed), None, self)
         readings, unread = labelled(folder, self.max_seconds)
@@ -69,7 +71,7 @@ class Speech(Utterances[LabelledFrames]):
         super().__init__(corpus, mel, config)
         self.labels = tuple(in_order({text for split in self.parts for text in self.texts(split)}))
         if len(self.labels) < 2:
-            raise DataError(f"task.folder={config.folder} has only one label, {self.labels[0]!r}", "give at least two")
+            raise DataError(f"task.corpus={config.corpus} has only one label, {self.labels[0]!r}", "give at least two")
         if missing := set(self.labels) - set(self.texts("train")):
             raise DataError(f"no training utterance has the label {min(missing)!r}", "give each label ten or more")
 
@@ -98,7 +100,7 @@ class Speech(Utterances[LabelledFrames]):
 
     def describe(self) -> Mapping[str, int | str]:
         return {
-            "corpus": self.config.folder or CORPUS.name,
+            "corpus": with_kind(self.config.corpus, "speech"),
             **super().describe(),
             "labels": label_counts(self._counts()),
         }

@@ -19,10 +19,10 @@ from seqlab.core.network import Network, output_of
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task
 from seqlab.data.batches import UNSCORED, TranscribedFrames
+from seqlab.data.corpora import corpora_of, with_kind
 from seqlab.data.frames import stacked
 from seqlab.data.log_mel import LogMel
-from seqlab.data.touch_tones import touch_tones
-from seqlab.data.utterances import Corpus, folder_of, transcribed
+from seqlab.data.utterances import Corpus, Reading, folder_of, transcribed
 from seqlab.decoding.ctc import best_symbols
 from seqlab.errors import DataError
 from seqlab.kinds.utterances import Utterances, UtterancesConfig
@@ -37,17 +37,18 @@ _SHOWN = 6  # utterances
 class TranscriptionConfig(UtterancesConfig):
     """Settings of `task=transcription`, beside those of every task on utterances.
 
-    folder: recordings, and the table transcripts.csv with their texts; null: the corpus touch_tones, of so many
-    `utterances`, which split_seed also draws.
+    A folder has recordings, and the table transcripts.csv with their texts. utterances: how many, of a corpus that is
+    made on demand.
     """
 
     utterances: Count
 
     def build(self) -> Transcription:
-        if self.folder is None:
-            readings = list(touch_tones(self.utterances, self.split_seed))
+        readings: list[Reading]
+        if (corpus := (named := corpora_of("transcription")).get(self.corpus)) is not None:
+            readings = corpus.content("transcription", self.utterances, self.split_seed)
         else:
-            readings = transcribed(folder_of(self.folder), self.max_seconds)
+            readings = transcribed(folder_of(self.corpus, named), self.max_seconds)
         return Transcription(*self.recorded(readings, by_label=False), self)
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Transcription:
@@ -121,7 +122,7 @@ class Transcription(Utterances[TranscribedFrames]):
             if count
         }
         return {
-            "corpus": self.config.folder or "touch_tones (synthetic)",
+            "corpus": with_kind(self.config.corpus, "transcription"),
             **super().describe(),
             "characters": len(self.characters),
             **unknown,

@@ -7,16 +7,16 @@ from typing import Any, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
+from seqlab.core.batch import Split
 from seqlab.core.fields import Count, WholeNumber
 from seqlab.core.task import Task, TaskConfig
-from seqlab.data.cldr import cldr_pairs, find_locale
-from seqlab.data.pair_splits import PairSplits, read_whole, split_read_pairs
+from seqlab.data.corpora import corpora_of
+from seqlab.data.pair_splits import Pair, PairSplits, only_complete, split_read_pairs
 from seqlab.data.pairs import ReadPairs, read_pairs
-from seqlab.data.splits import SplitCorpora
+from seqlab.data.splits import SplitCorpora, part_of
 from seqlab.kinds.text_to_text import TextToTextConfig, TextToTextGeneration
 from seqlab.metrics.text import TextScores, choose_bleu_tokenizer
 
-CORPORA = ("cldr",)
 _HELD_SHARE = 0.05  # of the corpus, for validation and for test
 
 
@@ -24,17 +24,15 @@ _HELD_SHARE = 0.05  # of the corpus, for validation and for test
 class TranslationConfig(SplitCorpora, TextToTextConfig):
     """Settings of `task=translation`, beside those of every text-to-text task.
 
-    corpus: `cldr`, the path of a TSV file (source, translation), or two line-aligned files joined by a
-    comma, plain or .gz. validation_corpus, test_corpus: the same for splits of their own; null cuts 5 % of
-    the corpus for each. target: Babel's name of the language to translate into (cldr). pairs: how many
-    phrases to make (cldr). deduplicate: training pairs whose source occurs in validation or test are left out, even if
-    it differs in case. repeated_sources: which of its translations a source keeps in training.
-    bleu_tokenizer: auto is what fits the target (cldr), or else the script of the references.
+    A file is a TSV file (source, translation), or two line-aligned files joined by a comma, plain or .gz. target: the
+    language to translate into, of a corpus by its name; for cldr, Babel's name of it. pairs: how many phrases to make,
+    of a corpus that is made on demand (cldr). deduplicate: training pairs whose source occurs in validation or test are
+    left out, even if it differs in case. repeated_sources: which of its translations a source keeps in training.
+    bleu_tokenizer: auto is what fits the target of a corpus by its name, or else the script of the references.
     """
 
     before: ClassVar[Mapping[str, Any]] = {"deduplicate": False, "repeated_sources": "first"}
 
-    corpus: str
     target: str
     pairs: Count
     deduplicate: bool
@@ -42,20 +40,28 @@ class TranslationConfig(SplitCorpora, TextToTextConfig):
     split_seed: WholeNumber
 
     def build(self) -> Translation:
-        if self.corpus == "cldr":
-            find_locale(self.target)
-            found = ReadPairs(cldr_pairs(self.target, self.pairs, self.split_seed))
-        else:
-            found = read_pairs(self.corpus, "task.corpus")
+        found, given = self.read_parts(self.read)
         splits = split_read_pairs(
-            found, self.read_held_out(read_pairs), self.corpus, held_share=_HELD_SHARE, seed=self.split_seed,
+            found, given, self.corpus, held_share=_HELD_SHARE, seed=self.split_seed,
             all_translations=self.repeated_sources == "all", deduplicate=self.deduplicate,
         )  # fmt: skip
         return Translation(splits, self)
 
+    def read(self, where: str, key: str) -> Mapping[Split, ReadPairs]:
+        """The splits of a corpus by its name, or the pairs of a file."""
+        if (corpus := (named := corpora_of("translation")).get(where)) is not None:
+            pairs: Mapping[Split, list[Pair]]
+            pairs = corpus.content("translation", self.target, self.pairs, self.split_seed)
+            return {split: ReadPairs(part) for split, part in pairs.items()}
+        return {"train": read_pairs(where, key, named)}
+
+    @property
+    def language(self) -> str | None:
+        """The language to translate into; None if the corpus does not say."""
+        return self.target if self.corpus in corpora_of("translation") else None
+
     def scores(self, references: Iterable[str]) -> TextScores:
-        language = self.target if self.corpus == "cldr" else None
-        return TextScores(choose_bleu_tokenizer(self.bleu_tokenizer, references, language))
+        return TextScores(choose_bleu_tokenizer(self.bleu_tokenizer, references, self.language))
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Translation:
         return Translation.restored(read).with_stored_vocabulary(self, vocabulary)
@@ -73,7 +79,7 @@ class Translation(TextToTextGeneration):
 
     def describe(self) -> Mapping[str, int | str]:
         return {
-            "corpus": self.config.corpus if self.config.corpus != "cldr" else f"cldr, en to {self.config.target}",
+            "corpus": self.config.corpus + (f", to {language}" if (language := self.config.language) else ""),
             **self.config.named_corpora(),
             **super().describe(),
             **self.splits.facts,
@@ -84,4 +90,4 @@ class Translation(TextToTextGeneration):
         yield from super().warnings()
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Translation:
-        return self.tested_on(read_whole(where, key))
+        return self.tested_on(only_complete(part_of(self.config.read(where, key), "test"), where, key))

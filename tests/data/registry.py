@@ -24,7 +24,7 @@ def member(place: str = PLACE, content: bytes = SERIES) -> Member:
 
 def toy(*members: Member) -> WheelCorpus:
     return WheelCorpus(
-        name="toy_series", tasks=("none",), about="a toy", licence="CC0", citation="nobody (2026)", source="nowhere",
+        name="toy_series", tasks={}, about="a toy", licence="CC0", citation="nobody (2026)", source="nowhere",
         package="toy-series", version="1.0", members=members or (member(),),
     )  # fmt: skip
 

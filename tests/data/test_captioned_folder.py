@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def _read(folder: Path, held_share: float = 0.2) -> tuple[dict[Split, CaptionedImages], dict[str, str]]:
-    return read_captioned(str(folder), 8, colour=False, held_share=held_share, seed=0)
+    return read_captioned(folder, 8, colour=False, held_share=held_share, seed=0)
 
 
 def _shades(part: CaptionedImages) -> list[tuple[int, str]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from seqlab.core.metric import Metric
 from seqlab.data.batching import Rows, bucketed, pad, python_draws, split_items
-from seqlab.data.python_docs import python_docs
+from seqlab.data.corpora import find
 from seqlab.data.text import read_text
 from seqlab.data.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
 from seqlab.drawing.numbers import clock, compact, sparkline
@@ -25,7 +25,7 @@ from seqlab.training.seeds import stream_seed
 
 
 def test_python_docs_has_no_repeated_paragraph() -> None:
-    text = python_docs()
+    text = find("python_docs").content("char_lm")["train"]
     paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
     assert len(paragraphs) == len(set(paragraphs))
     assert len(text) > 200_000

@@ -20,7 +20,7 @@ ARCHIVE = Path(__file__).parents[1] / "fixtures" / "corpora" / "speech"
 
 
 def _built(task: str, folder: Path, *overrides: str) -> Utterances[Any]:
-    made = load_run_config([f"task={task}", f"task.folder={folder}", *overrides]).task.build()
+    made = load_run_config([f"task={task}", f"task.corpus={folder}", *overrides]).task.build()
     assert isinstance(made, Utterances)
     return made
 

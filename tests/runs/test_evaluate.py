@@ -50,12 +50,12 @@ def test_items_of_a_language_model_are_its_text(capsys: Capture, monkeypatch: Pa
     assert sum(item["characters"] for item in items) == sum(len(item["text"]) for item in items)
     bits = sum(item["nats"] for item in items) / sum(item["characters"] for item in items) / math.log(2)
     assert bits == pytest.approx(said["values"]["bits_per_character"])
-    from seqlab.data.python_docs import python_docs
+    from seqlab.data.corpora import find
 
     text = "".join(item["text"] for item in items)
     known = text.split("\ufffd")
     assert sum(map(len, known)) > 0.99 * len(text)
-    docs = python_docs()
+    docs = find("python_docs").content("char_lm")["train"]
     assert all(part in docs for part in known)
 
 

@@ -123,15 +123,15 @@ def test_long_captions_are_left_out_of_training_and_counted() -> None:
     [
         (("task.patch=3",), "no power of two"),
         (("task.patch=16",), "no power of two that divides task.image_size=24"),
-        (("task.folder=x", "task.image_size=30"), "try task.patch=2"),
-        (("task.image_size=48",), "scenes of digits are grey and have 24 x 24 pixels"),
-        (("task.colour=true",), "scenes of digits are grey"),
+        (("task.corpus=x", "task.image_size=30"), "try task.patch=2"),
+        (("task.image_size=48",), "the images of digits have 24 x 24 pixels of 1 channel"),
+        (("task.colour=true",), "try task.image_size=24 task.colour=false"),
         (("task.held_share=1",), "held_share"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(overrides: tuple[str, ...], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
-        tiny_config("gru", "captioning", *overrides)
+        tiny_config("gru", "captioning", *overrides).task.build()
 
 
 def test_an_image_is_named_by_its_number_or_path(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_folder_of_ones_own_from_training_to_prediction(
 ) -> None:
     """Also without the folder, once the network is trained."""
     monkeypatch.chdir(tmp_path)
-    mine = ("task.folder=pictures", "task.batch_size=16", "model.width=32", "device=cpu", "optim.learning_rate=0.01")
+    mine = ("task.corpus=pictures", "task.batch_size=16", "model.width=32", "device=cpu", "optim.learning_rate=0.01")
     words = tiny_overrides("gru", "captioning", *mine, "trainer.max_steps=200", "trainer.eval_every_steps=100")
     code, _, err = in_process(capsys, monkeypatch, "train", *words, "--folder", "run")
     assert code == 0, err

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from seqlab.data.batches import LabelledBatch
-from seqlab.data.movie_reviews import movie_reviews
+from seqlab.data.corpora import find
 from seqlab.data.words import same_text_key
 from seqlab.errors import ConfigError, DataError
 from seqlab.metrics.classification import ClassificationMeter
@@ -24,7 +24,7 @@ def _task(corpus: str = "movie_reviews", *overrides: str) -> Sentiment:
 
 
 def test_the_corpus_is_the_one_that_is_cited() -> None:
-    rows = movie_reviews()
+    rows = find("movie_reviews").content("sentiment")["train"]
     assert len(rows) == 8530
     assert sum(label == "positive" for _, label in rows) == 4265
     assert not any("\x80" <= letter <= "\x9f" for text, _ in rows for letter in text)

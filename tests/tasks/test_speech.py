@@ -25,7 +25,7 @@ def speech(*overrides: str) -> Speech:
 
 @pytest.fixture
 def recorded(tmp_path: Path) -> Speech:
-    return speech(f"task.folder={labelled_folder(tmp_path / 'own')}", "task.mel_bands=20")
+    return speech(f"task.corpus={labelled_folder(tmp_path / 'own')}", "task.mel_bands=20")
 
 
 def test_the_nearest_utterance_is_found_by_hand() -> None:
@@ -52,7 +52,7 @@ def test_frames_are_standardised_by_training_alone(recorded: Speech) -> None:
 
 def test_masks_and_noise_are_for_training_only(recorded: Speech) -> None:
     masked = speech(
-        f"task.folder={recorded.config.folder}", "task.mel_bands=20", "task.noise=0.5", "task.time_masks=2",
+        f"task.corpus={recorded.config.corpus}", "task.mel_bands=20", "task.noise=0.5", "task.time_masks=2",
         "task.feature_masks=1",
     )  # fmt: skip
     for split in SPLITS:
@@ -63,10 +63,10 @@ def test_masks_and_noise_are_for_training_only(recorded: Speech) -> None:
 
 def test_a_recording_of_ones_own_is_read_as_training_reads_it(recorded: Speech, tmp_path: Path) -> None:
     name = recorded.names("validation")[0]
-    path = Path(recorded.config.folder or "") / name
+    path = Path(recorded.config.corpus) / name
     assert torch.equal(recorded.sequence(str(path)), recorded.sequences["validation"][0])
     assert torch.equal(recorded.sequence("validation:1"), recorded.sequences["validation"][0])
-    network = tiny_network(tiny_config("gru", "speech", f"task.folder={recorded.config.folder}", "task.mel_bands=20"))
+    network = tiny_network(tiny_config("gru", "speech", f"task.corpus={recorded.config.corpus}", "task.mel_bands=20"))
     given, own = (recorded.predict(network, text, GenerationConfig()) for text in ("validation:1", str(path)))
     assert given == own
     assert sum(given.details["probabilities"].values()) == pytest.approx(1)
@@ -110,7 +110,7 @@ def test_a_table_of_numbers_is_an_utterance(tmp_path: Path) -> None:
 
 
 def test_positions_are_named_by_their_time(recorded: Speech) -> None:
-    network = tiny_network(tiny_config("gru", "speech", f"task.folder={recorded.config.folder}", "task.mel_bands=20"))
+    network = tiny_network(tiny_config("gru", "speech", f"task.corpus={recorded.config.corpus}", "task.mel_bands=20"))
     example = recorded.example(network, recorded.example_text(9))
     assert example.tokens[:3] == ("0.00", "0.01", "0.02")
     assert ">seconds<" in states(recorded, network, None).svg

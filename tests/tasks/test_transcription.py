@@ -51,14 +51,14 @@ def test_an_utterance_that_is_too_short_for_its_transcript_is_refused_by_name(tm
     folder = transcribed_folder(tmp_path)
     table = folder / "transcripts.csv"
     table.write_text(table.read_text().replace("\n5.wav,", "\n5.wav,aaaaaaaaaaaaaaaaaaa"))
-    overrides = (f"task.folder={folder}", "task.mel_bands=20")
+    overrides = (f"task.corpus={folder}", "task.mel_bands=20")
     assert transcription(*overrides, "task.stack=1", "task.hop_ms=5").features == 20
     with pytest.raises(DataError, match=r"1 utterances are too short for their transcripts: 5\.wav \(\d+ positions, "):
         transcription(*overrides, "task.stack=1", "task.hop_ms=10")
 
 
 def test_more_beams_are_no_less_likely(tmp_path: Path) -> None:
-    overrides = (f"task.folder={transcribed_folder(tmp_path)}", "task.mel_bands=20", "task.stack=1")
+    overrides = (f"task.corpus={transcribed_folder(tmp_path)}", "task.mel_bands=20", "task.stack=1")
     task = transcription(*overrides)
     network = tiny_network(tiny_config("gru", "transcription", *overrides))
     with torch.no_grad():

