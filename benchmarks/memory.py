@@ -28,24 +28,26 @@ _SEARCH = ("--tune", "lr=0.001,0.003,0.01")
 _STATES = (32, 64, 128)
 
 
-def _families(levels: int, transformer: str = "transformer") -> list[str]:
-    """Every family at as many parameters, the TCN with as many layers as its receptive field needs."""
-    return [*_RECURRENT, f"tcn: tcn model.layers={levels}", transformer, "--match", "body=29300"]
+def _families(fourth: str, levels: int, transformer: str = "transformer") -> list[str]:
+    """Those of Bai 2018, a newer recurrence and a Transformer, all with as many parameters, and the TCN with as many
+    layers as its receptive field needs."""
+    return ["rnn", "lstm", "gru", fourth, f"tcn: tcn model.layers={levels}", transformer, "--match", "body=29300"]
 
 
 def _copy(gap: int, levels: int, rows: int, steps: int) -> list[str]:
     return [
-        *_families(levels, f"transformer: transformer model.context={gap + 20}"), "task=copy", f"task.length={gap}",
-        f"task.batch_size={rows}", f"trainer.max_steps={steps}", f"trainer.eval_every_steps={steps // 5}",
+        *_families("ssm", levels, f"transformer: transformer model.context={gap + 20}"), "task=copy",
+        f"task.length={gap}", f"task.batch_size={rows}", f"trainer.max_steps={steps}",
+        f"trainer.eval_every_steps={steps // 5}",
     ]  # fmt: skip
 
 
 PARTS: dict[str, list[str]] = {
     "adding": [
-        *_families(6), "task=adding", "task.length=200", "task.eval_lengths=[50,100,400]", "trainer.max_steps=2000",
-        "trainer.eval_every_steps=200", *_SEARCH, "--seeds", "5",
+        *_families("mingru", 6), "task=adding", "task.length=200", "task.eval_lengths=[50,100,400]",
+        "trainer.max_steps=2000", "trainer.eval_every_steps=200", *_SEARCH, "--seeds", "5",
     ],
-    "copy-50": [*_copy(50, 5, 32, 2000), *_SEARCH, "--seeds", "3"],
+    "copy-50": [*_copy(50, 5, 32, 2000), "--tune", "lr=0.001,0.003", "--seeds", "3"],
     "copy-200": [*_copy(200, 7, 16, 2000), "--seeds", "2"],
     "copy-1000": [
         *_copy(1000, 9, 8, 600), "task.validation_size=100", "task.test_size=200", "--seeds", "1",

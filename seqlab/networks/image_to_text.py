@@ -20,9 +20,10 @@ class ImageEncoder(nn.Module):
     """Maps (B, C, H, W) to (B, S, D): a vector for each patch, row by row.
 
     Convolutions of 3 x 3 pixels: one at each pixel, then some with stride 2, until a position is one patch, and one
-    more, so that a position also sees its neighbours; each has twice the channels of the last. A learned vector says
-    where each patch is (Dosovitskiy 2021); it is added before a nonlinearity, so that the mean over patches can tell
-    what is where.
+    more, so that a position also sees its neighbours; each has twice the channels of the last. Each pixel is normalised
+    by itself (as in ConvNeXt, Liu 2022), so that a patch knows of its neighbourhood alone. A learned vector says where
+    each patch is (Dosovitskiy 2021); it is added before a nonlinearity, so that the mean over patches can tell what is
+    where.
 
     channels: of the image; features: channels after the first convolution; side: pixels of the image's side; patch:
     pixels of a patch's side, a power of two.
@@ -30,9 +31,9 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, channels: int, features: int, side: int, patch: int, width: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(channels, features, 3, padding=1), nn.ReLU()]
+        layers: list[nn.Module] = [nn.Conv2d(channels, features, 3, padding=1), ChannelNorm(features), nn.ReLU()]
         for _ in range(patch.bit_length() - 1):
-            layers += [nn.Conv2d(features, 2 * features, 3, stride=2, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(features, 2 * features, 3, stride=2, padding=1), ChannelNorm(2 * features), nn.ReLU()]
             features *= 2
         self.convolve = nn.Sequential(*layers, nn.Conv2d(features, 2 * features, 3, padding=1))
         features *= 2
@@ -46,6 +47,13 @@ class ImageEncoder(nn.Module):
         features_BSC = self.convolve(ink_BCHW).flatten(2).mT
         values_BSD: Tensor = self.output((features_BSC + self.place_SC).relu())
         return values_BSD
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the channels of each pixel. Maps (B, C, H, W) to the same."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
 class ImageToText(EncoderDecoder[ImageBatch]):
