@@ -77,6 +77,20 @@ def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
         raise
 
 
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file atomically, as write_bytes does with `shared`, whatever its size."""
+    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+    try:
+        with source.open("rb") as original, temporary.open("wb") as file:
+            shutil.copyfileobj(original, file, 2**20)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
 def writable(folder: Path, hint: str) -> Path:
     """The folder, created if needed and checked to be writable before any work is done. Raises ResourceError with this
     hint."""

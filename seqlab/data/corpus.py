@@ -17,7 +17,7 @@ from seqlab.errors import ConfigError, DataError
 VARIABLE = "SEQLAB_DATA_DIR"
 MAY_DIFFER = "a corpus that comes with Python or a package can differ by its version"
 """Why a corpus of the same name can have another content."""
-Condition = Literal["ok", "damaged", "not here", "not checked"]
+Condition = Literal["ok", "damaged", "incomplete", "not here", "not checked"]
 
 
 def data_dir() -> Path:
@@ -39,8 +39,8 @@ class Corpus(ABC):
 
     tasks: those that read it, each with a function that reads its files for that task, and imports what it needs only
     then; docs/extending.md says what it takes and returns. about: one sentence. licence: of the data, not of the
-    package that has them. citation: one line. source: the address of the original. package: the one that has it.
-    version: of the package; None if any serves. synthetic: whether it is made up; what figures come from says so.
+    package that has them. citation: one line. source: the address of the original. package: the one that has it, if one
+    has. version: of the package; None if any serves. synthetic: whether it is made up; what figures come from says so.
     """
 
     comes: ClassVar[str]
@@ -52,7 +52,7 @@ class Corpus(ABC):
     licence: str
     citation: str
     source: str
-    package: str
+    package: str | None = None
     version: str | None = None
     synthetic: bool = False
 
@@ -90,6 +90,7 @@ class EmbeddedCorpus(Corpus):
 
     comes = "embedded"
 
+    package: str
     file: str
 
     def where(self) -> Path | None:

