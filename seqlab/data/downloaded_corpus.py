@@ -45,13 +45,13 @@ class DownloadedCorpus(CachedCorpus):
             raise Unusable(f"{given.name} {near.flaw(given) or 'is not one of its files'}")
         return dict(zip(named[0].members, unpack(given, named[0].members, folder), strict=True))
 
-    def elsewhere(self) -> tuple[str, str]:
-        urls = [shlex.quote(remote.url) for remote in self.remotes]
-        if len(urls) == 1:
-            name = self.remotes[0].file.name
-            option = "-LO" if urlsplit(self.remotes[0].url).path.endswith(f"/{name}") else f"-Lo {name}"
-            return f"curl {option} {urls[0]}", name
-        return f"curl -L --remote-name-all {' '.join(urls)}", "."
+    def elsewhere(self, missing: Sequence[KnownFile]) -> tuple[str, str]:
+        remotes = [remote for remote in self.remotes if set(missing) & set(remote.kept)]
+        if len(remotes) == 1:
+            url, name = remotes[0].url, remotes[0].file.name
+            option = "-LO" if urlsplit(url).path.endswith(f"/{name}") else f"-Lo {name}"
+            return f"curl {option} {shlex.quote(url)}", name
+        return f"curl -L --remote-name-all {shlex.join(remote.url for remote in remotes)}", "."
 
     def origin(self) -> str:
         return ", ".join(dict.fromkeys(urlsplit(remote.url).netloc for remote in self.remotes))

