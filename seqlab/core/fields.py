@@ -15,6 +15,7 @@ def _refuse_bool(value: object) -> object:
 
 _Number = BeforeValidator(_refuse_bool)
 Count = Annotated[int, _Number, Field(gt=0)]
+Tenth = Annotated[int, _Number, Field(ge=1, le=10)]
 WholeNumber = Annotated[int, _Number, Field(ge=0)]
 Positive = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]

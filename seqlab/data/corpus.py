@@ -41,6 +41,7 @@ class Corpus(ABC):
     then; docs/extending.md says what it takes and returns. about: one sentence. licence: of the data, not of the
     package that has them. citation: one line. source: the address of the original. package: the one that has it, if one
     has. version: of the package; None if any serves. synthetic: whether it is made up; what figures come from says so.
+    target: the code of the language that its pairs translate into, if they have one and no setting chooses it.
     """
 
     comes: ClassVar[str]
@@ -55,6 +56,7 @@ class Corpus(ABC):
     package: str | None = None
     version: str | None = None
     synthetic: bool = False
+    target: str | None = None
 
     @abstractmethod
     def where(self) -> Path | None:

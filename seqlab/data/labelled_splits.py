@@ -11,7 +11,7 @@ from seqlab.core.batch import HELD_OUT, Split
 from seqlab.data.files import sha256_of
 from seqlab.data.labels import check_labels, label_counts, label_warnings
 from seqlab.data.repeats import Repeats, in_both
-from seqlab.data.splits import SPLITS, check_known_labels, cut_items, named_parts
+from seqlab.data.splits import SPLITS, check_known_labels, cut_fold, cut_items, named_parts
 from seqlab.data.words import same_text_key
 from seqlab.errors import DataError
 
@@ -63,15 +63,17 @@ def split_labelled(
     *,
     held_share: float,
     seed: int,
+    fold: int | None,
     deduplicate: bool,
     corpus: str,
     label_column: str,
     source: Callable[[Split], str],
 ) -> LabelledSplits:
     """The splits of a corpus, stratified by label; `given` are validation and test rows that are not to be cut
-    from it, which are used unchanged. With `deduplicate`, training texts that also occur in validation or test are
-    dropped. corpus, label_column: as the settings name them, source: the setting of a split, for messages. Raises
-    DataError if there are too few labels or rows."""
+    from it, which are used unchanged. fold: the tenth, from 1, that is the test split in 10-fold cross-validation;
+    None: `held_share` for each. With `deduplicate`, training texts that also occur in validation or test are dropped.
+    corpus, label_column: as the settings name them, source: the setting of a split, for messages. Raises DataError if
+    there are too few labels or rows."""
     counts = Counter(label for _, label in rows)
     check_labels(counts, corpus, label_column)
     for split, part in given.items():
@@ -81,7 +83,8 @@ def split_labelled(
         by_label[row[1]].append(row)
     parts: dict[Split, list[Row]] = {split: [] for split in SPLITS}
     for label in sorted(counts):
-        shares = cut_items(by_label[label], given, held_share, seed)
+        items = by_label[label]
+        shares = cut_items(items, given, held_share, seed) if fold is None else cut_fold(items, given, fold, seed)
         for split, part in parts.items():
             part += shares[split]
     parts |= given

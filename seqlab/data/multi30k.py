@@ -37,6 +37,7 @@ def multi30k(source: str, target: str, about: str) -> DownloadedCorpus:
         + ("; Elliott, Frank, Barrault, Bougares & Specia (2017)" if "fr" in (source, target) else ""),
         source="https://github.com/multi30k/dataset",
         folder="multi30k",
+        target=target,
         remotes=tuple(Remote(f"{_FROM}/{name}.gz", *_FILES[name]) for name in names),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -92,6 +93,17 @@ def cut_items(
     spare = [item for split in SPLITS[1:] if split in given for item in cut[split]]
     parts: dict[Split, list[Item]] = {split: [] if split in given else cut[split] for split in SPLITS}
     return {**parts, "train": parts["train"] + spare}
+
+
+def cut_fold(items: Sequence[Item], given: Mapping[Split, object], fold: int, seed: int) -> dict[Split, list[Item]]:
+    """The same for 10-fold cross-validation: of ten equal parts of the shuffled items, number `fold` (1 to 10) is the
+    test split, and a tenth of the rest is the validation split, unless that is given."""
+    order = [*items]
+    random.Random(seed).shuffle(order)
+    start, end = (round(len(order) * tenths / 10) for tenths in (fold - 1, fold))
+    rest = order[:start] + order[end:]
+    held = 0 if "validation" in given else round(len(rest) / 10)
+    return {"train": rest[held:], "validation": rest[:held], "test": order[start:end]}
 
 
 def named_parts(given: Mapping[Split, Sequence[str]]) -> Iterator[str]:

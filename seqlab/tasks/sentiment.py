@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.core.batch import Split
-from seqlab.core.fields import WholeNumber
+from seqlab.core.fields import Tenth, WholeNumber
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data.corpora import corpora_of
 from seqlab.data.files import find_corpus
@@ -16,6 +16,7 @@ from seqlab.data.labelled_splits import Row, labelled_sha256, split_labelled
 from seqlab.data.labels import read_labelled
 from seqlab.data.splits import SplitCorpora, part_of
 from seqlab.data.tables import Separator
+from seqlab.errors import ConfigError
 from seqlab.kinds.text_classification import TextClassification, TextClassificationConfig
 
 _HELD_SHARE = 0.1  # of the corpus, for validation and for test
@@ -29,10 +30,11 @@ class SentimentConfig(SplitCorpora, TextClassificationConfig):
     the header, or by their numbers, from 1. header: the first row names the columns. separator: of the fields, one
     character or `tab`; null: found from the first rows.
     deduplicate: training texts that also occur in validation or test, case and white space aside, are left out.
-    split_seed: of the fixed stratified split.
+    split_seed: of the fixed stratified split. fold: the tenth of the corpus, from 1 to 10, that is the test split in
+    10-fold cross-validation; a tenth of the rest is the validation split.
     """
 
-    before: ClassVar[Mapping[str, Any]] = {"deduplicate": False}
+    before: ClassVar[Mapping[str, Any]] = {"deduplicate": False, "fold": None}
 
     reading_settings = ("text_column", "label_column", "separator", "header")
 
@@ -42,9 +44,13 @@ class SentimentConfig(SplitCorpora, TextClassificationConfig):
     header: bool
     deduplicate: bool
     split_seed: WholeNumber
+    fold: Tenth | None
 
     def build(self) -> Sentiment:
         rows, given = self.read_parts(self.read)
+        if self.fold is not None and "test" in given:
+            what = f"task.fold={self.fold} cuts the test split from the corpus, but {self.source('test')} has its own"
+            raise ConfigError(what, "leave task.fold out")
         return Sentiment(rows, self, given)
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Sentiment:
@@ -71,8 +77,8 @@ class Sentiment(TextClassification):
         given = given or {}
         self.data_sha256 = labelled_sha256(items, given)
         self.splits = split_labelled(
-            items, given, held_share=_HELD_SHARE, seed=config.split_seed, deduplicate=config.deduplicate,
-            corpus=config.corpus, label_column=config.label_column, source=config.source,
+            items, given, held_share=_HELD_SHARE, seed=config.split_seed, fold=config.fold,
+            deduplicate=config.deduplicate, corpus=config.corpus, label_column=config.label_column, source=config.source,
         )  # fmt: skip
         super().__init__(self.splits.parts, self.splits.labels, config)
 
@@ -83,6 +89,7 @@ class Sentiment(TextClassification):
             **super().describe(),
             "labels": self.splits.described_labels(),
             **self.splits.describe(),
+            **({"fold": f"{self.config.fold} of 10"} if self.config.fold is not None else {}),
         }
 
     def warnings(self) -> Iterable[str]:

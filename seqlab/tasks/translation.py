@@ -24,11 +24,11 @@ _HELD_SHARE = 0.05  # of the corpus, for validation and for test
 class TranslationConfig(SplitCorpora, TextToTextConfig):
     """Settings of `task=translation`, beside those of every text-to-text task.
 
-    A file is a TSV file (source, translation), or two line-aligned files joined by a comma, plain or .gz. target: the
-    language to translate into, of a corpus by its name; for cldr, Babel's name of it. pairs: how many phrases to make,
-    of a corpus that is made on demand (cldr). deduplicate: training pairs whose source occurs in validation or test are
-    left out, even if it differs in case. repeated_sources: which of its translations a source keeps in training.
-    bleu_tokenizer: auto is what fits the target of a corpus by its name, or else the script of the references.
+    A file is a TSV file (source, translation), or two line-aligned files joined by a comma, plain or .gz. target:
+    Babel's name of the language to translate into (cldr); other corpora by name have one language. pairs: how many
+    phrases to make (cldr). deduplicate: training pairs whose source occurs in validation or test are left out, even if
+    it differs in case. repeated_sources: which of its translations a source keeps in training. bleu_tokenizer: auto is
+    what fits the language of a corpus by its name, or else the script of the references.
     """
 
     before: ClassVar[Mapping[str, Any]] = {"deduplicate": False, "repeated_sources": "first"}
@@ -58,7 +58,8 @@ class TranslationConfig(SplitCorpora, TextToTextConfig):
     @property
     def language(self) -> str | None:
         """The language to translate into; None if the corpus does not say."""
-        return self.target if self.corpus in corpora_of("translation") else None
+        corpus = corpora_of("translation").get(self.corpus)
+        return None if corpus is None else corpus.target or self.target
 
     def scores(self, references: Iterable[str]) -> TextScores:
         return TextScores(choose_bleu_tokenizer(self.bleu_tokenizer, references, self.language))

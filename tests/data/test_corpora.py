@@ -12,6 +12,7 @@ import pytest
 from seqlab.data import corpora as package
 from seqlab.data.corpora import corpora, corpora_of, find
 from seqlab.data.corpus import EmbeddedCorpus
+from seqlab.data.downloaded_corpus import DownloadedCorpus
 from seqlab.data.wheel_corpus import WheelCorpus
 from seqlab.errors import ConfigError, DataError
 
@@ -57,6 +58,21 @@ def test_a_file_of_a_wheel_is_known_by_its_content(name: str) -> None:
     assert corpus.size() == sum(member.size or 0 for member in corpus.members)
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if isinstance(find(name), DownloadedCorpus)])
+def test_a_downloaded_file_has_an_address_and_a_hash(name: str) -> None:
+    corpus = find(name)
+    assert isinstance(corpus, DownloadedCorpus)
+    assert len({file.name for file in corpus.known}) == len(corpus.known) > 0  # they share a folder
+    lengths = {"sha256": 32, "sha1": 20, "md5": 16}
+    for remote in corpus.remotes:
+        assert all(urlsplit(url).scheme in ("http", "https") for url in (remote.url, *remote.mirrors))
+        for file in (remote.file, *remote.kept):
+            assert file.hash is None or len(bytes.fromhex(file.hash.rpartition(":")[2])) == lengths[file.kind]
+            assert all(len(bytes.fromhex(digest)) == 32 for _, digest in file.others)
+            assert file.size is None or file.size > 0
+            assert not file.path.startswith(("/", "."))
+
+
 @pytest.mark.parametrize("name", [name for name in FILES if isinstance(find(name), EmbeddedCorpus)])
 def test_an_embedded_corpus_is_here(name: str, tmp_path: Path) -> None:
     corpus = find(name)
@@ -85,5 +101,5 @@ def test_a_typing_error_is_answered_with_the_likely_name() -> None:
         find("metro_trafic")
     assert raised.value.hint == "did you mean metro_traffic?"
     with pytest.raises(ConfigError) as raised:
-        find("enwik8")
+        find("gutenberg")
     assert raised.value.hint == "see: seqlab data list"

@@ -139,6 +139,6 @@ def remote(server: Server, *ways: str, name: str = "text.txt", content: bytes | 
 
 def corpus(*remotes: Remote, folder: str | None = None) -> DownloadedCorpus:
     return DownloadedCorpus(
-        name="toy_text", tasks=("char_lm",), about="a toy", licence="CC0", citation="nobody (2026)",
+        name="toy_text", tasks={}, about="a toy", licence="CC0", citation="nobody (2026)",
         source="https://example.org", remotes=remotes, folder=folder,
     )  # fmt: skip

@@ -40,6 +40,22 @@ def test_the_split_is_stratified_fixed_and_without_overlap() -> None:
     assert sum(len(texts) for texts in first.texts.values()) == 8530
 
 
+def test_ten_folds_test_each_text_once(tmp_path: Path) -> None:
+    path = tmp_path / "my.tsv"
+    rows = [f"film {n}\t{('good', 'poor')[n % 2]}" for n in range(205)]
+    path.write_text("\n".join(["text\tlabel", *rows]) + "\n", encoding="utf-8")
+    tested: list[str] = []
+    for fold in range(1, 11):
+        rows_of = _task(str(path), f"task.fold={fold}").splits.parts
+        assert len({text for part in rows_of.values() for text, _ in part}) == 205
+        assert [len(part) for part in rows_of.values()] == [pytest.approx(n, abs=2) for n in (166, 18, 20)]
+        assert sum(label == "good" for _, label in rows_of["test"]) == pytest.approx(10, abs=1)
+        tested += [text for text, _ in rows_of["test"]]
+    assert sorted(tested) == sorted(row.split("\t")[0] for row in rows)
+    with pytest.raises(ConfigError, match=r"task.fold=1 cuts the test split from the corpus, but task.test_corpus="):
+        _task(str(path), "task.fold=1", f"task.test_corpus={path}")
+
+
 def test_the_vocabulary_is_made_from_training_only() -> None:
     task = _task()
     known = {word for text in task.texts["train"] for word in task.tokenize(text)}
