@@ -78,7 +78,8 @@ class Sentiment(TextClassification):
         self.data_sha256 = labelled_sha256(items, given)
         self.splits = split_labelled(
             items, given, held_share=_HELD_SHARE, seed=config.split_seed, fold=config.fold,
-            deduplicate=config.deduplicate, corpus=config.corpus, label_column=config.label_column, source=config.source,
+            deduplicate=config.deduplicate, corpus=config.corpus, label_column=config.label_column,
+            source=config.source,
         )  # fmt: skip
         super().__init__(self.splits.parts, self.splits.labels, config)
 

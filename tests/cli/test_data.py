@@ -131,7 +131,7 @@ def test_files_that_do_not_serve_are_refused(place: Path, capsys: Capture, monke
     swapped = write_wheel(place / "swapped", {PLACE: SERIES[::-1]})
     for words, code, what in (
         (["toy_series", "--from", "absent.whl"], 3, "--from absent.whl: No such file or directory"),
-        (["toy_series", "--from", str(place)], 3, "is not a regular file"),
+        (["toy_series", "--from", str(place)], 3, "has none of series.csv, toy_series-1.0-py3-none-any.whl"),
         (["toy_series", "--from", str(place / "text.csv")], 3, "text.csv is damaged, or no wheel"),
         (["toy_series", "--from", str(swapped)], 3, "does not have the expected sha256"),
         (["toy_series", "python_docs", "--from", str(swapped)], 2, "--from is for one corpus"),
