@@ -36,7 +36,7 @@ def read_captioned(
         raise DataError(f"{key} is no folder", f"give the path of a folder with pictures and a {TABLE}")
     if not exists(folder / TABLE):
         raise DataError(f"{key} has no {TABLE}", "write one: the columns file and caption, a row for each caption")
-    rows = _rows(read_table(folder / TABLE, "task.corpus", separator=None, header=True, wanted=_COLUMNS))
+    rows = _rows(read_table(folder / TABLE, "task.corpus", separator=None, header=True, fixed=True, wanted=_COLUMNS))
     where = f"{key}, {TABLE}"
     _check_cells(rows, folder, where)
     images = _read_images(rows, folder, where, side, colour=colour)

@@ -27,7 +27,7 @@ def read_frames(path: Path, features: int) -> Tensor:
             if number == 1:
                 continue
             raise DataError(f"{path}, line {number}: {error}", f"give {features} numbers a line") from error
-        if len(values) != features or not all(abs(value) < float("inf") for value in values):
+        if len(values) != features or not all(abs(value) < 1e30 for value in values):
             raise DataError(
                 f"{path}, line {number}: {len(values)} numbers; the network reads {features} at each position",
                 f"give {features} finite numbers a line, separated by commas",

@@ -49,6 +49,10 @@ class LogMel:
         log_TM: Tensor = (density_TK @ band_MK.T).clamp(min=SILENCE).log()
         return log_TM
 
+    def peaks(self) -> list[float]:
+        """The frequency at the middle of each band, in hertz."""
+        return [hertz(mel(self.highest_hz) * band / (self.bands + 1)) for band in range(1, self.bands + 1)]
+
     def check(self, rate: int) -> None:
         """Raise ConfigError if a band of recordings at this rate is so narrow that no frequency falls into it."""
         size = _PADDED * max(1, round(self.frame_ms / 1000 * rate))

@@ -36,6 +36,7 @@ class Scaling:
     def of(cls, series: Series, end: int) -> Scaling:
         """The statistics of the values before `end` that are known. Raises DataError for a series that is constant
         there, or missing."""
+        _check_size(series)
         train_NV = series.value_NV[:end]
         for name, known_N in zip(series.names, train_NV.T, strict=True):
             known_N = known_N[~np.isnan(known_N)]
@@ -45,8 +46,6 @@ class Scaling:
                     f"{name} is {what} in the training split, its first {end:,} values: there is nothing to learn",
                     "forecast another column: task.value_columns=[NAME]",
                 )
-            if np.abs(known_N).max() > _LARGEST:
-                raise DataError(f"{name} has values beyond {_LARGEST:g}", "give them in a larger unit")
         mean_V, deviation_V = np.nanmean(train_NV, 0).tolist(), np.nanstd(train_NV, 0).tolist()
         return cls(series.names, tuple(mean_V), tuple(deviation_V), series.step)
 
@@ -68,7 +67,8 @@ class Scaling:
     def tensors(self, series: Series, missing: str, cycles: Sequence[str], season: int | None) -> tuple[Tensor, Tensor]:
         """(inputs_NF, value_NV): standardised values without gaps, and what a network reads of them: the values, their
         differences to those one season before (0 where there are none), and their places in cycles of time. Raises
-        DataError if there are no times for that."""
+        DataError if there are no times for that, and for values that are too large."""
+        _check_size(series)
         value_NV = (self.filled(series, missing) - np.array(self.mean_V)) / np.array(self.deviation_V)
         features = [value_NV]
         if season is not None:
@@ -79,6 +79,13 @@ class Scaling:
             features.append(calendar(series.times_N, cycles))
         inputs_NF = torch.from_numpy(np.concatenate(features, 1)).float()
         return inputs_NF, torch.from_numpy(value_NV).float()
+
+
+def _check_size(series: Series) -> None:
+    """Raise DataError for values that networks cannot compute with."""
+    for name, largest in zip(series.names, np.abs(np.nan_to_num(series.value_NV)).max(0).tolist(), strict=True):
+        if largest > _LARGEST:
+            raise DataError(f"{name} has values beyond {_LARGEST:g}", "give them in a larger unit")
 
 
 def filled(value_NV: Values, how: str, mean_V: Values) -> Values:

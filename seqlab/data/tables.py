@@ -54,13 +54,16 @@ class Table:
         return len(self.header if self.header is not None else self.rows[0][1])
 
 
-def read_table(path: Path, key: str, *, separator: str | None, header: bool, wanted: Sequence[str]) -> Table:
+def read_table(
+    path: Path, key: str, *, separator: str | None, header: bool, wanted: Sequence[str], fixed: bool = False
+) -> Table:
     """The non-empty rows of a file.
 
     JSON Lines (.jsonl, .ndjson, .json): one object per line, whose keys are the columns. All other files: separated
     fields; separator=None detects which of , ; tab | divides the first lines into columns. wanted: the columns to look
-    for in a header. A lone CR in a field is read as a space. Raises DataError, with the line, for a row with more or
-    fewer fields than the header, and for a quote that is never closed, or only in a later row.
+    for in a header. fixed: no setting names another separator, and no message does. A lone CR in a field is read as a
+    space. Raises DataError, with the line, for a row with more or fewer fields than the header, and for a quote that is
+    never closed, or only in a later row.
     """
     file = read_file(path, key)
     text = text_of(file)
@@ -78,7 +81,7 @@ def read_table(path: Path, key: str, *, separator: str | None, header: bool, wan
     if len(rows[0][1]) == 1:
         _check_separator(rows[0], separator, _sniffed(text, wanted if header else (), file.name), file.setting)
     _check_quotes(rows, lines_of(text), separator, file.setting)
-    _check_widths(rows, separator, file.setting)
+    _check_widths(rows, separator, file.setting, fixed=fixed)
     if not header:
         return Table(file.setting, None, rows)
     return Table(file.setting, tuple(cell.strip() for cell in rows[0][1]), rows[1:])
@@ -211,7 +214,7 @@ def _check_quotes(rows: list[Row], lines: list[str], separator: str, setting: st
             )
 
 
-def _check_widths(rows: list[Row], separator: str, setting: str) -> None:
+def _check_widths(rows: list[Row], separator: str, setting: str, *, fixed: bool) -> None:
     (first, titles), *_ = rows
     ragged = [(n, row) for n, row in rows if len(row) != len(titles)]
     if not ragged:
@@ -223,6 +226,7 @@ def _check_widths(rows: list[Row], separator: str, setting: str) -> None:
         f"{setting}, line {line}: {len(row)} fields where line {first} has {len(titles)}{others}",
         "a quote is not closed there"
         if open_quote
-        else f'quote a text that contains {named(separator)}: "...", or name another separator: task.separator=tab',
+        else f'quote a text that contains {named(separator)}: "..."'
+        + ", or name another separator: task.separator=tab" * (not fixed),
         f"line {line}: {separator.join(row)[:100]}",
     )

@@ -16,6 +16,7 @@ from seqlab.errors import DataError
 Times = npt.NDArray[np.datetime64]
 _UNITS = ((604_800, "week"), (86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _MOST_ABSENT = 0.2  # of all steps: with more rows left out, the steps are not equal
+_OFFSET = re.compile(r":\d\d(\.\d+)?\s*(Z|[+-]\d\d(:?\d\d)?)$", re.IGNORECASE)
 _LOOKS_LIKE_A_TIME = re.compile(r"\d{4}[-/]\d{1,2}\b|\d{1,2}[./]\d{1,2}[./]\d{4}\b|\d{4}-?W\d|\d{8}T")
 
 
@@ -96,7 +97,7 @@ def is_time(cell: str) -> bool:
 def _reads(form: Callable[[str], datetime], cell: str) -> datetime | None:
     try:
         return form(cell)
-    except ValueError:
+    except (ValueError, OverflowError):  # an offset may lead out of the calendar
         return None
 
 
@@ -111,6 +112,13 @@ def as_times(cells: Sequence[str], lines: Sequence[int], setting: str) -> Times:
         raise DataError(
             f"{setting}, line {lines[wrong[0]]}: {cell[:40]!r} is no time",
             "write times like 2024-03-31 14:30, all in one form, or name another column: task.time_column",
+        )
+    offset = [bool(_OFFSET.search(cell)) for cell in cells]
+    if any(offset) and not all(offset):
+        row = offset.index(not offset[0])
+        raise DataError(
+            f"{setting}, line {lines[row]}: {cells[row][:40]!r} and {cells[0][:40]!r}: one has an offset from UTC",
+            "give all times with their offset, or none",
         )
     return np.array(best, dtype="datetime64[s]")
 

@@ -124,7 +124,7 @@ def transcribed(folder: Path, most_seconds: float) -> list[Reading]:
     if not path.is_file():
         raise DataError(f"task.corpus={folder} has no {TRANSCRIPTS}", "write one, with the columns file and text"
                         " (and split, if you like)")  # fmt: skip
-    table = read_table(path, "task.corpus", separator=None, header=True, wanted=("file", "text"))
+    table = read_table(path, "task.corpus", separator=None, header=True, fixed=True, wanted=("file", "text"))
     header = [name.strip().lower() for name in table.header or ()]
     if missing := [name for name in ("file", "text") if name not in header]:
         raise DataError(

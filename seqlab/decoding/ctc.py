@@ -12,11 +12,16 @@ BLANK = 0
 """The symbol that writes nothing, and separates equal characters."""
 
 
+def written_at(path: list[int]) -> list[tuple[int, int]]:
+    """(position, symbol) of what a path of symbols, one a position, writes: of repetitions the first, and no blanks."""
+    return [
+        (at, symbol) for at, symbol in enumerate(path) if symbol != BLANK and (at == 0 or path[at - 1] != symbol)
+    ]  # fmt: skip
+
+
 def collapsed(path: list[int]) -> tuple[int, ...]:
     """What a path of symbols, one a position, writes: repetitions count once, then blanks are removed."""
-    return tuple(
-        symbol for at, symbol in enumerate(path) if symbol != BLANK and (at == 0 or path[at - 1] != symbol)
-    )  # fmt: skip
+    return tuple(symbol for _, symbol in written_at(path))
 
 
 def greedy_path(log_probability_TV: Tensor) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ from seqlab.errors import DataError
 from seqlab.metrics.forecasting import ForecastMeter, ForecastScale
 from seqlab.networks.quantile_regressor import QuantileRegressor
 
-_WARM_UP = 3  # windows that are read before the last one
+WARM_UP = 3  # windows that are read before the last one, that ends in the origin
 _SHOWN = 3  # horizons of history in pictures
 
 
@@ -103,8 +103,13 @@ class Forecasting(Restorable, Task[ForecastBatch]):
         self.windows = self.windows_of(series)
         self.known_NV = self.windows.known_NV.numpy()
         end, season = self.spans["train"][1], seasons[0]
-        naive_mae_V = naive_mae(self.value_NV[:end], self.known_NV[:end], season)
-        self.scale = ForecastScale(season, naive_mae_V, self.scaling.deviation_V)
+        self.scale = self.scale_of(season, naive_mae(self.value_NV[:end], self.known_NV[:end], season))
+
+    def scale_of(self, season: int, naive_mae_V: tuple[float, ...]) -> ForecastScale:
+        """What errors are measured with: the naive forecast of this season has these errors in training."""
+        horizon = self.config.horizon
+        together = -(-max(season, horizon) // (self.config.stride or horizon))
+        return ForecastScale(season, naive_mae_V, self.scaling.deviation_V, together)
 
     def windows_of(self, series: Series) -> SeriesWindows:
         """A series in units of training, as networks read it."""
@@ -121,7 +126,7 @@ class Forecasting(Restorable, Task[ForecastBatch]):
         config, (_, end) = self.config, self.spans[split]
         if split == "train":
             return self.windows.streams(end, config.batch_size, config.window, seed)
-        return self.windows.from_origins(self.origins(split), end, config.eval_batch_size, config.window, _WARM_UP)
+        return self.windows.from_origins(self.origins(split), end, config.eval_batch_size, config.window, WARM_UP)
 
     def training_batches(self, network: Network[ForecastBatch], seed: int) -> Iterator[ForecastBatch]:
         if network.carries_state():
@@ -134,7 +139,8 @@ class Forecasting(Restorable, Task[ForecastBatch]):
     def build_network(self, model: ModelConfig) -> QuantileRegressor:
         config, series = self.config, len(self.scaling.names)
         inputs = series * (1 + (config.residual is not None)) + 2 * len(config.calendar)
-        return QuantileRegressor(inputs, series * config.horizon, config.quantiles, model)
+        residual = config.residual is not None
+        return QuantileRegressor(inputs, series * config.horizon, config.quantiles, model, residual=residual)
 
     def meter(self, split: Split) -> ForecastMeter:
         return ForecastMeter(self.scale, self.config.quantiles)
@@ -144,18 +150,18 @@ class Forecasting(Restorable, Task[ForecastBatch]):
 
     @cached_property
     def data_sha256(self) -> str:
-        return self._digest(0)
+        return self.digest(0)
 
     def heldout_sha256(self) -> str:
-        return self._digest(self.spans["validation"][0])
+        return self.digest(self.spans["validation"][0])
 
-    def _digest(self, start: int) -> str:
+    def digest(self, start: int) -> str:
         """Digest of the values from there on, and of what they are judged by."""
-        judged = (self.config.horizon, self.config.stride, self.seasons[0], self.config.missing, self.spans)
+        judged = (self.config.horizon, self.config.stride, self.scale.season, self.config.missing, self.spans)
         return sha256_of([repr((self.scaling.names, *judged)), self.value_NV[start:].tobytes()])
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
-        return self.scaling.stored()
+        return {**self.scaling.stored(), "season": self.scale.season, "naive_mae_V": self.scale.naive_mae_V}
 
     def describe(self) -> Mapping[str, int | str]:
         return {
@@ -187,8 +193,9 @@ class Forecasting(Restorable, Task[ForecastBatch]):
                 f"naive {season}", about, "test", seasonal_naive(self.value_NV, origin_R, horizon, season)
             )
         lags, ends = max(self.config.window, *self.seasons), (self.spans["train"][1], self.spans["validation"][1])
-        about = f"ridge regression on the last {lags} values, its penalty chosen on validation"
-        yield self._baseline("ridge", about, "test", ridge_on_lags(self.value_NV, ends, origin_R, horizon, lags))
+        if lags + horizon <= ends[0]:  # else there is nothing to fit it on
+            about = f"ridge regression on the last {lags} values, its penalty chosen on validation"
+            yield self._baseline("ridge", about, "test", ridge_on_lags(self.value_NV, ends, origin_R, horizon, lags))
 
     def _baseline(self, name: str, about: str, split: Split, forecast_RHV: Floats) -> Baseline:
         place_RH = self.origins(split).numpy()[:, None] + np.arange(1, self.config.horizon + 1)
@@ -214,7 +221,7 @@ class Forecasting(Restorable, Task[ForecastBatch]):
         horizon, rows = self.config.horizon, len(origin_R)
         state: State = ()
         with evaluating(network), torch.inference_mode():
-            for window in windows.from_origins(origin_R, len(windows.value_NV), rows, self.config.window, _WARM_UP):
+            for window in windows.from_origins(origin_R, len(windows.value_NV), rows, self.config.window, WARM_UP):
                 batch = window.to(next(network.parameters()).device)
                 output = network(batch, state if batch.continues else network.initial_state(rows, cached=True))
                 state = output.state

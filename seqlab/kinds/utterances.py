@@ -187,17 +187,23 @@ class Utterances(Restorable, Task[BatchT]):
                 f"above {min(self.corpus.rates) / 2:,.0f} Hz, which only some of them have, is not read"
             )
 
+    def utterance(self, text: str) -> tuple[Split, int] | None:
+        """(split, place) of an utterance that is named as SPLIT:NUMBER; None for a text of another form. Raises
+        DataError for a number that there is not."""
+        name, _, number = text.strip().rpartition(":")
+        split: Split | None = next((split for split in HELD_OUT if split == name), None)
+        if split is None or not number.isdecimal():
+            return None
+        if not 1 <= int(number) <= (count := len(self.sequences[split])):
+            raise DataError(f"there is no utterance {number[:20]} of {split}", f"they go from 1 to {count:,}")
+        return split, int(number) - 1
+
     def sequence(self, text: str) -> Tensor:
         """frames_TF, standardised, of what a user names: the path of a recording or of a table of numbers, or an
         utterance of the corpus as SPLIT:NUMBER. Raises DataError."""
+        if (found := self.utterance(text)) is not None:
+            return self.sequences[found[0]][found[1]]
         split, _, number = text.strip().rpartition(":")
-        if split in HELD_OUT and number.isdecimal():
-            sequences = self.sequences[HELD_OUT[HELD_OUT.index(split)]]
-            if not 1 <= int(number) <= len(sequences):
-                raise DataError(
-                    f"there is no utterance {number[:20]} of {split}", f"they go from 1 to {len(sequences):,}"
-                )
-            return sequences[int(number) - 1]
         path = expanded(text.strip())
         if not exists(path):
             near = likely_name(split, HELD_OUT)

@@ -5,6 +5,7 @@ B batch, T time, K targets, Q quantiles, N origins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,11 +34,13 @@ def pinball(error_BTKQ: Tensor, level_Q: Tensor) -> Tensor:
 class ForecastScale:
     """What errors are measured with. season: the steps of the seasonal naive forecast, the value one season before;
     naive_mae_V: its mean absolute error on the training split, in the unit of each series; scale_V: the size, in that
-    unit, of one unit of what the network predicts."""
+    unit, of one unit of what the network predicts. together: how many successive origins a season, or a horizon, has,
+    whichever is longer: the errors of so many are surely alike."""
 
     season: int
     naive_mae_V: Sequence[float]
     scale_V: Sequence[float]
+    together: int = 1
 
     def __post_init__(self) -> None:
         if not min(self.naive_mae_V) > 0:
@@ -64,8 +67,15 @@ class ForecastScale:
         error_NK = np.where(known_NK, np.abs(error_NK), 0.0)
         scaled_NK = error_NK / self._tiled(self.naive_mae_V, error_NK.shape[1])
         sums_N4 = np.stack([part_NK.sum(1) for part_NK in (scaled_NK, error_NK, error_NK, known_NK)], 1)
-        items = ItemSums(sums_N4, lambda sums_4: self.metrics(sums_4)[self.mase].value).item_values()
+        items = self.item_sums(sums_N4, self.mase).item_values()
         return self.metrics(sums_N4.sum(0)), items.tolist()
+
+    def item_sums(self, sums_NK: Floats, name: str) -> ItemSums:
+        """A metric of sums over origins, with as many in a block as are alike: those of `together`, and no fewer than
+        the cube root of all, the order of the best length (Künsch 1989); at most a quarter of all."""
+        origins = len(sums_NK)
+        block = max(1, min(max(self.together, math.ceil(origins ** (1 / 3))), origins // 4))
+        return ItemSums(sums_NK, lambda sums_K: self.metrics(sums_K[:4])[name].value, block)
 
     def _tiled(self, value_V: Sequence[float], targets: int) -> Floats:
         """The value of each target's series: targets are the steps ahead, of every series each."""
@@ -89,7 +99,10 @@ class ForecastMeter(Meter[ForecastBatch]):
         self.targets = 0
 
     def update(self, batch: ForecastBatch, output: StepOutput, network: Network[ForecastBatch]) -> None:
-        if not batch.scored:
+        self.places.append(batch.items_B)
+        self.losses.append(output.loss_sum.detach().view(1))
+        if not batch.scored:  # an origin without a value that is known is an item all the same
+            self.sums.append(batch.targets_BTK.new_zeros(len(batch.items_B), 5, dtype=torch.float32))
             return
         quantile_BTKQ, target_BTK = output.logits.float(), batch.targets_BTK.float()
         naive_K, scale_K = self.scale.tensors(target_BTK)
@@ -101,8 +114,6 @@ class ForecastMeter(Meter[ForecastBatch]):
         parts = (absolute_BTK / naive_K, absolute_BTK, crps_BTK, ones_BTK, inside_BTK.float())
         masked = [part.masked_fill(~batch.scored_BTK, 0.0).sum((1, 2)) for part in parts]
         self.sums.append(torch.stack(masked, 1))
-        self.places.append(batch.items_B)
-        self.losses.append(output.loss_sum.detach().view(1))
         self.targets += batch.target_count
 
     def _sums(self) -> tuple[Floats, Floats]:
@@ -125,7 +136,7 @@ class ForecastMeter(Meter[ForecastBatch]):
         return {**self._metrics(self._sums()[1].sum(0)), "loss": loss}
 
     def item_sums(self) -> ItemSums:
-        return ItemSums(self._sums()[1], lambda sums: self._metrics(sums)[self.primary].value)
+        return self.scale.item_sums(self._sums()[1], self.primary)
 
     def items(self) -> Iterator[dict[str, Any]]:
         for place, sums_5 in zip(*self._sums(), strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seqlab.core.model import ModelConfig
@@ -23,14 +23,20 @@ class QuantileRegressor(CausalRegressor[ForecastBatch]):
     """Predicts, at each position, quantiles of each target.
 
     The head gives the median and, through softplus, the distance from each quantile to the next: quantiles never cross.
-    levels: of the quantiles, increasing, with 0.5 among them. The loss of a target is the mean of `pinball` over
-    levels.
+    levels: of the quantiles, increasing, with 0.5 among them. residual: targets are differences to a forecast that is
+    known; the head starts at zero, so that training starts from that forecast. The loss of a target is the mean of
+    `pinball` over levels.
     """
 
     level_Q: Tensor
 
-    def __init__(self, inputs: int, targets: int, levels: Sequence[float], model: ModelConfig) -> None:
+    def __init__(
+        self, inputs: int, targets: int, levels: Sequence[float], model: ModelConfig, *, residual: bool = False
+    ) -> None:
         super().__init__(inputs, targets * len(levels), model)
+        if residual:
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
         self.middle = list(levels).index(0.5)
         self.register_buffer("level_Q", torch.tensor(levels), persistent=False)
 

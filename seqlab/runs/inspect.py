@@ -19,6 +19,7 @@ from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
 from seqlab.drawing.pictures import for_page
 from seqlab.errors import ConfigError, DataError, ResourceError, SeqlabError, quoted
+from seqlab.insight.alignment import alignment
 from seqlab.insight.answers import confusion, errors
 from seqlab.insight.attention import attention, attentive
 from seqlab.insight.bottleneck import bottleneck
@@ -46,10 +47,11 @@ VIEWS: Mapping[str, View] = {
     "bottleneck": lambda runs, _: bottleneck(runs),
     "embedding": lambda runs, _: for_each(runs, lambda s: embedding(s.task, s.network)),
     "forecast": lambda runs, _: for_each(runs, forecast),
+    "alignment": lambda runs, text: for_each(runs, lambda s: alignment(s.task, s.network, text)),
     "confusion": lambda runs, _: for_each(runs, lambda s: [confusion(s)]),
     "errors": lambda runs, _: for_each(runs, lambda s: [errors(s)]),
 }
-_OF_A_TEXT = ("states", "attention")
+_OF_A_TEXT = ("states", "attention", "alignment")
 
 
 def _attention(run: InspectedRun, text: str | None) -> list[Picture]:

@@ -16,7 +16,7 @@ from seqlab.core.items import Floats
 from seqlab.core.model import context_of
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
-from seqlab.core.task import Task
+from seqlab.core.task import Task, TaskConfig
 from seqlab.data.corpora import corpora_of
 from seqlab.data.files import exists, expanded, find_corpus
 from seqlab.data.scaled_series import Scaling
@@ -25,7 +25,7 @@ from seqlab.data.series_text import parsed, written
 from seqlab.data.series_windows import ForecastBatch
 from seqlab.data.tables import Separator
 from seqlab.errors import DataError
-from seqlab.kinds.forecasting import Forecasting, ForecastingConfig
+from seqlab.kinds.forecasting import WARM_UP, Forecasting, ForecastingConfig
 
 _FORM = "a CSV, TSV or JSON Lines file with a column of times and one of values"
 
@@ -52,6 +52,8 @@ class ForecastConfig(ForecastingConfig):
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Forecast:
         task = Forecast.restored(read)
         task.config, task.scaling = self, Scaling.restored(vocabulary)
+        if "naive_mae_V" in vocabulary:
+            task.scale = task.scale_of(int(vocabulary["season"]), tuple(map(float, vocabulary["naive_mae_V"])))
         return task
 
     def read(self, where: str, key: str, columns: Sequence[str] = ()) -> Series:
@@ -95,13 +97,39 @@ class Forecast(Forecasting):
         """The series in a file that a text names, or in the text itself."""
         if not exists(expanded(text.strip())):
             return parsed(text, self.scaling.names, self.scaling.step)
-        series = self.config.read(text.strip(), "file", self.scaling.names)
+        return self._like_training(self.config.read(text.strip(), "file", self.scaling.names), text.strip()[:200])
+
+    def _like_training(self, series: Series, what: str) -> Series:
+        """The series. Raises DataError unless it has as many columns, and the step, of training."""
+        if len(series.names) != len(names := self.scaling.names):
+            raise DataError(
+                f"{len(series.names)} columns of {what} are named, and the run forecasts {len(names)}",
+                f"name as many: task.value_columns=[{','.join(names)}]",
+            )
         if series.step is not None and self.scaling.step not in (None, series.step):
             raise DataError(
-                f"the rows of {text.strip()[:200]} are {series.step} apart, and those of training {self.scaling.step}",
+                f"the rows of {what} are {series.step} apart, and those of training {self.scaling.step}",
                 "give a series with the step of training",
             )
         return series
+
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Forecast:
+        """Another series, in the units of training, whose beginning is read and not scored: as much as before other
+        forecasts, or its first half."""
+        assert isinstance(config, ForecastConfig)
+        series = self._like_training(config.read(where, key, self.scaling.names), f"{key}={where}")
+        if config.missing == "refuse" and series.missing:
+            raise DataError(f"{series.missing}, and task.missing=refuse", "fill them in the file")
+        scale, values = self.scale, len(series.value_NV)
+        start = max(config.residual or 1, min((1 + WARM_UP) * config.window, values // 2))
+        if values < start + config.horizon:
+            raise DataError(f"{key}={where} has {values:,} values", f"give {start + config.horizon:,} or more")
+        task = self.detached()
+        task.series, task.scale, task.spans = series, scale, {"test": (start, values)}
+        task.value_NV, task.windows = self.scaling.filled(series, config.missing), self.windows_of(series)
+        task.known_NV = task.windows.known_NV.numpy()
+        task.data_sha256 = task.digest(0)
+        return task
 
     def _rows(self, times: Sequence[str], quantile_HVQ: Floats) -> list[dict[str, Any]]:
         levels = self.config.quantiles

@@ -11,6 +11,7 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
+from seqlab.core.alignment import Alignment
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.fields import Count
@@ -23,7 +24,7 @@ from seqlab.data.corpora import corpora_of, with_kind
 from seqlab.data.frames import stacked
 from seqlab.data.log_mel import LogMel
 from seqlab.data.utterances import Corpus, Reading, folder_of, transcribed
-from seqlab.decoding.ctc import best_symbols
+from seqlab.decoding.ctc import best_symbols, written_at
 from seqlab.errors import DataError
 from seqlab.kinds.utterances import Utterances, UtterancesConfig
 from seqlab.metrics.generation import beside_targets
@@ -145,6 +146,23 @@ class Transcription(Utterances[TranscribedFrames]):
         chosen = random.Random(seed).sample(range(len(part)), min(_SHOWN, len(part)))
         written = self.transcripts(network, [sequences[at] for at in chosen])
         return beside_targets([(part[at].name, part[at].text) for at in chosen], written)
+
+    def alignment(self, network: Network[TranscribedFrames], text: str) -> Alignment:
+        sequence_TF, mel = self.sequence(text), self.mel
+        assert mel is not None
+        batch = self.alone([stacked(sequence_TF, self.config.stack)])
+        probability_PS = output_of(network, batch).logits[0].cpu().double().softmax(-1)
+        frame_seconds = mel.hop_ms / 1000
+        return Alignment(
+            (sequence_TF * self.scaling.deviation_F + self.scaling.mean_F).double().numpy(), mel.peaks(),
+            probability_PS.numpy(), ("", *self.characters), frame_seconds, self.config.stack * frame_seconds,
+            written_at(probability_PS.argmax(-1).tolist()), self._target(text),
+        )  # fmt: skip
+
+    def _target(self, text: str) -> str | None:
+        """The transcript of an utterance that is named as SPLIT:NUMBER."""
+        found = self.utterance(text)
+        return None if found is None else self.parts[found[0]][found[1]].text
 
     def transcripts(self, network: Network[TranscribedFrames], sequences: list[Tensor], beams: int = 1) -> list[str]:
         """The transcript of each standardised sequence."""

@@ -96,6 +96,7 @@ def test_rows_that_cannot_be_used_are_named(rows: tuple[str, ...], header: str, 
     with pytest.raises(DataError, match=said) as refused:
         _read(folder(*rows, header=header))
     assert 2 <= len(refused.value.lines()) <= 3
+    assert "separator" not in str(refused.value)  # there is no such setting
 
 
 def test_a_folder_must_be_there_with_its_table(tmp_path: Path) -> None:

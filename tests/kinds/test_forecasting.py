@@ -143,12 +143,18 @@ def test_baselines_are_scored_as_networks_are() -> None:
     assert found["naive 24"] == pytest.approx(np.nanmean(error_RH) / np.nanmean(np.abs(known_N[24:] - known_N[:-24])))
 
 
+def test_a_season_that_leaves_ridge_regression_no_example_leaves_it_out() -> None:
+    task = Forecasting(_series(250), _settings(seasons=(24, 168), horizon=24))
+    assert [baseline.name for baseline in task.baselines()] == ["last value", "naive 24", "naive 168"]
+
+
 def test_what_cannot_be_forecast_is_refused() -> None:
     for value_NV, message in (
         (np.full((600, 1), 5.0), "always 5 in the training split"),
         (np.full((600, 1), np.nan), "missing in the training split"),
         (np.arange(600.0)[:, None] % 24, "24 steps before: MASE has no scale"),
         (1e31 * _series().value_NV, r"beyond 1e\+30"),
+        (np.append(_series(599).value_NV, [[1e200]], 0), r"beyond 1e\+30"),
         (_series(50).value_NV, r"50 values, and 243 are needed: 169 for training"),
     ):
         series = replace(_series(), value_NV=value_NV)

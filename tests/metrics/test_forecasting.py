@@ -131,6 +131,32 @@ def test_a_point_forecast_has_the_metrics_of_a_network_whose_quantiles_are_all_t
         assert metric.value == pytest.approx(figures[name].value, rel=1e-5), name
 
 
+def test_an_origin_without_known_values_is_an_item_like_those_of_a_baseline() -> None:
+    """Even if it is alone in its batch: items of a network and of a baseline are compared one by one."""
+    target_BTK = torch.randn(4, 1, 2)
+    scored_BTK = torch.ones_like(target_BTK, dtype=torch.bool)
+    scored_BTK[2] = False
+    scale = ForecastScale(1, [1.0], [1.0])
+    meter = ForecastMeter(scale, LEVELS)
+    for row in range(4):
+        one = slice(row, row + 1)
+        batch = ForecastBatch.of(target_BTK[one], target_BTK[one], scored_BTK[one], torch.tensor([row]))
+        _read(batch, torch.zeros(1, 1, 2, 3), meter)
+    items = scale.of_points(target_BTK[:, 0].double().numpy(), scored_BTK[:, 0].numpy())[1]
+    assert len(items) == 4
+    assert meter.item_sums().item_values() == pytest.approx(items, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("origins", "together", "block"), [(3, 1, 1), (8, 1, 2), (73, 1, 5), (400, 24, 24), (40, 24, 10)]
+)
+def test_a_block_is_as_long_as_season_and_horizon_and_grows_with_the_split(
+    origins: int, together: int, block: int
+) -> None:
+    scale = ForecastScale(24, [1.0], [1.0], together)
+    assert scale.item_sums(np.ones((origins, 4)), "mase_24").block == block
+
+
 def test_a_series_that_repeats_itself_is_refused() -> None:
     with pytest.raises(DataError, match="24 steps before"):
         ForecastScale(24, [0.0], [1.0])

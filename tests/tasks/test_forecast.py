@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
+from seqlab.baselines.seasonal import seasonal_naive
+from seqlab.core.other_corpus import with_test_corpus
 from seqlab.core.prediction import GenerationConfig
+from seqlab.data.series import read_series
 from seqlab.errors import DataError
 from seqlab.tasks.forecast import Forecast, ForecastConfig
 from tests.conftest import tiny_config, tiny_network, tiny_task
@@ -100,6 +104,45 @@ def test_a_run_forecasts_without_its_corpus(tmp_path: Path) -> None:
     assert restored.predict(again, str(given), GenerationConfig()) == before
 
 
+@pytest.mark.parametrize("model", ["gru", "transformer"])
+def test_training_on_a_residual_starts_from_the_seasonal_naive_forecast_itself(model: str, tmp_path: Path) -> None:
+    path = _table(tmp_path / "a.csv", 400)
+    overrides = ("task.value_columns=[load]", "task.residual=24", "task.horizon=30")
+    task, config = _task(path, *overrides)
+    torch.manual_seed(0)
+    network = task.build_network(tiny_config(model, "forecast").model)
+    origin_R = task.origins("test")
+    median_RHV = task.predicted(network, task.windows, origin_R)[..., config.quantiles.index(0.5)]
+    naive_RHV = seasonal_naive(task.value_NV, origin_R.numpy(), 30, 24)
+    assert median_RHV == pytest.approx(naive_RHV, rel=1e-4)
+
+
+def test_a_run_is_scored_on_another_table_without_its_own(tmp_path: Path) -> None:
+    """What comes later in one file as it is scored there, in units of training; a missing value is no target."""
+    path = _table(tmp_path / "a.csv", 400)
+    task, config = _task(path, "task.value_columns=[load]", "task.residual=24")
+    restored = config.restore(dict(task.stored_vocabulary()), lambda: pytest.fail("the corpus was read"))
+    other = _table(tmp_path / "b.csv", 200, datetime(2025, 1, 1))
+    lines = other.read_text(encoding="utf-8").splitlines()
+    cells = lines[-1].split(",")
+    lines[-1] = ",".join([cells[0], *([""] * (len(cells) - 1))])
+    other.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    again: Any = with_test_corpus(restored, str(other), "--corpus", config)
+    start, end = again.spans["test"]
+    assert (start, end) == (max(24, min(4 * config.window, 100)), 200)
+    assert sum(batch.target_count for batch in again.batches("test", 0)) > 0
+    whole = read_series(other, "k", time_column=None, value_columns=["load"]).value_NV[:, 0]
+    scaled = (whole - task.scaling.mean_V[0]) / task.scaling.deviation_V[0]
+    assert again.windows.value_NV[:-1, 0].numpy() == pytest.approx(scaled[:-1], rel=1e-4, abs=1e-5)
+    assert not again.known_NV[-1].any()
+    assert again.meter("test").scale == task.scale
+    half = _table(tmp_path / "half.csv", 60, minutes=30)
+    short = _table(tmp_path / "s.csv", 25)
+    for given, said in ((half, "--corpus=.* are 30 minutes apart"), (short, "give 28 or more")):
+        with pytest.raises(DataError, match=said):
+            with_test_corpus(restored, str(given), "--corpus", config)
+
+
 def test_what_does_not_fit_the_network_is_refused(tmp_path: Path) -> None:
     path = _table(tmp_path / "a.csv", 400)
     task, _ = _task(path, "task.value_columns=[load]", "task.residual=24")
@@ -109,6 +152,7 @@ def test_what_does_not_fit_the_network_is_refused(tmp_path: Path) -> None:
         (str(_table(tmp_path / "short.csv", 24)), r"24 values, and task.residual=24 (.|\n)*give 25 values or more"),
         ("nofile.csv", "neither a file nor a series of numbers"),
         ("1 2 3", "task.residual=24"),
+        (" ".join(["2024-03-01T00:00", *["1"] * 30, "inf"]), "load has values beyond 1e.30"),
     ):
         with pytest.raises(DataError, match=message):
             task.predict(network, given, GenerationConfig())

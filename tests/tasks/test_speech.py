@@ -102,6 +102,7 @@ def test_a_table_of_numbers_is_an_utterance(tmp_path: Path) -> None:
         ("1,2\n", "line 1: 2 numbers; the network reads 3"),
         ("1,2,3\n1,2,x\n", "line 2: could not convert"),
         ("1,2,3\n1,2,nan\n", r"line 2: 3 numbers.*\n.*3 finite numbers"),
+        ("1,2,3\n1,2,1e300\n", "line 2: 3 numbers"),
         ("a,b,c\n", "has no numbers"),
     ):
         path.write_text(content, encoding="utf-8")
