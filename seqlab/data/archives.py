@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import lzma
+import re
 import stat
 import struct
 import tarfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from seqlab.data.known_file import KnownFile
+from seqlab.errors import DataError
 
 _MOST_BYTES = 2**30
 """Of one file, if its size is not known."""
@@ -145,3 +147,22 @@ class _Capped(io.RawIOBase):
         if self._left < 0:
             raise Unusable("it unpacks to more than it should")
         return part
+
+
+def texts_in(archive: Path, names: re.Pattern[str], most: int) -> dict[str, str]:
+    """The UTF-8 texts in a gzipped tar archive whose whole names match, by name, read in memory. most: how many, of at
+    most 1 MB each. Raises DataError if there are others, or if the archive is damaged."""
+    texts: dict[str, str] = {}
+    try:
+        with gzip.open(archive) as whole, tarfile.open(fileobj=_Capped(whole), mode="r|") as files:
+            for info in files:
+                if not (info.isreg() and names.fullmatch(info.name)):
+                    continue
+                if info.size > 2**20 or len(texts) == most:
+                    raise Unusable(f"it has more, or larger, texts than it should: {info.name}")
+                content = files.extractfile(info)
+                assert content is not None
+                texts[info.name] = content.read(2**20).decode("utf-8")
+    except (*_DAMAGES, Unusable) as error:
+        raise DataError(f"{archive} cannot be read: {error}", "is it another archive than the corpus' own?") from error
+    return texts

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import io
+import tarfile
 from pathlib import Path
 
+import pytest
+
 from seqlab.data.corpora import find
+from seqlab.errors import DataError
 
 
 def test_shakespeare_is_split_as_in_nanogpt(tmp_path: Path) -> None:
@@ -37,3 +42,45 @@ def test_multi30k_has_the_published_splits(tmp_path: Path) -> None:
     assert parts["test"][0] == ("de of test_2016_flickr", "en of test_2016_flickr")
     assert [*parts] == ["train", "validation", "test"]
     assert corpus.target == "en"
+
+
+@pytest.mark.parametrize(("name", "end"), [("text8", b"z"), ("enwik8", b"\xe9")])
+def test_large_texts_are_split_by_millions(name: str, end: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"a" * 90_000_000 + b"b" * 5_000_000 + b"c" * 4_999_999 + end)
+    parts = find(name).tasks["char_lm"]([tmp_path / name])
+    assert [*map(len, parts.values())] == [90_000_000, 5_000_000, 5_000_000]
+    assert [part[0] for part in parts.values()] == ["a", "b", "c"]
+    assert parts["test"][-1] == end.decode("latin-1")
+
+
+def test_the_characters_of_ptb_are_joined(tmp_path: Path) -> None:
+    paths = [tmp_path / part for part in ("train", "valid", "test")]
+    for path in paths:
+        path.write_text(" a e r _ < u n k > _ N\n n o _ i t\n")
+    parts = find("ptb_char").tasks["char_lm"](paths)
+    assert parts == dict.fromkeys(("train", "validation", "test"), "aer <unk> N\nno it\n")
+
+
+def test_sst2_tests_on_the_development_part(tmp_path: Path) -> None:
+    for part in ("train", "dev"):
+        (tmp_path / part).write_text(f'sentence\tlabel\na "{part} \t1\nb \t0\n')
+    parts = find("sst2").tasks["sentiment"]([tmp_path / "train", tmp_path / "dev"])
+    assert parts["train"] == [('a "train', "positive"), ("b", "negative")]
+    assert parts["test"] == parts["validation"] == [('a "dev', "positive"), ("b", "negative")]
+
+
+def test_imdb_is_read_from_its_archive(tmp_path: Path) -> None:
+    path = tmp_path / "aclImdb_v1.tar.gz"
+    names = ("test/neg/0_2", "train/pos/1_9", "train/neg/0_3", "train/unsup/0_0", "train/pos/../1_1")
+    with tarfile.open(path, "w:gz") as archive:
+        for name in names:
+            content = f"{name}<br /><br />said \xe9".encode()
+            info = tarfile.TarInfo(f"aclImdb/{name}.txt")
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    parts = find("imdb").tasks["sentiment"]([path])
+    assert parts["train"] == [("train/neg/0_3 said \xe9", "negative"), ("train/pos/1_9 said \xe9", "positive")]
+    assert parts["test"] == [("test/neg/0_2 said \xe9", "negative")]
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(DataError, match="cannot be read"):
+        find("imdb").tasks["sentiment"]([path])
