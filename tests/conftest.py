@@ -12,12 +12,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 import torch
 
-from seqlab.config.compose import settings
-from seqlab.config.run import RunConfig, load_run_config
-from seqlab.config.sources import group_files
+from seqlab.config.compose import Composed, compose, replaced
+from seqlab.config.overrides import key_of
+from seqlab.config.run import RunConfig, typed
+from seqlab.config.sources import GROUPS, group_files
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.task import Task, TaskConfig
+from seqlab.runs.catalogue import flat
 from seqlab.runs.train import train
 
 torch.set_num_threads(1)
@@ -86,7 +88,14 @@ def _settings(model: str, task: str) -> Mapping[str, Any]:
     if MODELS[0] != model and TASKS[0] != task:
         of_task = {key: value for key, value in _settings(MODELS[0], task).items() if not key.startswith("model.")}
         return {**of_task, **{k: v for k, v in _settings(model, TASKS[0]).items() if k.startswith("model.")}}
-    return settings([f"model={model}", f"task={task}"])
+    return flat(composed(model, task).tree)
+
+
+@functools.cache
+def composed(model: str, task: str, *groups: str) -> Composed:
+    """The defaults of a model on a task, with the options of other groups. Composed by Hydra only once a session: that
+    takes longer than most tests."""
+    return compose([f"model={model}", f"task={task}", *groups])
 
 
 def has_setting(key: str, model: str = MODELS[0], task: str = TASKS[0]) -> bool:
@@ -111,9 +120,17 @@ def causal_overrides(task: str) -> list[str]:
 
 
 @functools.cache
+def config_of(model: str, task: str, *overrides: str) -> RunConfig:
+    """As a run would have it (tests/config/test_config.py), but settings replace those of a config that was composed
+    before."""
+    groups = [override for override in overrides if key_of(override) in GROUPS]
+    settings = [override for override in overrides if key_of(override) not in GROUPS]
+    return typed(replaced(composed(model, task, *groups), settings), None)
+
+
 def tiny_config(model: str, task: str, *overrides: str) -> RunConfig:
-    """Composed only once a session: composing takes longer than most tests."""
-    return load_run_config(tiny_overrides(model, task, *overrides))
+    """The config of `tiny_overrides`."""
+    return config_of(model, task, *tiny_overrides(model, task, *overrides)[2:])
 
 
 def _kinds(names: Iterable[str], of: Callable[[str], object], root: type) -> list[list[str]]:
@@ -202,8 +219,7 @@ def trained_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one tiny run of each task in runs/. Tests may add files to a run, and change none."""
     root = tmp_path_factory.mktemp("trained")
     for task in TASKS:
-        overrides = tiny_overrides("gru", task, "device=cpu", f"runs_dir={root / 'runs'}")
-        train(load_run_config(overrides), name="a")
+        train(tiny_config("gru", task, "device=cpu", f"runs_dir={root / 'runs'}"), name="a", checked=True)
     return root
 
 
@@ -219,4 +235,4 @@ def without_test(task: Task[Any]) -> Task[Any]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests first, so that no process is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.name != "test_reliability.py")
+    items.sort(key=lambda item: (item.path.name != "test_reliability.py", item.get_closest_marker("slow") is None))

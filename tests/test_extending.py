@@ -25,7 +25,7 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
         cwd=tmp_path,
-        env={**os.environ, "TERM": "dumb", "PYTEST_ADDOPTS": "-p no:cacheprovider"},
+        env={**os.environ, "TERM": "dumb", "PYTEST_ADDOPTS": "-p no:cacheprovider -W error"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,5 +1,6 @@
 """Small runs in processes of their own, forked from one that has imported everything: a thousand starts would
-otherwise take hours. What runs in them is what `seqlab train` and `seqlab resume` run."""
+otherwise take hours. What runs in them is what `seqlab train` and `seqlab resume` run, but for the contracts of the
+models, which take longer than such a run: those are checked before anything is written."""
 
 from __future__ import annotations
 
@@ -94,7 +95,7 @@ def overrides(model: str, task: str, *more: str) -> list[str]:
 def begin(folder: Path, words: list[str]) -> Callable[[], object]:
     """The body of a child that makes the run `folder`."""
     config = _config(tuple(words))  # before the fork: composing takes longer than such a run
-    return lambda: train(config, overrides=words, folder=folder)
+    return lambda: train(config, overrides=words, folder=folder, checked=True)
 
 
 @functools.cache
@@ -107,7 +108,7 @@ def go_on(folder: Path, words: list[str]) -> Callable[[], object]:
 
     def body() -> object:
         if (folder / "config.yaml").is_file():
-            return resume(folder, [])
+            return resume(folder, [], checked=True)
         shutil.rmtree(folder, ignore_errors=True)  # killed before there was anything to resume
         return begin(folder, words)()
 

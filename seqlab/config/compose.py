@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -109,11 +110,16 @@ def read_composed(path: Path, overrides: Sequence[str] = ()) -> Composed:
     except (OSError, OmegaConfBaseException, YAMLError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} cannot be read: {' '.join(str(error).split())[:200]}") from error
     _fill(composed.tree, composed.names)
-    for override in _check(
-        as_meant(overrides, lambda: _targets_of(composed.tree), None), lambda: _by_key(composed.tree)
-    ):
-        _replace(composed.tree, override)
-    return _composed(composed.tree, composed.names)
+    return replaced(composed, overrides)
+
+
+def replaced(composed: Composed, overrides: Sequence[str]) -> Composed:
+    """A composed config with single settings replaced; nothing is composed, so values are not resolved. Raises
+    ConfigError."""
+    tree = deepcopy(composed.tree)
+    for override in _check(as_meant(overrides, lambda: _targets_of(tree), None), lambda: _by_key(tree)):
+        _replace(tree, override)
+    return _composed(tree, composed.names)
 
 
 def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:

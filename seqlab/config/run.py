@@ -53,7 +53,7 @@ class RunConfig:
 
 def load_run_config(overrides: list[str], config_dir: Path | None = None) -> RunConfig:
     """The config composed from overrides, checked. Raises ConfigError with a suggestion."""
-    config = _typed(compose(overrides, config_dir), config_dir)
+    config = typed(compose(overrides, config_dir), config_dir)
     for group in ("model", "task", "optim", "device", "trainer"):
         check_texts(getattr(config, group), group)
     return config
@@ -61,10 +61,11 @@ def load_run_config(overrides: list[str], config_dir: Path | None = None) -> Run
 
 def read_run_config(path: Path, config_dir: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
     """A run's stored config, with single settings replaced by `overrides`. Raises ConfigError if it is not valid."""
-    return _typed(read_composed(path, overrides), config_dir)
+    return typed(read_composed(path, overrides), config_dir)
 
 
-def _typed(composed: Composed, config_dir: Path | None) -> RunConfig:
+def typed(composed: Composed, config_dir: Path | None) -> RunConfig:
+    """A composed config with types and ranges checked. Raises ConfigError."""
     tree = dict(composed.tree)
     groups: dict[str, Any] = {}
     for name, base in (

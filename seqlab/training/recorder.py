@@ -32,7 +32,7 @@ def _wait_for_later_name(folder: Path) -> None:
     newest = max((path.name for path in folder.glob("events.out.tfevents.*")), default="")
     mine = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}."
     if newest >= mine:
-        time.sleep(1.0)
+        time.sleep(1.001 - time.time() % 1)  # until the next second
 
 
 def write_image(writer: SummaryWriter, tag: str, png: bytes, step: int) -> None:

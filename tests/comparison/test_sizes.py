@@ -11,14 +11,13 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import nn
 
 from seqlab.comparison.sizes import Part, Sizes, changes, match_size, sizes, sizes_of
-from seqlab.config.run import load_run_config
 from seqlab.core.batch import Batch
 from seqlab.core.model import SequenceModel
 from seqlab.core.network import GeneratingNetwork, Network, Parts, StepOutput
 from seqlab.core.state import State
 from seqlab.errors import ConfigError
 from seqlab.models.lstm import LSTMConfig
-from tests.conftest import MODELS, PAIRS, tiny_config, tiny_network, tiny_task
+from tests.conftest import MODELS, PAIRS, config_of, tiny_config, tiny_network, tiny_task
 
 
 @pytest.mark.parametrize(("model", "task"), PAIRS)
@@ -107,13 +106,12 @@ def test_our_networks_parts_equal_the_default_division(model: str, task: str) ->
 def test_every_family_on_every_task_is_matched_within_two_percent(
     model: str, task: str, part: Part, target: int
 ) -> None:
-    config = load_run_config([f"model={model}", f"task={task}"])
+    config = config_of(model, task)
     data = tiny_task(tiny_config(model, task))
     found = match_size(data, config.model, part, target)
     reached = getattr(sizes_of(data, found), part)
     assert abs(reached - target) <= 0.02 * target
-    again = load_run_config([f"model={model}", f"task={task}", *changes(config.model, found)])
-    assert again.model == found
+    assert config_of(model, task, *changes(config.model, found)).model == found
 
 
 @pytest.mark.slow
@@ -121,7 +119,7 @@ def test_every_family_on_every_task_is_matched_within_two_percent(
 def test_a_small_body_is_matched_or_its_neighbours_are_named(model: str, task: str) -> None:
     """One more unit of width is a step of 8 % for three layers of width 24: sizes between two are refused, with
     both."""
-    config, target = load_run_config([f"model={model}", f"task={task}"]), 60_000
+    config, target = config_of(model, task), 60_000
     data = tiny_task(tiny_config(model, task))
     try:
         found = match_size(data, config.model, "body", target)
@@ -131,7 +129,7 @@ def test_a_small_body_is_matched_or_its_neighbours_are_named(model: str, task: s
         assert below < 0.98 * target < 1.02 * target < above
         widths = []
         for size, settings in offers:
-            offered = load_run_config([f"model={model}", f"task={task}", *settings.split(", ")]).model
+            offered = config_of(model, task, *settings.split(", ")).model
             assert sizes_of(data, offered).body == int(size.replace(",", ""))
             widths.append(offered.width)
         assert widths[1] == widths[0] + 1  # there is nothing between them
@@ -167,7 +165,7 @@ class _Choosy(LSTMConfig):
 
 def test_a_family_that_refuses_widths_is_matched_over_the_others() -> None:
     data = tiny_task(tiny_config("lstm", "char_lm"))
-    lstm = load_run_config(["model=lstm"]).model
+    lstm = config_of("lstm", "char_lm").model
     choosy = _Choosy(**{field.name: getattr(lstm, field.name) for field in fields(lstm)})
     found = match_size(data, choosy, "body", 104_000)
     assert found.width % 8 == 0

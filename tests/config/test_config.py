@@ -14,7 +14,7 @@ from seqlab.config.run import RunConfig, load_run_config, read_run_config
 from seqlab.config.sources import GROUPS, group_files
 from seqlab.errors import ConfigError
 from seqlab.tasks.char_lm import CharLMConfig
-from tests.conftest import MODELS, PAIRS, tiny_config
+from tests.conftest import MODELS, PAIRS, TASKS, tiny_config, tiny_overrides
 
 MISTAKES = {
     # overrides: parts of the three lines
@@ -211,6 +211,18 @@ def test_a_stored_config_reads_back_the_same(model: str, task: str, tmp_path: Pa
     path = tmp_path / "config.yaml"
     path.write_text(config.yaml, encoding="utf-8")
     assert read_run_config(path) == config
+
+
+@pytest.mark.parametrize("place", range(max(len(MODELS), len(TASKS))))
+def test_tests_have_the_config_that_a_run_would_have(place: int) -> None:
+    """Theirs is composed once, and then has single settings replaced."""
+    model, task = MODELS[place % len(MODELS)], TASKS[place % len(TASKS)]
+    more = (
+        "optim=sgd", "device=cpu", "seed=3", "optim.learning_rate=1e-3", "trainer.clip_norm=null", "init_from=a b/c 1",
+        "trainer.max_seconds=1_000", "runs_dir=a (1)/b", "model.tie_embeddings=false",
+    )  # fmt: skip
+    assert tiny_config(model, task) == load_run_config(tiny_overrides(model, task))
+    assert tiny_config(model, task, *more) == load_run_config(tiny_overrides(model, task, *more))
 
 
 def test_a_stored_config_cannot_import_what_the_user_did_not_name(tmp_path: Path) -> None:

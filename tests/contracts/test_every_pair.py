@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqlab.config.run import load_run_config
 from seqlab.contracts.check import check_everything
 from seqlab.core.batch import Batch
 from seqlab.core.model import Memory, Role, SequenceModel
@@ -18,7 +17,7 @@ from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError
 from seqlab.training.device import Device
 from seqlab.training.trainer import Trainer
-from tests.conftest import MODELS, PAIRS, TASKS, causal_overrides, tiny_config, tiny_network, tiny_task
+from tests.conftest import MODELS, PAIRS, TASKS, causal_overrides, config_of, tiny_config, tiny_network, tiny_task
 
 CPU = Device(torch.device("cpu"), "fp32", compile=False)
 B, T, D = 3, 9, 16
@@ -203,5 +202,5 @@ def test_padding_does_not_change_translation(model: str) -> None:
 @pytest.mark.parametrize("task", TASKS)
 def test_all_models_see_the_same_data_for_as_many_steps(task: str) -> None:
     """Only size and learning rate are tuned to a model, never the task or the length of training."""
-    configs = [load_run_config([f"model={model}", f"task={task}"]) for model in MODELS]
+    configs = [config_of(model, task) for model in MODELS]
     assert len({(config.task, config.trainer) for config in configs}) == 1

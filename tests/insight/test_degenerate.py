@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 
-from seqlab.config.run import load_run_config
 from seqlab.drawing.picture import COLOURS, SOFT
 from seqlab.drawing.scales import log_scale
 from seqlab.errors import NumericError, SeqlabError
@@ -26,7 +25,7 @@ from seqlab.runs.run import Run, open_run
 from seqlab.runs.train import train
 from seqlab.runs.variants import inspected
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import KINDS, TASKS, tiny_overrides
+from tests.conftest import KINDS, TASKS, tiny_config
 
 FILLS = {"zero": 0.0, "constant": 1.0, "huge": 1e30, "infinite": math.inf, "nan": math.nan}
 
@@ -141,13 +140,13 @@ def test_one_line_stands_for_all_runs_that_were_clipped_to_the_same_norm() -> No
 
 def _exploded(root: Path, *overrides: str) -> Run:
     """A run that nothing saves: recurrent weights above 1, a large learning rate and no clipping."""
-    words = tiny_overrides(
+    config = tiny_config(
         "rnn", TASKS[0], "device=cpu", f"runs_dir={root}", "model.recurrent_gain=2.0", "optim=sgd",
         "optim.learning_rate=1e30", "trainer.clip_norm=null", "trainer.max_steps=50", "trainer.eval_every_steps=50",
         *overrides,
     )  # fmt: skip
     with pytest.raises(NumericError, match="not finite"):
-        train(load_run_config(words), name="exploded")
+        train(config, name="exploded", checked=True)
     return open_run(root / TASKS[0] / "rnn" / "exploded")
 
 

@@ -10,20 +10,19 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from seqlab import load
-from seqlab.config.run import load_run_config
 from seqlab.errors import Interrupted
 from seqlab.insight.during import layer_of
 from seqlab.runs.resume import resume
 from seqlab.runs.train import train
 from seqlab.tasks.char_lm import CharLM
-from tests.conftest import tiny_overrides
+from tests.conftest import tiny_config
 
 
 def _train(folder: Path, model: str, task: str, *overrides: str, pictures: bool = True) -> Path:
-    words = tiny_overrides(
+    config = tiny_config(
         model, task, "device=cpu", f"runs_dir={folder}", f"trainer.log_pictures={pictures}", *overrides
     )
-    return train(load_run_config(words), name="a").folder
+    return train(config, name="a", checked=True).folder
 
 
 @pytest.mark.parametrize(("model", "task"), [("lstm", "char_lm"), ("transformer", "translation")])

@@ -13,7 +13,6 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from seqlab.config.run import load_run_config
 from seqlab.core.baseline import ChanceLevel
 from seqlab.core.model import context_of
 from seqlab.core.offers import offers
@@ -27,15 +26,15 @@ from seqlab.runs.train import train
 from seqlab.runs.variants import inspected, label_runs
 from seqlab.training.lengths import AtLength, lengths_around
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import MODELS, TASKS, has_setting, tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.conftest import MODELS, TASKS, has_setting, tiny_config, tiny_network, tiny_task
 
 LENGTH_TASKS = tuple(task for task in TASKS if has_setting("task.eval_lengths", task=task))
 STATE = {"rnn": 2 * 16 * 4, "gru": 2 * 16 * 4, "lstm": 2 * 2 * 16 * 4}  # 2 layers of width 16 in fp32; the cell as well
 
 
 def _run(model: str, task: str, root: Path, *overrides: str, name: str = "a") -> Run:
-    words = tiny_overrides(model, task, "device=cpu", "trainer.max_steps=2", f"runs_dir={root}", *overrides)
-    return open_run(train(load_run_config(words), name=name).folder)
+    config = tiny_config(model, task, "device=cpu", "trainer.max_steps=2", f"runs_dir={root}", *overrides)
+    return open_run(train(config, name=name, checked=True).folder)
 
 
 def _trained(task: str) -> int:

@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqlab.config.run import load_run_config
 from seqlab.core.baseline import ChanceLevel
 from seqlab.core.batch import HELD_OUT, Batch, Split
 from seqlab.core.example import example_reader, example_source
@@ -19,7 +18,7 @@ from seqlab.core.prediction import GenerationConfig, predictor
 from seqlab.errors import ConfigError, DataError
 from seqlab.kinds.generated import GeneratedTask
 from seqlab.runs.setup import new_network
-from tests.conftest import MODELS, TASKS, has_setting, tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.conftest import MODELS, TASKS, has_setting, tiny_config, tiny_network, tiny_task
 
 GENERATED = tuple(task for task in TASKS if has_setting("task.data_seed", task=task))
 SPLITS: tuple[Split, ...] = ("train", *HELD_OUT)
@@ -119,7 +118,7 @@ def test_a_length_that_does_not_fit_is_refused_before_training(name: str) -> Non
         return
     for key, value in (("task.length", str(least - 1)), ("task.eval_lengths", f"[16,{least - 1}]")):
         with pytest.raises(ConfigError, match=f"{key}={least - 1} is too short for") as refused:
-            load_run_config(tiny_overrides("gru", name, f"{key}={value}"))
+            tiny_config("gru", name, f"{key}={value}")
         assert str(least) in refused.value.hint
 
 

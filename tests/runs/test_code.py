@@ -21,7 +21,7 @@ from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs.code import check_code, keep_code
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import tiny_overrides
+from tests.conftest import tiny_config, tiny_overrides
 
 MODEL = """
 import torch
@@ -103,7 +103,7 @@ def test_a_run_keeps_what_its_config_names_and_all_that_imports(made: tuple[Path
 
 
 def test_shipped_code_is_not_user_code(tmp_path: Path) -> None:
-    config = load_run_config(tiny_overrides("lstm", "char_lm"))
+    config = tiny_config("lstm", "char_lm")
     assert keep_code(config.tree, None, tmp_path) == {}
     assert list(tmp_path.iterdir()) == []
 

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from seqlab.config.run import load_run_config
 from seqlab.core.other_corpus import with_test_corpus
 from seqlab.core.task import Task
 from seqlab.errors import ConfigError
 from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import CORPUS_TASKS, on_corpus, tiny_config, tiny_overrides, tiny_task
+from tests.conftest import CORPUS_TASKS, on_corpus, tiny_config, tiny_task
 
 
 @pytest.fixture
@@ -28,8 +27,8 @@ def trained(tmp_path: Path, table: Callable[..., Path], capsys: Capture, monkeyp
         own = table("own.tsv", rows=40, start=500)
         own.write_text(own.read_text(encoding="utf-8") + "ein Film ¿ÆØ\tgood\n", encoding="utf-8")
         corpora = on_corpus(task, table("corpus.tsv"), test_corpus=own)
-        overrides = tiny_overrides("gru", task, *corpora, "device=cpu", f"runs_dir={tmp_path / 'runs'}")
-        folder = train(load_run_config(overrides), name="a").folder
+        config = tiny_config("gru", task, *corpora, "device=cpu", f"runs_dir={tmp_path / 'runs'}")
+        folder = train(config, name="a", checked=True).folder
         capsys.readouterr()  # what training warns of
         return folder
 

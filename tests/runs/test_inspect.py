@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from seqlab.config.run import load_run_config
 from seqlab.core.attention import Attention
 from seqlab.core.example import ContextSource, ExampleReader, ExampleSource
 from seqlab.core.forecast import ForecastSource
@@ -29,7 +28,7 @@ from seqlab.runs.train import train
 from seqlab.runs.variants import inspected
 from tests.browser import Browser, PageReader, needs_chromium
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task, without_test
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task, without_test
 
 
 def views_of(run: InspectedRun) -> set[str]:
@@ -141,8 +140,8 @@ def test_a_browser_shows_the_page(dark: bool, tmp_path: Path, capsys: Capture, m
 @pytest.mark.usefixtures("here")
 def test_several_runs_share_their_pictures(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     """Views that apply to one of them only are drawn for that one."""
-    words = tiny_overrides("transformer", "char_lm", "device=cpu", f"runs_dir={tmp_path}")
-    other = train(load_run_config(words), name="b").folder
+    config = tiny_config("transformer", "char_lm", "device=cpu", f"runs_dir={tmp_path}")
+    other = train(config, name="b", checked=True).folder
     code, out, err = in_process(capsys, monkeypatch, "inspect", "runs/char_lm/gru/a", str(other), "--json")
     assert code == 0, err
     said = json.loads(out)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.config.run import load_run_config
 from seqlab.runs.run import Run, open_run
 from seqlab.runs.train import train
 from seqlab.runs.variants import label_runs
-from tests.conftest import TASKS, has_setting, tiny_overrides
+from tests.conftest import TASKS, has_setting, tiny_config
 
 TASK = next(task for task in TASKS if has_setting("task.eval_lengths", task=task))
 
@@ -32,8 +31,8 @@ RUNS = {
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     root = tmp_path_factory.mktemp("runs")
     for name, (model, *overrides) in RUNS.items():
-        words = tiny_overrides(model, TASK, "device=cpu", "trainer.max_steps=1", f"runs_dir={root}", *overrides)
-        train(load_run_config(words), name=name)
+        config = tiny_config(model, TASK, "device=cpu", "trainer.max_steps=1", f"runs_dir={root}", *overrides)
+        train(config, name=name, checked=True)
     return {name: open_run(root / TASK / model / name) for name, (model, *_) in RUNS.items()}
 
 
@@ -72,7 +71,7 @@ def test_labels_say_what_differs(
 
 def test_a_run_from_the_weights_of_another_is_no_further_seed(runs: dict[str, Run], tmp_path: Path) -> None:
     start = runs["plain"].folder
-    words = tiny_overrides("rnn", TASK, "device=cpu", "trainer.max_steps=1", f"runs_dir={tmp_path}", "seed=1")
-    continued = open_run(train(load_run_config([*words, f"init_from={start}"]), name="continued").folder)
+    words = ("device=cpu", "trainer.max_steps=1", f"runs_dir={tmp_path}", "seed=1", f"init_from={start}")
+    continued = open_run(train(tiny_config("rnn", TASK, *words), name="continued", checked=True).folder)
     found = label_runs([runs["plain"], continued])
     assert [run.variant for run in found] == ["rnn, init_from=null", f"rnn, init_from={start}"]

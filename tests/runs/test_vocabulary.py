@@ -12,14 +12,13 @@ import pytest
 import torch
 
 import seqlab
-from seqlab.config.run import load_run_config
 from seqlab.core.baseline import BaselineSource
 from seqlab.core.example import example_reader
 from seqlab.errors import CheckpointError, DataError
 from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import CORPUS_TASKS, on_corpus, tiny_overrides
+from tests.conftest import CORPUS_TASKS, on_corpus, tiny_config
 
 TEXT = "a fine film"
 
@@ -31,8 +30,8 @@ def trained(tmp_path: Path, table: Callable[..., Path], monkeypatch: Patch) -> C
 
     def made(task: str) -> Path:
         corpus = on_corpus(task, table("corpus.tsv"))
-        overrides = tiny_overrides("gru", task, *corpus, "device=cpu", f"runs_dir={tmp_path / 'runs'}")
-        return train(load_run_config(overrides), name="a").folder
+        config = tiny_config("gru", task, *corpus, "device=cpu", f"runs_dir={tmp_path / 'runs'}")
+        return train(config, name="a", checked=True).folder
 
     return made
 

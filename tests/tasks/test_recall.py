@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqlab.config.run import load_run_config
 from seqlab.data.batches import UNSCORED
 from seqlab.errors import ConfigError
 from seqlab.tasks.recall import Recall
-from tests.conftest import tiny_config, tiny_overrides
+from tests.conftest import tiny_config
 
 
 def recall(*overrides: str) -> Recall:
@@ -85,7 +84,7 @@ def test_a_power_whose_weights_overflow_still_orders_the_places() -> None:
 )
 def test_settings_that_do_not_fit_are_refused(override: str, told: str, remedy: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        load_run_config(tiny_overrides("gru", "recall", *override.split()))
+        tiny_config("gru", "recall", *override.split())
     assert told in refused.value.what
     assert remedy in refused.value.hint
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from seqlab import load
 from seqlab.cli.display import Terminal
-from seqlab.config.run import RunConfig, load_run_config
+from seqlab.config.run import RunConfig
 from seqlab.core.example import example_reader
 from seqlab.core.model import Memory, context_of, sequence_models
 from seqlab.core.prediction import GenerationConfig, predictor
@@ -29,7 +29,7 @@ from seqlab.runs.variants import label_runs
 from seqlab.training.context import shortened
 from seqlab.training.device import resolve_device
 from seqlab.training.validation import evaluate
-from tests.conftest import MODELS, TASKS, has_setting, on_corpus, tiny_config, tiny_network, tiny_overrides, tiny_task
+from tests.conftest import MODELS, TASKS, has_setting, on_corpus, tiny_config, tiny_network, tiny_task
 
 
 class Spy:
@@ -67,12 +67,12 @@ def test_no_position_beyond_the_training_window_is_ever_read(
 ) -> None:
     """Validation, samples, pictures, test, evaluate, inspect with a long text, writing and resume: of a window of 12
     characters that training cuts, none sees more than a piece."""
-    words = tiny_overrides(
+    config = tiny_config(
         "transformer", "char_lm", "device=cpu", f"model.positions={positions}", f"trainer.bptt_steps={bptt}",
         f"runs_dir={tmp_path}", "trainer.log_pictures=true", "trainer.save_every_steps=2",
     )  # fmt: skip
     console = Console(stderr=True, width=200)
-    folder = train(load_run_config(words), Terminal(console), name="a").folder
+    folder = train(config, Terminal(console), name="a").folder
     told = "training reaches" in capsys.readouterr().err
     assert told == (bptt < 12)
     load(folder).evaluate()
@@ -179,13 +179,13 @@ def test_sources_and_translations_are_no_longer_than_those_of_training(spy: Spy,
 
 def test_stored_runs_are_limited_by_their_config(tmp_path: Path) -> None:
     """Also runs that were trained before contexts were limited: the limit is not stored."""
-    words = tiny_overrides(
+    config = tiny_config(
         "transformer", "char_lm", "device=cpu", "trainer.bptt_steps=4", f"runs_dir={tmp_path}", "trainer.max_steps=1"
     )
-    folder = train(load_run_config(words), name="a").folder
+    folder = train(config, name="a", checked=True).folder
     assert "context: 512" in (folder / "config.yaml").read_text(encoding="utf-8")
     assert context_of(load(folder).network) == 4
-    assert context_of(tiny_network(load_run_config(words))) == 512
+    assert context_of(tiny_network(config)) == 512
 
 
 def _unseen(model: str, task_name: str, *overrides: str) -> list[str]:
@@ -214,10 +214,10 @@ def test_a_receptive_field_that_is_shorter_than_the_sequences_is_told_with_the_r
 
 def test_training_says_so_on_the_terminal_and_in_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = next(model for model in MODELS if _unseen(model, "char_lm"))
-    words = tiny_overrides(
+    config = tiny_config(
         model, "char_lm", "device=cpu", "task.window=40", f"runs_dir={tmp_path}", "trainer.max_steps=1"
     )
-    folder = train(load_run_config(words), Terminal(Console(stderr=True, width=200)), name="a").folder
+    folder = train(config, Terminal(Console(stderr=True, width=200)), name="a", checked=True).folder
     (note,) = _unseen(model, "char_lm")
     assert note in capsys.readouterr().err
     assert note in (folder / "train.log").read_text(encoding="utf-8")

@@ -20,15 +20,15 @@ from tests.training.test_trainer import Listener, make_trainer, weights
 _EVERYTHING = """
 import hashlib, json, sys
 from pathlib import Path
-from seqlab.config.run import load_run_config
 from seqlab.runs.train import train
-from tests.conftest import PAIRS, tiny_overrides
+from tests.conftest import PAIRS, tiny_config
 found, corpora = {}, json.loads(sys.argv[1])
 for model, task in PAIRS:
     for precision in ("fp32", "bf16"):
         more = ("model.dropout=0.2", f"device.precision={precision}", "device=cpu", "device.threads=1")
         folder = Path(f"{model}-{task}-{precision}")
-        train(load_run_config(tiny_overrides(model, task, *more, *corpora.get(task, ()))), folder=folder)
+        config = tiny_config(model, task, *more, *corpora.get(task, ()))
+        train(config, folder=folder, checked=True)
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         lines = [{k: v for k, v in l.items() if k != "seconds" and not k.startswith("speed/")} for l in lines]
         found[folder.name] = [lines, (folder / "samples.txt").read_text()]

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.config.run import load_run_config
 from seqlab.core.other_lengths import other_lengths
 from seqlab.insight.length import length
 from seqlab.kinds.generated import GeneratedTask
@@ -17,7 +16,7 @@ from seqlab.runs.run import open_run
 from seqlab.runs.train import train
 from seqlab.runs.variants import inspected
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS, has_setting, tiny_config, tiny_overrides, tiny_task
+from tests.conftest import TASKS, has_setting, tiny_config, tiny_task
 
 LENGTH_TASKS = tuple(task for task in TASKS if has_setting("task.eval_lengths", task=task))
 TOO_LONG = 10**15  # no machine has so many bytes
@@ -28,8 +27,9 @@ def test_a_length_too_large_for_memory_does_not_cost_the_result(
     name: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     trained = other_lengths(tiny_task(tiny_config("gru", name))).length()
-    words = tiny_overrides("gru", name, "device=cpu", "trainer.max_steps=2", f"runs_dir={tmp_path}")
-    result = train(load_run_config([*words, f"task.eval_lengths=[{2 * trained},{TOO_LONG}]"]), name="a")
+    lengths = f"task.eval_lengths=[{2 * trained},{TOO_LONG}]"
+    config = tiny_config("gru", name, "device=cpu", "trainer.max_steps=2", f"runs_dir={tmp_path}", lengths)
+    result = train(config, name="a", checked=True)
     at, beyond, too_long = result.lengths
     assert at.values == result.test
     assert beyond.values
@@ -71,8 +71,8 @@ def test_a_length_that_the_task_does_not_have_is_refused_before_the_evaluation(
     too_short = task.config.shortest()[0] - 1
     if not too_short:  # every length is long enough
         return
-    words = tiny_overrides("gru", name, "device=cpu", "trainer.max_steps=1", f"runs_dir={tmp_path}")
-    folder = train(load_run_config(words), name="a").folder
+    config = tiny_config("gru", name, "device=cpu", "trainer.max_steps=1", f"runs_dir={tmp_path}")
+    folder = train(config, name="a", checked=True).folder
     code, out, err = in_process(capsys, monkeypatch, "evaluate", str(folder), "--length", str(too_short))
     assert (code, out) == (2, "")
     assert f"--length {too_short}: too short for " in err

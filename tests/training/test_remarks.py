@@ -12,24 +12,23 @@ import pytest
 from rich.console import Console
 
 from seqlab.cli.report import show_result
-from seqlab.config.run import load_run_config
 from seqlab.core.baseline import Baseline, ChanceLevel
 from seqlab.core.metric import Metric
 from seqlab.runs.train import train
 from seqlab.training.nonfinite import remedies
 from seqlab.training.remarks import still_improving, worse_than_chance
-from tests.conftest import tiny_config, tiny_overrides, tiny_task
+from tests.conftest import tiny_config, tiny_task
 
 BITS = Metric(0.0, "bits/char", higher_is_better=False)
 ACCURACY = Metric(0.0, "", higher_is_better=True)
 
 
 def test_a_diverged_run_is_reported_as_no_better_than_chance(tmp_path: Path) -> None:
-    words = tiny_overrides(
-        "rnn", "char_lm", "optim=sgd", "optim.learning_rate=500", "trainer.clip_norm=null", "device=cpu",
+    words = (
+        "optim=sgd", "optim.learning_rate=500", "trainer.clip_norm=null", "device=cpu",
         f"runs_dir={tmp_path}",
     )  # fmt: skip
-    result = train(load_run_config(words), name="a")
+    result = train(tiny_config("rnn", "char_lm", *words), name="a", checked=True)
     (said,) = result.warnings
     assert said.startswith("validation bits per character")
     assert "is no better than chance (" in said
