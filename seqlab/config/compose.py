@@ -214,14 +214,18 @@ def _check(overrides: list[str], defaults: Callable[[], Mapping[str, Any]]) -> l
 
 def _settings(overrides: list[str]) -> list[str]:
     """Every dotted key of the config composed from these overrides, or of the defaults if they do not compose."""
-    for tried in (overrides, []):
-        try:
-            with initialize_config_dir(str(shipped_folder()), version_base="1.3"):
-                config = hydra_compose("train", tried)
-                return list(_leaves(OmegaConf.to_container(config), ""))
-        except (HydraException, OmegaConfBaseException):
-            continue
-    return []
+    return _composed_keys(*overrides) or (_composed_keys() if _UserFolder.folder else _shipped_keys())
+
+
+def _composed_keys(*overrides: str) -> list[str]:
+    try:
+        with initialize_config_dir(str(shipped_folder()), version_base="1.3"):
+            return list(_leaves(OmegaConf.to_container(hydra_compose("train", list(overrides))), ""))
+    except (HydraException, OmegaConfBaseException):
+        return []
+
+
+_shipped_keys = cache(_composed_keys)
 
 
 def _leaves(node: Any, prefix: str) -> list[str]:

