@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +19,10 @@ NAMES = list(measurements(ROOT, long=False))
 
 @pytest.mark.slow
 @pytest.mark.parametrize("names", [NAMES[place::3] for place in range(3)], ids=" ".join)  # for processes side by side
-def test_no_work_is_lost_and_every_error_is_reported(names: list[str]) -> None:
+def test_no_work_is_lost_and_every_error_is_reported(names: list[str], tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.reliability", "--saves", "0", *(f"--only={name}" for name in names)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=2400)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=2400)
     assert done.returncode == 0, done.stdout + done.stderr
     counted = [line.split("|")[2:4] for line in done.stdout.splitlines() if line.startswith("| ")][2:]
     assert len(counted) == len(names) >= 3

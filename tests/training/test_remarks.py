@@ -24,10 +24,9 @@ ACCURACY = Metric(0.0, "", higher_is_better=True)
 
 
 def test_a_diverged_run_is_reported_as_no_better_than_chance(tmp_path: Path) -> None:
-    words = (
-        "optim=sgd", "optim.learning_rate=500", "trainer.clip_norm=null", "device=cpu",
-        f"runs_dir={tmp_path}",
-    )  # fmt: skip
+    words = [
+        "optim=sgd", "optim.learning_rate=500", "trainer.clip_norm=null", "device=cpu", f"runs_dir={tmp_path}",
+    ]  # fmt: skip
     result = train(tiny_config("rnn", "char_lm", *words), name="a", checked=True)
     (said,) = result.warnings
     assert said.startswith("validation bits per character")
