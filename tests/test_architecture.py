@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("insight",),
     ("runs",),
     ("comparison",),
+    ("reproduction",),
     ("cli",),
 )
 """From the ground up. A package imports itself and lower floors, never another of its own floor."""

@@ -5,7 +5,7 @@ with commands that have subcommands last.
 """
 
 # isort: off
-from seqlab.cli import training, comparing, runs, data, using, new, checking, about
+from seqlab.cli import training, comparing, reproducing, runs, data, using, new, checking, about
 from seqlab.cli.app import main
 
-__all__ = ["about", "checking", "comparing", "data", "main", "new", "runs", "training", "using"]
+__all__ = ["about", "checking", "comparing", "data", "main", "new", "reproducing", "runs", "training", "using"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from seqlab.comparison.executor import Executor
 from seqlab.comparison.figures import figures
 from seqlab.comparison.files import write_files
 from seqlab.comparison.job import Job
-from seqlab.comparison.page import write_page
+from seqlab.comparison.page import Above, write_page
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
-from seqlab.comparison.reading import machine_notes, read_runs
+from seqlab.comparison.reading import read_runs, run_notes
 from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.request import Request
 from seqlab.comparison.resolve_plan import resolve_plan
@@ -77,10 +77,10 @@ class Comparison:
         }
 
 
-def plan_only(request: Request, config_dir: Path | None, name: str | None) -> Plan:
+def plan_only(request: Request, config_dir: Path | None, name: str | None, folder: Path | None = None) -> Plan:
     """For --dry-run: the stored plan of the same comparison, or a new one that is measured but not written."""
     parsed, configs = parse_plan(request, config_dir)
-    stored = _stored_plan(parsed, folder_of(parsed, request.runs_dir, name))
+    stored = _stored_plan(parsed, folder or folder_of(parsed, request.runs_dir, name))
     return resolve_plan(parsed, request, configs, config_dir) if stored is None else stored
 
 
@@ -91,7 +91,10 @@ def _stored_plan(parsed: Plan, folder: Path) -> Plan | None:
     if stored is None:
         return None
     if stored.digest != parsed.digest:
-        raise ConfigError(f"{folder} holds another comparison: other models, settings or code", "choose another --name")
+        raise ConfigError(
+            f"{folder} holds another comparison: other models, settings or code",
+            "choose another --name, or move that folder away",
+        )
     trained = stored.to_train
     complete = {s for s in stored.seeds if all(read_result(v.run_folder(folder, s)) is not None for v in trained)}
     seeds, notes = tuple(sorted(complete | set(parsed.seeds))), stored.notes
@@ -109,18 +112,21 @@ def compare(
     *,
     config_dir: Path | None = None,
     name: str | None = None,
+    folder: Path | None = None,
     command: str = "",
+    above: Callable[[Summary], Above] | None = None,
 ) -> Comparison:
     """Plan the comparison or find its stored plan, make the runs that are missing, and write the report.
 
-    name: of its folder in runs/compare. command: what was typed, for the report. Raises a SeqlabError for what a user
-    can fix, Interrupted after Ctrl-C; a run that fails raises nothing and is among `Comparison.failed`.
+    name: of its folder in runs/compare; folder: or the whole path. command: what was typed, for the report. above: what
+    stands on top of it. Raises a SeqlabError for what a user can fix, Interrupted after Ctrl-C; a run that fails raises
+    nothing and is among `Comparison.failed`.
     """
     reporter = reporter or ComparisonReporter()
     parsed, configs = parse_plan(request, config_dir)
     first = next(iter(configs.values()))
     code = {label: code_sha256(config.tree, config_dir) for label, config in configs.items()}
-    folder = folder_of(parsed, request.runs_dir, name)
+    folder = folder or folder_of(parsed, request.runs_dir, name)
     with locked(folder, "wait for it; if that process is gone, its last run is still ending") as lock, disk(folder):
         resumed = (folder / "plan.json").is_file()
         plan = _plan(parsed, request, configs, config_dir, folder, reporter)
@@ -156,15 +162,15 @@ def compare(
         failed: Mapping[tuple[str, int], str]
         failed = {(job.label, job.seed): job.reason for job in jobs if job.status == "failed"}
         runs = read_runs(plan, folder, code)
-        plan = replace(plan, notes=(*plan.notes, *machine_notes(runs)))
+        plan = replace(plan, notes=(*plan.notes, *run_notes(runs)))
         baselines = stored_baselines(folder)
         summary = summarise(plan, runs, failed, baselines or [], command)
         if summary is not None:
             summary = replace(summary, times=compare_times(plan, runs, read_times(folder), folder))
-            write_report(summary, folder)
+            write_report(summary, folder, above)
             if baselines is None:  # only now, so that the report exists whatever happens to them
                 summary = replace(summary, baselines=tuple(compute_baselines(first, folder, reporter)))
-                write_report(summary, folder)
+                write_report(summary, folder, above)
             failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}
     return Comparison(folder, summary, failed)
 
@@ -178,13 +184,13 @@ def _check_text(plan: Plan, first: RunConfig) -> None:
         )
 
 
-def write_report(summary: Summary, folder: Path) -> None:
-    """Write summary.json, summary.csv, the pictures, report.html and TensorBoard's layout."""
+def write_report(summary: Summary, folder: Path, above: Callable[[Summary], Above] | None = None) -> None:
+    """Write summary.json, summary.csv, the pictures, report.html and TensorBoard's layout. above: as for `compare`."""
     write_files(summary, folder)
     pictures = figures(summary)
     for picture in pictures.values():
         picture.save(folder)
-    write_page(summary, pictures, folder)
+    write_page(summary, pictures, folder, None if above is None else above(summary))
     write_layout(folder, summary.primary)
 
 

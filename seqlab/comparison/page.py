@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,22 @@ from seqlab.drawing.picture import Picture
 from seqlab.runs.environment import read_environment
 
 
-def write_page(summary: Summary, pictures: dict[str, Picture], folder: Path) -> Path:
+@dataclass(frozen=True)
+class Above:
+    """What stands above a comparison on its page, where it serves something else. title: of the page. about: below
+    it. facts: by name. findings: (kind, tag, sentence), as those of the comparison. headings, rows: of a table, with
+    `caption`."""
+
+    title: str
+    about: str
+    facts: Mapping[str, str]
+    findings: Sequence[tuple[str, str, str]]
+    caption: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def write_page(summary: Summary, pictures: dict[str, Picture], folder: Path, above: Above | None = None) -> Path:
     """Write report.html from a summary and its pictures by name; returns its path."""
     from markupsafe import Markup
 
@@ -42,8 +59,10 @@ def write_page(summary: Summary, pictures: dict[str, Picture], folder: Path) -> 
     labels = [row.label for row in summary.rows]
     text = render(
         "report.html.j2",
-        title=f"{joined(labels)} on {summary.plan.task}",
-        about=_about(summary),
+        title=f"{joined(labels)} on {summary.plan.task}" if above is None else above.title,
+        about=_about(summary) if above is None else above.about,
+        above=above,
+        compared=_about(summary),
         data=described(summary.plan.data),
         times="" if summary.times is None else summary.times.text(),
         verdicts=_verdicts(summary),
@@ -64,7 +83,7 @@ def write_page(summary: Summary, pictures: dict[str, Picture], folder: Path) -> 
             for run in row.runs
             if not row.variant.existing
         ],
-        environment=_environment(summary),
+        environment=environment(summary),
     )
     path = folder / "report.html"
     path.write_text(text, encoding="utf-8")
@@ -199,7 +218,7 @@ def _costs(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _environment(summary: Summary) -> list[tuple[str, str]]:
+def environment(summary: Summary) -> list[tuple[str, str]]:
     """From the runs' own environment.json; what differs between runs is listed with all its values."""
     found: dict[str, dict[str, None]] = {}
     for row in summary.rows:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,14 @@ def read_runs(plan: Plan, folder: Path, code: Mapping[str, Mapping[str, str]]) -
                 runs.append(run)
     _check_same_data(runs)
     _check_same_code(runs, {v.label: code[v.label] for v in plan.variants if not v.existing})
-    return runs
+    return runs if _same_items(runs) else [replace(run, items=None) for run in runs]
+
+
+def _same_items(runs: Sequence[CompletedRun]) -> bool:
+    """Whether all runs were tested on the same items, as far as they have recorded it: those of a cross-validation were
+    not, and item by item nothing can be said of them."""
+    digests = (read_environment(Path(run.folder)).get("heldout_sha256") for run in runs)
+    return len({digest for digest in digests if digest is not None}) < 2
 
 
 def _check_same_data(runs: list[CompletedRun]) -> None:
@@ -110,9 +117,12 @@ def _check_same_code(runs: list[CompletedRun], checked: Mapping[str, Mapping[str
             )
 
 
-def machine_notes(runs: list[CompletedRun]) -> list[str]:
-    """Notes where devices or precisions differ between runs, so that their times cannot be compared."""
+def run_notes(runs: Sequence[CompletedRun]) -> list[str]:
+    """Notes where runs were tested on different items, and where devices or precisions differ, so that their times
+    cannot be compared."""
     notes: list[str] = []
+    if not _same_items(runs):
+        notes.append("not all runs were tested on the same items (other splits): verdicts are over seeds alone")
     for key in ("device", "precision"):
         found = sorted({str(run.result.get(key)) for run in runs})
         if len(found) > 1:

@@ -54,7 +54,8 @@ def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:
     known = [f.name for f in dataclasses.fields(schema)]  # type: ignore[arg-type]
     for key in values:
         if key not in known:
-            raise unknown_key(f"{where}.{key}" if where else str(key), values[key], [f"{where}.{k}" for k in known])
+            before = f"{where}." if where else ""
+            raise unknown_key(f"{before}{key}", values[key], [f"{before}{k}" for k in known])
     try:
         checked: T = TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""`seqlab reproduce`: what others published, the comparison that repeats it, and a verdict on each figure."""
