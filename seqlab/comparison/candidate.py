@@ -41,7 +41,8 @@ class Candidate:
     def with_overrides(self, *overrides: str) -> Candidate:
         """The candidate with these overrides as well; they replace those of the same keys."""
         words = merged(self.variant.overrides, overrides)
-        config = load_run_config(list(words), self.config_dir)
+        # with its seed, to which other settings may refer: task.fold=${seed}
+        config = load_run_config([*words, f"seed={self.config.seed}"], self.config_dir)
         return replace(self, variant=self.variant.with_overrides(words, config), config=config)
 
 

@@ -36,13 +36,12 @@ def parse_plan(request: Request, config_dir: Path | None) -> tuple[Plan, dict[st
     own_seed = tuple(override for override in request.overrides if key_of(override) == "seed")
     for spec in request.models:
         overrides = (f"model={spec.model}", *merged(shared, spec.overrides))
-        config = _load(overrides, spec, config_dir)
+        config = _load((*overrides, *own_seed), spec, config_dir)
         # `last` would be another run as soon as this comparison has made one
         if start := pinned_start(config.init_from, request.runs_dir):
             overrides = merged(overrides, start)
-            config = _load(overrides, spec, config_dir)
-        configs[spec.label] = config
-        base_seed = _load((*overrides, *own_seed), spec, config_dir).seed
+            config = _load((*overrides, *own_seed), spec, config_dir)
+        configs[spec.label], base_seed = config, config.seed
         variants.append(new_variant(spec.label, configs[spec.label], overrides, {}))
     runs = tuple(named_run(str(run), request.runs_dir) for run in request.runs)
     for label, config, folders in existing_runs(runs, set(configs), config_dir):
