@@ -138,7 +138,8 @@ link: https://example.org
 published:
   - {of: A, value: 9, unit: bits/char, measured: the loss, where: Table 1, ours: rnn, rule: at_most}
   - {of: B, value: 0.1, unit: nats/char, measured: the loss, where: Table 1, ours: best, rule: at_most}
-  - {of: C, value: 9, unit: nats/char, measured: the loss, where: Table 1, ours: rnn, rule: at_most, not_comparable: other data}
+  - {of: C, value: 9, unit: nats/char, measured: the loss, where: Table 1, ours: rnn, rule: at_most,
+     not_comparable: other data}
 measure: {metric: loss, split: validation, unit: nats/char}
 seeds: 2
 minutes: 0.2
