@@ -92,12 +92,12 @@ def test_a_base_seed_shifts_all_and_is_each_runs_own() -> None:
 
 
 def test_a_setting_may_follow_the_seed() -> None:
-    plan = _plan("rnn", "seed=3", "task.sample_length=${seed}", "task.eval_characters=300", seeds=2)
+    plan = _plan("rnn", "seed=3", "trainer.save_every_steps=${seed}", seeds=2)
     (variant,) = plan.variants
     assert plan.seeds == (3, 4)
-    assert "task.sample_length=${seed}" in variant.overrides
-    lengths = [load_run_config(variant.command(seed)).tree["task"]["sample_length"] for seed in plan.seeds]
-    assert lengths == [3, 4]
+    assert "trainer.save_every_steps=${seed}" in variant.overrides
+    configs = [load_run_config(variant.command(seed)) for seed in plan.seeds]
+    assert [config.trainer.save_every_steps for config in configs] == [3, 4]
 
 
 def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> None:
