@@ -198,6 +198,11 @@ class TaskConfig(ABC):
     def build(self) -> Task[Any]:
         """Read the corpus and make the task. Raises DataError if the corpus does not fit."""
 
+    def pinned(self) -> Mapping[str, str]:
+        """Settings by their names, with values that mean the same next year: what the world may change under its name
+        (the revision of a dataset) is named exactly. A new run is stored with them."""
+        return {}
+
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Task[Any] | None:
         """The task of a stored run, made from its `stored_vocabulary`. `read` makes it from the corpus, checked to be
         the one that the run was trained on; call it only when something needs the corpus (see data/restored.py). None:

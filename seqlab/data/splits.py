@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.core.batch import Split
+from seqlab.data import hugging_face
 from seqlab.data.batching import split_items
 from seqlab.errors import DataError
 
@@ -29,6 +30,12 @@ class SplitCorpora:
     corpus: str
     validation_corpus: str | None
     test_corpus: str | None
+
+    def pinned(self) -> Mapping[str, str]:
+        """These settings, with the revision of each dataset of Hugging Face that is given without one."""
+        named = {"corpus": self.corpus, **{f"{split}_corpus": where for split, where in self.held_out().items()}}
+        exact = {setting: hugging_face.pinned(where) for setting, where in named.items()}
+        return {setting: where for setting, where in exact.items() if where != named[setting]}
 
     def held_out(self) -> dict[Split, str]:
         """The files that the settings name, by split; none for a split that comes from the corpus."""

@@ -31,16 +31,17 @@ from seqlab.training.windows import steps_in
 def start_config(
     overrides: Sequence[str], config_dir: Path | None, name: str | None, folder: Path | None
 ) -> tuple[RunConfig, list[str]]:
-    """The config of a new run, and its overrides with init_from resolved to a folder. Raises ConfigError, also for an
-    invalid name."""
+    """The config of a new run, and its overrides with init_from resolved to a folder and datasets to a revision. Raises
+    ConfigError, also for an invalid name."""
     if name is not None and folder is not None:
         raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
     if name is not None:
         check_run_name(name, "--name")
     given = list(overrides)
     config = load_run_config(given, config_dir)
-    if start := pinned_start(config.init_from, config.runs_dir):
-        given = list(merged(given, start))
+    exact = [f"task.{setting}={value}" for setting, value in config.task.pinned().items()]
+    if pins := [*pinned_start(config.init_from, config.runs_dir), *exact]:
+        given = list(merged(given, pins))
         config = load_run_config(given, config_dir)
     return config, given
 

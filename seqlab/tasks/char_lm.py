@@ -12,6 +12,7 @@ from seqlab.core.batch import Split
 from seqlab.core.fields import Count, Share
 from seqlab.core.network import Network
 from seqlab.core.task import Task, TaskConfig
+from seqlab.data import hugging_face
 from seqlab.data.batches import TokenBatch
 from seqlab.data.corpora import corpora_of
 from seqlab.data.files import find_corpus, sha256_of
@@ -31,13 +32,17 @@ class CharLMConfig(SplitCorpora, LanguageModellingConfig):
     for a network that carries none. eval_characters: of the validation split that a validation in training reads at
     most, the beginnings of its streams, which start evenly spread; null: all. The figures at the end are of the whole
     split.
-    train_share, validation_share: parts of the corpus, in order; the rest is the test split.
+    train_share, validation_share: parts of the corpus, in order; the rest is the test split. text_column: of a dataset
+    of Hugging Face, whose rows become lines.
     """
 
     training_settings = (*LanguageModellingConfig.training_settings, "windows", "eval_characters")
 
+    reading_settings = ("text_column",)
+
     before: ClassVar[Mapping[str, Any]] = {"windows": "streams"}
 
+    text_column: str
     windows: Literal["auto", "streams"]
     eval_characters: Count | None
     train_share: Share
@@ -65,7 +70,9 @@ class CharLMConfig(SplitCorpora, LanguageModellingConfig):
         return CharLM.restored(read).with_stored_vocabulary(self, vocabulary)
 
     def read(self, where: str, key: str) -> Mapping[Split, str]:
-        """The splits of a corpus by its name, or the text of a file."""
+        """The splits of a corpus by its name or of a dataset of Hugging Face, or the text of a file."""
+        if where.startswith(hugging_face.PREFIX):
+            return hugging_face.texts(where, key, ("task.text_column", self.text_column))
         if (corpus := (named := corpora_of("char_lm")).get(where)) is not None:
             texts: Mapping[Split, str] = corpus.content("char_lm")
             return texts

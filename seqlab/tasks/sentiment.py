@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from seqlab.core.batch import Split
 from seqlab.core.fields import Tenth, WholeNumber
 from seqlab.core.task import Task, TaskConfig
+from seqlab.data import hugging_face
 from seqlab.data.corpora import corpora_of
 from seqlab.data.files import find_corpus
 from seqlab.data.labelled_splits import Row, labelled_sha256, split_labelled
@@ -57,13 +58,17 @@ class SentimentConfig(SplitCorpora, TextClassificationConfig):
         return Sentiment.restored(read).with_stored_vocabulary(self, vocabulary)
 
     def read(self, where: str, key: str) -> Mapping[Split, list[Row]]:
-        """(text, label) of each row: the splits of a corpus by its name, or all of a file."""
+        """(text, label) of each row: the splits of a corpus by its name or of a dataset of Hugging Face, or all of a
+        file."""
+        if where.startswith(hugging_face.PREFIX):
+            columns = ("task.text_column", self.text_column), ("task.label_column", self.label_column)
+            return hugging_face.labelled(where, key, *columns)
         if (corpus := (named := corpora_of("sentiment")).get(where)) is not None:
             rows: Mapping[Split, list[Row]] = corpus.content("sentiment")
             return rows
         path = find_corpus(where, key, named, "a CSV, TSV or JSON Lines file with a text and a label column")
-        columns = (self.text_column, self.label_column)
-        return {"train": read_labelled(path, key, *columns, separator=self.separator, header=self.header)}
+        names = (self.text_column, self.label_column)
+        return {"train": read_labelled(path, key, *names, separator=self.separator, header=self.header)}
 
 
 class Sentiment(TextClassification):

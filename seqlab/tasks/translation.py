@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from seqlab.core.batch import Split
 from seqlab.core.fields import Count, WholeNumber
 from seqlab.core.task import Task, TaskConfig
+from seqlab.data import hugging_face
 from seqlab.data.corpora import corpora_of
 from seqlab.data.pair_splits import Pair, PairSplits, only_complete, split_read_pairs
 from seqlab.data.pairs import ReadPairs, read_pairs
@@ -28,11 +29,16 @@ class TranslationConfig(SplitCorpora, TextToTextConfig):
     Babel's name of the language to translate into (cldr); other corpora by name have one language. pairs: how many
     phrases to make (cldr). deduplicate: training pairs whose source occurs in validation or test are left out, even if
     it differs in case. repeated_sources: which of its translations a source keeps in training. bleu_tokenizer: auto is
-    what fits the language of a corpus by its name, or else the script of the references.
+    what fits the language of a corpus by its name, or else the script of the references. source_column, target_column:
+    of a dataset of Hugging Face; a part of a column stands after a dot.
     """
+
+    reading_settings = ("source_column", "target_column")
 
     before: ClassVar[Mapping[str, Any]] = {"deduplicate": False, "repeated_sources": "first"}
 
+    source_column: str
+    target_column: str
     target: str
     pairs: Count
     deduplicate: bool
@@ -48,7 +54,10 @@ class TranslationConfig(SplitCorpora, TextToTextConfig):
         return Translation(splits, self)
 
     def read(self, where: str, key: str) -> Mapping[Split, ReadPairs]:
-        """The splits of a corpus by its name, or the pairs of a file."""
+        """The splits of a corpus by its name or of a dataset of Hugging Face, or the pairs of a file."""
+        if where.startswith(hugging_face.PREFIX):
+            sides = ("task.source_column", self.source_column), ("task.target_column", self.target_column)
+            return {split: ReadPairs(part) for split, part in hugging_face.pairs(where, key, *sides).items()}
         if (corpus := (named := corpora_of("translation")).get(where)) is not None:
             pairs: Mapping[Split, list[Pair]]
             pairs = corpus.content("translation", self.target, self.pairs, self.split_seed)
