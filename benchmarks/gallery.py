@@ -36,6 +36,7 @@ RUNS = {
         for attention in ("dot", "none")
     },
     "sentiment/lstm/first": "model=lstm task=sentiment",
+    "transcription/gru/keys": "model=gru task=transcription",
 }
 # what is drawn: a folder of its own for each call, the runs, the words, and which pictures the page shows
 PICTURES: dict[str, tuple[list[str], list[str], dict[str, str]]] = {
@@ -61,6 +62,7 @@ PICTURES: dict[str, tuple[list[str], list[str], dict[str, str]]] = {
         ["attention", "--text", "Sep 3 – 15, 1968"],
         {"attention-decoder": "alignment"},
     ),
+    "written": (["transcription/gru/keys"], ["alignment"], {"alignment": "written"}),
     "answers": (["sentiment/lstm/first"], ["confusion", "errors"], {"confusion": "confusion", "errors": "errors"}),
     **{
         f"families-s{seed}": ([f"char_lm/{model}/{_name(seed)}" for model in FAMILIES], ["gradient", "memory"], {})

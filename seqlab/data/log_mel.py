@@ -17,9 +17,8 @@ from seqlab.errors import ConfigError
 
 SILENCE = 1e-10
 """The power, in a mel band, of the quietest sound: the logarithm of digital silence is that of this."""
-_PADDED = (
-    2  # the length of a transform in frames: the samples, then zeros, so that low bands have frequencies of their own
-)
+_PADDED = 2
+"""The length of a transform in frames: the samples, then zeros, so that low bands have frequencies of their own."""
 
 
 @dataclass(frozen=True)

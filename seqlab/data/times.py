@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -49,14 +49,15 @@ _FORMS: tuple[Callable[[str], datetime], ...] = (
 
 @dataclass(frozen=True)
 class Step:
-    """The time from one row to the next: `seconds`, or whole calendar months."""
+    """The time from one row to the next: `seconds`, or whole calendar months. from_end: on the last day of each."""
 
     seconds: int = 0
     months: int = 0
+    from_end: bool = field(default=False, compare=False)
 
     def after(self, time: np.datetime64, count: int) -> np.datetime64:
         """The time this many steps later."""
-        month = time.astype("datetime64[M]")
+        month = time.astype("datetime64[M]") + np.timedelta64(int(self.from_end), "M")
         whole = (month + np.timedelta64(count * self.months, "M")).astype("datetime64[s]")
         return np.datetime64(whole + (time - month) + np.timedelta64(count * self.seconds, "s"))
 
@@ -159,14 +160,17 @@ def on_grid(times_N: Times, lines: Sequence[int], setting: str) -> tuple[Step, n
 
 
 def _months(times_N: Times) -> tuple[Step, npt.NDArray[np.int64]]:
-    """The same for rows at one day and time of whole months; Step() for others."""
+    """The same for rows at one day and time of whole months, or on the last day of each; Step() for others."""
     month_N = times_N.astype("datetime64[M]")
-    if len(np.unique(times_N - month_N)) > 1 or (gaps := np.diff(month_N.astype(np.int64))).min() < 1:
+    left_N = (month_N + 1).astype("datetime64[s]") - times_N
+    from_end = bool((left_N <= np.timedelta64(86_400, "s")).all())
+    gaps = np.diff(month_N.astype(np.int64))
+    if len(np.unique(left_N if from_end else times_N - month_N)) > 1 or gaps.min() < 1:
         return Step(), np.arange(len(times_N))
     months = Counter(gaps.tolist()).most_common(1)[0][0]
     if (gaps % months).any():
         return Step(), np.arange(len(times_N))
-    return Step(months=months), np.concatenate(([0], np.cumsum(gaps // months)))
+    return Step(months=months, from_end=from_end), np.concatenate(([0], np.cumsum(gaps // months)))
 
 
 def _unordered(times_N: Times, lines: Sequence[int], row: int, setting: str, *, repeated: bool) -> DataError:

@@ -188,13 +188,13 @@ class Utterances(Restorable, Task[BatchT]):
             )
 
     def utterance(self, text: str) -> tuple[Split, int] | None:
-        """(split, place) of an utterance that is named as SPLIT:NUMBER; None for a text of another form. Raises
-        DataError for a number that there is not."""
+        """(split, place) of the utterance SPLIT:NUMBER; None for another text. Raises DataError if there is none."""
         name, _, number = text.strip().rpartition(":")
         split: Split | None = next((split for split in HELD_OUT if split == name), None)
         if split is None or not number.isdecimal():
             return None
-        if not 1 <= int(number) <= (count := len(self.sequences[split])):
+        count = len(self.sequences[split])
+        if not 1 <= int(number) <= count:
             raise DataError(f"there is no utterance {number[:20]} of {split}", f"they go from 1 to {count:,}")
         return split, int(number) - 1
 

@@ -179,7 +179,7 @@ def test_a_folder_of_ones_own_from_training_to_prediction(
         "a grey square on the right", "a black square on the left",
     ]  # fmt: skip
     code, _, err = in_process(capsys, monkeypatch, "predict", "run", "3")
-    assert (code, err.splitlines()[0][:46]) == (3, "error: this needs the corpus of run: task.fold")
+    assert (code, err.splitlines()[0][:46]) == (3, "error: this needs the corpus of run: task.corp")
     with Image.open("moved/4.png") as image:
         image.resize((240, 240)).convert("CMYK").save("large.jpg")
     code, out, err = in_process(capsys, monkeypatch, "predict", "run", "large.jpg")
