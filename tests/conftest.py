@@ -58,7 +58,8 @@ _TINY = {
 }
 
 _CORPORA = {path.stem: path for path in (Path(__file__).parent / "fixtures" / "corpora").iterdir()}
-"""Small corpora by task, each for one whose own corpus would be downloaded: no test needs a network."""
+"""Small corpora by task, each for one whose own corpus would be downloaded, since no test needs a network, or whose
+validation would take longer than most tests."""
 
 
 def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
