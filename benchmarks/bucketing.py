@@ -50,7 +50,7 @@ def main() -> None:
     options = made.parse_args()
     columns = ("batches", "rows", "padding", "ms a step", "tokens/s", "against unbucketed", "least", "most")
     report = Report("bucketing", columns, options)
-    shared = ("task.unit=word", f"task.corpus='{options.corpus}'") if options.corpus else ()
+    shared = ("task.tokens=word", f"task.corpus='{options.corpus}'") if options.corpus else ()
     tokens = options.tokens
     contenders: dict[str, Contender] = {
         "fixed size, unbucketed": partial(train, overrides=shared, unbucketed=True),

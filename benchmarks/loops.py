@@ -190,4 +190,4 @@ def _corpus() -> tuple[Tensor, int]:
     """The ids of char_lm's training text, and the number of distinct characters."""
     task = load_run_config([]).task.build()
     assert isinstance(task, CharLM)
-    return task.ids["train"], len(task.token_vocabulary)
+    return task.ids["train"][:], len(task.token_vocabulary)

@@ -79,6 +79,8 @@ def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
 
 
 def _less(key: str, default: object, tiny: str) -> bool:
+    if key == "task.tokens" and isinstance(default, str):  # what a token is, not how many there are
+        return True
     return key.startswith("task.") and type(default) is int and default < int(tiny)
 
 

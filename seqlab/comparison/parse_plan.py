@@ -147,6 +147,9 @@ def _differing_settings(configs: dict[str, RunConfig], variants: list[Variant], 
                 f"{first} is on {reference.names['task']} and {label} on {config.names['task']}",
                 "compare models on one task",
             )
+        if why := reference.task.incomparable(config.task):
+            what, _, hint = why.partition("; ")
+            raise ConfigError(f"{first} and {label}: {what}", hint)
         free = {
             "task": config.task.training_settings,
             **{group: [f.name for f in fields(getattr(config, group))] for group in ("trainer", "device")},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -134,22 +134,33 @@ def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
         for path in paths:
             shipped: Any = OmegaConf.to_container(OmegaConf.load(path))
             defaults = shipped.get(part)
-            if stored.get("_target_") == defaults.get("_target_"):
-                target = str(stored.get("_target_"))
-                names = said(target, "renamed")
-                known = {names.get(key, key): value for key, value in stored.items() if key not in names or value}
-                tree[part] = {**defaults, **said(target, "before"), **known}
+            if (target := stored.get("_target_")) == defaults.get("_target_"):
+                tree[part] = {**defaults, **of_class(str(target), "before"), **with_todays_names(stored)}
                 return
-
-    def said(target: str, what: str) -> Mapping[str, Any]:
-        module, _, name = target.rpartition(".")
-        found: Mapping[str, Any] = getattr(getattr(import_module(module), name), what, {}) if module else {}
-        return found
 
     fill("trainer", [shipped_folder() / "train.yaml"])
     for group in ("model", "task"):
         named = shipped_folder() / group / f"{names.get(group)}.yaml"
         fill(group, [named] if named.is_file() else sorted(named.parent.glob("*.yaml")))
+
+
+def with_todays_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored settings of a group, those that have been renamed since under their names of today; a renamed one
+    without a value is left out."""
+    renamed = of_class(str(stored.get("_target_")), "renamed")
+    return {renamed.get(key, key): value for key, value in stored.items() if key not in renamed or value}
+
+
+def of_class(target: str, what: Literal["before", "renamed"]) -> Mapping[str, Any]:
+    """What the class of a group's settings says about older runs."""
+    module, _, name = target.rpartition(".")
+    if module.split(".")[0] != "seqlab":
+        return {}
+    try:
+        found: Mapping[str, Any] = getattr(getattr(import_module(module), name), what, {})
+    except (ImportError, AttributeError):  # a damaged file; parsing reports it
+        return {}
+    return found
 
 
 def _replace(tree: dict[str, Any], override: Override) -> None:

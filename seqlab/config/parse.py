@@ -46,7 +46,11 @@ def parse_target(node: Any, base: type[T], where: str, config_dir: Path | None) 
         raise ConfigError(f"{where}._target_={target} is not a {base.__name__}")
     if inspect.isabstract(schema):
         raise ConfigError(f"{where}._target_={target} is an abstract class", "name a class that can be instantiated")
-    return parse(schema, {key: value for key, value in node.items() if key != "_target_"}, where)
+    settings = {key: value for key, value in node.items() if key != "_target_"}
+    for key, name in getattr(schema, "renamed", {}).items():  # in a user's own file, or in one of their runs
+        if key in settings and name not in settings:
+            settings[name] = settings.pop(key)
+    return parse(schema, settings, where)
 
 
 def parse(schema: type[T], values: Mapping[str, Any], where: str) -> T:

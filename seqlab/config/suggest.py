@@ -32,6 +32,7 @@ _SETTINGS = {
     "batch_size": "batch bs train_batch_size per_device_train_batch_size minibatch",
     "eval_batch_size": "val_batch_size per_device_eval_batch_size",
     "max_length": "max_len max_seq_length max_seq_len",
+    "tokens": "unit tokenizer tokenization tokenisation subword subwords",
     "vocabulary_size": "vocab_size vocab n_vocab",
     "corpus": "dataset dataset_name data data_path file path",
     "max_steps": "steps iterations iters max_iters n_steps updates train_steps num_train_steps",
@@ -58,9 +59,9 @@ _VALUES = {
     "bf16": "bfloat16",
 }
 _ABSENT = {
-    "bpe wordpiece sentencepiece subword subwords tokenizer": (
-        "there are no subword tokenizers (BPE)",
-        "tokens are characters or words: task.unit=char or task.unit=word, if the task has that setting",
+    "bpe unigram wordpiece sentencepiece subword subwords tokenizer": (
+        "what a token is has a setting",
+        "try task.tokens=bpe, or word, char, unigram or FILE, if the task has that setting",
     ),
     "gpus num_gpus n_gpu n_gpus ngpus devices num_devices world_size nproc_per_node": (
         "a run uses one device",

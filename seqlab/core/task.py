@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, ClassVar, Generic
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -24,6 +26,14 @@ from seqlab.core.network import Network
 from seqlab.errors import ConfigError
 
 _SPLITS: tuple[Split, ...] = ("train", *HELD_OUT)
+
+
+@dataclass(frozen=True)
+class StoredText:
+    """A value of `stored_vocabulary` that a run keeps in a file of its own, for others to read."""
+
+    name: str
+    text: str
 
 
 class Task(ABC, Generic[BatchT]):
@@ -81,8 +91,8 @@ class Task(ABC, Generic[BatchT]):
         return {}
 
     def stored_vocabulary(self) -> Mapping[str, Any] | None:
-        """What a network of this task needs from the corpus: vocabularies, labels, as plain values that JSON can hold.
-        Each run stores it, for TaskConfig.restore. None: the task cannot be made without its corpus."""
+        """What a network of this task needs from the corpus: vocabularies, labels, as plain values that JSON can hold,
+        or a StoredText. Each run stores it, for TaskConfig.restore. None: the task needs its corpus."""
         return None
 
     def warnings(self) -> Iterable[str]:
@@ -202,6 +212,16 @@ class TaskConfig(ABC):
         """Settings by their names, with values that mean the same next year: what the world may change under its name
         (the revision of a dataset) is named exactly. A new run is stored with them."""
         return {}
+
+    def incomparable(self, other: TaskConfig) -> str:
+        """Why models with these training settings and with those cannot be judged alike, and the remedy after a
+        semicolon; "" if they can."""
+        return ""
+
+    def with_files_of(self, folder: Path) -> Self:
+        """For making the task of a stored run from its corpus again: the same settings, but with files that the run
+        keeps in place of what would be learned from the corpus once more. By default they are unchanged."""
+        return self
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Task[Any] | None:
         """The task of a stored run, made from its `stored_vocabulary`. `read` makes it from the corpus, checked to be

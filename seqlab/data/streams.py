@@ -13,43 +13,45 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqlab.data.batches import UNSCORED, TokenBatch
+from seqlab.data.token_ids import TokenIds
+from seqlab.data.vocabulary import PAD
 from seqlab.errors import DataError
 
 _CONTEXT_TOKENS = 32_768  # in a batch of contexts: some tens of megabytes of activations
 
 
-def training_streams(ids_N: Tensor, streams: int, window: int, seed: int) -> Iterator[TokenBatch]:
+def training_streams(ids: TokenIds, streams: int, window: int, seed: int) -> Iterator[TokenBatch]:
     """One pass over the text from a random start (`seed`), in at most `streams` parallel streams: every token is a
     target once, and each batch continues where the last one ended. A text shorter than streams x window has fewer
     streams."""
-    streams = min(streams, len(ids_N) // window)
-    rows = _rows(ids_N, torch.Generator().manual_seed(seed), streams, math.ceil(len(ids_N) / streams))
-    return _in_windows(*rows, window)
+    streams = min(streams, len(ids) // window)
+    start, length = _random_start(ids, torch.Generator().manual_seed(seed)), math.ceil(len(ids) / streams)
+    first_B1 = length * torch.arange(streams)[:, None]
+    for read in range(0, length, window):
+        places_BT = first_B1 + torch.arange(read, min(read + window, length))
+        yield _rotated(ids, places_BT, start, continues=read > 0)
 
 
-def random_windows(ids_N: Tensor, batch_size: int, window: int, seed: int) -> Iterator[TokenBatch]:
+def random_windows(ids: TokenIds, batch_size: int, window: int, seed: int) -> Iterator[TokenBatch]:
     """One pass over the text in windows with random borders and order (`seed`): every token is a target once."""
     generator = torch.Generator().manual_seed(seed)
-    inputs_RT, targets_RT = _rows(ids_N, generator, math.ceil(len(ids_N) / window), window)
-    counts_R = (targets_RT != UNSCORED).sum(1)
-    for rows_B in torch.randperm(len(inputs_RT), generator=generator).split(batch_size):
-        scored = int(counts_R[rows_B].sum())
-        yield TokenBatch(
-            inputs_BT=inputs_RT[rows_B], targets_BT=targets_RT[rows_B], target_count=scored, positions=scored
-        )
+    start = _random_start(ids, generator)
+    for rows_B in torch.randperm(math.ceil(len(ids) / window), generator=generator).split(batch_size):
+        yield _rotated(ids, rows_B[:, None] * window + torch.arange(window), start)
 
 
-def evaluation_streams(ids_N: Tensor, streams: int, lead: int) -> Iterator[TokenBatch]:
+def evaluation_streams(ids: TokenIds, streams: int, lead: int) -> Iterator[TokenBatch]:
     """The text in order, in evenly spread streams; each but the first warms up on the `lead` tokens before its own.
     Batches have half that many positions, so that a cache of `lead` positions is never empty."""
-    inputs_N, targets_N = ids_N[:-1], ids_N[1:]
-    streams = max(1, min(streams, len(inputs_N) // (2 * lead)))
-    stride = math.ceil((len(inputs_N) - lead) / streams)
-    missing = lead + streams * stride - len(inputs_N)
-    inputs_BT = F.pad(inputs_N, (0, missing)).unfold(0, lead + stride, stride)
-    targets_BT = F.pad(targets_N, (0, missing), value=UNSCORED).unfold(0, lead + stride, stride).clone()
-    targets_BT[1:, :lead] = UNSCORED
-    return _in_windows(inputs_BT, targets_BT, max(1, lead // 2), 1 + stride * torch.arange(streams))
+    pairs = len(ids) - 1
+    streams = max(1, min(streams, pairs // (2 * lead)))
+    stride, window = math.ceil((pairs - lead) / streams), max(1, lead // 2)
+    first_B1 = stride * torch.arange(streams)[:, None]
+    for read in range(0, lead + stride, window):
+        step_T = torch.arange(read, min(read + window, lead + stride))
+        places_BT = first_B1 + step_T
+        scored_BT = (places_BT < pairs) & ((step_T >= lead) | (first_B1 == 0))
+        yield _batch(ids, places_BT, places_BT < pairs, scored_BT, 1 + first_B1[:, 0] + read, continues=read > 0)
 
 
 def up_to(most: int | None, batches: Iterator[TokenBatch]) -> Iterator[TokenBatch]:
@@ -69,17 +71,17 @@ def one_row(ids_T: list[int]) -> TokenBatch:
     return TokenBatch(inputs_BT=ids_BT, targets_BT=targets_BT, target_count=len(ids_T) - 1, positions=len(ids_T))
 
 
-def contexts(ids_N: Tensor, steps: int, longest: int, count: int, what: str) -> Iterator[TokenBatch]:
+def contexts(ids: TokenIds, steps: int, longest: int, count: int, what: str) -> Iterator[TokenBatch]:
     """Rows of `steps` tokens with one target, the token after them: about `count` targets spread over the text, the
     same for every `steps` up to `longest`. Raises DataError, which names the text by `what`, if it is too short."""
-    if len(ids_N) <= longest:
-        raise DataError(f"{what} has {len(ids_N)} tokens, too few for a context of {longest}")
-    chosen_R = torch.linspace(longest, len(ids_N) - 1, min(count, len(ids_N) - longest)).long()
+    if len(ids) <= longest:
+        raise DataError(f"{what} has {len(ids)} tokens, too few for a context of {longest}")
+    chosen_R = torch.linspace(longest, len(ids) - 1, min(count, len(ids) - longest)).long()
     # equally many tokens in each batch, whatever the length of its rows
     for target_B in chosen_R.split(max(1, _CONTEXT_TOKENS // steps)):
-        inputs_BT = ids_N[target_B[:, None] - steps + torch.arange(steps)]
+        inputs_BT = ids.at(target_B[:, None] - steps + torch.arange(steps))
         targets_BT = torch.full_like(inputs_BT, UNSCORED)
-        targets_BT[:, -1] = ids_N[target_B]
+        targets_BT[:, -1] = ids.at(target_B)
         yield TokenBatch(
             inputs_BT=inputs_BT,
             targets_BT=targets_BT,
@@ -89,28 +91,27 @@ def contexts(ids_N: Tensor, steps: int, longest: int, count: int, what: str) -> 
         )
 
 
-def _rows(ids_N: Tensor, generator: torch.Generator, rows: int, length: int) -> tuple[Tensor, Tensor]:
-    """(inputs_RT, targets_RT) of the whole text from a random start, cut into rows of this length."""
-    start = int(torch.randint(len(ids_N), (), generator=generator))
-    follows_N = torch.cat((ids_N[1:], ids_N.new_tensor([UNSCORED])))
-    missing = rows * length - len(ids_N)
-    inputs_N = F.pad(ids_N.roll(-start), (0, missing))
-    targets_N = F.pad(follows_N.roll(-start), (0, missing), value=UNSCORED)
-    return inputs_N.view(rows, length), targets_N.view(rows, length)
+def _random_start(ids: TokenIds, generator: torch.Generator) -> int:
+    return int(torch.randint(len(ids), (), generator=generator))
 
 
-def _in_windows(
-    inputs_BT: Tensor, targets_BT: Tensor, window: int, starts_B: Tensor | None = None
-) -> Iterator[TokenBatch]:
-    scored_T = (targets_BT != UNSCORED).sum(0)
-    pieces = zip(*(part.split(window, -1) for part in (inputs_BT, targets_BT, scored_T)), strict=True)
-    for index, (inputs, targets, counts_T) in enumerate(pieces):
-        scored = int(counts_T.sum())
-        yield TokenBatch(
-            inputs_BT=inputs,
-            targets_BT=targets,
-            starts_B=None if starts_B is None else starts_B + index * window,
-            target_count=scored,
-            positions=scored,
-            continues=index > 0,
-        )
+def _rotated(ids: TokenIds, places_BT: Tensor, start: int, *, continues: bool = False) -> TokenBatch:
+    """The batch at these places of the text that begins at `start` and goes on from its own beginning; the token after
+    its last one is none of its own, and not scored."""
+    there_BT, places_BT = places_BT < len(ids), (start + places_BT) % len(ids)
+    return _batch(ids, places_BT, there_BT, there_BT & (places_BT < len(ids) - 1), None, continues=continues)
+
+
+def _batch(
+    ids: TokenIds, places_BT: Tensor, there_BT: Tensor, scored_BT: Tensor, starts_B: Tensor | None, *, continues: bool
+) -> TokenBatch:
+    """What stands at these places, and after them. there_BT: the places that exist; scored_BT: those with a target."""
+    scored = int(scored_BT.sum())
+    return TokenBatch(
+        inputs_BT=ids.at(places_BT.where(there_BT, 0)).masked_fill(~there_BT, PAD),
+        targets_BT=ids.at((places_BT + 1).where(scored_BT, 0)).masked_fill(~scored_BT, UNSCORED),
+        starts_B=starts_B,
+        target_count=scored,
+        positions=scored,
+        continues=continues,
+    )

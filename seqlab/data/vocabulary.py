@@ -76,6 +76,15 @@ class Vocabulary:
                 tokens.append(UNKNOWN_SIGN if index == UNKNOWN else self.tokens[index])
         return tokens
 
+    def shown(self, tokens: Iterable[str]) -> tuple[str, ...]:
+        """Tokens as people read them."""
+        return tuple(tokens)
+
+    def written(self, ids: Iterable[int], separator: str) -> Iterator[str]:
+        """What each of these ids adds to a text, one after the other."""
+        for index in ids:
+            yield from (separator + token for token in self.decode([index]))
+
 
 @dataclass(frozen=True)
 class UnknownTokens:
@@ -131,6 +140,6 @@ def unknown_warnings(encoded: Mapping[Split, HasUnknown], unit: Unit) -> Iterato
             continue
         remedy = "is it the same kind of text?"
         if unit == "word":
-            remedy = "for a script without spaces, or a small corpus, task.unit=char is better"
+            remedy = "for a script without spaces, or a small corpus, task.tokens=char or bpe is better"
         yield f"{tokens} of the {what} do not occur in training: {remedy}"
         return

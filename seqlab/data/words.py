@@ -8,7 +8,7 @@ from typing import Literal
 
 import regex
 
-Unit = Literal["word", "char"]
+Unit = Literal["word", "char", "subword"]
 Normalization = Literal["none", "nfc"]
 
 # In the `regex` package \w includes combining marks and the two joiners, so vowel signs and accents stay in their word.
@@ -27,12 +27,12 @@ def characters(text: str) -> list[str]:
 
 
 SPLIT: dict[Unit, Callable[[str], list[str]]] = {"word": words, "char": characters}
-"""The function that splits a text into tokens of each unit."""
+"""The function that splits a text into tokens of a unit; subwords are split by their vocabulary."""
 
-SEPARATOR: dict[Unit, str] = {"word": " ", "char": ""}
+SEPARATOR: dict[Unit, str] = {"word": " ", "char": "", "subword": ""}
 """The separator between the tokens of a text, by unit."""
 
-NAMES: dict[Unit, str] = {"word": "words", "char": "characters"}
+NAMES: dict[Unit, str] = {"word": "words", "char": "characters", "subword": "tokens"}
 
 
 def normalized(text: str, form: Normalization) -> str:

@@ -9,13 +9,13 @@ from typing import Any, ClassVar, Self
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
-from torch import Tensor
 
 from seqlab.baselines.running_text import running_text_baselines
 from seqlab.core.baseline import Baseline
 from seqlab.core.batch import HELD_OUT, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, Positive
+from seqlab.core.metric import Metric
 from seqlab.core.model import ModelConfig, context_of
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
@@ -25,7 +25,10 @@ from seqlab.data.files import sha256_of
 from seqlab.data.repeats import repeated_text
 from seqlab.data.restored import Restorable
 from seqlab.data.streams import contexts, evaluation_streams, one_row, training_streams
+from seqlab.data.subwords import Subwords
 from seqlab.data.text import middle_of
+from seqlab.data.token_ids import TextSize, TokenIds, TokenSizes, ids_of, learned_vocabulary, subword_ids
+from seqlab.data.tokens import DEFAULT_SIZE, restored, stored, subword_vocabulary
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import NAMES, SEPARATOR, Normalization, Unit, normalized
 from seqlab.decoding.sampling import sampled
@@ -57,30 +60,38 @@ class LanguageModellingConfig(TaskConfig):
 
 class LanguageModelling(Restorable, Task[TokenBatch]):
     """Running text in three splits, read in parallel streams, so that a state can be carried. A subclass sets `unit`:
-    tokens are characters, or words separated by spaces; override `tokenize` for others."""
+    tokens are characters, or words separated by spaces; override `tokenize` for others. primary: the metric that judges
+    a model, bits_per_word for words and bits_per_character for all other tokens, unless a subclass sets it."""
 
     continues_texts, window_setting = True, "task.window"
     generation_options = ("length", "temperature", "top_k", "top_p", "seed")
     unit: Unit
+    primary: ClassVar[str] = ""
     config: LanguageModellingConfig
+    token_vocabulary: Vocabulary
 
     def __init__(
-        self, texts: Mapping[Split, str], config: LanguageModellingConfig, *, vocabulary_size: int | None = None
+        self,
+        texts: Mapping[Split, str],
+        config: LanguageModellingConfig,
+        *,
+        vocabulary_size: int | None = None,
+        tokens: str = "",
     ) -> None:
-        """texts: the text of each split. vocabulary_size: how many tokens to keep; None: all. Raises DataError for a
-        split that is shorter than a window."""
+        """texts: the text of each split. vocabulary_size: how many tokens to keep; None: all. tokens: where `unit` is
+        subword, what they are (as for TokenConfig). Raises DataError for a split that is shorter than a window."""
         self.config, self.test_is_validation = config, texts["test"] == texts["validation"]
         self.texts = {split: normalized(text, config.normalize) for split, text in texts.items()}
-        tokens = {split: self.tokenize(text) for split, text in self.texts.items()}
-        self.token_vocabulary = Vocabulary.of([tokens["train"]], size=vocabulary_size)
-        self.ids = {
-            split: self._encode(part, self.named(split), f", or try task.window={max(1, len(part) // 2)}")
-            for split, part in tokens.items()
-        }
+        if self.unit == "subword":
+            size = vocabulary_size or DEFAULT_SIZE
+            self.token_vocabulary = subword_vocabulary(tokens, [self.texts["train"]], size)
+        else:
+            self.token_vocabulary = learned_vocabulary(self.tokenize(self.texts["train"]), vocabulary_size)
+        self.ids = {split: self._encode(text, self.named(split), remedy=True) for split, text in self.texts.items()}
 
     def with_stored_vocabulary(self, config: LanguageModellingConfig, vocabulary: Mapping[str, Any]) -> Self:
         """The restored task with its run's stored vocabulary, for TaskConfig.restore."""
-        self.config, self.token_vocabulary = config, Vocabulary.restored(vocabulary[NAMES[self.unit]])
+        self.config, self.token_vocabulary = config, restored(vocabulary[NAMES[self.unit]])
         return self
 
     def tested_on(self, text: str, what: str) -> Self:
@@ -88,18 +99,38 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         task = self.detached()
         task.data_sha256, task.test_is_validation = sha256_of([text]), False
         task.texts = {"test": normalized(text, self.config.normalize)}
-        task.ids = {"test": self._encode(self.tokenize(task.texts["test"]), what)}
+        task.ids, task._sizes = {"test": self._encode(task.texts["test"], what)}, {}
         return task
 
-    def _encode(self, tokens: Sequence[str], what: str, remedy: str = "") -> Tensor:
-        if len(tokens) <= self.config.window + 1:
-            what = f"{what} of {len(tokens)} {NAMES[self.unit]} is too short for one window"
-            raise DataError(f"{what} of task.window={self.config.window}", f"give a longer text{remedy}")
-        return torch.tensor(self.token_vocabulary.encode(tokens))
+    def _encode(self, text: str, what: str, *, remedy: bool = False) -> TokenIds:
+        """The ids of a text. Raises DataError if it is too short. remedy: say what to do about it, for a split."""
+        vocabulary, window = self.token_vocabulary, self.config.window
+        if isinstance(vocabulary, Subwords):
+            ids = subword_ids(vocabulary, text)
+        else:
+            ids = ids_of(vocabulary, self.tokenize(text))
+        if len(ids) <= window + 1:
+            what = f"{what} of {len(ids)} {NAMES[self.unit]} is too short for one window of task.window={window}"
+            raise DataError(what, f"give a longer text{f', or try task.window={max(1, len(ids) // 2)}' * remedy}")
+        return ids
 
     def tokenize(self, text: str) -> Sequence[str]:
         """The tokens of a normalized text."""
+        if isinstance(known := vars(self).get("token_vocabulary"), Subwords):
+            return known.split(text)
         return text if self.unit == "char" else text.split()
+
+    @cached_property
+    def _sizes(self) -> dict[Split, TokenSizes]:
+        return {}
+
+    def token_sizes(self, split: Split) -> TokenSizes:
+        """How much text of a split the tokens stand for."""
+        if split not in self._sizes:
+            words = self.tokenize(self.texts[split]) if self.unit == "word" else ()
+            size = TextSize.of(self.texts[split], words)
+            self._sizes[split] = TokenSizes.of(self.token_vocabulary, self.unit, self.ids[split], size)
+        return self._sizes[split]
 
     def named(self, split: Split) -> str:
         """The name of a split in messages."""
@@ -121,7 +152,8 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return TokenLM(len(self.token_vocabulary), model, self.config.window)
 
     def meter(self, split: Split) -> RunningTextMeter:
-        return RunningTextMeter(self.token_vocabulary.tokens, len(self.ids[split]), self.unit)
+        sizes = self.token_sizes(split)
+        return RunningTextMeter(self.token_vocabulary, self.ids[split], sizes, self.unit, self.primary)
 
     def longest(self) -> int:
         return self.config.window
@@ -138,13 +170,15 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return {"embed": self.token_vocabulary.tokens}
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
-        return {NAMES[self.unit]: self.token_vocabulary.tokens}
+        return {NAMES[self.unit]: stored(self.token_vocabulary)}
 
     def describe(self) -> Mapping[str, int | str]:
         unit = NAMES[self.unit]
         unknown = {split: self.unknown_in(split)[unit][0] for split in HELD_OUT}
+        in_token = len(self.texts["train"]) / len(self.ids["train"])
         return {
             **{f"{split} {unit}": len(ids) for split, ids in self.ids.items()},
+            **({"characters in a token": f"{in_token:.2f}"} if self.unit == "subword" else {}),
             "vocabulary": len(self.token_vocabulary),
             **{f"{unit} of {split} not in training": count for split, count in unknown.items() if count},
         }
@@ -158,25 +192,31 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return tuple(said for split in held for said in repeated_text(self.texts[split], self.texts["train"], split))
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        return {NAMES[self.unit]: (int((self.ids[split] == UNKNOWN).sum()), len(self.ids[split]))}
+        counts_V = self.ids[split].counts(len(self.token_vocabulary))
+        return {NAMES[self.unit]: (int(counts_V[UNKNOWN]), len(self.ids[split]))}
 
     def unknown(self, text: str) -> tuple[str, ...]:
         return self.token_vocabulary.unknown(self._tokens_of(text))
 
     def chance(self, split: Split) -> Baseline:
-        count = len(self.token_vocabulary)
-        metrics = running_text_metrics(math.log(count), 1, self.unit)
-        return Baseline("chance", f"each of {count} tokens as likely", metrics)
+        count, tokens = len(self.token_vocabulary), len(self.ids[split])
+        return Baseline("chance", f"each of {count} tokens as likely", self._metrics(tokens * math.log(count), split))
 
     def baselines(self) -> Iterator[Baseline]:
-        """The baselines over characters, with their bits converted to bits per token."""
-        test, tokens = self.texts["test"], len(self.ids["test"])
+        """The baselines over characters, with their bits converted."""
+        test = self.texts["test"]
         for name, about, bits in running_text_baselines(self.texts["train"], self.texts["validation"], test):
-            yield Baseline(name, about, running_text_metrics(bits * math.log(2) * len(test), tokens, self.unit))
+            yield Baseline(name, about, self._metrics(bits * math.log(2) * len(test), "test"))
+
+    def _metrics(self, nats: float, split: Split) -> dict[str, Metric]:
+        """Those of nats summed over a whole split."""
+        counts_V, sizes = self.ids[split].counts(len(self.token_vocabulary)), self.token_sizes(split)
+        characters, utf8 = float(counts_V @ sizes.characters_V), float(counts_V @ sizes.bytes_V)
+        return running_text_metrics(nats, len(self.ids[split]), characters, utf8, self.unit, self.primary)
 
     def samples(self, network: Network[TokenBatch], seed: int) -> str:
         tokens, config = self.token_vocabulary.tokens, self.config
-        prompt = "\n\n" if "\n" in tokens else tokens[-1]
+        prompt = "\n\n" if self.unit == "subword" or "\n" in tokens else tokens[-1]
         generation = GenerationConfig(length=config.sample_length, temperature=config.sample_temperature, seed=seed)
         return "".join(self.stream(network, prompt, generation)).strip(f"\n{SEPARATOR[self.unit]}")
 
@@ -185,8 +225,10 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         ids_T = self.token_vocabulary.encode(self._tokens_of(text, "continue", "prompt"))
         ids_BT = torch.tensor([ids_T], device=next(network.parameters()).device)
         batch = TokenBatch(inputs_BT=ids_BT[:, :-1], targets_BT=ids_BT[:, 1:], target_count=0, positions=0)
-        for token_B in sampled(network, batch, ids_BT[:, -1], generation):
-            yield from (SEPARATOR[self.unit] + token for token in self.token_vocabulary.decode(token_B.tolist()))
+        written = (
+            token for token_B in sampled(network, batch, ids_BT[:, -1], generation) for token in token_B.tolist()
+        )
+        yield from self.token_vocabulary.written(written, SEPARATOR[self.unit])
 
     def predict(self, network: Network[TokenBatch], text: str, generation: GenerationConfig) -> Prediction:
         continuation = "".join(self.stream(network, text, generation))
@@ -200,7 +242,8 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
     def example(self, network: Network[TokenBatch], text: str) -> Example[TokenBatch]:
         tokens = self._tokens_of(text, "look at", "text")
         read = tokens[: context_of(network)]
-        return Example(one_row(self.token_vocabulary.encode(read)), tuple(read), truncated=len(tokens) - len(read))
+        batch = one_row(self.token_vocabulary.encode(read))
+        return Example(batch, self.token_vocabulary.shown(read), truncated=len(tokens) - len(read))
 
     def contexts(self, split: Split, steps: int, longest: int, count: int) -> Iterator[TokenBatch]:
         return contexts(self.ids[split], steps, longest, count, self.named(split))

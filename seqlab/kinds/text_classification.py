@@ -17,7 +17,7 @@ from seqlab.core.fields import Count, Probability
 from seqlab.core.model import ModelConfig, context_of
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
-from seqlab.core.task import Task, TaskConfig
+from seqlab.core.task import Task
 from seqlab.data.batches import LabelledBatch
 from seqlab.data.encoded_texts import EncodedTexts
 from seqlab.data.files import sha256_of
@@ -25,6 +25,8 @@ from seqlab.data.labelled_splits import Row, labelled_sha256
 from seqlab.data.labels import label_counts
 from seqlab.data.restored import Restorable
 from seqlab.data.splits import check_known_labels
+from seqlab.data.subwords import Subwords
+from seqlab.data.tokens import TokenConfig, check_size, restored, stored, subword_vocabulary, unit_of
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary, VocabularySize, unknown_facts, unknown_in, unknown_warnings
 from seqlab.data.words import NAMES, SPLIT, Normalization, Unit, normalized, too_long
 from seqlab.errors import DataError
@@ -33,23 +35,22 @@ from seqlab.networks.classifier import Classifier, Pooling, probabilities
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class TextClassificationConfig(TaskConfig):
+class TextClassificationConfig(TokenConfig):
     """Settings of every text classification task.
 
-    unit: what a token is (words are lower-cased); char is for scripts without spaces. normalize: nfc composes accents
-    with their letters first. batch_tokens: tokens of a training batch, padding counted; null: batch_size texts.
-    bidirectional: read each text in both directions. pooling: how the valid positions become one vector.
-    vocabulary_size, min_count: tokens kept from the training split. word_dropout: probability that a
+    tokens: as for TokenConfig; texts are lower-cased, whatever the tokens; char is for scripts without spaces.
+    normalize: nfc composes accents with their letters first. batch_tokens: tokens of a training batch, padding counted;
+    null: batch_size texts. bidirectional: read each text in both directions. pooling: how the valid positions become
+    one vector. vocabulary_size, min_count: tokens kept from the training split. word_dropout: probability that a
     training token is read as unknown. max_length: tokens read of a text; longer ones are counted and cut.
     metric: the primary metric, which chooses the best checkpoint.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (
-        "batch_size", "batch_tokens", "unit", "bidirectional", "pooling", "vocabulary_size", "min_count",
+        "batch_size", "batch_tokens", "tokens", "bidirectional", "pooling", "vocabulary_size", "min_count",
         "word_dropout", "max_length",
     )  # fmt: skip
 
-    unit: Unit
     normalize: Normalization
     batch_size: Count
     batch_tokens: Count | None
@@ -61,28 +62,37 @@ class TextClassificationConfig(TaskConfig):
     max_length: Count
     metric: Literal["accuracy", "f1"]
 
+    def __post_init__(self) -> None:
+        check_size(self.tokens, self.vocabulary_size)
+
 
 class TextClassification(Restorable, Task[LabelledBatch]):
     """Labelled texts in three splits, and the vocabulary of training."""
 
     window_setting = "task.max_length"
     config: TextClassificationConfig
+    token_vocabulary: Vocabulary
 
     def __init__(self, rows: dict[Split, list[Row]], labels: Iterable[str], config: TextClassificationConfig) -> None:
         """rows: (text, label) of each split. labels: every label, in the order of ids."""
         self.config, self.labels, self.rows = config, tuple(labels), rows
         self.test_is_validation = rows["test"] == rows["validation"]
         self.texts = {split: [text for text, _ in part] for split, part in rows.items()}
+        if self.unit == "subword":
+            train = map(self._lowered, self.texts["train"])
+            self.token_vocabulary = subword_vocabulary(config.tokens, train, config.vocabulary_size)
         tokens = {split: [self.tokenize(text) for text in texts] for split, texts in self.texts.items()}
         self.cut = sum(len(row) > config.max_length for rows in tokens.values() for row in rows)
-        self.token_vocabulary = Vocabulary.of(tokens["train"], size=config.vocabulary_size, min_count=config.min_count)
+        if self.unit != "subword":
+            size, least = config.vocabulary_size, config.min_count
+            self.token_vocabulary = Vocabulary.of(tokens["train"], size=size, min_count=least)
         self.encoded = {split: self._encode(part, rows[split]) for split, part in tokens.items()}
         self.longest_text = max(texts.longest for texts in self.encoded.values())
         self.trained_text = self.encoded["train"].longest
 
     def with_stored_vocabulary(self, config: TextClassificationConfig, vocabulary: Mapping[str, Any]) -> Self:
         """The restored task with its run's stored vocabulary, for TaskConfig.restore."""
-        self.config, self.token_vocabulary = config, Vocabulary.restored(vocabulary["tokens"])
+        self.config, self.token_vocabulary = config, restored(vocabulary["tokens"])
         self.labels, self.longest_text = tuple(map(str, vocabulary["labels"])), int(vocabulary["longest_text"])
         self.trained_text = int(vocabulary["trained_text"])
         return self
@@ -103,7 +113,18 @@ class TextClassification(Restorable, Task[LabelledBatch]):
 
     def tokenize(self, text: str) -> list[str]:
         """A text as the network reads it, uncut."""
-        return SPLIT[self.config.unit](normalized(text, self.config.normalize).lower())
+        if self.unit == "subword":
+            assert isinstance(self.token_vocabulary, Subwords)
+            return self.token_vocabulary.split(self._lowered(text))
+        return SPLIT[self.unit](self._lowered(text))
+
+    @property
+    def unit(self) -> Unit:
+        """What the tokens are."""
+        return unit_of(self.config.tokens)
+
+    def _lowered(self, text: str) -> str:
+        return normalized(text, self.config.normalize).lower()
 
     def batches(self, split: Split, seed: int) -> Iterator[LabelledBatch]:
         texts, config = self.encoded[split], self.config
@@ -140,7 +161,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {
-            "tokens": self.token_vocabulary.tokens, "labels": self.labels, "longest_text": self.longest_text,
+            "tokens": stored(self.token_vocabulary), "labels": self.labels, "longest_text": self.longest_text,
             "trained_text": self.trained_text,
         }  # fmt: skip
 
@@ -148,7 +169,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         return classification.ClassificationMeter(self.labels, self.texts[split], self.config.metric)
 
     def describe(self) -> Mapping[str, int | str]:
-        unit = self.config.unit
+        unit = self.unit
         return {
             **{f"{split} texts": len(texts) for split, texts in self.texts.items()},
             "labels": label_counts(Counter(label for _, label in self.rows["train"])),
@@ -158,10 +179,10 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         }
 
     def warnings(self) -> Iterable[str]:
-        return unknown_warnings(self.encoded, self.config.unit)
+        return unknown_warnings(self.encoded, self.unit)
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        return unknown_in(self.encoded[split], self.config.unit)
+        return unknown_in(self.encoded[split], self.unit)
 
     def samples(self, network: Network[LabelledBatch], seed: int) -> str:
         rows = self.rows["validation"]
@@ -184,7 +205,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         return self.token_vocabulary.unknown(self.tokenize(text))
 
     def unread(self, text: str) -> str:
-        return too_long(len(self.tokenize(text)), self.config.max_length, self.config.unit)
+        return too_long(len(self.tokenize(text)), self.config.max_length, self.unit)
 
     def example_text(self, length: int) -> str:
         """The text of the split whose number of tokens is nearest to `length`."""
@@ -195,7 +216,7 @@ class TextClassification(Restorable, Task[LabelledBatch]):
         if not tokens:
             raise DataError("there is nothing to look at", "give a text of one word or more")
         read = tokens[: min(self.config.max_length, context_of(network) or len(tokens))]
-        return Example(self._batch([text]), tuple(read), truncated=len(tokens) - len(read))
+        return Example(self._batch([text]), self.token_vocabulary.shown(read), truncated=len(tokens) - len(read))
 
     def _batch(self, texts: Sequence[str]) -> LabelledBatch:
         """A batch of texts with unknown labels (label 0 as a placeholder)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -15,11 +16,13 @@ from seqlab.core.fields import Count, Probability
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
-from seqlab.core.task import Task, TaskConfig
+from seqlab.core.task import Task
 from seqlab.data.batches import PairBatch
 from seqlab.data.files import sha256_of
 from seqlab.data.pair_splits import Pair
 from seqlab.data.restored import Restorable
+from seqlab.data.subwords import Subwords
+from seqlab.data.tokens import FILES, LEARNED, TokenConfig, check_size, restored, stored, subword_vocabulary, unit_of
 from seqlab.data.vocabulary import Vocabulary, VocabularySize, unknown_facts, unknown_in, unknown_warnings
 from seqlab.data.words import NAMES, SEPARATOR, Normalization, Unit, characters, normalized, too_long
 from seqlab.errors import DataError
@@ -29,20 +32,23 @@ from seqlab.networks.text_to_text import TextToText
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class TextToTextConfig(TaskConfig):
+class TextToTextConfig(TokenConfig):
     """Settings of every text-to-text task.
 
-    unit: what a token is; words are separated by spaces. normalize: nfc composes accents with their letters, on both
-    sides. vocabulary_size: tokens kept of each side. max_length: tokens of a source or a target; longer training pairs
-    are counted and left out. batch_tokens: positions of a training batch, source and target, padding counted; null:
-    batch_size pairs. metric: chooses the best checkpoint. bleu_tokenizer: sacreBLEU's; auto: by the references.
+    tokens: as for TokenConfig; words are separated by spaces; two files joined by a comma are those of source and
+    target. joint_vocabulary: one for both sides, rather than one for each. normalize: nfc composes accents with their
+    letters, on both sides. vocabulary_size: tokens of each vocabulary. max_length: tokens of a source or a
+    target; longer training pairs are counted and left out. batch_tokens: positions of a training batch, source and
+    target, padding counted; null: batch_size pairs. metric: chooses the best checkpoint. bleu_tokenizer: sacreBLEU's;
+    auto: by the references.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (
-        "batch_size", "batch_tokens", "eval_batch_size", "unit", "vocabulary_size", "max_length", "label_smoothing",
+        "batch_size", "batch_tokens", "eval_batch_size", "tokens", "joint_vocabulary", "vocabulary_size", "max_length",
+        "label_smoothing",
     )  # fmt: skip
 
-    unit: Unit
+    joint_vocabulary: bool
     normalize: Normalization
     vocabulary_size: VocabularySize
     max_length: Count
@@ -52,6 +58,9 @@ class TextToTextConfig(TaskConfig):
     label_smoothing: Probability
     metric: Literal["exact_match", "bleu"]
     bleu_tokenizer: BleuTokenizer
+
+    def __post_init__(self) -> None:
+        check_size(self.tokens, self.vocabulary_size)
 
     def scores(self, references: Iterable[str]) -> TextScores:
         """The scores of texts against such references."""
@@ -69,7 +78,10 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         """pairs: (source, target) of each split. Raises DataError if all of training are too long."""
         self.config = config
         self.test_is_validation = pairs["test"] == pairs["validation"]
-        tokens = self._take(pairs)
+        self._keep(pairs)
+        if self.unit == "subword":
+            self.text_to_text = self._between(*self._subwords())
+        tokens = {split: self._tokens(split) for split in self.pairs}
         kept = [pair for pair in tokens["train"] if max(map(len, pair)) < config.max_length]
         if not kept:
             raise DataError(
@@ -79,8 +91,9 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         self.left_out = len(tokens["train"]) - len(kept)
         self.cut = sum(max(map(len, pair)) >= config.max_length for split in HELD_OUT for pair in tokens[split])
         tokens["train"] = kept
-        sides = (Vocabulary.of(side, size=config.vocabulary_size) for side in zip(*kept, strict=True))
-        self.text_to_text = self._between(*sides)
+        if self.unit != "subword":
+            sides = ([*chain(*kept)],) * 2 if config.joint_vocabulary else zip(*kept, strict=True)
+            self.text_to_text = self._between(*(Vocabulary.of(side, size=config.vocabulary_size) for side in sides))
         self.encoded = {split: self.text_to_text.encode(part) for split, part in tokens.items()}
         self.longest_side = max(max(part.longest_source, part.longest_target) for part in self.encoded.values())
         self.trained_sides = (self.encoded["train"].longest_source, self.encoded["train"].longest_target)
@@ -90,33 +103,54 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         self.config, self.longest_side = config, int(vocabulary["longest_side"])
         source, target = map(int, vocabulary["trained_sides"])
         self.trained_sides = (source, target)
-        self.text_to_text = self._between(*map(Vocabulary.restored, (vocabulary["sources"], vocabulary["targets"])))
+        self.text_to_text = self._between(*map(restored, (vocabulary["sources"], vocabulary["targets"])))
         return self
 
     def tested_on(self, pairs: list[Pair]) -> Self:
         """The task with these pairs alone as its test split, for `with_test_corpus`."""
         task = self.detached()
-        task.encoded = {"test": self.text_to_text.encode(task._take({"test": pairs})["test"])}
+        task._keep({"test": pairs})
+        task.encoded = {"test": self.text_to_text.encode(task._tokens("test"))}
         task.test_is_validation = False
         return task
 
-    def _take(self, pairs: dict[Split, list[Pair]]) -> dict[Split, list[tuple[list[str], list[str]]]]:
-        """Store the pairs and return their tokens."""
+    def _keep(self, pairs: dict[Split, list[Pair]]) -> None:
         form = self.config.normalize
         self.data_sha256 = sha256_of(text for part in pairs.values() for pair in part for text in pair)
         self.pairs = {
             split: [(normalized(a, form), normalized(b, form)) for a, b in part] for split, part in pairs.items()
         }
         self.scores = self.config.scores(target for split in HELD_OUT for _, target in self.pairs.get(split, ()))
-        return {split: [(self.tokenize(a), self.tokenize(b)) for a, b in part] for split, part in self.pairs.items()}
+
+    def _tokens(self, split: Split) -> list[tuple[list[str], list[str]]]:
+        return [(self.tokenize(a), self.tokenize(b, target=True)) for a, b in self.pairs[split]]
+
+    def _subwords(self) -> Iterator[Vocabulary]:
+        """Those of the sources and those of the targets, from the training pairs, or from the user's files."""
+        tokens, size, pairs = self.config.tokens, self.config.vocabulary_size, self.pairs["train"]
+        files = tokens.split(",") if tokens not in LEARNED else [tokens]
+        if len(files) == 1 and (self.config.joint_vocabulary or tokens not in LEARNED):
+            yield from [subword_vocabulary(tokens, chain.from_iterable(pairs), size)] * 2
+        else:
+            for name, texts in zip((files * 2)[:2] if len(files) < 2 else files, zip(*pairs, strict=True), strict=True):
+                yield subword_vocabulary(name, texts, size)
 
     def _between(self, sources: Vocabulary, targets: Vocabulary) -> TextToText:
-        return TextToText(self.tokenize, sources, targets, self.config.max_length, SEPARATOR[self.config.unit])
+        return TextToText(self.tokenize, sources, targets, self.config.max_length, SEPARATOR[self.unit])
 
-    def tokenize(self, text: str) -> list[str]:
-        """A source or a target as the network reads or writes it, uncut."""
-        split = characters if self.config.unit == "char" else str.split
-        return split(normalized(text, self.config.normalize))
+    @property
+    def unit(self) -> Unit:
+        """What the tokens are."""
+        return unit_of(self.config.tokens)
+
+    def tokenize(self, text: str, *, target: bool = False) -> list[str]:
+        """A source as the network reads it, or a target as it writes it, uncut."""
+        text = normalized(text, self.config.normalize)
+        if self.unit != "subword":
+            return characters(text) if self.unit == "char" else text.split()
+        vocabulary = self.text_to_text.targets if target else self.text_to_text.sources
+        assert isinstance(vocabulary, Subwords)
+        return vocabulary.split(text)
 
     def batches(self, split: Split, seed: int) -> Iterator[PairBatch]:
         pairs, config = self.encoded[split], self.config
@@ -141,8 +175,10 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         return self.text_to_text.embedding_tokens()
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
+        sources, targets = self.text_to_text.sources, self.text_to_text.targets
         return {
-            "sources": self.text_to_text.sources.tokens, "targets": self.text_to_text.targets.tokens,
+            "sources": stored(sources, FILES[0] if sources == targets else FILES[1]),
+            "targets": stored(targets, FILES[0] if sources == targets else FILES[2]),
             "longest_side": self.longest_side, "trained_sides": self.trained_sides,
         }  # fmt: skip
 
@@ -150,26 +186,26 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         sources, targets = zip(*self.pairs[split], strict=True)
         return GenerationMeter(
             self.text_to_text.write, targets, self.scores, self.config.metric, sources=sources,
-            length_of=lambda text: len(self.tokenize(text)), unit=NAMES[self.config.unit],
+            length_of=lambda text: len(self.tokenize(text)), unit=NAMES[self.unit],
         )  # fmt: skip
 
     def describe(self) -> Mapping[str, int | str]:
-        unit = NAMES[self.config.unit]
+        unit = NAMES[self.unit]
         return {
             **{f"{split} pairs": len(pairs.ids) for split, pairs in self.encoded.items()},
             f"source {unit}": len(self.text_to_text.sources),
             f"target {unit}": len(self.text_to_text.targets),
             "BLEU tokenizer": self.scores.tokenizer,
-            **unknown_facts(self.encoded, self.config.unit),
+            **unknown_facts(self.encoded, self.unit),
             f"training pairs left out at {self.config.max_length} {unit}": self.left_out,
             f"other pairs cut at {self.config.max_length} {unit}": self.cut,
         }
 
     def warnings(self) -> Iterable[str]:
-        return unknown_warnings(self.encoded, self.config.unit)
+        return unknown_warnings(self.encoded, self.unit)
 
     def unknown_in(self, split: Split) -> Mapping[str, tuple[int, int]]:
-        return unknown_in(self.encoded[split], self.config.unit)
+        return unknown_in(self.encoded[split], self.unit)
 
     def samples(self, network: Network[PairBatch], seed: int) -> str:
         pairs = self.pairs["validation"]
@@ -190,7 +226,7 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
         return self.text_to_text.sources.unknown(self.tokenize(text))
 
     def unread(self, text: str) -> str:
-        return too_long(len(self.tokenize(text)), self.config.max_length - 1, self.config.unit)
+        return too_long(len(self.tokenize(text)), self.config.max_length - 1, self.unit)
 
     def example_text(self, length: int) -> str:
         """The source of the split whose length is nearest to a third of `length`, so that both sides fit."""

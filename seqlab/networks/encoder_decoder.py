@@ -133,6 +133,6 @@ def written_example(
 ) -> Example[TargetBatchT]:
     """An example made from a batch of one row: the tokens that the encoder reads, and the target as the decoder reads
     and predicts it."""
-    predicted = tuple(targets.tokens[token] for token in batch.target_BT[0].tolist())
+    predicted = targets.shown(targets.tokens[token] for token in batch.target_BT[0].tolist())
     read = (targets.tokens[ALPHABET.start], *predicted[:-1])
     return Example(batch, tuple(tokens), read, predicted, truncated=truncated)

@@ -72,7 +72,7 @@ class TextToText:
             target_BT=written_target(network, source, self._most_written(source)),
             items_B=torch.zeros(1, dtype=torch.long),
         )
-        return written_example(batch, read, self.targets, truncated=len(tokens) - len(read))
+        return written_example(batch, self.sources.shown(read), self.targets, truncated=len(tokens) - len(read))
 
     def _batch(self, texts: Sequence[str]) -> PairBatch:
         """Sources without targets; a text without tokens still needs one position."""

@@ -10,6 +10,7 @@ from typing import Any
 from seqlab.checkpoints.retention import checkpoints_in, newest_whole, step_of
 from seqlab.checkpoints.saving import load_checkpoint
 from seqlab.checkpoints.trainer_state import Parts, restore
+from seqlab.config.compose import with_todays_names
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import CheckpointError
 from seqlab.runs.catalogue import differences, named_run
@@ -59,7 +60,8 @@ def origin_of(found: tuple[Path, Parts] | None, folder: Path, config_dir: Path |
     tree = told.get("config")
     if not (isinstance(tree, dict) and all(isinstance(tree.get(part), dict) for part in ("optim", "trainer"))):
         raise CheckpointError(f"{folder}: its checkpoint's config is not that of a run")
-    return told
+    named = {part: with_todays_names(tree[part]) for part in ("model", "task") if isinstance(tree.get(part), dict)}
+    return {**told, "config": {**tree, **named}}
 
 
 def extended(folder: Path, config_dir: Path | None, overrides: Sequence[str], stored: Mapping[str, Any]) -> RunConfig:

@@ -36,9 +36,10 @@ def stored_task(config: RunConfig, folder: Path) -> Task[Any]:
 
 
 def build_task(config: RunConfig, folder: Path) -> Task[Any]:
-    """The task, read from its corpus. A DataError names the folder in which the run was started, for relative paths."""
+    """The task, read from its corpus, with the tokenizer that the run keeps. A DataError names the folder in which the
+    run was started, for relative paths."""
     try:
-        return config.task.build()
+        return config.task.with_files_of(folder).build()
     except DataError as error:
         where = read_environment(folder).get("folder")
         if where is not None and Path(where) != Path.cwd():

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from seqlab.core.files import read_json, write_json
-from seqlab.core.task import Task, TaskConfig
+from seqlab.core.files import read_json, read_plain, write_json, write_text
+from seqlab.core.task import StoredText, Task, TaskConfig
 from seqlab.data.files import sha256_of
 from seqlab.errors import CheckpointError
 
@@ -18,8 +18,21 @@ _MOST_BYTES = 2**30
 def keep_vocabulary(task: Task[Any], folder: Path) -> None:
     """Write vocabulary.json, if the task offers one."""
     vocabulary = task.stored_vocabulary()
-    if vocabulary is not None:
-        write_json(folder / FILE, {"test_is_validation": task.test_is_validation, "vocabulary": dict(vocabulary)})
+    if vocabulary is None:
+        return
+    texts = {key: value for key, value in vocabulary.items() if isinstance(value, StoredText)}
+    for value in texts.values():
+        write_text(folder / value.name, value.text)
+    files = {key: {"file": value.name, "sha256": sha256_of([value.text])} for key, value in texts.items()}
+    plain = {key: value for key, value in vocabulary.items() if key not in texts}
+    write_json(
+        folder / FILE,
+        {
+            "test_is_validation": task.test_is_validation,
+            "vocabulary": plain,
+            **({"files": files} if files else {}),
+        },
+    )
 
 
 def restore_task(
@@ -39,7 +52,7 @@ def restore_task(
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}", remedy) from error
     try:
-        task = config.restore(stored["vocabulary"], read)
+        task = config.restore({**stored["vocabulary"], **_texts(folder, stored.get("files", {}))}, read)
         if task is None:
             return None
         if facts.get("symbols_sha256") != sha256_of(task.vocabulary()):
@@ -47,6 +60,20 @@ def restore_task(
         task.test_is_validation = bool(stored["test_is_validation"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error!r:.200}", remedy) from error
+    except OSError as error:
+        raise CheckpointError(f"{error.filename} cannot be read: {error.strerror}", remedy) from error
     if isinstance(digest := facts.get("data_sha256"), str):
         task.data_sha256 = digest
     return task
+
+
+def _texts(folder: Path, files: Mapping[str, Mapping[str, str]]) -> dict[str, StoredText]:
+    """The values that stand in files of their own. Raises ValueError for one that is not as it was stored."""
+    found = {}
+    for key, entry in files.items():
+        name = Path(entry["file"]).name
+        text = read_plain(folder / name, _MOST_BYTES).decode("utf-8")
+        if sha256_of([text]) != entry["sha256"]:
+            raise ValueError(f"{name} is not the file that was stored")
+        found[key] = StoredText(name, text)
+    return found

@@ -1,4 +1,4 @@
-"""Character language model: predict each next character of a stream (many-to-many)."""
+"""Language model of running text, over characters or other tokens: predict each next one of a stream (many-to-many)."""
 
 from __future__ import annotations
 
@@ -19,36 +19,43 @@ from seqlab.data.files import find_corpus, sha256_of
 from seqlab.data.splits import SplitCorpora, check_shares, cut_text, named_parts, part_of
 from seqlab.data.streams import random_windows, up_to
 from seqlab.data.text import read_text
-from seqlab.data.words import normalized
+from seqlab.data.tokens import TokenConfig, check_size, unit_of
+from seqlab.data.vocabulary import VocabularySize
+from seqlab.data.words import Unit, normalized
 from seqlab.kinds.language_modelling import LanguageModelling, LanguageModellingConfig
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class CharLMConfig(SplitCorpora, LanguageModellingConfig):
+class CharLMConfig(SplitCorpora, TokenConfig, LanguageModellingConfig):
     """Settings of `task=char_lm`, beside those of every language modelling task.
 
-    windows: in which order training reads the windows:
+    tokens: as for TokenConfig; words are separated by white space. vocabulary_size: tokens, at most; null: all
+    characters or words, and DEFAULT_SIZE for bpe and unigram. windows: in which order training reads the windows:
     `streams`, each batch continuing where the last one ended, so that a state can be carried; `auto`, in random order
-    for a network that carries none. eval_characters: of the validation split that a validation in training reads at
-    most, the beginnings of its streams, which start evenly spread; null: all. The figures at the end are of the whole
-    split.
+    for a network that carries none. eval_characters: tokens of the validation split that a validation in training reads
+    at most, the beginnings of its streams, which start evenly spread; null: all. The figures at the end are of the
+    whole split.
     train_share, validation_share: parts of the corpus, in order; the rest is the test split. text_column: of a dataset
     of Hugging Face, whose rows become lines.
     """
 
-    training_settings = (*LanguageModellingConfig.training_settings, "windows", "eval_characters")
+    training_settings = (
+        *LanguageModellingConfig.training_settings, "windows", "eval_characters", "tokens", "vocabulary_size",
+    )  # fmt: skip
 
     reading_settings = ("text_column",)
 
     before: ClassVar[Mapping[str, Any]] = {"windows": "streams"}
 
     text_column: str
+    vocabulary_size: VocabularySize | None
     windows: Literal["auto", "streams"]
     eval_characters: Count | None
     train_share: Share
     validation_share: Share
 
     def __post_init__(self) -> None:
+        check_size(self.tokens, self.vocabulary_size)
         check_shares(self.train_share, self.validation_share)
         if self.eval_characters is not None and self.eval_characters < self.least_eval_characters:
             least = self.least_eval_characters
@@ -66,6 +73,15 @@ class CharLMConfig(SplitCorpora, LanguageModellingConfig):
         text, given = self.read_parts(self.read)
         return CharLM(text, self, given)
 
+    def incomparable(self, other: TaskConfig) -> str:
+        if isinstance(other, CharLMConfig) and (self.tokens == "word") != (other.tokens == "word"):
+            return (
+                f"task.tokens={self.tokens} and task.tokens={other.tokens}: a model of words neither predicts the "
+                "white space between them nor spells a word that it does not know, so its bits are of less text; "
+                "compare words with words"
+            )
+        return ""
+
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> CharLM:
         return CharLM.restored(read).with_stored_vocabulary(self, vocabulary)
 
@@ -80,17 +96,22 @@ class CharLMConfig(SplitCorpora, LanguageModellingConfig):
 
 
 class CharLM(LanguageModelling):
-    """A text, its characters as ids, and three splits in order."""
+    """A text, its tokens as ids, and three splits in order."""
 
-    unit = "char"
+    primary = "bits_per_character"
     config: CharLMConfig
 
+    @property
+    def unit(self) -> Unit:  # type: ignore[override]
+        """What the tokens are."""
+        return unit_of(self.config.tokens)
+
     def __init__(self, text: str, config: CharLMConfig, given: Mapping[Split, str] | None = None) -> None:
-        given = given or {}
+        self.config, given = config, given or {}
         self.data_sha256 = sha256_of([text, *named_parts({split: [part] for split, part in given.items()})])
         given = {split: normalized(part, config.normalize) for split, part in given.items()}
         parts = cut_text(normalized(text, config.normalize), given, config.train_share, config.validation_share)
-        super().__init__(parts, config)
+        super().__init__(parts, config, vocabulary_size=config.vocabulary_size, tokens=config.tokens)
         self.test_is_validation = parts["test"] is parts["validation"] or given.get("test") == parts["validation"]
 
     def named(self, split: Split) -> str:

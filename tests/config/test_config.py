@@ -53,7 +53,7 @@ MISTAKES = {
     ("trainer.clip_norm=0",): ("greater than 0", "null turns it off: trainer.clip_norm=null", ""),
     ("trainer.clip_norm=false",): ("trainer.clip_norm", "null turns it off: trainer.clip_norm=null", ""),
     ("trainer.patience=0",): ("greater than 0", "null turns it off: trainer.patience=null", ""),
-    ("bpe",): ("there are no subword tokenizers (BPE)", "task.unit=", ""),
+    ("bpe",): ("what a token is has a setting", "task.tokens=bpe", ""),
     ("~trainer",): ("would remove a setting", "", ""),
     ("~model",): ("would remove a setting", "choose one: model=NAME", ""),
     ("model=lsmt",): ("no model called 'lsmt'", "did you mean model=lstm?", ", ".join(MODELS)),

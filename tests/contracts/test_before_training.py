@@ -136,7 +136,7 @@ OPTIONS = {
     "model.dropout": ("0.5",),
     "task.bidirectional": ("true", "false"),
     "task.pooling": ("mean", "last"),
-    "task.unit": ("word",),
+    "task.tokens": ("word", "bpe"),
 }
 
 

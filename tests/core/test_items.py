@@ -16,6 +16,7 @@ from seqlab.core.meter import Meter
 from seqlab.core.metric import Metric
 from seqlab.core.network import Network, StepOutput
 from seqlab.data.batches import LabelledBatch, TokenBatch
+from seqlab.data.token_ids import TokenIds, TokenSizes
 from seqlab.data.vocabulary import Vocabulary
 from seqlab.metrics import ItemSums, bootstrap_interval
 from seqlab.metrics.classification import ClassificationMeter
@@ -99,7 +100,9 @@ def test_a_meter_without_items_may_have_an_interval_of_its_own_or_none() -> None
 def _char_meter(nats_N: Tensor, window: int, streams: int) -> RunningTextMeter:
     """A meter that has read a split of N + 1 characters in `streams` streams and batches of `window`."""
     vocabulary = Vocabulary.of(["ab"])
-    meter = RunningTextMeter(vocabulary.tokens, len(nats_N) + 1)
+    ids = TokenIds(np.full(len(nats_N) + 1, len(vocabulary) - 1, dtype=np.uint8))
+    ones_V = np.ones(len(vocabulary))
+    meter = RunningTextMeter(vocabulary, ids, TokenSizes(ones_V, ones_V))
     stride = math.ceil(len(nats_N) / streams)
     for begin in range(0, stride, window):
         places_BT = stride * torch.arange(streams)[:, None] + begin + torch.arange(min(window, stride - begin))

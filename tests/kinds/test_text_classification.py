@@ -24,7 +24,7 @@ class ParityConfig(TextClassificationConfig):
 
 
 CONFIG = ParityConfig(
-    unit="word", normalize="none", batch_size=4, batch_tokens=None, bidirectional=True, pooling="max",
+    tokens="word", normalize="none", batch_size=4, batch_tokens=None, bidirectional=True, pooling="max",
     vocabulary_size=100, min_count=1, word_dropout=0.0, max_length=5, metric="accuracy",
 )  # fmt: skip
 
@@ -49,7 +49,7 @@ def test_a_task_is_its_rows_and_labels() -> None:
 
 def test_its_digest_is_of_its_rows_not_of_how_they_are_read() -> None:
     task = CONFIG.build()
-    assert replace(CONFIG, batch_size=7, max_length=3, unit="char").build().data_sha256 == task.data_sha256
+    assert replace(CONFIG, batch_size=7, max_length=3, tokens="char").build().data_sha256 == task.data_sha256
     moved = dict(task.rows)
     moved["validation"], moved["test"] = [*moved["validation"], moved["test"][0]], moved["test"][1:]
     assert TextClassification(moved, task.labels, CONFIG).data_sha256 != task.data_sha256

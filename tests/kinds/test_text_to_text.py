@@ -28,8 +28,8 @@ class Backwards(TextToTextGeneration):
 
 
 CONFIG = BackwardsConfig(
-    unit="char", normalize="none", vocabulary_size=100, max_length=7, batch_size=4, batch_tokens=None,
-    eval_batch_size=4, label_smoothing=0.0, metric="exact_match", bleu_tokenizer="char",
+    tokens="char", joint_vocabulary=False, normalize="none", vocabulary_size=100, max_length=7, batch_size=4,
+    batch_tokens=None, eval_batch_size=4, label_smoothing=0.0, metric="exact_match", bleu_tokenizer="char",
 )  # fmt: skip
 
 

@@ -27,7 +27,8 @@ _MODEL_CONFIGS = [tiny_config(model, "char_lm").model for model in MODELS]
 
 def _config(**settings: object) -> CharLMConfig:
     values = {
-        "corpus": "python_docs", "normalize": "none", "batch_size": 3, "window": 4, "windows": "auto",
+        "corpus": "python_docs", "tokens": "char", "vocabulary_size": None, "normalize": "none",
+        "batch_size": 3, "window": 4, "windows": "auto",
         "eval_batch_size": 2, "eval_characters": None, "train_share": 0.8, "validation_share": 0.1,
         "validation_corpus": None, "test_corpus": None, "sample_length": 10, "sample_temperature": 1.0, **settings,
     }  # fmt: skip

@@ -85,10 +85,10 @@ def _chinese(path: Path) -> Path:
 
 def test_a_script_without_spaces_is_noticed_and_read_by_characters(tmp_path: Path) -> None:
     corpus = _chinese(tmp_path / "zh.csv")
-    by_words, by_characters = _task(str(corpus)), _task(str(corpus), "task.unit=char")
+    by_words, by_characters = _task(str(corpus)), _task(str(corpus), "task.tokens=char")
     (warning,) = by_words.warnings()
     assert "of the words of test do not occur in training" in warning
-    assert "task.unit=char" in warning
+    assert "task.tokens=char" in warning
     assert "(100.0%)" in str(by_words.describe()["words of test not in training"])
     assert not list(by_characters.warnings())
     assert "characters of test not in training" not in by_characters.describe()

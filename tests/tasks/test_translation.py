@@ -140,7 +140,7 @@ def test_line_aligned_files_and_splits_of_their_own(tmp_path: Path) -> None:
             text = "".join(f"{side}  {name} {i}\r\n" for i in range(count)).encode()
             (tmp_path / f"{name}.{side}.gz").write_bytes(gzip.compress(text))
     one, two = (f"'{tmp_path}/{n}.en.gz,{tmp_path}/{n}.fr.gz'" for n in ("train", "val"))
-    task = _task(f"task.corpus={one}", f"task.validation_corpus={two}", f"task.test_corpus={two}", "task.unit=word")
+    task = _task(f"task.corpus={one}", f"task.validation_corpus={two}", f"task.test_corpus={two}", "task.tokens=word")
     assert [len(task.pairs[split]) for split in ("train", "validation", "test")] == [30, 4, 4]
     assert task.pairs["validation"][0] == ("en val 0", "fr val 0")
 
@@ -168,9 +168,9 @@ def test_normalization_and_white_space_are_the_same_in_training_and_prediction(t
     assert composed.tokenize("cafe\u0301 1") == list("caf\u00e9 1")
     assert composed.unknown("cafe\u0301") == ()
     assert composed.meter("test").targets[0].startswith("caf\u00e9 noir")  # references too
-    by_words = _task(f"task.corpus={path}", "task.unit=word")
+    by_words = _task(f"task.corpus={path}", "task.tokens=word")
     assert by_words.describe()["source words of test not in training"] == "3 of 6 (50.0%)"
-    assert "task.unit=char" in next(iter(by_words.warnings()))
+    assert "task.tokens=char" in next(iter(by_words.warnings()))
 
 
 def test_files_of_unequal_length_are_refused(tmp_path: Path) -> None:
