@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -25,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from seqlab.config.explain import explain_composition, explain_override, explain_several
+from seqlab.config.older import of_class, with_todays_names
 from seqlab.config.overrides import key_of
 from seqlab.config.sources import GROUPS, check_config_dir, checked_yaml, shipped_folder
 from seqlab.config.suggest import unknown_key
@@ -142,25 +142,6 @@ def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
     for group in ("model", "task"):
         named = shipped_folder() / group / f"{names.get(group)}.yaml"
         fill(group, [named] if named.is_file() else sorted(named.parent.glob("*.yaml")))
-
-
-def with_todays_names(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The stored settings of a group, those that have been renamed since under their names of today; a renamed one
-    without a value is left out."""
-    renamed = of_class(str(stored.get("_target_")), "renamed")
-    return {renamed.get(key, key): value for key, value in stored.items() if key not in renamed or value}
-
-
-def of_class(target: str, what: Literal["before", "renamed"]) -> Mapping[str, Any]:
-    """What the class of a group's settings says about older runs."""
-    module, _, name = target.rpartition(".")
-    if module.split(".")[0] != "seqlab":
-        return {}
-    try:
-        found: Mapping[str, Any] = getattr(getattr(import_module(module), name), what, {})
-    except (ImportError, AttributeError):  # a damaged file; parsing reports it
-        return {}
-    return found
 
 
 def _replace(tree: dict[str, Any], override: Override) -> None:

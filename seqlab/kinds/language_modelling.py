@@ -91,7 +91,8 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
 
     def with_stored_vocabulary(self, config: LanguageModellingConfig, vocabulary: Mapping[str, Any]) -> Self:
         """The restored task with its run's stored vocabulary, for TaskConfig.restore."""
-        self.config, self.token_vocabulary = config, restored(vocabulary[NAMES[self.unit]])
+        self.config = config  # before `unit`, which a subclass may read from it
+        self.token_vocabulary = restored(vocabulary[NAMES[self.unit]])
         return self
 
     def tested_on(self, text: str, what: str) -> Self:

@@ -10,7 +10,7 @@ from typing import Any
 from seqlab.checkpoints.retention import checkpoints_in, newest_whole, step_of
 from seqlab.checkpoints.saving import load_checkpoint
 from seqlab.checkpoints.trainer_state import Parts, restore
-from seqlab.config.compose import with_todays_names
+from seqlab.config.older import with_todays_names
 from seqlab.config.run import RunConfig, read_run_config
 from seqlab.errors import CheckpointError
 from seqlab.runs.catalogue import differences, named_run
