@@ -11,7 +11,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -150,19 +150,34 @@ class _Capped(io.RawIOBase):
 
 
 def texts_in(archive: Path, names: re.Pattern[str], most: int) -> dict[str, str]:
-    """The UTF-8 texts in a gzipped tar archive whose whole names match, by name, read in memory. most: how many, of at
-    most 1 MB each. Raises DataError if there are others, or if the archive is damaged."""
-    texts: dict[str, str] = {}
+    """The UTF-8 texts in a gzipped tar archive whose whole names match, by name, read in memory. Raises DataError if
+    there are more than `most`, if one is larger than 1 MB, or if the archive is damaged."""
+    return {found.string: content.decode("utf-8", "replace") for found, content in _matching(archive, names, most)}
+
+
+def unpack_matching(archive: Path, names: re.Pattern[str], folder: Path, most: int) -> list[Path]:
+    """The same files written into a folder, each named by the first group of the pattern."""
+    paths = []
+    for found, content in _matching(archive, names, most):
+        paths.append(folder / found[1])
+        paths[-1].write_bytes(content)
+    return paths
+
+
+def _matching(archive: Path, names: re.Pattern[str], most: int) -> Iterator[tuple[re.Match[str], bytes]]:
+    """(the match of its name, the content) of each such file, in the order of the archive."""
+    count = 0
     try:
         with gzip.open(archive) as whole, tarfile.open(fileobj=_Capped(whole), mode="r|") as files:
             for info in files:
-                if not (info.isreg() and names.fullmatch(info.name)):
+                found = names.fullmatch(info.name)
+                if found is None or not info.isreg():
                     continue
-                if info.size > 2**20 or len(texts) == most:
-                    raise Unusable(f"it has more, or larger, texts than it should: {info.name}")
+                count += 1
+                if info.size > 2**20 or count > most:
+                    raise Unusable(f"it has more, or larger, files than it should: {info.name}")
                 content = files.extractfile(info)
                 assert content is not None
-                texts[info.name] = content.read(2**20).decode("utf-8")
+                yield found, content.read(2**20)
     except (*_DAMAGES, Unusable) as error:
         raise DataError(f"{archive} cannot be read: {error}", "is it another archive than the corpus' own?") from error
-    return texts

@@ -11,6 +11,7 @@ import pytest
 
 from seqlab.data.corpora import find
 from seqlab.errors import DataError
+from tests.recordings import RATE, tone, write_wav
 
 
 def test_shakespeare_is_split_as_in_nanogpt(tmp_path: Path) -> None:
@@ -69,18 +70,44 @@ def test_sst2_tests_on_the_development_part(tmp_path: Path) -> None:
     assert parts["test"] == parts["validation"] == [('a "dev', "positive"), ("b", "negative")]
 
 
-def test_imdb_is_read_from_its_archive(tmp_path: Path) -> None:
-    path = tmp_path / "aclImdb_v1.tar.gz"
-    names = ("test/neg/0_2", "train/pos/1_9", "train/neg/0_3", "train/unsup/0_0", "train/pos/../1_1")
+def _tar(path: Path, files: dict[str, bytes]) -> Path:
     with tarfile.open(path, "w:gz") as archive:
-        for name in names:
-            content = f"{name}<br /><br />said \xe9".encode()
-            info = tarfile.TarInfo(f"aclImdb/{name}.txt")
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_imdb_is_read_from_its_archive(tmp_path: Path) -> None:
+    names = ("test/neg/0_2", "train/pos/1_9", "train/neg/0_3", "train/unsup/0_0", "train/pos/../1_1")
+    files = {f"aclImdb/{name}.txt": f"{name}<br /><br />said \xe9".encode() for name in names}
+    path = _tar(tmp_path / "aclImdb_v1.tar.gz", files)
     parts = find("imdb").tasks["sentiment"]([path])
     assert parts["train"] == [("train/neg/0_3 said \xe9", "negative"), ("train/pos/1_9 said \xe9", "positive")]
     assert parts["test"] == [("test/neg/0_2 said \xe9", "negative")]
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match="cannot be read"):
         find("imdb").tasks["sentiment"]([path])
+
+
+def test_spoken_digits_are_split_by_their_numbers(tmp_path: Path) -> None:
+    sound = write_wav(tmp_path / "tone.wav", tone(400.0, 0.1)).read_bytes()
+    names = ("recordings/7_theo_4", "recordings/0_lucas_9", "recordings/3_theo_49", "other/3_theo_1", "recordings/x")
+    path = _tar(tmp_path / "a.tar.gz", {f"free-spoken-digit-dataset-1.0.10/{name}.wav": sound for name in names})
+    found = find("free_spoken_digits").tasks["speech"]([path], 0)
+    assert [reading[:3] for reading in found] == [
+        ("7_theo_4.wav", "7", "test"), ("0_lucas_9.wav", "0", "validation"), ("3_theo_49.wav", "3", "train"),
+    ]  # fmt: skip
+    assert {reading[3].rate for reading in found} == {RATE}
+
+
+def test_tatoeba_is_line_aligned(tmp_path: Path) -> None:
+    corpus = find("tatoeba_fr_en")
+    names = [file.name for file in corpus.known]  # type: ignore[attr-defined]
+    assert names == ["Tatoeba.en-fr.fr", "Tatoeba.en-fr.en"]
+    for name, text in zip(names, ("Salut\u2028 !\nOui.\n", "Hi!\nYes.\n"), strict=True):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    parts = corpus.tasks["translation"]([tmp_path / name for name in names], "fr", 1, 1)
+    assert parts == {"train": [("Salut !", "Hi!"), ("Oui.", "Yes.")]}
+    assert corpus.target == "en"
