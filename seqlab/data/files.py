@@ -8,7 +8,7 @@ import lzma
 import shlex
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -16,6 +16,7 @@ from typing import IO
 from seqlab.errors import DataError, likely_name
 
 MOST_BYTES = 2**30
+_PIECE = 2**20
 _NOT_TEXT = {
     ".xlsx": "an Excel workbook", ".xls": "an Excel workbook", ".ods": "a spreadsheet", ".parquet": "a Parquet file",
     ".docx": "a Word document", ".pdf": "a PDF document",
@@ -37,10 +38,19 @@ def sha256_of(parts: Iterable[str | bytes]) -> str:
     """Digest of texts in order, which also depends on where each text ends."""
     digest = hashlib.sha256()
     for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
+        digest.update(sum(map(len, _pieces(part))).to_bytes(8, "big"))
+        for piece in _pieces(part):
+            digest.update(piece)
     return digest.hexdigest()
+
+
+def _pieces(part: str | bytes) -> Iterator[bytes]:
+    """The bytes of a text, some at a time, rather than a second copy of it."""
+    if isinstance(part, bytes):
+        yield part
+        return
+    for start in range(0, len(part), _PIECE):
+        yield part[start : start + _PIECE].encode()
 
 
 def find_corpus(name: str, key: str, corpora: Iterable[str], form: str) -> Path:
@@ -101,8 +111,7 @@ def read_file(path: Path, key: str) -> CorpusFile:
                 with gzip.open(path) as file:
                     raw = _read_at_most(file, MOST_BYTES)
             else:
-                with path.open("rb") as file:
-                    raw = _read_at_most(file, MOST_BYTES)
+                raw = path.read_bytes()  # in one piece: parts would have to be joined, in twice the memory
     except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(f"{shown} cannot be read: {error}") from error
     if raw is None:

@@ -24,7 +24,7 @@ def text_of(file: CorpusFile) -> str:
     text = decode(file).replace("\r\n", "\n")
     if "\n" not in text:
         text = text.replace("\r", "\n")
-    if not text.strip():
+    if not text or text.isspace():
         raise DataError(f"{file.setting} is empty", "give a file with text in it")
     return text
 

@@ -30,7 +30,8 @@ def _config(**settings: object) -> CharLMConfig:
         "corpus": "python_docs", "tokens": "char", "vocabulary_size": None, "normalize": "none",
         "batch_size": 3, "window": 4, "windows": "auto",
         "eval_batch_size": 2, "eval_characters": None, "train_share": 0.8, "validation_share": 0.1,
-        "validation_corpus": None, "test_corpus": None, "sample_length": 10, "sample_temperature": 1.0, **settings,
+        "validation_corpus": None, "test_corpus": None, "sample_length": 10, "sample_temperature": 1.0,
+        "text_column": "text", **settings,
     }  # fmt: skip
     return CharLMConfig(**values)  # type: ignore[arg-type]
 
