@@ -161,13 +161,14 @@ def test_attention_is_drawn_over_the_image_word_by_word() -> None:
         assert np.allclose(drawn, weights_NTS.mean(0)[1].reshape(6, 6), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_folder_of_ones_own_from_training_to_prediction(
     folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: Patch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Also without the folder, once the network is trained."""
     monkeypatch.chdir(tmp_path)
     mine = ("task.corpus=pictures", "task.batch_size=16", "model.width=32", "device=cpu", "optim.learning_rate=0.01")
-    words = tiny_overrides("gru", "captioning", *mine, "trainer.max_steps=200", "trainer.eval_every_steps=100")
+    words = tiny_overrides("gru", "captioning", *mine, "trainer.max_steps=500", "trainer.eval_every_steps=250")
     code, _, err = in_process(capsys, monkeypatch, "train", *words, "--folder", "run")
     assert code == 0, err
     result = json.loads(Path("run/result.json").read_text())
