@@ -194,6 +194,10 @@ def _problem(error: OSError) -> str:
     """Why no more bytes come, from an exception of requests."""
     import requests
 
+    if isinstance(error, requests.exceptions.SSLError):
+        return "there is no secure connection: is its certificate trusted (REQUESTS_CA_BUNDLE)?"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy cannot be reached, or refuses"
     if isinstance(error, requests.Timeout) or "timed out" in str(error).lower():
         return f"nothing came for {TIMEOUT[1]:g} seconds"
     refused = isinstance(error, requests.ConnectionError) and "Max retries" in str(error)

@@ -105,12 +105,14 @@ def test_an_address_that_does_not_serve_is_named_with_the_reason(
     assert found.condition() == "not here"
 
 
-def test_without_a_connection_the_error_says_so(cache: Path) -> None:
+def test_without_a_connection_the_error_says_so(server: Server, cache: Path) -> None:
     with socket.socket() as taken:  # a port at which nobody listens
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         with pytest.raises(DataError, match="there is no connection"):
             corpus(Remote(f"http://127.0.0.1:{port}/text.txt", 5, "0" * 64)).files()
+    with pytest.raises(DataError, match="there is no secure connection"):
+        corpus(Remote(server.at("good/text.txt").replace("http:", "https:"), 5, "0" * 64)).files()
     assert files_in(cache) == []
 
 
