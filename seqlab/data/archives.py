@@ -107,32 +107,28 @@ def _written(content: IO[bytes], member: KnownFile, name: str, folder: Path) -> 
     no file."""
     path, left = folder / member.name, max(member.sizes, default=_MOST_BYTES)
     try:
-        with _opened(path) as file:
-            while part := content.read(2**16):
+        with path.open("wb") as file:
+            while part := _part(content):
                 left -= len(part)
                 if left < 0:
                     raise Unusable(f"{member.path} in {name} is larger than it should be")
-                _write(file, part)
+                file.write(part)
         if (flaw := member.flaw(path)) is not None:
             raise Unusable(f"{member.path} in {name} {flaw}")
-    except BaseException:
+    except BaseException as error:
         path.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # of the folder, also where a full disk is noticed late, on closing
+            raise Unwritable(error) from error
         raise
     return path
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _part(content: IO[bytes]) -> bytes:
+    """The next bytes, with errors that are the archive's own."""
     try:
-        return path.open("wb")
+        return content.read(2**16)
     except OSError as error:
-        raise Unwritable(error) from error
-
-
-def _write(file: IO[bytes], part: bytes) -> None:
-    try:
-        file.write(part)
-    except OSError as error:
-        raise Unwritable(error) from error
+        raise zipfile.BadZipFile(str(error)) from error
 
 
 class _Capped(io.RawIOBase):

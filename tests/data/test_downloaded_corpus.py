@@ -45,10 +45,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def _start(found: DownloadedCorpus, stderr: int = subprocess.PIPE) -> subprocess.Popen[str]:
-    """A process that downloads a corpus, and hears Ctrl-C even if the tests do not."""
+def _start(found: DownloadedCorpus, stderr: int = subprocess.PIPE, first: str = "") -> subprocess.Popen[str]:
+    """A process that downloads a corpus, and hears Ctrl-C even if the tests do not. first: code to run before."""
     source = (
-        "from seqlab.data.downloaded_corpus import *; from pathlib import PosixPath\n"
+        f"{first}\nfrom seqlab.data.downloaded_corpus import *; from pathlib import PosixPath\n"
         f"from seqlab.data.known_file import *; print({found!r}.files())"
     )
     hearing = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
@@ -149,6 +149,15 @@ def test_ctrl_c_and_a_kill_leave_no_broken_file(server: Server, cache: Path) -> 
     assert contents(found) == [TEXT]
     assert found.remove() > len(TEXT)  # with what the killed process left
     assert [*cache.iterdir()] == []
+
+
+def test_a_full_disk_is_named_and_left_as_it_was(server: Server, cache: Path) -> None:
+    limit = "import resource; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    limit += "; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    process = _start(corpus(remote(server, "good")), first=limit)
+    _, error = process.communicate(timeout=120)
+    assert "DataError: corpus toy_text: cannot write into" in error
+    assert files_in(cache) == []
 
 
 def test_two_processes_at_once_leave_one_good_file(server: Server, cache: Path) -> None:
