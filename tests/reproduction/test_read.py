@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
-from seqlab.config.overrides import merged
+from seqlab.config.overrides import key_of, merged
 from seqlab.config.run import load_run_config
 from seqlab.errors import ConfigError
 from seqlab.reproduction.read import read_reproduction, reproductions, requested
@@ -40,6 +41,20 @@ def test_every_shipped_figure_has_its_source_and_every_model_a_config(name: str)
     for spec in request.models:
         config = load_run_config([f"model={spec.model}", *merged(request.overrides, spec.overrides)])
         assert config.trainer.max_steps is not None
+
+
+@pytest.mark.slow
+def test_every_shipped_figure_is_a_metric_of_its_task_and_its_rule_points_the_right_way(trained_runs: Path) -> None:
+    for name in NAMES:
+        told = read_reproduction(name, None)
+        given = {key_of(word): word.partition("=")[2] for word in told.compare}
+        (run,) = (trained_runs / "runs" / given.get("task", "char_lm")).glob("*/a")
+        kinds = json.loads((run / "result.json").read_text(encoding="utf-8"))["metrics"]
+        assert told.measure.metric in kinds, name
+        kind = kinds[told.measure.metric]
+        assert kind["unit"] in ("", told.measure.unit), name
+        good = "at_least" if kind["higher_is_better"] else "at_most"
+        assert {figure.rule for figure in told.published} <= {good, "within"}, name
 
 
 def test_names_are_in_the_documentation() -> None:
