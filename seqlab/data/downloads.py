@@ -107,7 +107,7 @@ class _Continuing:
             raise
         finally:  # also after Ctrl-C
             if own.exists():
-                own.replace(self._free) if own.stat().st_size else own.unlink()
+                own.replace(self._free) if own.stat().st_size and self.file.hash else own.unlink()
 
     @property
     def _free(self) -> Path:
@@ -115,8 +115,11 @@ class _Continuing:
         return self.partial / f".{self.file.name}.part"
 
     def _claimed(self) -> Path:
-        """A partial file that is this process' own: one that nobody writes, or a new one."""
+        """A partial file that is this process' own: one that nobody writes, or a new one, as always where no hash could
+        tell that the parts of two days do not fit."""
         own = self._free.with_suffix(f".{os.urandom(4).hex()}.part")
+        if self.file.hash is None:
+            return own
         for left in (self._free, *self.partial.glob(f".{self.file.name}.????????.part")):
             with suppress(OSError):  # another process has just taken it
                 if left == self._free or time.time() - left.stat().st_mtime > _ABANDONED:
