@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from seqlab.core.alignment import AlignmentSource
 from seqlab.core.attention import Attention
 from seqlab.core.example import ContextSource, ExampleReader, ExampleSource
 from seqlab.core.forecast import ForecastSource
@@ -44,6 +45,7 @@ def views_of(run: InspectedRun) -> set[str]:
         "attention": texts and any(isinstance(module, Attention) for module in network.modules()),
         "embedding": bool(task.embedding_tokens().keys() & network.embeddings().keys()),
         "forecast": offers(task, ForecastSource),
+        "alignment": offers(task, AlignmentSource),
         "confusion": Confusion in kinds,
         "errors": Answered in kinds,
         "bottleneck": ByLength in kinds,
@@ -154,7 +156,7 @@ def test_several_runs_share_their_pictures(tmp_path: Path, capsys: Capture, monk
     assert (len(first["state"]["median"]), len(first["inputs"]["median"])) == (12, 11)
     assert second["state"] is None
     assert [run["label"] for run in said["pictures"]["memory"]["runs"]] == ["gru", "transformer"]
-    assert set(said["left_out"]) == {"bottleneck", "confusion", "errors", "forecast", "length"}
+    assert set(said["left_out"]) == {"alignment", "bottleneck", "confusion", "errors", "forecast", "length"}
 
 
 def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:
