@@ -5,7 +5,19 @@ with commands that have subcommands last.
 """
 
 # isort: off
-from seqlab.cli import training, comparing, reproducing, runs, data, using, new, checking, about
+from seqlab.cli import training, comparing, reproducing, runs, data, preparing, using, new, checking, about
 from seqlab.cli.app import main
 
-__all__ = ["about", "checking", "comparing", "data", "main", "new", "reproducing", "runs", "training", "using"]
+__all__ = [
+    "about",
+    "checking",
+    "comparing",
+    "data",
+    "main",
+    "new",
+    "preparing",
+    "reproducing",
+    "runs",
+    "training",
+    "using",
+]

@@ -15,7 +15,7 @@ from seqlab.cli.options import AsJson, Debug, home
 from seqlab.errors import ConfigError, DataError, printable
 
 if TYPE_CHECKING:
-    from seqlab.data.corpus import Corpus
+    from seqlab.data.corpus import Condition, Corpus
 
 data_app = typer.Typer(help="List, fetch, find, verify and remove corpora.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -113,30 +113,34 @@ def data_verify(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar=f"[{_METAVAR}]...", help="Corpora by name; without any, all.", autocompletion=complete_corpus,
-            show_default=False,
+            metavar=f"[{_METAVAR}]...", help="Corpora by name, or folders of prepared ones; without any, all by name.",
+            autocompletion=complete_corpus, show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:  # fmt: skip
-    """Compare downloaded corpora with their hashes. The exit code is 3 if one is damaged or a named one is not here.
+    """Compare downloaded and prepared corpora with their hashes. The exit code is 3 if one is damaged, or a named one
+    is not here.
 
     Example: seqlab data verify"""
     from seqlab.data.corpora import corpora, find
+    from seqlab.data.prepared import Prepared, is_prepared
 
-    chosen = [find(name) for name in names] if names else list(corpora().values())
-    found = {corpus.name: corpus.condition() for corpus in chosen}
+    folders = [name for name in names or () if is_prepared(name)]
+    chosen = [find(name) for name in names if name not in folders] if names else list(corpora().values())
+    found: dict[str, Condition] = {corpus.name: corpus.condition() for corpus in chosen}
+    found |= {folder: Prepared.read(folder).condition() for folder in folders}
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
         console, width = terminal(), max(map(len, found))
         styles = {"ok": "green", "damaged": "red", "incomplete": "yellow", "not here": "yellow", "not checked": ""}
-        for corpus in chosen:
-            condition = found[corpus.name]
-            why = "embedded" if corpus.comes == "embedded" else "there is no hash of it"
+        embedded = {corpus.name for corpus in chosen if corpus.comes == "embedded"}
+        for name, condition in found.items():
+            why = "embedded" if name in embedded else "there is no hash of it"
             about = f" ({why})" if condition == "not checked" else ""
-            console.print(Text.assemble(f"{corpus.name:<{width}}  ", (condition, styles[condition]), about))
+            console.print(Text.assemble(f"{printable(name):<{width}}  ", (condition, styles[condition]), about))
     if "damaged" in found.values() or (names and {"not here", "incomplete"} & set(found.values())):
         raise typer.Exit(3)
 

@@ -76,6 +76,11 @@ def check_shares(train_share: float, validation_share: float) -> None:
         )
 
 
+def cut_at(length: int, train_share: float, validation_share: float) -> tuple[int, int]:
+    """Where validation and test begin in a text of this length."""
+    return round(length * train_share), round(length * (train_share + validation_share))
+
+
 def cut_text(text: str, given: Mapping[Split, str], train_share: float, validation_share: float) -> dict[Split, str]:
     """The training, validation and test part of a text, in order; `given` replaces parts. If the shares leave nothing
     for test, the validation part is also the test split."""

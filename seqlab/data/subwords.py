@@ -170,10 +170,12 @@ class Subwords(Vocabulary):
                 read.append(index)
         return [self._decoded(read)]
 
+    @cached_property
     def character_counts(self) -> Ints:
         """characters_V: how many characters begin in each token."""
         return np.array([sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self.pieces])
 
+    @cached_property
     def byte_counts(self) -> Ints:
         """bytes_V of each token."""
         return np.array([len(piece) for piece in self.pieces])

@@ -118,7 +118,7 @@ def subword_ids(vocabulary: Subwords, text: str) -> TokenIds:
     """The ids of a text of any length as subwords. Raises DataError if they do not give back the text."""
     kind = id_type(len(vocabulary))
     found = TokenIds(np.concatenate([part.astype(kind) for part in vocabulary.encode_parts(text)]))
-    vocabulary.check_bytes(int((found.counts(len(vocabulary)) * vocabulary.byte_counts()).sum()), utf8_length(text))
+    vocabulary.check_bytes(int((found.counts(len(vocabulary)) * vocabulary.byte_counts).sum()), utf8_length(text))
     return found
 
 
@@ -160,7 +160,7 @@ class TokenSizes:
     def of(cls, vocabulary: Vocabulary, unit: Unit, ids: TokenIds, size: TextSize) -> TokenSizes:
         """Those of a split with these ids and of this size."""
         if isinstance(vocabulary, Subwords):
-            return cls(vocabulary.character_counts().astype(np.float64), vocabulary.byte_counts().astype(np.float64))
+            return cls(vocabulary.character_counts.astype(np.float64), vocabulary.byte_counts.astype(np.float64))
         counts_V = ids.counts(len(vocabulary))
         sizes = []
         for length_of, whole, of_words in (

@@ -24,7 +24,8 @@ FEWEST = len(SPECIALS) + 256
 """The smallest vocabulary of bpe and unigram: the special tokens, and one for each byte."""
 
 
-def _checked(tokens: str) -> str:
+def checked(tokens: str) -> str:
+    """The setting, if it may be one. Raises ValueError for what is neither a name nor a path."""
     if tokens in TOKENS or "." in tokens or "/" in tokens or "\\" in tokens:
         return tokens
     near = likely_name(tokens, TOKENS)
@@ -32,7 +33,7 @@ def _checked(tokens: str) -> str:
     raise ValueError(f"neither char, word, bpe or unigram nor the path of a tokenizer.json{hint}")
 
 
-Tokens = Annotated[str, AfterValidator(_checked)]
+Tokens = Annotated[str, AfterValidator(checked)]
 """char, word, bpe, unigram, or the path of a tokenizer.json."""
 
 

@@ -38,6 +38,11 @@ class Vocabulary:
         counts: Counter[str] = Counter()
         for text in texts:
             counts.update(text)
+        return cls.counted(counts, size=size, min_count=min_count)
+
+    @classmethod
+    def counted(cls, counts: Mapping[str, int], *, size: int | None = None, min_count: int = 1) -> Vocabulary:
+        """The same of tokens that have been counted."""
         ranked = sorted((token for token in counts if counts[token] >= min_count), key=lambda t: (-counts[t], t))
         return cls((SPECIALS + tuple(ranked))[:size])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Self
 
 import torch
@@ -100,20 +100,24 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         task = self.detached()
         task.data_sha256, task.test_is_validation = sha256_of([text]), False
         task.texts = {"test": normalized(text, self.config.normalize)}
-        task.ids, task._sizes = {"test": self._encode(task.texts["test"], what)}, {}
+        task.ids = {"test": self._encode(task.texts["test"], what)}
         return task
 
     def _encode(self, text: str, what: str, *, remedy: bool = False) -> TokenIds:
         """The ids of a text. Raises DataError if it is too short. remedy: say what to do about it, for a split."""
-        vocabulary, window = self.token_vocabulary, self.config.window
+        vocabulary = self.token_vocabulary
         if isinstance(vocabulary, Subwords):
             ids = subword_ids(vocabulary, text)
         else:
             ids = ids_of(vocabulary, self.tokenize(text))
-        if len(ids) <= window + 1:
-            what = f"{what} of {len(ids)} {NAMES[self.unit]} is too short for one window of task.window={window}"
-            raise DataError(what, f"give a longer text{f', or try task.window={max(1, len(ids) // 2)}' * remedy}")
+        self.check_length(len(ids), what, remedy=remedy)
         return ids
+
+    def check_length(self, tokens: int, what: str, *, remedy: bool = True) -> None:
+        """Raise DataError for a text that is shorter than a window."""
+        if tokens <= (window := self.config.window) + 1:
+            what = f"{what} of {tokens} {NAMES[self.unit]} is too short for one window of task.window={window}"
+            raise DataError(what, f"give a longer text{f', or try task.window={max(1, tokens // 2)}' * remedy}")
 
     def tokenize(self, text: str) -> Sequence[str]:
         """The tokens of a normalized text."""
@@ -121,17 +125,13 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
             return known.split(text)
         return text if self.unit == "char" else text.split()
 
-    @cached_property
-    def _sizes(self) -> dict[Split, TokenSizes]:
-        return {}
+    def text_size(self, split: Split) -> TextSize:
+        """Of a split's text."""
+        return TextSize.of(self.texts[split], self.tokenize(self.texts[split]) if self.unit == "word" else ())
 
     def token_sizes(self, split: Split) -> TokenSizes:
         """How much text of a split the tokens stand for."""
-        if split not in self._sizes:
-            words = self.tokenize(self.texts[split]) if self.unit == "word" else ()
-            size = TextSize.of(self.texts[split], words)
-            self._sizes[split] = TokenSizes.of(self.token_vocabulary, self.unit, self.ids[split], size)
-        return self._sizes[split]
+        return TokenSizes.of(self.token_vocabulary, self.unit, self.ids[split], self.text_size(split))
 
     def named(self, split: Split) -> str:
         """The name of a split in messages."""
@@ -153,7 +153,7 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
         return TokenLM(len(self.token_vocabulary), model, self.config.window)
 
     def meter(self, split: Split) -> RunningTextMeter:
-        sizes = self.token_sizes(split)
+        sizes = partial(self.token_sizes, split)
         return RunningTextMeter(self.token_vocabulary, self.ids[split], sizes, self.unit, self.primary)
 
     def longest(self) -> int:
@@ -176,10 +176,9 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
     def describe(self) -> Mapping[str, int | str]:
         unit = NAMES[self.unit]
         unknown = {split: self.unknown_in(split)[unit][0] for split in HELD_OUT}
-        in_token = len(self.texts["train"]) / len(self.ids["train"])
         return {
             **{f"{split} {unit}": len(ids) for split, ids in self.ids.items()},
-            **({"characters in a token": f"{in_token:.2f}"} if self.unit == "subword" else {}),
+            **({"characters of train": self.text_size("train").characters} if self.unit == "subword" else {}),
             "vocabulary": len(self.token_vocabulary),
             **{f"{unit} of {split} not in training": count for split, count in unknown.items() if count},
         }

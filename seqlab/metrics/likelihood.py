@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -70,20 +70,33 @@ class RunningTextMeter(Meter[TokenBatch]):
     """Nats over every scored token of a split. An item is a block of running text, because the losses of neighbouring
     tokens are not independent.
 
-    vocabulary: for the texts of `items`. sizes: of its tokens in this split. primary: bits_per_character or
+    vocabulary: for the texts of `items`. sizes: gives those of its tokens in this split. primary: bits_per_character or
     bits_per_word, by default by the unit. Blocks are of characters, so that they are the same for all tokens, unless
     the primary metric is per word; a token belongs to the block in which it begins.
     """
 
     def __init__(
-        self, vocabulary: Vocabulary, ids: TokenIds, sizes: TokenSizes, unit: Unit = "char", primary: str = ""
+        self,
+        vocabulary: Vocabulary,
+        ids: TokenIds,
+        sizes: Callable[[], TokenSizes],
+        unit: Unit = "char",
+        primary: str = "",
     ) -> None:
-        self.vocabulary, self.ids, self.sizes, self.unit = vocabulary, ids, sizes, unit
+        self.vocabulary, self.ids, self._sizes, self.unit = vocabulary, ids, sizes, unit
         self.primary = primary or bits_name(unit)
-        self.per_V = sizes.characters_V if self.primary == bits_name("char") else np.ones(len(vocabulary))
         self.nats: list[Tensor] = []
         self.targets: list[Tensor] = []
         self.starts: list[Tensor | None] = []
+
+    @cached_property
+    def sizes(self) -> TokenSizes:
+        return self._sizes()
+
+    @cached_property
+    def weights(self) -> Floats:
+        """weight_V: what the primary metric counts of each token."""
+        return self.sizes.characters_V if self.primary == bits_name("char") else np.ones(len(self.vocabulary))
 
     def update(self, batch: TokenBatch, output: StepOutput, network: Network[TokenBatch]) -> None:
         logits_BVT = output.logits.float().mT
@@ -103,12 +116,12 @@ class RunningTextMeter(Meter[TokenBatch]):
     @cached_property
     def borders(self) -> Floats:
         """The position of each block's first token. The last block also has what is left over."""
-        length = float(self.ids.counts(len(self.vocabulary)) @ self.per_V)
+        length = float(self.ids.counts(len(self.vocabulary)) @ self.weights)
         block = block_length(round(length))
         blocks = max(1, round(length) // block)
         borders, read, tokens = [0], 0.0, 0
         for part in self.ids.parts():
-            begins_N = read + np.concatenate(([0.0], np.cumsum(self.per_V[part])))
+            begins_N = read + np.concatenate(([0.0], np.cumsum(self.weights[part])))
             wanted = block * np.arange(len(borders), blocks)
             found = tokens + np.searchsorted(begins_N[:-1], wanted - 1e-6)  # sums of averages are not exact
             borders += [place for place in found.tolist() if place < tokens + len(part)]
@@ -123,7 +136,7 @@ class RunningTextMeter(Meter[TokenBatch]):
             places_BT = starts_B[:, None] + torch.arange(nats_BT.shape[1], device=starts_B.device)
             scored_BT = targets_BT != UNSCORED
             blocks = np.searchsorted(self.borders, places_BT[scored_BT].cpu().numpy(), "right") - 1
-            sizes = self.per_V[targets_BT[scored_BT].cpu().numpy()]
+            sizes = self.weights[targets_BT[scored_BT].cpu().numpy()]
             weights = (gather([nats_BT[scored_BT]]), sizes)
             sums_N2 += np.stack([np.bincount(blocks, weight, len(sums_N2)) for weight in weights], 1)
         read_N2 = sums_N2[sums_N2[:, 1] > 0]
@@ -143,7 +156,7 @@ class RunningTextMeter(Meter[TokenBatch]):
                     "window": batch_index,
                     NAMES[self.unit]: len(scored),
                     "nats": nats,
-                    self.primary: _bits(nats, float(self.per_V[scored].sum())),
+                    self.primary: _bits(nats, float(self.weights[scored].sum())),
                     "text": self._text(scored),
                 }
 

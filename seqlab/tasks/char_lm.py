@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
@@ -16,13 +17,16 @@ from seqlab.data import hugging_face
 from seqlab.data.batches import TokenBatch
 from seqlab.data.corpora import corpora_of
 from seqlab.data.files import find_corpus, sha256_of
+from seqlab.data.prepared import Prepared, PreparedBy, is_prepared
 from seqlab.data.splits import SplitCorpora, check_shares, cut_text, named_parts, part_of
 from seqlab.data.streams import random_windows, up_to
 from seqlab.data.text import read_text
 from seqlab.data.tokens import TokenConfig, check_size, unit_of
 from seqlab.data.vocabulary import VocabularySize
 from seqlab.data.words import Unit, normalized
+from seqlab.errors import ConfigError
 from seqlab.kinds.language_modelling import LanguageModelling, LanguageModellingConfig
+from seqlab.kinds.prepared_text import PreparedText
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -70,8 +74,23 @@ class CharLMConfig(SplitCorpora, TokenConfig, LanguageModellingConfig):
         return (1 + self.eval_batch_size) * self.window
 
     def build(self) -> CharLM:
+        if is_prepared(self.corpus):
+            return self._prepared()
         text, given = self.read_parts(self.read)
         return CharLM(text, self, given)
+
+    def _prepared(self) -> CharLM:
+        if held := self.held_out():
+            split, where = next(iter(held.items()))
+            what = f"task.{split}_corpus={where}: a prepared corpus has its own splits"
+            raise ConfigError(what, f"leave it out, or prepare with other shares; task.corpus={self.corpus}")
+        prepared = Prepared.read(self.corpus)
+        shares = (self.train_share, self.validation_share)
+        prepared.check(PreparedBy.of(self.tokens, self.vocabulary_size, self.normalize, *shares), "task.corpus")
+        return PreparedCharLM(prepared, self)
+
+    def with_files_of(self, folder: Path) -> Self:
+        return self if is_prepared(self.corpus) else super().with_files_of(folder)
 
     def incomparable(self, other: TaskConfig) -> str:
         if isinstance(other, CharLMConfig) and (self.tokens == "word") != (other.tokens == "word"):
@@ -83,7 +102,8 @@ class CharLMConfig(SplitCorpora, TokenConfig, LanguageModellingConfig):
         return ""
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> CharLM:
-        return CharLM.restored(read).with_stored_vocabulary(self, vocabulary)
+        kind = PreparedCharLM if is_prepared(self.corpus) else CharLM
+        return kind.restored(read).with_stored_vocabulary(self, vocabulary)
 
     def read(self, where: str, key: str) -> Mapping[Split, str]:
         """The splits of a corpus by its name or of a dataset of Hugging Face, or the text of a file."""
@@ -148,3 +168,13 @@ class CharLM(LanguageModelling):
 
     def _in_random_order(self, network: Network[TokenBatch]) -> bool:
         return self.config.windows == "auto" and not network.carries_state()
+
+
+class PreparedCharLM(PreparedText, CharLM):
+    """The same of a prepared corpus."""
+
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> CharLM:
+        """A task with a text in memory."""
+        plain = CharLM.restored(lambda: self)
+        plain.config, plain.token_vocabulary = self.config, self.token_vocabulary
+        return plain.with_test_corpus(where, key, config)

@@ -102,7 +102,7 @@ def _char_meter(nats_N: Tensor, window: int, streams: int) -> RunningTextMeter:
     vocabulary = Vocabulary.of(["ab"])
     ids = TokenIds(np.full(len(nats_N) + 1, len(vocabulary) - 1, dtype=np.uint8))
     ones_V = np.ones(len(vocabulary))
-    meter = RunningTextMeter(vocabulary, ids, TokenSizes(ones_V, ones_V))
+    meter = RunningTextMeter(vocabulary, ids, lambda: TokenSizes(ones_V, ones_V))
     stride = math.ceil(len(nats_N) / streams)
     for begin in range(0, stride, window):
         places_BT = stride * torch.arange(streams)[:, None] + begin + torch.arange(min(window, stride - begin))

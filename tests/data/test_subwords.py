@@ -66,8 +66,8 @@ def test_any_text_comes_back_whole_and_in_parts(kind: str, text: str, size: int)
     assert subwords.encode(subwords.split(text)) == ids.tolist()
     assert subwords.in_parts
     assert np.concatenate([*map(subwords.encode_text, parts_of(text, size)), ids[:0]]).tolist() == ids.tolist()
-    assert subwords.character_counts()[ids].sum() == len(text)
-    assert subwords.byte_counts()[ids].sum() == len(text.encode())
+    assert subwords.character_counts[ids].sum() == len(text)
+    assert subwords.byte_counts[ids].sum() == len(text.encode())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,7 +96,7 @@ def test_a_tokenizer_with_a_sign_for_spaces_and_byte_fallback_is_read() -> None:
     assert subwords.decode(ids) == ["he é\n"]
     assert [subwords.pieces[index] for index in ids] == [b" he", b" ", b"\xc3", b"\xa9", b"\n"]
     assert not subwords.in_parts  # a space would stand before each
-    subwords.check_bytes(int(subwords.byte_counts()[ids].sum()), 6)
+    subwords.check_bytes(int(subwords.byte_counts[ids].sum()), 6)
 
 
 def test_a_file_cannot_cut_a_text_or_split_it_by_chance() -> None:

@@ -172,7 +172,7 @@ def test_checkpoints_of_every_released_format_are_resumed(number: int, tmp_path:
     written = lines(folder)
     assert [line["step"] for line in written] == [line["step"] for line in expected]
     for mine, theirs in zip(written, expected, strict=True):
-        assert mine == pytest.approx(theirs, rel=1e-4)
+        assert {name: mine[name] for name in theirs} == pytest.approx(theirs, rel=1e-4)  # more is measured today
 
 
 def test_a_finished_run_says_so_and_can_be_extended(here: Path, capsys: Capture, monkeypatch: Patch) -> None:
