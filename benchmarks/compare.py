@@ -43,6 +43,10 @@ PARTS: dict[str, list[str]] = {
         *(f"{kind}: lstm model.attention={kind}" for kind in ("none", "dot")), "task=captioning", "--seeds", "3",
     ],
     "budget": ["lstm", "transformer", "--budget", "60s", "--seeds", "1"],
+    "newer-families": [
+        "lstm", "gru", "transformer", "mingru", "ssm", "--match", "body=500k", "--budget", "60s", "device.threads=1",
+        "--tune", "lr=0.003,0.01", "--seeds", "5",
+    ],
     "windows": ["random: transformer", "streams: transformer task.windows=streams", "--seeds", "3"],
 }  # fmt: skip
 
