@@ -36,8 +36,9 @@ def random_windows(ids: TokenIds, batch_size: int, window: int, seed: int) -> It
     """One pass over the text in windows with random borders and order (`seed`): every token is a target once."""
     generator = torch.Generator().manual_seed(seed)
     start = _random_start(ids, generator)
-    for rows_B in torch.randperm(math.ceil(len(ids) / window), generator=generator).split(batch_size):
-        yield _rotated(ids, rows_B[:, None] * window + torch.arange(window), start)
+    row_R = torch.randperm(math.ceil(len(ids) / window), generator=generator)
+    for first in range(0, len(row_R), batch_size):  # not split(), which makes a tensor for each batch at once
+        yield _rotated(ids, row_R[first : first + batch_size, None] * window + torch.arange(window), start)
 
 
 def evaluation_streams(ids: TokenIds, streams: int, lead: int) -> Iterator[TokenBatch]:
