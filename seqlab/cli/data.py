@@ -124,12 +124,12 @@ def data_verify(
     is not here.
 
     Example: seqlab data verify"""
-    from seqlab.data.corpora import corpora, find
+    from seqlab.data.corpora import condition, corpora, find
     from seqlab.data.prepared import Prepared, is_prepared
 
     folders = [name for name in names or () if is_prepared(name)]
     chosen = [find(name) for name in names if name not in folders] if names else list(corpora().values())
-    found: dict[str, Condition] = {corpus.name: corpus.condition() for corpus in chosen}
+    found: dict[str, Condition] = {corpus.name: condition(corpus) for corpus in chosen}
     found |= {folder: Prepared.read(folder).condition() for folder in folders}
     if as_json:
         typer.echo(json.dumps(found, indent=2))
@@ -137,10 +137,10 @@ def data_verify(
         console, width = terminal(), max(map(len, found))
         styles = {"ok": "green", "damaged": "red", "incomplete": "yellow", "not here": "yellow", "not checked": ""}
         embedded = {corpus.name for corpus in chosen if corpus.comes == "embedded"}
-        for name, condition in found.items():
+        for name, state in found.items():
             why = "embedded" if name in embedded else "there is no hash of it"
-            about = f" ({why})" if condition == "not checked" else ""
-            console.print(Text.assemble(f"{printable(name):<{width}}  ", (condition, styles[condition]), about))
+            about = f" ({why})" if state == "not checked" else ""
+            console.print(Text.assemble(f"{printable(name):<{width}}  ", (state, styles[state]), about))
     if "damaged" in found.values() or (names and {"not here", "incomplete"} & set(found.values())):
         raise typer.Exit(3)
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seqlab.cli.display import Cell, fitted
+from seqlab.data.corpora import find
 from seqlab.drawing.numbers import clock
 from seqlab.reproduction.published import Published, Reproduction
 from seqlab.reproduction.read import read_reproduction, reproductions
@@ -30,11 +31,12 @@ def listed_json(config_dir: Path | None) -> list[dict[str, Any]]:
 
 
 def show_list(config_dir: Path | None, console: Console) -> None:
-    """Each reproduction with what was published, how long it takes and what it needs."""
+    """Each reproduction with what was published, how long it takes, and what it needs and is not here."""
     for name, told in _all(config_dir).items():
         console.print(Text.assemble((name, "cyan"), f"  {told.title}"), soft_wrap=True)
-        facts = f"published: {_short(told.published)}; about {clock(60 * told.minutes)} on {told.machine}"
-        console.print(Text(f"    {facts}; needs {_needs(told)}", style="dim"), soft_wrap=True)
+        console.print(Text(f"    published: {_short(told.published)}", style="dim"), soft_wrap=True)
+        takes = f"about {clock(60 * told.minutes)} on {told.machine}"
+        console.print(Text(f"    {takes}; needs {_needs(told)}", style="dim"), soft_wrap=True)
     console.print(Text("\nseqlab reproduce NAME runs one; --dry-run shows what it would do", style="dim"))
 
 
@@ -47,7 +49,8 @@ def _short(published: tuple[Published, ...]) -> str:
 
 
 def _needs(told: Reproduction) -> str:
-    return ", ".join((*told.needs.corpora, *(["a GPU"] if told.needs.gpu else []))) or "nothing"
+    corpora = [name if find(name).where() else f"{name} (not here)" for name in told.needs.corpora]
+    return ", ".join((*corpora, *(["a GPU"] if told.needs.gpu else []))) or "nothing"
 
 
 def show_outcome(done: Reproduced, console: Console) -> None:

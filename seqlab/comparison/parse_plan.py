@@ -54,6 +54,10 @@ def parse_plan(request: Request, config_dir: Path | None) -> tuple[Plan, dict[st
             "two labels make the same folder name: " + ", ".join(v.label for v in variants),
             'give one a name of its own: "name: lstm model.layers=2"',
         )
+    seeds = _seeds(request, base_seed, variants)
+    for spec, variant in zip(request.models, variants, strict=False):
+        if any("${seed}" in override for override in variant.overrides):  # as folds, of which there are ten
+            _load((*variant.overrides, f"seed={seeds[-1]}"), spec, config_dir)
     notes = _differing_settings(configs, variants, request)
     # with other code of the user's own it is another comparison
     code = [code_sha256(config.tree, config_dir) for config in configs.values()]
@@ -76,7 +80,7 @@ def parse_plan(request: Request, config_dir: Path | None) -> tuple[Plan, dict[st
         task=next(iter(configs.values())).names["task"],
         primary="",
         variants=tuple(variants),
-        seeds=_seeds(request, base_seed, variants),
+        seeds=seeds,
         budget=None if request.budget is None else request.budget.text,
         match=None if request.match is None else f"{request.match.part}={request.match.target}",
         tune=request.tune,

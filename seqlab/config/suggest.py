@@ -34,7 +34,7 @@ _SETTINGS = {
     "max_length": "max_len max_seq_length max_seq_len",
     "tokens": "unit tokenizer tokenization tokenisation subword subwords",
     "vocabulary_size": "vocab_size vocab n_vocab",
-    "corpus": "dataset dataset_name data data_path file path",
+    "corpus": "dataset dataset_name data data_path file path folder",
     "max_steps": "steps iterations iters max_iters n_steps updates train_steps num_train_steps",
     "max_epochs": "epochs num_epochs n_epochs num_train_epochs",
     "bptt_steps": "bptt tbptt truncated_bptt_steps truncation",

@@ -18,7 +18,7 @@ def tatoeba(source: str, target: str, about: str) -> DownloadedCorpus:
         name=f"tatoeba_{source}_{target}",
         tasks={"translation": _read},
         about=about,
-        licence="CC BY 2.0",
+        licence="CC BY 2.0 FR",
         citation="Tiedemann (2012), Parallel data, tools and interfaces in OPUS, LREC; Tatoeba v2023-04-12",
         source="https://opus.nlpl.eu/Tatoeba",
         target=target,

@@ -17,7 +17,7 @@ def check_needs(name: str, reproduction: Reproduction, overrides: Sequence[str],
     keys = {key_of(override) for override in overrides}
     if reproduction.needs.gpu and not keys & {"device", "device.type"}:
         _check_gpu(name, reproduction)
-    if keys & {"task.corpus", "task.folder"}:
+    if "task.corpus" in keys:
         return
     for corpus in map(find, reproduction.needs.corpora):
         if fetch:

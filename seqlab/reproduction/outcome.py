@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
@@ -162,6 +162,9 @@ def _line(
         verdict = Verdict("not reproduced", f"no run of {label or 'any model'} is complete")
     else:
         verdict = judge(figure, found.mean, found.interval, higher_is_better=metric.higher_is_better)
+        if len(found.values) < reproduction.seeds:  # stopped, failed, not finite, or --seeds: others might change it
+            why = f"{verdict.why}; of {len(found.values)} of its {reproduction.seeds} runs only"
+            verdict = replace(verdict, why=why, settled=False)
     return Line(figure.unit, figure, found, verdict)
 
 

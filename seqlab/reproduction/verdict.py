@@ -18,7 +18,8 @@ _ROUNDING = 1e-9  # of a figure: 1.9 that was computed as 1.9000000000000001 is 
 @dataclass(frozen=True)
 class Verdict:
     """finding: what is said of ours and a published figure, `why` in words. settled: whether every value of our
-    interval would give the same finding; None without an interval, where nothing is known of other seeds."""
+    interval would give the same finding, and no run is missing; None without an interval, where nothing is known of
+    other seeds."""
 
     finding: Finding
     why: str

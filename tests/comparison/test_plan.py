@@ -100,6 +100,12 @@ def test_a_setting_may_follow_the_seed() -> None:
     assert [config.trainer.save_every_steps for config in configs] == [3, 4]
 
 
+def test_a_setting_that_follows_the_seed_out_of_its_range_is_refused_before_anything_runs() -> None:
+    request = read_request(["rnn", "task=sentiment", "seed=10", "task.fold=${seed}"], seeds=2)
+    with pytest.raises(ConfigError, match=r"task\.fold=11"):
+        parse_plan(request, None)
+
+
 def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> None:
     """Not only the same settings: the same windows from the trainer."""
 

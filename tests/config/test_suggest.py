@@ -36,7 +36,7 @@ def test_no_suggestion_crosses_groups(group: str, leaf: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "typed", ["hidden_size", "num_layers", "lr", "epochs", "batch", "model.dropuot", "trainer.clip"]
+    "typed", ["hidden_size", "num_layers", "lr", "epochs", "batch", "model.dropuot", "trainer.clip", "task.folder"]
 )
 def test_a_suggested_line_is_accepted_as_it_is_shown(typed: str) -> None:
     near = nearest_key(typed, KNOWN)

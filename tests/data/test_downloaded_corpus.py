@@ -21,6 +21,7 @@ import pytest
 
 from seqlab.data import downloads
 from seqlab.data.archives import Unusable, unpack
+from seqlab.data.corpora import condition, corpora
 from seqlab.data.downloaded_corpus import DownloadedCorpus
 from seqlab.data.downloads import Remote
 from seqlab.data.known_file import KnownFile
@@ -344,12 +345,19 @@ def test_a_link_in_an_archive_is_no_file(tmp_path: Path) -> None:
         unpack(tmp_path / "a.tgz", [KnownFile("a/link.txt")], tmp_path)
 
 
-def test_files_that_two_corpora_share_are_downloaded_once(server: Server, cache: Path) -> None:
+def test_files_that_two_corpora_share_are_downloaded_once(
+    server: Server, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.files |= {"b": b"two", "c": b"three"}
     shared, mine, other = remote(server, "good"), remote(server, "good", name="b"), remote(server, "good", name="c")
     first, second = corpus(shared, mine, folder="both"), corpus(shared, other, folder="both")
     assert contents(first) == [TEXT, b"two"]
-    assert second.condition() == "incomplete"
+    for name, each in (("first", first), ("second", second)):
+        monkeypatch.setitem(corpora(), name, each)
+    assert condition(second) == "not here"  # the file that it has is another's
+    (cache / "both" / "b").unlink()
+    assert condition(second) == "incomplete"
+    assert contents(first) == [TEXT, b"two"]
     assert contents(second) == [TEXT, b"three"]
     assert [place for place, _ in server.asked].count("good/text.txt") == 1
     second.remove(keep=first.files())

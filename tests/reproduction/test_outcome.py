@@ -92,6 +92,14 @@ def test_a_changed_experiment_and_one_without_runs_are_not_called_reproduced() -
     assert empty.verdict.text == "not reproduced: no run of rnn is complete"
 
 
+def test_a_verdict_on_fewer_runs_than_it_takes_says_so() -> None:
+    told = replace(_reproduction(_figure("A", 2.6)), seeds=10)
+    (verdict, *_) = (line.verdict for line in outcome("tiny", told, (), "", _summary()).lines)
+    assert verdict is not None
+    assert (verdict.finding, verdict.settled) == ("reproduced", False)
+    assert verdict.text.endswith("; of 3 of its 10 runs only")
+
+
 def test_models_without_a_published_figure_are_shown_too() -> None:
     found = outcome("tiny", _reproduction(), (), "", _summary())
     assert [line.ours.label for line in found.lines if line.ours is not None] == [WIDE, "rnn"]

@@ -139,5 +139,6 @@ def test_the_list_names_each_with_its_figures(capsys: Capture, monkeypatch: Patc
     assert (code, err) == (0, "")
     assert "shakespeare_nanogpt_cpu" in out
     assert "published: 1.88 nats/char" in out
+    assert all(len(line) <= 80 for line in out.splitlines() if line.startswith(" "))
     for name in NAMES:
         assert name in out

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 
 from seqlab.data.cached_corpus import CachedCorpus
-from seqlab.data.corpus import Corpus
+from seqlab.data.corpus import Condition, Corpus
 from seqlab.errors import ConfigError, likely_name
 
 
@@ -39,10 +40,25 @@ def find(name: str) -> Corpus:
     return corpora()[name]
 
 
+def condition(corpus: Corpus) -> Condition:
+    """Whether it is here, and as it should be. Files that it shares with another one, which is here, do not make it
+    incomplete."""
+    found = corpus.condition()
+    if found != "incomplete" or not isinstance(corpus, CachedCorpus):
+        return found
+    others = _of_others(corpus)
+    return found if any(path.exists() for path in corpus.paths() if path not in others) else "not here"
+
+
 def remove(corpus: Corpus) -> int:
     """Remove a downloaded corpus from the cache, but for files that another one which is here needs. Returns the number
     of bytes that this freed; 0 for any other corpus. Raises DataError."""
     if not isinstance(corpus, CachedCorpus):
         return 0
+    return corpus.remove(keep=_of_others(corpus))
+
+
+def _of_others(corpus: CachedCorpus) -> set[Path]:
+    """The files of all other corpora that are here."""
     others = [other for other in corpora().values() if isinstance(other, CachedCorpus) and other is not corpus]
-    return corpus.remove(keep={path for other in others if other.where() is not None for path in other.paths()})
+    return {path for other in others if other.where() is not None for path in other.paths()}
