@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqlab.comparison.compare import compare, plan_only
+from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.request import Request
@@ -76,6 +77,8 @@ def prepare(
         given = [part for key, value in options.items() if value is not None for part in (key, str(value))]
         command = shlex.join(["seqlab", "reproduce", name, *words, *given])
         found.append(Prepared(name, told, request, words, folder, config_dir, command))
+    for one in found:  # a typing error is reported before a download, and before another reproduction runs for hours
+        parse_plan(one.request, config_dir)
     for one in found:
         check_needs(one.name, one.reproduction, one.overrides, fetch=fetch)
     return found

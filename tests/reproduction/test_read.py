@@ -114,6 +114,7 @@ def test_a_wrong_file_is_named_with_key_value_rule_and_remedy(
         (["shakespeare_nanogpt"], 2, ["no reproduction called 'shakespeare_nanogpt'", "did you mean"]),
         ([], 2, ["nothing to reproduce", "--list"]),
         (["--list", "text8"], 2, ["leave one of them out"]),
+        (["japanese_vowels", "trainer.max_step=3"], 2, ["did you mean trainer.max_steps=3"]),  # before a download
         (["recall_zoology"], 6, ["needs a GPU", "seqlab reproduce recall_zoology device=cpu"]),
         (["japanese_vowels", "--dry-run"], 3, ["the corpus japanese_vowels", "seqlab data fetch japanese_vowels"]),
     ],
