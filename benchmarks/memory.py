@@ -59,7 +59,7 @@ PARTS: dict[str, list[str]] = {
         "optim.learning_rate=0.003", "--seeds", "1",
     ],
     "selective_copy": [
-        "lstm", "mingru", "ssm", "task=selective_copy", "task.length=64", "task.tokens=8",
+        "lstm", "mingru", "ssm", "task=selective_copy", "task.length=64", "task.data_tokens=8",
         "task.vocabulary=8", "model.width=64", "trainer.max_steps=4000", "trainer.eval_every_steps=400",
         "optim.learning_rate=0.003", "--seeds", "3",
     ],

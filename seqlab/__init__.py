@@ -6,7 +6,7 @@
 >>> run
 Run(lstm on char_lm, seed 0: runs/char_lm/lstm/first)
 >>> sorted(run.result.test)
-['bits_per_character', 'loss', 'perplexity']
+['bits_per_byte', 'bits_per_character', 'loss', 'perplexity']
 >>> other = seqlab.train("model=rnn", tiny, name="second")
 >>> seqlab.compare(run, other).verdicts
 ('...',)

@@ -48,7 +48,7 @@ def running_text_metrics(
     primary = primary or bits_name(unit)
     shown = dict.fromkeys((primary, "bits_per_character", "bits_per_byte"))
     bits = {name: Metric(_bits(nats, per[name][0]), f"bits/{per[name][1]}", higher_is_better=False, lowest=0.0)
-            for name in shown}  # fmt: skip
+            for name in shown if name in per}  # fmt: skip
     return {**bits, **loss_and_perplexity(nats, tokens, "token" if unit == "subword" else unit)}
 
 

@@ -7,7 +7,8 @@ content. C tokens to be copied.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -28,9 +29,11 @@ _NOISE, _MARKER = ".", "?"
 @config_dataclass(frozen=True, kw_only=True)
 class SelectiveCopyConfig(GeneratedConfig):
     """Settings of `task=selective_copy`. length: positions of tokens and noise; as many markers as tokens follow.
-    tokens: how many are to be copied. vocabulary: how many different ones there are."""
+    data_tokens: how many are to be copied. vocabulary: how many different ones there are."""
 
-    tokens: Count
+    renamed: ClassVar[Mapping[str, str]] = {"tokens": "data_tokens"}
+
+    data_tokens: Count
     vocabulary: Count
 
     def __post_init__(self) -> None:
@@ -39,7 +42,7 @@ class SelectiveCopyConfig(GeneratedConfig):
         super().__post_init__()
 
     def shortest(self) -> tuple[int, str]:
-        return self.tokens, f"task.tokens={self.tokens}"
+        return self.data_tokens, f"task.data_tokens={self.data_tokens}"
 
     def build(self) -> SelectiveCopy:
         return SelectiveCopy(self)
@@ -54,13 +57,13 @@ class SelectiveCopy(TokenProbe):
         super().__init__(config, (*names(config.vocabulary), _NOISE, _MARKER))
 
     def longest(self) -> int:
-        return self.config.length + self.config.tokens
+        return self.config.length + self.config.data_tokens
 
     def numbers(self) -> int:
         return self.longest()
 
     def sequences(self, drawn_BK: Tensor, items_B: Tensor) -> TokenBatch:
-        length, count = self.config.length, self.config.tokens
+        length, count = self.config.length, self.config.data_tokens
         place_BC, _ = smallest(drawn_BK[:, :length], count).sort(1)
         token_BC = FIRST + (self.config.vocabulary * drawn_BK[:, length:]).long()
         noise, marker = self.tokens.encode((_NOISE, _MARKER))

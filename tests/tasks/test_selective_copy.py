@@ -25,7 +25,7 @@ def selective_copy(*overrides: str) -> SelectiveCopy:
 @given(st.integers(1, 8), st.integers(0, 30), st.integers(2, 40), st.integers(0, 9))
 def test_targets_follow_from_what_is_read(tokens: int, noise: int, vocabulary: int, seed: int) -> None:
     task = selective_copy(
-        f"task.length={tokens + noise}", f"task.tokens={tokens}", f"task.vocabulary={vocabulary}",
+        f"task.length={tokens + noise}", f"task.data_tokens={tokens}", f"task.vocabulary={vocabulary}",
         f"task.data_seed={seed}",
     )  # fmt: skip
     assert len(task.tokens) == 4 + vocabulary + 2
@@ -41,7 +41,7 @@ def test_targets_follow_from_what_is_read(tokens: int, noise: int, vocabulary: i
 
 
 def test_places_and_tokens_are_uniform() -> None:
-    task = selective_copy("task.test_size=8000", "task.length=10", "task.tokens=3", "task.vocabulary=5")
+    task = selective_copy("task.test_size=8000", "task.length=10", "task.data_tokens=3", "task.vocabulary=5")
     batches = list(task.batches("test", 0))
     inputs_BT = torch.cat([batch.inputs_BT for batch in batches])[:, :10]
     (noise,) = task.tokens.encode(["."])
