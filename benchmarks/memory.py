@@ -23,9 +23,9 @@ PICTURES = Path("docs/memory")
 _ONE_THREAD = (
     "device=cpu", "device.threads=1", "device.precision=fp32", "model.dropout=0.0", "trainer.log_pictures=false",
 )  # fmt: skip
-_RECURRENT = ("rnn", "lstm", "gru", "mingru", "minlstm", "ssm")
+_RECURRENT = ("rnn", "lstm", "gru", "mingru")
 _SEARCH = ("--tune", "lr=0.001,0.003,0.01")
-_STATES = (32, 64, 128)
+_STATES = (64,)
 
 
 def _families(fourth: str, levels: int, transformer: str = "transformer") -> list[str]:
