@@ -137,7 +137,8 @@ def table(found: dict[str, Any]) -> str:
         "median",
         "training s",
     )
-    kept = {run["variant"]: run["state_bytes"] for run in found["view"].get("runs", ()) if "state_bytes" in run}
+    runs = found["view"].get("runs", ())  # in folders that are called as the models are
+    kept = {Path(run["run"]).parent.name: run["state_bytes"] for run in runs if "state_bytes" in run}
     rows = [
         (
             row["label"],
