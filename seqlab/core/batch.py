@@ -11,6 +11,7 @@ from torch import Tensor
 
 Split = Literal["train", "validation", "test"]
 HELD_OUT: tuple[Split, Split] = ("validation", "test")
+SPLITS: tuple[Split, ...] = ("train", *HELD_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,11 @@ import math
 import os
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import IO, Any
 
 from seqlab.errors import ResourceError
 
@@ -65,27 +67,26 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, data: bytes, *, shared: bool = False) -> None:
     """Write a file atomically: neither a full disk nor a kill leaves half of it. shared: other processes, also of other
     machines, may write the same file at the same time; the last one wins."""
-    temporary = path.with_name(f".{path.name}" + (f".{os.urandom(4).hex()}" if shared else ""))
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with _replacing(path, shared=shared) as file:
+        file.write(data)
 
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file atomically, as write_bytes does with `shared`, whatever its size."""
-    temporary = target.with_name(f".{target.name}.{os.urandom(4).hex()}")
+    with source.open("rb") as original, _replacing(target, shared=True) as file:
+        shutil.copyfileobj(original, file, 2**20)
+
+
+@contextmanager
+def _replacing(path: Path, *, shared: bool) -> Iterator[IO[bytes]]:
+    """A file to write, which takes the place of `path` once all of it is on the disk."""
+    temporary = path.with_name(f".{path.name}" + (f".{os.urandom(4).hex()}" if shared else ""))
     try:
-        with source.open("rb") as original, temporary.open("wb") as file:
-            shutil.copyfileobj(original, file, 2**20)
+        with temporary.open("wb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
+        temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

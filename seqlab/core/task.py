@@ -19,13 +19,11 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
-from seqlab.core.batch import HELD_OUT, Batch, BatchT, Split
+from seqlab.core.batch import HELD_OUT, SPLITS, Batch, BatchT, Split
 from seqlab.core.meter import Meter
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.errors import ConfigError
-
-_SPLITS: tuple[Split, ...] = ("train", *HELD_OUT)
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ class Task(ABC, Generic[BatchT]):
     @cached_property
     def data_sha256(self) -> str:
         """Digest of the data that the task read, for environment.json; by default of its batches."""
-        return self._sha256(_SPLITS)
+        return self._sha256(SPLITS)
 
     def heldout_sha256(self) -> str:
         """Digest of the validation and test splits; only runs with the same one are ranked together. By default of
@@ -106,7 +104,7 @@ class Task(ABC, Generic[BatchT]):
 
     @cached_property
     def _longest(self) -> int:
-        return max(_positions(batch) for split in _SPLITS for batch in self.batches(split, 0))
+        return max(_positions(batch) for split in SPLITS for batch in self.batches(split, 0))
 
     def trained_positions(self, part: str) -> int:
         """The most positions that the sequence model with this dotted name in the network reads of one training

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from seqlab.core.batch import Split
+from seqlab.core.batch import SPLITS, Split
 from seqlab.data.captioned import CaptionedImages
 from seqlab.data.files import exists, sha256_of
 from seqlab.data.images import read_image
-from seqlab.data.splits import SPLITS, cut_items
+from seqlab.data.splits import cut_items
 from seqlab.data.tables import Table, read_table
 from seqlab.errors import DataError, first_places, likely_name
 

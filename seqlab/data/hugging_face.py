@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.core.batch import Split
 from seqlab.data.files import exists, expanded
+from seqlab.data.pairs import collapsed
 from seqlab.errors import DataError, likely_name
 
 if TYPE_CHECKING:
@@ -67,10 +68,7 @@ def labelled(where: str, key: str, text: tuple[str, str], label: tuple[str, str]
 def pairs(where: str, key: str, source: tuple[str, str], target: tuple[str, str]) -> dict[Split, list[tuple[str, str]]]:
     """(source, target) of each row of each split, white space collapsed. Raises DataError."""
     found = _columns(where, key, (source, target))
-    return {
-        split: [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(*sides, strict=True)]
-        for split, sides in found.items()
-    }
+    return {split: collapsed(zip(*sides, strict=True)) for split, sides in found.items()}
 
 
 def _columns(where: str, key: str, wanted: Sequence[tuple[str, str]]) -> dict[Split, list[list[str]]]:

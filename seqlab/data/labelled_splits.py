@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from seqlab.core.batch import HELD_OUT, Split
+from seqlab.core.batch import HELD_OUT, SPLITS, Split
 from seqlab.data.files import sha256_of
 from seqlab.data.labels import check_labels, label_counts, label_warnings
 from seqlab.data.repeats import Repeats, in_both
-from seqlab.data.splits import SPLITS, check_known_labels, cut_fold, cut_items, named_parts
+from seqlab.data.splits import check_known_labels, cut_fold, cut_items, named_parts
 from seqlab.data.words import same_text_key
 from seqlab.errors import DataError
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from seqlab.data.downloaded_corpus import DownloadedCorpus
 from seqlab.data.downloads import Remote
+from seqlab.data.pairs import collapsed
 from seqlab.data.text import lines_of
 
 _FROM = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
@@ -45,7 +46,4 @@ def multi30k(source: str, target: str, about: str) -> DownloadedCorpus:
 def _read(paths: Sequence[Path], _target: str, _count: int, _seed: int) -> dict[str, list[tuple[str, str]]]:
     """The pairs of each published split, in their order."""
     sides = [lines_of(gzip.decompress(path.read_bytes()).decode("utf-8")) for path in paths]
-    return {
-        part: [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(*sides[2 * i : 2 * i + 2], strict=True)]
-        for i, part in enumerate(_PARTS)
-    }
+    return {part: collapsed(zip(*sides[2 * i : 2 * i + 2], strict=True)) for i, part in enumerate(_PARTS)}

@@ -36,10 +36,11 @@ def read_pairs(where: str, key: str, corpora: Iterable[str] = ()) -> ReadPairs:
     paths = _paths(where, key, corpora)
     if len(paths) == 1:
         return _separated(paths[0], where, key)
-    return ReadPairs(_collapsed(_aligned(paths, where, key)))
+    return ReadPairs(collapsed(_aligned(paths, where, key)))
 
 
-def _collapsed(pairs: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+def collapsed(pairs: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
+    """The pairs with white space collapsed."""
     return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
 
 
@@ -94,7 +95,7 @@ def _separated(path: Path, where: str, key: str) -> ReadPairs:
     width = max(len(cells) for _, cells in lines)
     facts = {f"ignored columns of {key}": f"{width - 2} of {width}"} if width > 2 else {}
     warnings = _doubts([cells for _, cells in rows], [cells for _, cells in lines], file, f"{key}={where}")
-    return ReadPairs(_collapsed([pair for _, pair in rows]), facts, tuple(warnings))
+    return ReadPairs(collapsed([pair for _, pair in rows]), facts, tuple(warnings))
 
 
 def _doubts(pairs: list[list[str]], lines: list[list[str]], file: CorpusFile, name: str) -> Iterator[str]:

@@ -10,18 +10,17 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqlab.core.batch import HELD_OUT, Split
+from seqlab.core.batch import SPLITS, Split
 from seqlab.core.files import read_json
-from seqlab.core.task import StoredText
 from seqlab.data.files import exists, expanded
+from seqlab.data.subwords import Subwords
 from seqlab.data.token_ids import TextSize, TokenIds, id_type
-from seqlab.data.tokens import TOKENS, restored
+from seqlab.data.tokens import FILES, TOKENS
 from seqlab.data.vocabulary import Vocabulary
 from seqlab.data.words import Normalization
 from seqlab.errors import ConfigError, DataError
 
 FILE, FORMAT = "prepared.json", 1
-SPLITS: tuple[Split, ...] = ("train", *HELD_OUT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +89,7 @@ class Prepared:
 
     def vocabulary(self) -> Vocabulary:
         """Its tokens."""
-        file = self.folder / self.facts["vocabulary_file"]
-        if file.name == "tokenizer.json":
-            return restored(StoredText(file.name, file.read_text(encoding="utf-8")))
-        return restored(read_json(file, 2**30))
+        return read_vocabulary(self.folder / self.facts["vocabulary_file"])
 
     def ids(self, split: Split) -> TokenIds:
         """Those of a split, read from the file when they are used, and shared with other processes."""
@@ -114,6 +110,13 @@ class Prepared:
         """Whether all files have the sha256 that the description says."""
         hashes: Mapping[str, str] = self.facts["sha256"]
         return "ok" if all(file_sha256(self.folder / name) == digest for name, digest in hashes.items()) else "damaged"
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """The tokens in a file of a prepared corpus. Raises DataError for a file that is no tokenizer."""
+    if path.name == FILES[0]:
+        return Subwords(path.read_text(encoding="utf-8"))
+    return Vocabulary.restored(read_json(path, 2**30))
 
 
 def is_prepared(where: str) -> bool:

@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from seqlab.core.batch import HELD_OUT, Split
+from seqlab.core.batch import HELD_OUT, SPLITS, Split
 from seqlab.core.files import read_json, write_bytes, write_json, write_text
 from seqlab.data.pieces import PIECE, Piece, TextFile, digest_of, find_text, pieces_of
-from seqlab.data.prepared import FILE, FORMAT, SPLITS, Prepared, PreparedBy, file_sha256
+from seqlab.data.prepared import FILE, FORMAT, Prepared, PreparedBy, file_sha256, read_vocabulary
 from seqlab.data.splits import cut_at
 from seqlab.data.subwords import Subwords
 from seqlab.data.token_ids import TextSize, character_counts, ids_of, most_frequent, subword_ids
-from seqlab.data.tokens import DEFAULT_SIZE, FILES, restored, subword_vocabulary, unit_of
+from seqlab.data.tokens import DEFAULT_SIZE, FILES, subword_vocabulary, unit_of
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import normalized
 from seqlab.errors import ConfigError, DataError
@@ -127,11 +127,7 @@ def _vocabulary(file: TextFile, pieces: list[Piece], by: PreparedBy, folder: Pat
     return made
 
 
-@cache
-def _kept(path: Path) -> Vocabulary:
-    if path.name == FILES[0]:
-        return Subwords(path.read_text(encoding="utf-8"))
-    return restored(read_json(path, 2**30))
+_kept = cache(read_vocabulary)  # once in each process, not for each piece
 
 
 def _characters(file: TextFile, piece: Piece) -> tuple[Any, Any]:

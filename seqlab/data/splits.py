@@ -8,14 +8,13 @@ from typing import TypeVar
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
-from seqlab.core.batch import Split
+from seqlab.core.batch import HELD_OUT, SPLITS, Split
 from seqlab.data import hugging_face
 from seqlab.data.batching import split_items
 from seqlab.errors import DataError
 
 Item = TypeVar("Item")
 Part = TypeVar("Part")
-SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -99,10 +98,10 @@ def cut_items(
 ) -> dict[Split, list[Item]]:
     """The same for shuffled items: `held_share` of them for each held-out split that is not given, the rest for
     training."""
-    held: list[float] = [0.0 if split in given else held_share for split in SPLITS[1:]]
+    held: list[float] = [0.0 if split in given else held_share for split in HELD_OUT]
     cut = split_items(items, (1 - sum(held), held[0], held[1]), seed)
     # rounding may put an item into a split that is given
-    spare = [item for split in SPLITS[1:] if split in given for item in cut[split]]
+    spare = [item for split in HELD_OUT if split in given for item in cut[split]]
     parts: dict[Split, list[Item]] = {split: [] if split in given else cut[split] for split in SPLITS}
     return {**parts, "train": parts["train"] + spare}
 

@@ -6,7 +6,6 @@ Shape letters: N tokens of a text, V vocabulary.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -103,11 +102,6 @@ class Subwords(Vocabulary):
 
     def __hash__(self) -> int:
         return hash(self.text)
-
-    @property
-    def sha256(self) -> str:
-        """Of the file."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
 
     @cached_property
     def in_parts(self) -> bool:

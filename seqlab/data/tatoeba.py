@@ -8,6 +8,7 @@ from pathlib import Path
 from seqlab.data.downloaded_corpus import DownloadedCorpus
 from seqlab.data.downloads import Remote
 from seqlab.data.known_file import KnownFile
+from seqlab.data.pairs import collapsed
 from seqlab.data.text import lines_of
 
 
@@ -34,4 +35,4 @@ def tatoeba(source: str, target: str, about: str) -> DownloadedCorpus:
 def _read(paths: Sequence[Path], _target: str, _count: int, _seed: int) -> dict[str, list[tuple[str, str]]]:
     """All pairs, in their order: there are no published splits."""
     sides = [lines_of(path.read_text(encoding="utf-8")) for path in paths]
-    return {"train": [(" ".join(a.split()), " ".join(b.split())) for a, b in zip(*sides, strict=True)]}
+    return {"train": collapsed(zip(*sides, strict=True))}

@@ -156,6 +156,10 @@ class TokenSizes:
     characters_V: Floats
     bytes_V: Floats
 
+    def total(self, counts_V: NDArray[np.int64]) -> tuple[float, float]:
+        """(characters, bytes) of so many of each token."""
+        return float(counts_V @ self.characters_V), float(counts_V @ self.bytes_V)
+
     @classmethod
     def of(cls, vocabulary: Vocabulary, unit: Unit, ids: TokenIds, size: TextSize) -> TokenSizes:
         """Those of a split with these ids and of this size."""

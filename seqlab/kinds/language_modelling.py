@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.baselines.running_text import running_text_baselines
 from seqlab.core.baseline import Baseline
-from seqlab.core.batch import HELD_OUT, Split
+from seqlab.core.batch import HELD_OUT, SPLITS, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, Positive
 from seqlab.core.metric import Metric
@@ -162,7 +162,7 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
     @cached_property
     def data_sha256(self) -> str:
         """Digest of the texts, unless a subclass has set one, as of a whole corpus."""
-        return sha256_of(self.texts[split] for split in ("train", *HELD_OUT))
+        return sha256_of(self.texts[split] for split in SPLITS)
 
     def heldout_sha256(self) -> str:
         return sha256_of(self.texts[split] for split in HELD_OUT)
@@ -210,8 +210,7 @@ class LanguageModelling(Restorable, Task[TokenBatch]):
 
     def _metrics(self, nats: float, split: Split) -> dict[str, Metric]:
         """Those of nats summed over a whole split."""
-        counts_V, sizes = self.ids[split].counts(len(self.token_vocabulary)), self.token_sizes(split)
-        characters, utf8 = float(counts_V @ sizes.characters_V), float(counts_V @ sizes.bytes_V)
+        characters, utf8 = self.token_sizes(split).total(self.ids[split].counts(len(self.token_vocabulary)))
         return running_text_metrics(nats, len(self.ids[split]), characters, utf8, self.unit, self.primary)
 
     def samples(self, network: Network[TokenBatch], seed: int) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from seqlab.core.baseline import Baseline
-from seqlab.core.batch import HELD_OUT, Split
-from seqlab.data.prepared import SPLITS, Prepared
+from seqlab.core.batch import HELD_OUT, SPLITS, Split
+from seqlab.data.prepared import Prepared
 from seqlab.data.token_ids import TextSize
 from seqlab.data.words import NAMES, SEPARATOR
 from seqlab.kinds.language_modelling import LanguageModelling, LanguageModellingConfig

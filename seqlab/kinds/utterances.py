@@ -14,7 +14,7 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
-from seqlab.core.batch import HELD_OUT, BatchT, Split
+from seqlab.core.batch import HELD_OUT, SPLITS, BatchT, Split
 from seqlab.core.example import Example
 from seqlab.core.fields import Count, NonNegative, Positive, WholeNumber
 from seqlab.core.model import context_of
@@ -148,7 +148,7 @@ class Utterances(Restorable, Task[BatchT]):
 
     @cached_property
     def data_sha256(self) -> str:
-        return self._digest(("train", *HELD_OUT))
+        return self._digest(SPLITS)
 
     def heldout_sha256(self) -> str:
         return self._digest(HELD_OUT)

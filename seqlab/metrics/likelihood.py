@@ -110,7 +110,7 @@ class RunningTextMeter(Meter[TokenBatch]):
             scored_N = targets_BT[targets_BT != UNSCORED].cpu().numpy()
             counts_V += np.bincount(scored_N, minlength=len(counts_V))
         nats = float(gather([nats_BT.flatten() for nats_BT in self.nats]).sum())
-        characters, utf8 = float(counts_V @ self.sizes.characters_V), float(counts_V @ self.sizes.bytes_V)
+        characters, utf8 = self.sizes.total(counts_V)
         return running_text_metrics(nats, int(counts_V.sum()), characters, utf8, self.unit, self.primary)
 
     @cached_property

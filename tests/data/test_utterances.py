@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from seqlab.config.run import load_run_config
-from seqlab.data.splits import SPLITS
+from seqlab.core.batch import SPLITS
 from seqlab.data.utterances import Utterance, read_archive
 from seqlab.errors import DataError
 from seqlab.kinds.utterances import Utterances

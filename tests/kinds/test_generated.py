@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from seqlab.core.baseline import ChanceLevel
-from seqlab.core.batch import HELD_OUT, Batch, Split
+from seqlab.core.batch import HELD_OUT, SPLITS, Batch, Split
 from seqlab.core.example import example_reader, example_source
 from seqlab.core.model import context_of
 from seqlab.core.other_lengths import other_lengths
@@ -21,7 +21,6 @@ from seqlab.runs.setup import new_network
 from tests.conftest import MODELS, TASKS, has_setting, tiny_config, tiny_network, tiny_task
 
 GENERATED = tuple(task for task in TASKS if has_setting("task.data_seed", task=task))
-SPLITS: tuple[Split, ...] = ("train", *HELD_OUT)
 
 
 def made(name: str, *overrides: str) -> GeneratedTask[Any]:

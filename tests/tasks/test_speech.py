@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab.core.batch import SPLITS
 from seqlab.core.prediction import GenerationConfig
-from seqlab.data.splits import SPLITS
 from seqlab.errors import DataError
 from seqlab.insight.states import states
 from seqlab.tasks.speech import Speech

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from seqlab.core.batch import SPLITS
 from seqlab.core.prediction import GenerationConfig
 from seqlab.data.batches import UNSCORED
-from seqlab.data.splits import SPLITS
 from seqlab.data.touch_tones import COLUMNS, KEYS, ROWS, frequencies, touch_tones
 from seqlab.errors import DataError
 from seqlab.tasks.transcription import Transcription
