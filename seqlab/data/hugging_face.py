@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.core.batch import Split
 from seqlab.data.files import exists, expanded
-from seqlab.data.pairs import collapsed
+from seqlab.data.text import collapsed
 from seqlab.errors import DataError, likely_name
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from seqlab.data.downloaded_corpus import DownloadedCorpus
 from seqlab.data.downloads import Remote
-from seqlab.data.pairs import collapsed
-from seqlab.data.text import lines_of
+from seqlab.data.text import collapsed, lines_of
 
 _FROM = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw"
 _PARTS = {"train": "train", "validation": "val", "test": "test_2016_flickr"}

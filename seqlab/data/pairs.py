@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
@@ -13,7 +13,7 @@ from babel import Locale
 
 from seqlab.data.files import CorpusFile, exists, expanded, find_corpus, read_file
 from seqlab.data.tables import quotes_taken_off
-from seqlab.data.text import lines_of, read_text, text_of
+from seqlab.data.text import collapsed, lines_of, read_text, text_of
 from seqlab.errors import DataError, first_places
 
 _TITLES = frozenset(("id", "source", "target", "src", "tgt", "trg", "sentence", "text", "translation", "original"))
@@ -37,11 +37,6 @@ def read_pairs(where: str, key: str, corpora: Iterable[str] = ()) -> ReadPairs:
     if len(paths) == 1:
         return _separated(paths[0], where, key)
     return ReadPairs(collapsed(_aligned(paths, where, key)))
-
-
-def collapsed(pairs: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
-    """The pairs with white space collapsed."""
-    return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
 
 
 def _paths(where: str, key: str, corpora: Iterable[str]) -> list[Path]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from seqlab.data.downloaded_corpus import DownloadedCorpus
 from seqlab.data.downloads import Remote
 from seqlab.data.known_file import KnownFile
-from seqlab.data.pairs import collapsed
-from seqlab.data.text import lines_of
+from seqlab.data.text import collapsed, lines_of
 
 
 def tatoeba(source: str, target: str, about: str) -> DownloadedCorpus:

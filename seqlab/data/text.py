@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seqlab.data.encoding import decode
@@ -39,3 +40,8 @@ def middle_of(text: str, length: int) -> str:
     """`length` characters from the middle of a text, starting at the beginning of a line."""
     start = max(0, (len(text) - length) // 2)
     return text[1 + text.rfind("\n", 0, start) :][:length]
+
+
+def collapsed(pairs: Iterable[Sequence[str]]) -> list[tuple[str, str]]:
+    """The pairs with white space collapsed."""
+    return [(" ".join(a.split()), " ".join(b.split())) for a, b in pairs]
