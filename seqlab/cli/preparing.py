@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -48,10 +49,12 @@ def data_prepare(
     import json
     from functools import partial
 
+    from seqlab.data.pieces import find_text
     from seqlab.data.prepared import PreparedBy
     from seqlab.data.preparing import prepare
     from seqlab.data.splits import check_shares
     from seqlab.data.tokens import check_size, checked
+    from seqlab.runs.lock import locked
 
     try:
         checked(tokens)
@@ -65,11 +68,13 @@ def data_prepare(
     by = PreparedBy.of(tokens, vocabulary_size, "nfc" if normalize == "nfc" else "none", train_share, validation_share)
     folder = out or Path(f"{file}.prepared")
     say = partial(typer.echo, err=True)
-    found = prepare(file, folder, by, processes=processes or os.cpu_count() or 1, tell=say)
+    find_text(file)  # before there is a folder
+    with locked(folder, elsewhere="choose another folder: --out FOLDER"):
+        found = prepare(file, folder, by, processes=processes or os.cpu_count() or 1, tell=say)
     if as_json:
         typer.echo(json.dumps(found.facts, indent=2, ensure_ascii=False))
         return
     for split, entry in found.facts["splits"].items():
         size = entry["size"]
         typer.echo(f"{split}: {entry['tokens']:,} tokens, {size['characters']:,} characters, {size['bytes']:,} bytes")
-    typer.echo(printable(f"train on it: seqlab train task.corpus={folder} {by.overrides()}"))
+    typer.echo(printable(f"train on it: seqlab train {shlex.quote(f'task.corpus={folder}')} {by.overrides()}"))

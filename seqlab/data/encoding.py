@@ -53,16 +53,16 @@ def decode(file: CorpusFile) -> str:
         if mark or _nearly_utf8(raw):
             raise DataError(
                 f"{what}, though {'its byte-order mark says so' if mark else 'nearly all of it is'}",
-                f"is the file complete? To drop the damaged bytes: {_iconv(file, name, '-c ')}",
+                f"is the file complete? To drop the damaged bytes: {converted(file, name, '-c ')}",
             ) from error
-        raise DataError(what, *offers(raw, partial(_iconv, file))) from error
+        raise DataError(what, *offers(raw, partial(converted, file))) from error
     if "\0" in text:
         what = f"{file.setting} is not text: it has a NUL byte"
         line, more = 1 + text.count("\n", 0, text.index("\0")), text.count("\0") - 1
         place = f"offset {raw.index(0)} (line {line}){f', and {more:,} more' if more else ''}"
         if not mark and _is_wide(raw):
-            raise DataError(f"{what} at {place}", *offers(raw, partial(_iconv, file)))
-        raise DataError(f"{what} at {place}", f"to drop such bytes: {_without_nul(file, name)}")
+            raise DataError(f"{what} at {place}", *offers(raw, partial(converted, file)))
+        raise DataError(f"{what} at {place}", f"to drop such bytes: {without_nul(file, name)}")
     return text
 
 
@@ -118,11 +118,13 @@ def _excerpt(text: str) -> str:
     return text[start : start + _SHOWN]
 
 
-def _iconv(file: CorpusFile, encoding: str, flags: str = "") -> str:
+def converted(file: CorpusFile, encoding: str, flags: str = "") -> str:
+    """The shell command that writes a copy of a file in UTF-8. encoding, flags: of iconv."""
     return _rewritten(file, f"iconv {flags}-f {encoding} -t UTF-8")
 
 
-def _without_nul(file: CorpusFile, encoding: str) -> str:
+def without_nul(file: CorpusFile, encoding: str) -> str:
+    """The shell command that writes a copy of a file in UTF-8, without NUL bytes."""
     convert = "" if encoding == "UTF-8" else f"iconv -f {encoding} -t UTF-8 | "
     return _rewritten(file, f"{convert}tr -d '\\000'")
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from seqlab.data.files import exists, expanded
+from seqlab.data.encoding import converted, offers, without_nul
+from seqlab.data.files import CorpusFile, exists, expanded
 from seqlab.data.words import Normalization, normalized
 from seqlab.errors import DataError
 
 PIECE = 2**23  # bytes
 _MARK = b"\xef\xbb\xbf"
-# as in data/subwords.py: a line end between two characters that are no white space, or a single space between such
-_BORDER = re.compile(r"(?<=\S\n)(?=\S)|(?<=\S\r\n)(?=\S)|(?<=\S)(?= \S)")
+# as in data/subwords.py
+_BORDER = re.compile(r"(?<=\S\n)(?=\w)|(?<=\S\r\n)(?=\w)|(?<=\S)(?= \w)")
 _LOOK = 2**16  # bytes searched for a border at once
 
 
@@ -51,11 +54,14 @@ class TextFile:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             what = f"{self.path} is not UTF-8: byte 0x{data[error.start]:02x} at offset {piece.start + error.start}"
-            raise DataError(what, "convert it first: iconv -f ENCODING -t UTF-8") from error
+            raise DataError(what, *offers(data, partial(converted, self._as_corpus(data)))) from error
         if "\0" in text:
-            at = piece.start + data.index(0)
-            raise DataError(f"{self.path} is not text: it has a NUL byte at offset {at}", "drop it: tr -d '\\000'")
+            what = f"{self.path} is not text: it has a NUL byte at offset {piece.start + data.index(0)}"
+            raise DataError(what, f"to drop such bytes: {without_nul(self._as_corpus(data), 'UTF-8')}")
         return text.replace("\r", "\n") if self.old_line_ends else text.replace("\r\n", "\n")
+
+    def _as_corpus(self, data: bytes) -> CorpusFile:
+        return CorpusFile(str(self.path), self.path.name, f"cat {shlex.quote(str(self.path))}", data)
 
 
 def find_text(where: str) -> Path:
@@ -67,7 +73,8 @@ def find_text(where: str) -> Path:
         raise DataError(f"{where[:200]} is not a regular file", "give the path of a UTF-8 text file")
     if path.suffix.lower() in (".gz", ".zip", ".xz", ".bz2"):
         raise DataError(
-            f"{where[:200]} is compressed, and is read at many places", f"unpack it first: gunzip -k {path}"
+            f"{where[:200]} is compressed, and is read at many places",
+            f"unpack it first: gunzip -k {shlex.quote(str(path))}",
         )
     return path
 

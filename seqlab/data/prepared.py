@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class PreparedBy:
 
     def overrides(self) -> str:
         """The settings that a task needs to read them, as overrides."""
-        return " ".join(f"task.{key}={'null' if value is None else value}" for key, value in asdict(self).items())
+        return shlex.join(f"task.{key}={'null' if value is None else value}" for key, value in asdict(self).items())
 
 
 @dataclass(frozen=True)
@@ -79,13 +80,18 @@ class Prepared:
     def check(self, settings: PreparedBy, key: str) -> None:
         """Raise ConfigError unless a task's settings are those that it was prepared with."""
         mine, theirs = asdict(self.by), asdict(settings)
-        if not {mine["tokens"], theirs["tokens"]} & set(TOKENS):  # two paths of one file
+        if not {mine["tokens"], theirs["tokens"]} & set(TOKENS) and self._keeps(theirs["tokens"]):
             theirs["tokens"] = mine["tokens"]
         if mine["tokens"] not in TOKENS:  # a file has its own size
             theirs["vocabulary_size"] = mine["vocabulary_size"]
         if changed := [name for name in mine if mine[name] != theirs[name]]:
             shown = ", ".join(f"task.{name}={mine[name]}, not {theirs[name]}" for name in changed)
             raise ConfigError(f"{key}={self.folder} was prepared with {shown}", f"give {self.by.overrides()}")
+
+    def _keeps(self, tokens: str) -> bool:
+        """Whether this path is of a copy of the tokenizer that it was prepared with."""
+        path, kept = expanded(tokens), self.folder / self.facts["vocabulary_file"]
+        return path.is_file() and path.read_bytes() == kept.read_bytes()
 
     def vocabulary(self) -> Vocabulary:
         """Its tokens."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 from seqlab.core.batch import HELD_OUT, SPLITS, Split
 from seqlab.core.files import read_json, write_bytes, write_json, write_text
 from seqlab.data.pieces import PIECE, Piece, TextFile, digest_of, find_text, pieces_of
+from seqlab.data.pool import Mapped, mapping
 from seqlab.data.prepared import FILE, FORMAT, Prepared, PreparedBy, file_sha256, read_vocabulary
 from seqlab.data.splits import cut_at
 from seqlab.data.subwords import Subwords
@@ -26,10 +26,9 @@ from seqlab.data.token_ids import TextSize, character_counts, ids_of, most_frequ
 from seqlab.data.tokens import DEFAULT_SIZE, FILES, subword_vocabulary, unit_of
 from seqlab.data.vocabulary import UNKNOWN, Vocabulary
 from seqlab.data.words import normalized
-from seqlab.errors import ConfigError, DataError
+from seqlab.errors import ConfigError, DataError, ResourceError
 
 Tell = Callable[[str], None]
-Mapped = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 VOCABULARY = "vocabulary.json"
 _BEGUN, _PARTS = "preparing.json", "parts"
 
@@ -37,22 +36,51 @@ _BEGUN, _PARTS = "preparing.json", "parts"
 def prepare(
     where: str, folder: Path, by: PreparedBy, *, processes: int = 1, tell: Tell = lambda _: None, piece: int = PIECE
 ) -> Prepared:
-    """Encode the text of a file into a folder, or finish what was begun there. tell: is told what is done. Raises
-    DataError for a file that is no text, ConfigError for a folder with something else in it."""
+    """Encode the text of a file into a folder, or finish what was begun there; let no two processes do so at once.
+    tell: is told what is done. Raises DataError for a file that is no text, or that changes meanwhile, ConfigError for
+    a folder with something else in it, ResourceError for one that cannot be written."""
     path = find_text(where)
-    begun = {"source": str(path.resolve()), "bytes": path.stat().st_size, "settings": asdict(by), "piece": piece}
-    if (folder / FILE).exists():
-        raise ConfigError(f"{folder} has a prepared corpus already", "remove it, or choose another: --out FOLDER")
-    folder.mkdir(parents=True, exist_ok=True)
+    with _faults(path, folder):
+        begun = {"source": str(path.resolve()), "settings": asdict(by), "piece": piece}
+        kept = _kept_of(folder, begun)
+        if not (folder / FILE).exists():
+            _prepare(path, folder, by, processes, tell, {**begun, "data_sha256": kept})
+        shutil.rmtree(folder / _PARTS, ignore_errors=True)
+        (folder / _BEGUN).unlink(missing_ok=True)
+    return Prepared.read(str(folder))
+
+
+def _kept_of(folder: Path, begun: Mapping[str, Any]) -> str:
+    """The digest of the text that is being prepared in a folder; "" if none is. Raises ConfigError for a folder with
+    anything else in it."""
     note = folder / _BEGUN
-    if any(folder.iterdir()) and not (note.exists() and read_json(note) == begun):
+    if note.exists():
+        kept = read_json(note)
+        if {**begun, "data_sha256": kept.get("data_sha256")} == kept:
+            return str(kept["data_sha256"])
+        what = f"{folder} has a preparation that was begun with other settings, or of another file"
+    elif (folder / FILE).exists():
+        what = f"{folder} has a prepared corpus already"
+    elif not folder.is_dir() or all(path.name.startswith(".") for path in folder.iterdir()):
+        return ""
+    else:
         raise ConfigError(f"{folder} has other files in it", "choose another folder: --out FOLDER")
-    write_json(note, begun)
-    (folder / _PARTS).mkdir(exist_ok=True)
+    raise ConfigError(what, "remove it, or choose another folder: --out FOLDER")
+
+
+def _prepare(path: Path, folder: Path, by: PreparedBy, processes: int, tell: Tell, begun: Mapping[str, Any]) -> None:
+    """Do what has not been done."""
+    _kept.cache_clear()
     tell("measuring the text")
-    file, jobs, digest = _measured(path, by, piece)
+    before = path.stat()
+    file, jobs, digest = _measured(path, by, begun["piece"])
+    if begun["data_sha256"] not in ("", digest):
+        tell("the text has changed: starting anew")
+        _forget(folder)
+    (folder / _PARTS).mkdir(parents=True, exist_ok=True)
+    write_json(folder / _BEGUN, {**begun, "data_sha256": digest})
     tell("learning the vocabulary")
-    with _mapped(processes) as mapped:
+    with mapping(processes) as mapped:
         vocabulary = _vocabulary(file, jobs["train"], by, folder, mapped)
         tell(f"encoding with {len(vocabulary):,} tokens")
         for split in SPLITS:
@@ -63,10 +91,17 @@ def prepare(
     sizes = [facts["splits"][split]["size"]["bytes"] for split in HELD_OUT]
     held = (map(file.read, jobs[split]) for split in HELD_OUT)
     facts["heldout_sha256"] = digest_of(*zip(held, sizes, strict=True))
+    if (path.stat().st_size, path.stat().st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        _forget(folder)
+        raise DataError(f"{path} has changed while it was prepared", "prepare it again, or a copy of it")
     write_json(folder / FILE, facts)
+
+
+def _forget(folder: Path) -> None:
+    """Remove what was made of a text that is there no more."""
     shutil.rmtree(folder / _PARTS)
-    note.unlink()
-    return Prepared.read(str(folder))
+    for name in (FILES[0], VOCABULARY):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _measured(path: Path, by: PreparedBy, size: int) -> tuple[TextFile, dict[Split, list[Piece]], str]:
@@ -74,16 +109,19 @@ def _measured(path: Path, by: PreparedBy, size: int) -> tuple[TextFile, dict[Spl
     pieces, length, old_line_ends = pieces_of(path, size)
     file = TextFile(path, by.normalize, old_line_ends)
     sizes: list[int] = []
+    blank = True
 
     def texts() -> Iterator[str]:
+        nonlocal blank
         for piece in pieces:
             text = file.raw(piece)
+            blank = blank and text.isspace()
             yield text
             sizes.append(len(normalized(text, by.normalize)))
 
     digest = digest_of((texts(), length))
     total = sum(sizes)
-    if not total:
+    if not total or blank:
         raise DataError(f"{path} is empty", "give a file with text in it")
     borders = cut_at(total, by.train_share, by.validation_share)
     jobs: dict[Split, list[Piece]] = {split: [] for split in SPLITS}
@@ -186,11 +224,17 @@ def _assembled(folder: Path, jobs: Mapping[Split, list[Piece]], vocabulary: int)
 
 
 @contextmanager
-def _mapped(processes: int) -> Iterator[Mapped]:
-    """A function like map, which uses so many processes."""
-    if processes < 2:
-        yield lambda function, items: list(map(function, items))
-        return
-    # spawned, since a process that has threads must not be forked
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        yield lambda function, items: list(pool.map(function, items))
+def _faults(path: Path, folder: Path) -> Iterator[None]:
+    """Turn what can go wrong with the file, the folder and the processes into errors with a remedy."""
+    kept = "what is done is kept, and the same command goes on from there"
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or str(error)
+        if error.filename is not None and Path(error.filename) == path:
+            raise DataError(f"{path} cannot be read: {why}") from error
+        what, remedy = f"cannot write into {folder}: {why}", "make room there, or choose another folder: --out FOLDER"
+        raise ResourceError(what, remedy, kept) from error
+    except BrokenProcessPool as error:
+        what = "a process that encodes was killed: is there too little memory?"
+        raise ResourceError(what, "try --processes 1", kept) from error

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from seqlab.core.files import read_plain
 from seqlab.data.files import exists, expanded
 from seqlab.data.vocabulary import END, PAD, SPECIALS, START, UNKNOWN, Vocabulary
+from seqlab.data.words import normalized
 from seqlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ Ints = NDArray[np.int64]
 PART = 2**14  # characters of a part: the library is twice as quick as with long texts
 _BATCH = 64  # parts encoded at once
 _MOST_BYTES = 2**28
-# Byte-level tokenizers begin a new word at both places, whatever stands around them, so a text cut there has the tokens
-# of the whole text: after a single line end between words, and before a single space between words.
-_BORDER = re.compile(r"(?<=\S\n)(?=\S)|(?<=\S)(?= \S)")
+# Byte-level tokenizers begin a new word at both places, so a text cut there has the tokens of the whole text: between a
+# single line end and a word, and before a single space and a word. Some take a "/" to the line end before it.
+_BORDER = re.compile(r"(?<=\S\n)(?=\w)|(?<=\S)(?= \w)")
+_OVER_A_BORDER = re.compile(rb"\S |\n[\w\x80-\xff]")  # in the bytes of a token
+_MOST_GAPS = 1000  # ids without a token, beside as many as there are tokens
 _PROBES = ("Hello,  world!\n\n\tÀé ß 漢字 🙂 a1b2 'tis  <pad>\n", "x\ny z. 1 (2\n3) -")
 
 
@@ -67,7 +70,10 @@ class Subwords(Vocabulary):
         that they were made from."""
         self._tokenizer, settings = _loaded(text, name)
         ids = self._tokenizer.get_vocab(with_added_tokens=True)
-        own = [f"<no token {index}>" for index in range(1 + max(ids.values(), default=0))]
+        if (highest := max(ids.values(), default=0)) > 2 * len(ids) + _MOST_GAPS:
+            what = f"{name} has {len(ids):,} tokens, and one with the id {highest:,}"
+            raise DataError(what, "number them without gaps: a network has weights for each id")
+        own = [f"<no token {index}>" for index in range(1 + highest)]
         for token, index in ids.items():
             own[index] = token
         self.text, self.first = text, 0 if tuple(own[: len(SPECIALS)]) == SPECIALS else len(SPECIALS)
@@ -92,10 +98,8 @@ class Subwords(Vocabulary):
     def _check(self, name: str) -> None:
         for probe in _PROBES:
             if (found := self._decoded(self.encode_text(probe))) != probe:
-                raise DataError(
-                    f"{name}: its tokens do not give back their text: {probe[:24]!r} becomes {found[:24]!r}",
-                    "use a tokenizer of bytes, or one with byte fallback that changes nothing, such as GPT-2's",
-                )
+                what = f"{name}: its tokens do not give back their text: {probe[:24]!r} becomes {found[:24]!r}"
+                raise DataError(what, _FAITHFUL)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Subwords) and other.text == self.text
@@ -106,7 +110,7 @@ class Subwords(Vocabulary):
     @cached_property
     def in_parts(self) -> bool:
         """Whether a text that is cut where words end has the same tokens as the whole."""
-        return all(
+        return not any(map(_OVER_A_BORDER.search, self.pieces)) and all(
             [*self.encode_text(a), *self.encode_text(b)] == [*self.encode_text(a + b)]
             for a, b in (("x\n", "y"), ("x.\n", "1"), ("1\n", "("), ("x", " y"), (")", " 1"), ("ß", " 漢y\nz"))
         )
@@ -120,24 +124,29 @@ class Subwords(Vocabulary):
         return np.array(ids, dtype=np.int64) + self.first
 
     def encode_parts(self, text: str) -> Iterator[Ints]:
-        """The ids of a text of any length, part by part."""
+        """The ids of a text of any length, part by part. Raises DataError if they do not give back the text."""
         parts = parts_of(text) if self.in_parts else iter((text,))
         while batch := list(islice(parts, _BATCH)):
             try:
                 found = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+                ids = np.array([*chain.from_iterable(part.ids for part in found)], dtype=np.int64) + self.first
             except (TypeError, UnicodeEncodeError):  # as above
-                yield from map(self.encode_text, batch)
-                continue
-            yield np.array([*chain.from_iterable(part.ids for part in found)], dtype=np.int64) + self.first
+                ids = np.concatenate([*map(self.encode_text, batch)])
+            self._check_given_back("".join(batch), ids)
+            yield ids
 
-    def check_bytes(self, read: int, there: int) -> None:
-        """Raise DataError unless the tokens of a text stand for as many bytes as it has. read: those of the tokens;
-        there: those of the text."""
-        if read not in (there, there + self._begins_with_a_space):
-            raise DataError(
-                f"the tokens of a text with {there:,} bytes stand for {read:,}: they do not give it back",
-                "use a tokenizer of bytes, or one with byte fallback that changes nothing, such as GPT-2's",
-            )
+    def _check_given_back(self, text: str, ids: Ints) -> None:
+        read, there = b"".join(map(self.pieces.__getitem__, ids.tolist())), text.encode("utf-8", "replace")
+        if read == there or (self._begins_with_a_space and read == b" " + there):
+            return
+        found = read.decode("utf-8", "replace").removeprefix(" " * self._begins_with_a_space)
+        at = next(
+            (at for at, (a, b) in enumerate(zip(text, found, strict=False)) if a != b), min(len(text), len(found))
+        )
+        start = max(0, at - 8)
+        what = f"the tokens do not give back the text: {text[start:][:24]!r} becomes {found[start:][:24]!r}"
+        composes = found == normalized(text, "nfc")
+        raise DataError(what, "try task.normalize=nfc: the tokenizer composes accents" if composes else _FAITHFUL)
 
     def split(self, text: str) -> list[str]:
         """The tokens of a text by their names."""
@@ -185,6 +194,7 @@ class Subwords(Vocabulary):
 
 
 _FORM = "the path of a tokenizer.json, as the tokenizers library saves it"
+_FAITHFUL = "use a tokenizer of bytes, or one with byte fallback that changes nothing, such as GPT-2's"
 
 
 def _loaded(text: str, name: str) -> tuple[Tokenizer, dict[str, Any]]:

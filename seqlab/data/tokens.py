@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.core.task import StoredText, TaskConfig
+from seqlab.data.files import exists, expanded
 from seqlab.data.subwords import Subwords
 from seqlab.data.vocabulary import SPECIALS, Vocabulary
 from seqlab.data.words import Unit
@@ -72,6 +73,15 @@ class TokenConfig(TaskConfig):
 
 FILES = ("tokenizer.json", "tokenizer_source.json", "tokenizer_target.json")
 """What the tokenizers in a run's folder are called: the one, or those of both sides of a translation."""
+
+
+def files_of(tokens: str) -> tuple[str, ...]:
+    """The path of one tokenizer, or of two joined by a comma, which may also be part of a path."""
+    parts = tokens.split(",")
+    if len(parts) == 1 or exists(expanded(tokens)):
+        return (tokens,)
+    cuts = [(",".join(parts[:place]), ",".join(parts[place:])) for place in range(1, len(parts))]
+    return max(cuts, key=lambda cut: sum(exists(expanded(path)) for path in cut))
 
 
 def subword_vocabulary(tokens: str, texts: Iterable[str], size: int) -> Subwords:

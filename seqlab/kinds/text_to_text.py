@@ -22,10 +22,20 @@ from seqlab.data.files import sha256_of
 from seqlab.data.pair_splits import Pair
 from seqlab.data.restored import Restorable
 from seqlab.data.subwords import Subwords
-from seqlab.data.tokens import FILES, LEARNED, TokenConfig, check_size, restored, stored, subword_vocabulary, unit_of
+from seqlab.data.tokens import (
+    FILES,
+    LEARNED,
+    TokenConfig,
+    check_size,
+    files_of,
+    restored,
+    stored,
+    subword_vocabulary,
+    unit_of,
+)  # fmt: skip
 from seqlab.data.vocabulary import Vocabulary, VocabularySize, unknown_facts, unknown_in, unknown_warnings
 from seqlab.data.words import NAMES, SEPARATOR, Normalization, Unit, characters, normalized, too_long
-from seqlab.errors import DataError
+from seqlab.errors import ConfigError, DataError
 from seqlab.metrics.generation import GenerationMeter, beside_targets, text_baselines, uniform_baseline
 from seqlab.metrics.text import BleuTokenizer, TextScores, choose_bleu_tokenizer
 from seqlab.networks.text_to_text import TextToText
@@ -128,11 +138,14 @@ class TextToTextGeneration(Restorable, Task[PairBatch]):
     def _subwords(self) -> Iterator[Vocabulary]:
         """Those of the sources and those of the targets, from the training pairs, or from the user's files."""
         tokens, size, pairs = self.config.tokens, self.config.vocabulary_size, self.pairs["train"]
-        files = tokens.split(",") if tokens not in LEARNED else [tokens]
-        if len(files) == 1 and (self.config.joint_vocabulary or tokens not in LEARNED):
-            yield from [subword_vocabulary(tokens, chain.from_iterable(pairs), size)] * 2
+        files, joint = (tokens, tokens) if tokens in LEARNED else files_of(tokens), self.config.joint_vocabulary
+        if len(files) == 1 or (joint and tokens in LEARNED):
+            yield from [subword_vocabulary(files[0], chain.from_iterable(pairs), size)] * 2
+        elif joint:
+            what = f"task.joint_vocabulary=true is one vocabulary, and task.tokens={tokens} names two"
+            raise ConfigError(what, "give one tokenizer.json, or task.joint_vocabulary=false")
         else:
-            for name, texts in zip((files * 2)[:2] if len(files) < 2 else files, zip(*pairs, strict=True), strict=True):
+            for name, texts in zip(files, zip(*pairs, strict=True), strict=True):
                 yield subword_vocabulary(name, texts, size)
 
     def _between(self, sources: Vocabulary, targets: Vocabulary) -> TextToText:

@@ -22,9 +22,11 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 
 @contextmanager
-def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int | None]:
+def locked(
+    folder: Path, hint: str = "wait for it, or stop it", elsewhere: str = "try runs_dir=FOLDER"
+) -> Iterator[int | None]:
     """Hold `folder`/.lock. Yields its file descriptor, which child processes may inherit. Raises LockedError, with
-    `hint`, if another process holds it, and ResourceError if the folder is not writable.
+    `hint`, if another process holds it, and ResourceError, with `elsewhere`, if the folder is not writable.
 
     The kernel releases the lock when the last process that holds it ends, however that happens: no lock is ever stale.
     """
@@ -38,7 +40,7 @@ def locked(folder: Path, hint: str = "wait for it, or stop it") -> Iterator[int 
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except OSError as error:
-        raise ResourceError(f"cannot write to {folder}: {error.strerror}", "try runs_dir=FOLDER") from error
+        raise ResourceError(f"cannot write to {folder}: {error.strerror}", elsewhere) from error
     held = False
     try:
         try:

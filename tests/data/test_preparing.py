@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from seqlab.config.run import load_run_config
 from seqlab.data import preparing
+from seqlab.data.learned_subwords import learned
 from seqlab.data.pieces import TextFile, pieces_of
 from seqlab.data.prepared import Prepared, PreparedBy
 from seqlab.data.preparing import prepare
@@ -29,7 +30,7 @@ from tests.conftest import tiny_overrides
 TEXT = "".join(f"Line {n}: the é\u0301 \u6f22 word{n % 7} and  more\r\n" + "\n" * (n % 3) for n in range(300)) + "end"
 
 
-def _by(tokens: str = "char", **changes: object) -> PreparedBy:
+def by_tokens(tokens: str = "char", **changes: object) -> PreparedBy:
     size = 300 if tokens in ("bpe", "unigram") else None
     values = {
         "tokens": tokens,
@@ -62,7 +63,7 @@ def test_pieces_are_the_text(text: str, size: int, mark: bool, tmp_path_factory:
 def test_a_prepared_corpus_is_the_corpus(tokens: str, tmp_path: Path) -> None:
     source, folder = tmp_path / "text.txt", tmp_path / "prepared"
     source.write_bytes(TEXT.encode())
-    by = _by(tokens, normalize="nfc" if tokens == "char" else "none")
+    by = by_tokens(tokens, normalize="nfc" if tokens == "char" else "none")
     prepared = prepare(str(source), folder, by, piece=900)
     overrides = tiny_overrides("gru", "char_lm", *by.overrides().split(), "device=cpu")
     made = [load_run_config([*overrides, f"task.corpus={where}"]) for where in (source, folder)]
@@ -96,7 +97,7 @@ def test_a_prepared_corpus_is_the_corpus(tokens: str, tmp_path: Path) -> None:
 def test_a_kill_loses_nothing(tmp_path: Path) -> None:
     source, whole, killed = tmp_path / "text.txt", tmp_path / "whole", tmp_path / "killed"
     source.write_bytes(TEXT.encode() * 20)
-    prepare(str(source), whole, _by("bpe"), piece=2000)
+    prepare(str(source), whole, by_tokens("bpe"), piece=2000)
     code = (
         "import sys, time, pathlib; from seqlab.data import preparing; from seqlab.data.prepared import PreparedBy\n"
         "write = preparing.write_json\n"
@@ -111,8 +112,8 @@ def test_a_kill_loses_nothing(tmp_path: Path) -> None:
     process.wait()
     done = {path.name: path.stat().st_mtime_ns for path in (killed / "parts").glob("[a-z]*")}
     assert len(done) >= 8
-    with pytest.raises(ConfigError, match="has other files in it"):
-        prepare(str(source), killed, _by("char"), piece=2000)
+    with pytest.raises(ConfigError, match="was begun with other settings"):
+        prepare(str(source), killed, by_tokens("char"), piece=2000)
     seen: list[str] = []
     encode = preparing._assembled
 
@@ -124,7 +125,7 @@ def test_a_kill_loses_nothing(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preparing, "_assembled", watched)
-        prepare(str(source), killed, _by("bpe"), piece=2000)
+        prepare(str(source), killed, by_tokens("bpe"), piece=2000)
     assert len(seen) >= 4  # what was done was not done again
     for path in whole.iterdir():
         assert (killed / path.name).read_bytes() == path.read_bytes(), path.name
@@ -136,17 +137,35 @@ def test_what_is_no_text_and_what_does_not_fit_is_refused(tmp_path: Path) -> Non
         (b"abc \xff" * 9, "is not UTF-8: byte 0xff at offset 4"),
         (b"ab\0c" * 9, "NUL byte at offset 2"),
         (b"", "is empty"),
+        (b" \r\n" * 99, "is empty"),
     ):
         source.write_bytes(content)
-        with pytest.raises(DataError, match=said):
-            prepare(str(source), tmp_path / f"of{len(content)}{content[:3].hex()}", _by())
+        with pytest.raises(DataError, match=said) as refused:
+            prepare(str(source), folder, by_tokens())
+        assert not folder.exists()
+        assert (b"\xff" in content) == ("iconv -f WINDOWS-1252 -t UTF-8 < " in refused.value.hint)
     source.write_bytes(TEXT.encode())
-    prepare(str(source), folder, _by("word"))
+    prepare(str(source), folder, by_tokens("word"))
     with pytest.raises(ConfigError, match="has a prepared corpus already"):
-        prepare(str(source), folder, _by())
+        prepare(str(source), folder, by_tokens())
     with pytest.raises(ConfigError, match=r"was prepared with task.tokens=word, not char") as raised:
         load_run_config([f"task.corpus={folder}"]).task.build()
     assert "task.tokens=word" in raised.value.hint
     (folder / "train.ids").write_bytes(b"1")
     with pytest.raises(DataError, match="has not the size"):
         Prepared.read(str(folder))
+
+
+def test_another_tokenizer_than_that_of_the_preparation_is_refused(tmp_path: Path) -> None:
+    source, folder = tmp_path / "text.txt", tmp_path / "prepared"
+    files = [tmp_path / name for name in ("mine.json", "copy.json", "other.json")]
+    for file, words in zip(files, (TEXT, TEXT, TEXT.upper()), strict=True):
+        file.write_text(learned("bpe", [words], 300).text, encoding="utf-8")
+    source.write_bytes(TEXT.encode())
+    by = prepare(str(source), folder, by_tokens(str(files[0])), piece=900)
+    for file in files[:2]:
+        by.check(by_tokens(str(file)), "task.corpus")
+    with pytest.raises(ConfigError, match=r"mine\.json, not .*other\.json"):
+        by.check(by_tokens(str(files[2])), "task.corpus")
+    files[0].unlink()  # the folder keeps it
+    by.check(by_tokens(str(files[0])), "task.corpus")

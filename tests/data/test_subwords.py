@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from seqlab.data.learned_subwords import learned
 from seqlab.data.subwords import Subwords, parts_of
+from seqlab.data.token_ids import subword_ids
 from seqlab.data.tokens import FEWEST
 from seqlab.data.vocabulary import PAD, SPECIALS, START, UNKNOWN
 from seqlab.errors import DataError
@@ -34,6 +35,25 @@ def _like_gpt2(**changes: Any) -> str:
     return json.dumps({**json.loads(tokenizer.to_str()), **changes})
 
 
+_PATTERN = (
+    r"[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+(?i:'s|'t|'re)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def _like_gpt4o() -> str:
+    """One that takes line ends, and a "/" after them, to the punctuation before them."""
+    tokenizer = Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(_PATTERN), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(False, use_regex=False)])
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, show_progress=False, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet())
+    )
+    tokenizer.train_from_iterator([TEXT + "a;\n/b\n;\n\n/c (;\n/\n" * 50], trainer)
+    tokenizer.decoder = decoders.ByteLevel()
+    text: str = tokenizer.to_str()
+    return text
+
+
 def _like_sentencepiece() -> str:
     """Unigrams with a sign for spaces, which put a space before a text."""
     pieces = [("<unk>", 0.0), ("\u2581", -2.0), ("\u2581he", -3.0), *((f"<0x{byte:02X}>", -9.0) for byte in range(256))]
@@ -44,19 +64,18 @@ def _like_sentencepiece() -> str:
     return text
 
 
-ODD = " \n\t\rab'.1é漢🙂<pad>\u0301\u00a0\u2028\u200d"
+ODD = " \n\t\rab'.;/1é漢🙂<pad>\u0301\u00a0\u2028\u200d"
 KINDS = {
     "bpe": learned("bpe", [TEXT], 400),
     "unigram": learned("unigram", [TEXT], 400),
     "gpt2": Subwords(_like_gpt2()),
+    "gpt4o": Subwords(_like_gpt4o()),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @settings(deadline=None, max_examples=60)
-@given(
-    text=st.text() | st.text(st.sampled_from(" \n\t\rab'.1é漢🙂<pad>\u0301\u00a0\u2028\u200d")), size=st.integers(1, 20)
-)
+@given(text=st.text() | st.text(st.sampled_from(ODD)), size=st.integers(1, 20))
 def test_any_text_comes_back_whole_and_in_parts(kind: str, text: str, size: int) -> None:
     subwords = KINDS[kind]
     ids = subwords.encode_text(text)
@@ -75,7 +94,7 @@ def test_the_ids_are_those_of_the_library(kind: str, tmp_path: Path) -> None:
     subwords, file = KINDS[kind], tmp_path / "tokenizer.json"
     file.write_text(subwords.text, encoding="utf-8")
     library = Tokenizer.from_file(str(file))
-    moved = 0 if kind != "gpt2" else len(SPECIALS)
+    moved = 0 if kind in ("bpe", "unigram") else len(SPECIALS)
     assert subwords.encode_text(TEXT).tolist() == [moved + index for index in library.encode(TEXT).ids]
     assert library.decode(library.encode(TEXT).ids) == TEXT
     assert Subwords.read(str(file), "task.tokens") == subwords
@@ -96,7 +115,39 @@ def test_a_tokenizer_with_a_sign_for_spaces_and_byte_fallback_is_read() -> None:
     assert subwords.decode(ids) == ["he é\n"]
     assert [subwords.pieces[index] for index in ids] == [b" he", b" ", b"\xc3", b"\xa9", b"\n"]
     assert not subwords.in_parts  # a space would stand before each
-    subwords.check_bytes(int(subwords.byte_counts[ids].sum()), 6)
+    assert subword_ids(subwords, "he é\n").tolist() == ids
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "text", "said"),
+    [
+        ({"type": "Replace", "pattern": {"String": "Z"}, "content": "z"}, "A Zebra", "A zebra"),
+        ({"type": "NFC"}, "e\u0301", "task.normalize=nfc"),
+        ({"type": "NFKC"}, "\ufb01sh", "fish"),
+    ],
+)
+def test_a_file_that_changes_the_text_is_refused_on_the_text(normalizer: dict[str, Any], text: str, said: str) -> None:
+    """Also where it has as many bytes as before."""
+    subwords = Subwords(_like_gpt2(normalizer=normalizer))
+    assert subword_ids(subwords, "as it was").tolist()
+    with pytest.raises(DataError, match="do not give back the text") as raised:
+        subword_ids(subwords, "well " * 9000 + text)
+    assert said in str(raised.value)
+
+
+def test_a_text_is_not_cut_where_a_token_may_stand() -> None:
+    added = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": False}
+    subwords = Subwords(_like_gpt2(added_tokens=[{"id": 400, "content": "New York", **added}]))
+    assert not subwords.in_parts
+    text = "in New York " * 9000
+    assert subword_ids(subwords, text).tolist() == subwords.encode_text(text).tolist()
+
+
+def test_a_file_with_numbers_far_apart_makes_no_network_of_that_size() -> None:
+    settings = json.loads(_like_gpt2())
+    settings["model"]["vocab"]["far"] = 4_000_000_000
+    with pytest.raises(DataError, match="one with the id 4,000,000,000"):
+        Subwords(json.dumps(settings))
 
 
 def test_a_file_cannot_cut_a_text_or_split_it_by_chance() -> None:

@@ -64,12 +64,18 @@ def test_translations_have_two_tokenizers_or_one_and_take_those_of_a_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     corpus = table("corpus.tsv")
-    run = train(load_run_config(_overrides("translation", corpus, tmp_path, "task.tokens=bpe", SIZE)), name="a").folder
+    folder = tmp_path / "a,b"  # two files are joined by a comma too
+    run = train(load_run_config(_overrides("translation", corpus, folder, "task.tokens=bpe", SIZE)), name="a").folder
     files = [run / "tokenizer_source.json", run / "tokenizer_target.json"]
     again = _overrides("translation", corpus, tmp_path, f"task.tokens={files[0]},{files[1]}")
     one, two = (load_run_config(o).task.build() for o in (again, [o for o in again if "tokens" not in o] + [
         "task.tokens=unigram", "task.joint_vocabulary=true", SIZE]))  # fmt: skip
     assert list(one.vocabulary()) == list(open_run(run).task.vocabulary())
+    assert list(open_run(run).config.task.build().vocabulary()) == list(one.vocabulary())
+    with pytest.raises(ConfigError, match="is one vocabulary, and task"):
+        load_run_config([*again, "task.joint_vocabulary=true"]).task.build()
+    with pytest.raises(DataError, match=r"=b\.json,c\.json: there is no such file"):
+        load_run_config([*again[:-1], f"task.tokens={files[0]},b.json,c.json"]).task.build()
     tokens = [*two.vocabulary()]
     assert tokens[: len(tokens) // 2] == tokens[len(tokens) // 2 :]
     corpus.unlink()
