@@ -120,6 +120,7 @@ def compare(
     tune: str | None = None,
     config_dir: str | Path | None = None,
     name: str | None = None,
+    jobs: int = 1,
     verbose: bool = False,
     reporter: ComparisonReporter | None = None,
 ) -> Comparison:
@@ -134,6 +135,7 @@ def compare(
     budget: of each training, "60s", "2Mtokens", "1e14flop" or "1000steps".
     tune: search this setting for each model first, on validation: "lr=5" (five values).
     name: of the comparison's folder.
+    jobs: how many runs are made at a time.
     config_dir, verbose, reporter: as for train.
 
     Raises a SeqlabError as train does. A run that fails raises nothing; it is listed in `failed`.
@@ -143,6 +145,7 @@ def compare(
     from seqlab.comparison.request import read_request
     from seqlab.config.overrides import as_words
     from seqlab.config.sources import own_folder
+    from seqlab.executors.execution import Execution
     from seqlab.runs.run import Run
 
     given = [str(model.folder) if isinstance(model, Run) else model for model in models]
@@ -152,4 +155,5 @@ def compare(
     options = {"seeds": seeds, "match": match, "budget": budget, "tune": tune, "config-dir": own, "name": name}
     command = comparison.command_line(words, options)
     told = reporter_of(verbose, reporter)
-    return comparison.compare(request, told, config_dir=own, name=name, command=command)
+    execution = Execution(jobs)
+    return comparison.compare(request, told, config_dir=own, name=name, command=command, execution=execution)

@@ -23,6 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("config",),
     ("insight",),
     ("runs",),
+    ("executors",),
     ("comparison",),
     ("reproduction",),
     ("cli",),

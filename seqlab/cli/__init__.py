@@ -5,7 +5,7 @@ with commands that have subcommands last.
 """
 
 # isort: off
-from seqlab.cli import training, comparing, reproducing, runs, data, preparing, using, new, checking, about
+from seqlab.cli import training, comparing, reproducing, runs, data, preparing, using, new, checking, about, making
 from seqlab.cli.app import main
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "comparing",
     "data",
     "main",
+    "making",
     "new",
     "preparing",
     "reproducing",

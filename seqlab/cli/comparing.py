@@ -9,7 +9,7 @@ import typer
 
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_word
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Quiet
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet
 
 
 @app.command()
@@ -44,6 +44,7 @@ def compare(
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The comparison's folder in runs/compare.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: runs, sizes, budget, time.")] = False,
+    jobs: Jobs = 1,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -79,6 +80,7 @@ def compare(
         tune=tune,
         config_dir=config_dir,
         name=name,
+        jobs=jobs,
         reporter=reporter,
     )
     if done.summary is not None and as_json:

@@ -16,7 +16,6 @@ from seqlab.cli.display import Cell, fitted
 from seqlab.cli.live import LivePanel
 from seqlab.cli.plan_display import show_plan
 from seqlab.comparison.conditions import cautions, condition, differing_cells, no_better
-from seqlab.comparison.job import Job
 from seqlab.comparison.lengths import about_lengths, length_cells
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reporter import ComparisonReporter, newly_ended
@@ -31,8 +30,10 @@ from seqlab.comparison.wording import (
 )
 from seqlab.drawing.numbers import clock, compact, number, sparkline
 from seqlab.errors import printable
+from seqlab.executors.job import Job
 
 _DOTS = {"waiting": ("○", "dim"), "running": ("◐", "yellow"), "done": ("●", "green"), "failed": ("✗", "bold red")}
+_MOST_STEPS = 2  # of runs beside each other, in one cell
 
 
 class TerminalReporter(ComparisonReporter):
@@ -86,7 +87,7 @@ class LiveTable(LivePanel):
         return [line[self.tag] for line in job.lines if line.get(self.tag) is not None]
 
     def _left(self) -> float:
-        """The plan's estimate, corrected by how long the ended runs really took."""
+        """The plan's estimate, corrected by how long the ended runs really took, with as many at a time as now."""
         planned = {variant.label: variant.estimated_seconds for variant in self.plan.variants}
         ended = [job for job in self.jobs if job.status == "done" and job.seconds]
         expected = sum(planned[job.label] for job in ended)
@@ -97,30 +98,42 @@ class LiveTable(LivePanel):
                 left += planned[job.label] * factor
             elif job.status == "running":
                 left += max(0.0, planned[job.label] * factor - job.seconds)
-        return left
+        return left / max(1, sum(job.status == "running" for job in self.jobs))
 
     def _panel(self) -> RenderableType:
         steps = {variant.label: variant.max_steps for variant in self.plan.variants}
         rows: list[list[Cell]] = []
         for label in dict.fromkeys(job.label for job in self.jobs):
             mine = [job for job in self.jobs if job.label == label]
-            shown = next((job for job in reversed(mine) if job.lines), mine[0])
-            values = self._values(shown)
-            speeds = [line["speed/tokens_per_second"] for line in shown.lines[-20:] if "train/loss" in line]
+            logged = [job for job in mine if job.lines]
+            running = [job for job in logged if job.status == "running"] or logged[-1:]
+            values = self._values(running[-1]) if running else []
             rows.append(
                 [
                     label,
                     Text.assemble(*(_DOTS[job.status] for job in mine)),
                     Text(sparkline(values, 14).ljust(14), style="cyan"),
                     number(values[-1]) if values else "",
-                    f"{shown.step}/{steps[label] or '?'}" if shown.lines else "",
-                    compact(fmean(speeds)) if speeds else "",
+                    f"{_steps(running)}/{steps[label] or '?'}" if running else "",
+                    compact(speed) if (speed := sum(map(_speed, running))) else "",
                 ]
             )
         headings = ("model", "seeds", "validation", "latest", "step", "tokens/s")
         took = clock(time.monotonic() - self._started)
         foot = Text(f"{self.title}{self._progress()}, {took} so far", style="dim")
         return Group(fitted(self.console.width, headings, rows, left=3), foot)
+
+
+def _steps(jobs: Sequence[Job]) -> str:
+    """How far runs of one model are."""
+    found = sorted({job.step for job in jobs})
+    return "+".join(map(str, found)) if len(found) <= _MOST_STEPS else f"{found[0]}..{found[-1]}"
+
+
+def _speed(job: Job) -> float:
+    """Tokens per second of a run in its last log lines."""
+    speeds = [line["speed/tokens_per_second"] for line in job.lines[-20:] if "train/loss" in line]
+    return fmean(speeds) if speeds else 0.0
 
 
 def show_summary(summary: Summary, console: Console) -> None:

@@ -58,8 +58,7 @@ ConfigDir = Annotated[
         show_default=False,
     ),
 ]
-# for the processes of a comparison, which has already checked each model
-Checked = Annotated[bool, typer.Option("--checked", hidden=True)]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="How many runs are made at a time.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", callback=home, help="The folder of runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]

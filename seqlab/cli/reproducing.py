@@ -10,7 +10,7 @@ import typer
 
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_reproduction
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Quiet, home
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet, home
 from seqlab.errors import ConfigError
 
 
@@ -39,6 +39,7 @@ def reproduce(
     ] = None,
     config_dir: ConfigDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: runs, sizes, time.")] = False,
+    jobs: Jobs = 1,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -69,6 +70,7 @@ def reproduce(
     from seqlab.cli.comparison_display import TerminalReporter
     from seqlab.cli.plan_display import show_plan
     from seqlab.cli.reproduction_display import show_outcome
+    from seqlab.executors.execution import Execution
     from seqlab.reproduction.reproduce import planned, prepare
     from seqlab.reproduction.reproduce import reproduce as run
 
@@ -85,7 +87,7 @@ def reproduce(
     reporter = TerminalReporter(terminal(stderr=True), quiet=quiet)
     done = []
     for one in prepared:
-        done.append(run(one, reporter))
+        done.append(run(one, reporter, Execution(jobs)))
         if not as_json:
             show_outcome(done[-1], terminal())
     if as_json:

@@ -10,7 +10,7 @@ import typer
 
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_name, complete_override
-from seqlab.cli.options import AsJson, Checked, ConfigDir, Debug, Overrides, Quiet, home
+from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides, Quiet, home
 from seqlab.errors import ConfigError
 
 
@@ -31,7 +31,6 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
-    checked: Checked = False,
 ) -> None:
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
     import seqlab
@@ -50,7 +49,7 @@ def train(
             show_dry_run(found, terminal())
         return
     reporter = Terminal(terminal(stderr=True), quiet=quiet)
-    run = seqlab.train(*given, name=name, folder=folder, config_dir=config_dir, reporter=reporter, checked=checked)
+    run = seqlab.train(*given, name=name, folder=folder, config_dir=config_dir, reporter=reporter)
     if as_json:
         typer.echo(json.dumps(run.result.as_json(), indent=2))
     else:
@@ -84,7 +83,6 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
-    checked: Checked = False,
 ) -> None:
     """Resume a run as if it had never stopped, or extend it. Example: seqlab resume last"""
     if verify and overrides:
@@ -103,7 +101,7 @@ def resume(
             json.dumps(verdict) if as_json else f"steps {start} to {end} trained once more: every bit is the same"
         )
         return
-    result = resuming.resume(run, overrides or [], reporter, config_dir=config_dir, checked=checked)
+    result = resuming.resume(run, overrides or [], reporter, config_dir=config_dir)
     if isinstance(result, resuming.Finished):
         if as_json:
             typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)

@@ -10,10 +10,8 @@ from typing import Any
 
 from seqlab.comparison.baselines import compute_baselines, stored_baselines
 from seqlab.comparison.board import write_layout
-from seqlab.comparison.executor import Executor
 from seqlab.comparison.figures import figures
 from seqlab.comparison.files import write_files
-from seqlab.comparison.job import Job
 from seqlab.comparison.page import Above, write_page
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
@@ -27,6 +25,10 @@ from seqlab.comparison.times import compare_times, read_times, record_time
 from seqlab.config.run import RunConfig
 from seqlab.data.corpus import MAY_DIFFER
 from seqlab.errors import ConfigError, DataError, Interrupted
+from seqlab.executors.execution import Execution
+from seqlab.executors.executor import Executor
+from seqlab.executors.job import Job
+from seqlab.executors.run_jobs import run_jobs
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
 from seqlab.runs.folder import read_result
@@ -114,20 +116,27 @@ def compare(
     name: str | None = None,
     folder: Path | None = None,
     command: str = "",
+    execution: Execution | None = None,
     above: Callable[[Summary], Above] | None = None,
 ) -> Comparison:
     """Plan the comparison or find its stored plan, make the runs that are missing, and write the report.
 
-    name: of its folder in runs/compare; folder: or the whole path. command: what was typed, for the report. above: what
-    stands on top of it. Raises a SeqlabError for what a user can fix, Interrupted after Ctrl-C; a run that fails raises
-    nothing and is among `Comparison.failed`.
+    name: of its folder in runs/compare; folder: or the whole path. command: what was typed, for the report.
+    execution: who makes the runs; by default this machine, one at a time. above: what stands on top of the report.
+
+    Raises a SeqlabError for what a user can fix, Interrupted after Ctrl-C; a run that fails raises nothing and is among
+    `Comparison.failed`.
     """
     reporter = reporter or ComparisonReporter()
     parsed, configs = parse_plan(request, config_dir)
     first = next(iter(configs.values()))
     code = {label: code_sha256(config.tree, config_dir) for label, config in configs.items()}
     folder = folder or folder_of(parsed, request.runs_dir, name)
-    with locked(folder, "wait for it; if that process is gone, its last run is still ending") as lock, disk(folder):
+    with (
+        locked(folder, "wait for it; if that process is gone, its last runs are still ending") as lock,
+        disk(folder),
+        (execution or Execution()).executor(lock) as executor,
+    ):
         resumed = (folder / "plan.json").is_file()
         plan = _plan(parsed, request, configs, config_dir, folder, reporter)
         try:
@@ -137,7 +146,7 @@ def compare(
                 configs,
                 folder,
                 config_dir,
-                lambda trials: _run(trials, plan, folder, reporter, lock, title),
+                lambda trials: _run(trials, plan, folder, reporter, executor, title),
             )
             jobs = [
                 Job(
@@ -154,7 +163,7 @@ def compare(
             ]
             if resumed and not all(job.is_complete() for job in jobs):
                 _check_text(plan, first)
-            _run(jobs, plan, folder, reporter, lock, "")
+            _run(jobs, plan, folder, reporter, executor, "")
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command makes the missing runs", stopped.exit_code
@@ -213,13 +222,11 @@ def _plan(
 
 
 def _run(
-    jobs: list[Job], plan: Plan, folder: Path, reporter: ComparisonReporter, lock: int | None, title: str
+    jobs: list[Job], plan: Plan, folder: Path, reporter: ComparisonReporter, executor: Executor, title: str
 ) -> int | None:
     """Returns the signal that asked to stop, if one came too late to stop any of these."""
     with reporter.runs(jobs, plan, title) as refresh:
-        executor = Executor(jobs, refresh, lock, lambda job: record_time(job, folder))
-        executor.run()
-    return executor.stop_signal
+        return run_jobs(jobs, executor, refresh, lambda job: record_time(job, folder))
 
 
 def command_line(words: list[str], options: Mapping[str, object]) -> str:

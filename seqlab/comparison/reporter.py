@@ -12,8 +12,8 @@ from seqlab.runs.reporter import PlainReporter, Reporter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from seqlab.comparison.job import Job
     from seqlab.comparison.plan import Plan
+    from seqlab.executors.job import Job
 
 
 class ComparisonReporter(Reporter):

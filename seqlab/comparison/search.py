@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from seqlab.comparison.job import Job
 from seqlab.comparison.options import Tuning
 from seqlab.comparison.plan import Plan, Variant, write_plan
 from seqlab.comparison.reading import read_run
@@ -15,6 +14,7 @@ from seqlab.config.overrides import merged
 from seqlab.config.run import RunConfig, load_run_config
 from seqlab.core.metric import validated
 from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
+from seqlab.executors.job import Job
 
 # a search must not see the seeds that are compared
 _TUNE_SEED = 1_000_000

@@ -39,8 +39,9 @@ def share_precision(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def share_device(candidates: Sequence[Candidate], threads: int) -> list[Candidate]:
-    """What `auto` chose for type, precision and threads as overrides: a restart on another machine must not continue
-    with another device. The first model with `auto` threads chooses them for all such. threads: of this process."""
+    """Type, precision and number of threads as overrides, also where torch or `auto` chose them: a run on another
+    machine, or beside others, must not round differently. The first model with `auto` threads chooses them for all
+    such. threads: of this process."""
     found: list[Candidate] = []
     chosen_threads: str | None = None
     for candidate in candidates:
@@ -54,6 +55,8 @@ def share_device(candidates: Sequence[Candidate], threads: int) -> list[Candidat
                 if candidate.config.device.threads == "auto":
                     chosen_threads = f"device.threads={torch.get_num_threads()}"
                     chosen.append(chosen_threads)
+                elif candidate.config.device.threads is None:
+                    chosen.append(f"device.threads={threads}")
                 candidate = candidate.with_overrides(*chosen)
         found.append(candidate)
     return found

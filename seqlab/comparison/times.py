@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.comparison.job import Job
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reading import CompletedRun
 from seqlab.drawing.numbers import clock
+from seqlab.executors.job import Job
 
 _TOLERANCE = 0.25  # of the estimate: a smaller difference needs no explanation
 _BUSY = 1.2  # load for each core

@@ -68,8 +68,8 @@ _ABSENT = {
         "choose it: device=auto, cuda, mps or cpu",
     ),
     "jobs n_jobs num_jobs parallel workers num_workers": (
-        "runs are made one after the other, each in one process, so that their times can be compared",
-        "run all of them with one command: seqlab compare rnn lstm",
+        "a run is one process",
+        "of a comparison, several can be made at a time: seqlab compare rnn lstm --jobs 2",
     ),
     "multirun sweep sweeper grid": ("train makes one run", "for several runs: seqlab compare rnn lstm"),
 }

@@ -16,6 +16,7 @@ from seqlab.comparison.request import Request
 from seqlab.comparison.summary import Summary
 from seqlab.config.overrides import key_of
 from seqlab.core.files import write_json
+from seqlab.executors.execution import Execution
 from seqlab.reproduction.needs import check_needs
 from seqlab.reproduction.outcome import Outcome, outcome
 from seqlab.reproduction.page import above
@@ -95,8 +96,11 @@ def planned(one: Prepared) -> Plan:
     return plan_only(one.request, one.config_dir, None, one.folder)
 
 
-def reproduce(one: Prepared, reporter: ComparisonReporter | None = None) -> Reproduced:
-    """Make the runs that are missing, and write reproduction.json and report.html. Raises as `compare` does."""
+def reproduce(
+    one: Prepared, reporter: ComparisonReporter | None = None, execution: Execution | None = None
+) -> Reproduced:
+    """Make the runs that are missing, and write reproduction.json and report.html. execution: who makes the runs.
+    Raises as `compare` does."""
 
     def judged(summary: Summary | None) -> Outcome:
         return outcome(one.name, one.reproduction, one.changed, one.command, summary)
@@ -107,6 +111,7 @@ def reproduce(one: Prepared, reporter: ComparisonReporter | None = None) -> Repr
         config_dir=one.config_dir,
         folder=one.folder,
         command=one.command,
+        execution=execution,
         above=lambda summary: above(judged(summary)),
     )
     found = judged(done.summary)

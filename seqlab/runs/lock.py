@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,3 +67,16 @@ def locked(
                 with suppress(OSError):  # another process has put something there
                     made.rmdir()
         os.close(descriptor)
+
+
+def wait_until_free(folder: Path, seconds: float) -> None:
+    """Wait until no process holds the lock of `folder`. Raises LockedError if one still does after `seconds`."""
+    last = time.monotonic() + seconds
+    while folder.exists():
+        try:
+            with locked(folder):
+                return
+        except LockedError:
+            if time.monotonic() > last:
+                raise
+        time.sleep(0.5)

@@ -229,7 +229,7 @@ def test_a_signal_saves_the_run_and_names_the_kept_step(tmp_path: Path, number: 
     ("words", "code", "parts"),
     [
         (["train", "--multirun"], 2, ["no such option --multirun", "seqlab compare rnn lstm"]),
-        (["train", "--jobs", "3"], 2, ["no such option --jobs", "one after the other"]),
+        (["train", "--jobs", "3"], 2, ["no such option --jobs", "compare rnn lstm --jobs 2"]),
         (["train", "--learning-rate", "3"], 2, ["settings are written without dashes: optim.learning_rate=VALUE"]),
         (["compare", "rnn", "--seedz", "3"], 2, ["no such option --seedz", "did you mean --seeds?"]),
         (["compare", "model=rnn,lstm"], 2, ["try: seqlab compare rnn lstm"]),

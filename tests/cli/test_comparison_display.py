@@ -13,10 +13,10 @@ from rich.console import Console
 
 from seqlab.cli.comparison_display import LiveTable, show_summary
 from seqlab.cli.display import fitted
-from seqlab.comparison.job import Job
 from seqlab.comparison.options import Tuning
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.wording import tuned_line
+from seqlab.executors.job import Job
 from tests.comparison.test_report import example_plan, example_summary
 
 

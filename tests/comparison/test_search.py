@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.comparison.job import Job
 from seqlab.comparison.options import Tuning
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, read_plan, write_plan
@@ -25,6 +24,7 @@ from seqlab.comparison.wording import tuned_line
 from seqlab.config.run import RunConfig
 from seqlab.core.metric import Criterion, Metric
 from seqlab.errors import Interrupted, NumericError, ResourceError
+from seqlab.executors.job import Job
 from tests.commands import Capture, Patch, in_process
 from tests.conftest import TEXT, on_corpus, tiny_config, tiny_overrides
 

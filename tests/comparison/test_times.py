@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from seqlab.cli.plan_display import show_plan
-from seqlab.comparison.job import Job
 from seqlab.comparison.options import Tuning
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reading import CompletedRun
 from seqlab.comparison.times import ProcessTime, Times, compare_times, read_times, record_time
+from seqlab.executors.job import Job
 from tests.comparison.test_report import example_plan, example_summary, published
 
 FOLDER = Path("runs/compare/x")

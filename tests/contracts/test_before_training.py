@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from seqlab.comparison.job import Job
 from seqlab.config.overrides import spelled
 from seqlab.contracts.check import check_before_training
 from seqlab.core.model import Role
 from seqlab.errors import ConfigError
+from seqlab.executors.job import Job
 from seqlab.runs.catalogue import flat
 from seqlab.runs.setup import build_network, prepare
 from seqlab.training.device import Device
@@ -88,16 +88,13 @@ def test_the_runs_of_a_comparison_leave_it_to_its_plan(
     """A model is checked once there (above), not again by each of its runs, new or resumed."""
     words = [o for o in tiny_overrides("rnn", "char_lm") if not o.startswith("model")]
     leak = ("model=zoo", "model.kind=Future", *words)
-    job = Job("zoo", 0, tmp_path / "run", leak, folder)
-    made = job.command(resumed=False)
+    made = Job("zoo", 0, tmp_path / "run", leak, folder).command()
     monkeypatch.chdir(tmp_path)
     assert in_process(capsys, monkeypatch, *made[made.index("seqlab") + 1 :])[0] == 0  # nobody looked
-    going_on = job.command(resumed=True)
-    going_on.insert(going_on.index("resume") + 2, "trainer.max_steps=5")
-    assert in_process(capsys, monkeypatch, *going_on[going_on.index("seqlab") + 1 :])[0] == 0
-    by_hand = [word for word in going_on if word != "--checked"]
-    by_hand[by_hand.index("trainer.max_steps=5")] = "trainer.max_steps=6"
-    code, _, said = in_process(capsys, monkeypatch, *by_hand[by_hand.index("seqlab") + 1 :])
+    (tmp_path / "run" / "result.json").unlink()
+    assert in_process(capsys, monkeypatch, *made[made.index("seqlab") + 1 :])[0] == 0  # nor when it goes on
+    by_hand = ["resume", str(tmp_path / "run"), "trainer.max_steps=6", "--config-dir", str(folder)]
+    code, _, said = in_process(capsys, monkeypatch, *by_hand)
     assert code == 2
     assert "sees the future" in said
 

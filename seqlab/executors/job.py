@@ -1,4 +1,4 @@
-"""One run of a comparison: the command that makes it, and its state as read from its folder."""
+"""One of many runs: the command that makes it, and its state as read from its folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 from seqlab.checkpoints.files import STATE
 from seqlab.checkpoints.retention import checkpoints_in
-from seqlab.core.files import read_json
+from seqlab.core.files import discard, read_json
 from seqlab.errors import CheckpointError, NumericError
 from seqlab.runs.folder import read_overrides, read_result
+from seqlab.runs.lock import locked
 
-Status = Literal["waiting", "running", "done", "failed"]
+Status = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 
 @dataclass
@@ -52,15 +53,20 @@ class Job:
         """Its name in lists of runs."""
         return f"{self.label}, {self.trial or f'seed {self.seed}'}"
 
-    def command(self, *, resumed: bool) -> list[str]:
-        """The `seqlab train` that makes the run, or the `seqlab resume` that continues it."""
+    def command(self, *options: str) -> list[str]:
+        """The command that makes the run, continues it, or leaves it alone if it is complete. options: further ones of
+        `seqlab make` (cli/making.py)."""
         where = [] if self.config_dir is None else ["--config-dir", str(self.config_dir)]
-        what = (
-            ["resume", str(self.folder)] if resumed else ["train", *self.all_overrides(), "--folder", str(self.folder)]
-        )
-        # -P: a file in the user's folder that has the name of a Python module must not be imported in its place.
-        # --checked: planning has checked the model once for all its runs
-        return [sys.executable, "-P", "-m", "seqlab", *what, "--quiet", "--checked", *where]
+        final = ["--divergence-is-final"] if self.divergence_is_final else []
+        given = ["--folder", str(self.folder), *where, *final, *options, "--", *self.all_overrides()]
+        # -P: a file in the user's folder that has the name of a Python module must not be imported in its place
+        return [sys.executable, "-P", "-m", "seqlab", "make", *given]
+
+    def clear(self) -> None:
+        """Remove what a stopped run left behind. Raises LockedError while somebody is making it."""
+        if self.folder.exists():
+            with locked(self.folder):
+                discard(self.folder)
 
     def all_overrides(self) -> list[str]:
         """Its overrides with its seed."""

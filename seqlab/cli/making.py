@@ -1,0 +1,68 @@
+"""The process that makes one of many runs, wherever an executor starts it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqlab.cli.app import app, terminal
+from seqlab.config.sources import VARIABLE
+
+_LOCKED_SECONDS = 120.0  # a process that was told to stop may take so long to finish its step and save
+_SET_PARENT_DEATH_SIGNAL = 1  # of Linux' prctl
+
+
+@app.command(hidden=True)
+def make(
+    overrides: Annotated[list[str], typer.Argument()],
+    folder: Annotated[Path, typer.Option("--folder")],
+    config_dir: Annotated[Path | None, typer.Option("--config-dir")] = None,
+    divergence_is_final: Annotated[bool, typer.Option("--divergence-is-final")] = False,
+    cores: Annotated[str, typer.Option("--cores")] = "",
+    with_parent: Annotated[bool, typer.Option("--with-parent")] = False,
+) -> None:
+    """Make a run: train it, or resume it if it was stopped, or leave it alone if it is complete.
+
+    It may be started any number of times, on any machine that sees the folder. If another process is making the run,
+    which the lock in its folder tells, it waits for that one. cores: the CPU cores to use, as numbers. with_parent:
+    save and end when the parent process ends (Linux).
+    """
+    if with_parent:
+        _end_with_parent()
+    if cores:
+        os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
+    os.environ.pop(VARIABLE, None)  # the options name the config folder, if there is one
+    # only now: torch counts the cores when it is imported
+    import seqlab
+    from seqlab.cli.display import Terminal
+    from seqlab.executors.job import Job
+    from seqlab.runs.lock import wait_until_free
+    from seqlab.runs.resume import resume
+
+    *given, seed = overrides
+    number = int(seed.removeprefix("seed="))
+    job = Job("", number, folder, tuple(given), config_dir, divergence_is_final=divergence_is_final)
+    wait_until_free(folder, _LOCKED_SECONDS)
+    if job.has_ended():
+        raise typer.Exit(job.code)
+    reporter = Terminal(terminal(stderr=True), quiet=True)
+    # checked: planning has checked the model once for all its runs
+    if job.is_resumable():
+        resume(folder, (), reporter, config_dir=config_dir, checked=True)
+    else:
+        job.clear()
+        seqlab.train(*overrides, folder=folder, config_dir=config_dir, reporter=reporter, checked=True)
+
+
+def _end_with_parent() -> None:
+    """For an engine that makes the run elsewhere once this process' parent, or its whole node, was lost."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() == 1:  # it has ended already
+            raise typer.Exit(128 + signal.SIGTERM)

@@ -1,0 +1,69 @@
+"""How this machine is divided among runs that are made at the same time: cores, and visible GPUs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from seqlab.config.overrides import key_of
+from seqlab.executors.job import Job
+
+_GPUS = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one run at a time is made. cores: those of this place; empty where all are for all. gpu: its GPU, as
+    CUDA_VISIBLE_DEVICES names it; None without any, or with no others beside it. shared: whether runs are made beside
+    it."""
+
+    cores: tuple[int, ...]
+    gpu: str | None
+    shared: bool
+
+    def options(self, job: Job) -> list[str]:
+        """The worker's options for a run here. A run that needs more threads than this place has cores may use all
+        cores: on fewer of them, a library may choose fewer threads, and round differently."""
+        threads = threads_of(job.overrides)
+        fits = threads is not None and threads <= len(self.cores)
+        return ["--cores", ",".join(map(str, self.cores))] if fits else []
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """The environment variables of a run here."""
+        found = {} if self.gpu is None else {_GPUS: self.gpu}
+        if self.shared and not self.options(job):  # threads that wait for each other must not spin
+            found["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
+        return found
+
+
+def places_for(at_once: int) -> list[Place]:
+    """Places for so many runs at a time: cores in equal shares, and GPUs in turn."""
+    if at_once == 1:
+        return [Place((), None, shared=False)]
+    cores, gpus = usable_cores(), visible_gpus()
+    each = len(cores) // at_once
+    return [
+        Place(tuple(cores[index * each : (index + 1) * each]), gpus[index % len(gpus)] if gpus else None, shared=True)
+        for index in range(at_once)
+    ]
+
+
+def usable_cores() -> list[int]:
+    """The cores that this process may use; none where the system cannot bind processes to cores."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that this process sees, as CUDA_VISIBLE_DEVICES names them."""
+    if (given := os.environ.get(_GPUS)) is not None:
+        return [name.strip() for name in given.split(",") if name.strip() not in ("", "-1")]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def threads_of(overrides: Iterable[str]) -> int | None:
+    """The CPU threads that a run's overrides fix; None where they leave the number open."""
+    given = [word.partition("=")[2] for word in overrides if key_of(word) == "device.threads"]
+    return int(given[-1]) if given and given[-1].isdigit() else None

@@ -1,0 +1,77 @@
+"""What every executor must do, whoever makes the runs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from seqlab.executors.executor import Executor
+from seqlab.executors.local import LocalExecutor
+from seqlab.executors.run_jobs import run_jobs
+from tests.executors.quick import quick
+
+Make = Callable[[], Executor]
+
+
+@pytest.fixture(params=["local"])
+def make() -> Iterator[Make]:
+    """Makes an executor; a second call is that of another process."""
+    made: list[Executor] = []
+
+    def executor() -> Executor:
+        made.append(LocalExecutor(2))
+        return made[-1]
+
+    yield executor
+    for one in made:
+        one.close()
+
+
+def test_done_failed_and_complete_before(make: Make, tmp_path: Path) -> None:
+    (done, bad, before), ended = quick(tmp_path, 3), list[str]()
+    bad.fails = 2
+    run_jobs([before], make())
+    again = quick(tmp_path, 3)[2]
+    run_jobs([done, bad, again], make(), on_end=lambda job: ended.append(job.folder.name))
+    assert [job.status for job in (done, bad, again)] == ["done", "failed", "done"]
+    assert (bad.reason, bad.code) == ("out of memory; try less", 6)
+    assert len(again.starts()) == 1  # the first time alone
+    assert sorted(ended) == ["run-0", "run-1"]
+
+
+def test_killed_and_resumed(make: Make, tmp_path: Path) -> None:
+    (job,) = quick(tmp_path, 1, 40)
+
+    def kill() -> None:
+        if job.step >= 3 and len(job.starts()) == 1 and job.status == "running":
+            os.kill(int(job.starts()[0][0]), signal.SIGKILL)
+
+    executor = make()
+    run_jobs([job], executor, kill)
+    if job.status == "failed":  # an engine may have started it again by itself
+        assert "SIGKILL" in job.reason
+        job.status = "waiting"
+        run_jobs([job], make())
+    assert job.status == "done"
+    assert len(job.starts()) == 2
+    assert [line["step"] for line in job.lines] == list(range(1, 41))
+
+
+def test_one_is_cancelled_and_the_others_go_on(make: Make, tmp_path: Path) -> None:
+    jobs = quick(tmp_path, 3, 12)
+    jobs[0].steps = jobs[2].steps = 2000
+    executor = make()
+
+    def prune() -> None:
+        executor.cancel([job for job in jobs if job.steps == 2000 and job.step > 1])
+
+    run_jobs(jobs, executor, prune)
+    assert [job.status for job in jobs] == ["cancelled", "done", "cancelled"]
+    assert 0 < jobs[0].step < 2000
+    (again,) = quick(tmp_path, 1, jobs[0].step + 1)
+    run_jobs([again], make())
+    assert [line["step"] for line in again.lines] == list(range(1, again.steps + 1))  # it had saved
