@@ -1,4 +1,4 @@
-"""The baselines on the test split of each task: `python -m benchmarks baselines [TASK ...]`.
+"""The baselines on the test split of each task, and of other corpora: `python -m benchmarks baselines [PART ...]`.
 
 As `seqlab compare` shows it (knowing train alone, as the models do); for running text also with the validation split
 added to what is known.
@@ -20,15 +20,26 @@ from seqlab.core.task import Task
 from seqlab.drawing.numbers import number
 from seqlab.tasks.char_lm import CharLM
 
+PARTS: dict[str, list[str]] = {
+    **{task: [f"task={task}"] for task in group_files("task", None)},
+    "forecast-filled": ["task=forecast", "task.missing=mean", "task.score_filled=true"],
+    "forecast-taylor": ["task=forecast", "task.corpus=taylor_demand", "task.horizon=48"],
+    # its rows as equal steps: the night in which clocks change lacks one
+    "forecast-seattle": [
+        "task=forecast", "task.corpus=seattle_temperature", "task.time_column=rows", "task.calendar=[]",
+        "task.seasons=[24]",
+    ],
+}  # fmt: skip
+
 
 def main() -> None:
-    """Fit and score the baselines of the named tasks, or of all."""
+    """Fit and score the baselines of the named parts, or of all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", help="a file in place of the task's own corpus; kept as TASK-own")
-    options = parts(parser, group_files("task", None))
+    parser.add_argument("--corpus", help="a file in place of the task's own corpus; kept as PART-own")
+    options = parts(parser, PARTS)
     for name in options.parts:
         corpus = [f"task.corpus={options.corpus}"] if options.corpus else []
-        task = load_run_config([f"task={name}", *corpus]).task.build()
+        task = load_run_config([*PARTS[name], *corpus]).task.build()
         save("baselines", f"{name}-own" if corpus else name, {"rows": list(rows(task))})
 
 
