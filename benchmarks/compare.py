@@ -114,7 +114,8 @@ def _verdicts(summary: dict[str, Any]) -> list[str]:
     known = {field.name for field in fields(Difference)}
     pairs = [Difference(**{key: value for key, value in pair.items() if key in known}) for pair in summary["pairs"]]
     unit = summary["metric"]["unit"] or summary["metric"]["name"].replace("_", " ")
-    return [verdict(pair, unit, tested(pairs)) for pair in pairs]
+    best = summary.get("against_baseline")
+    return [*(verdict(pair, unit, tested(pairs)) for pair in pairs), *([best] if best else [])]
 
 
 def _plain(value: Any) -> str:
