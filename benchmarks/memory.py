@@ -25,7 +25,7 @@ _ONE_THREAD = (
 )  # fmt: skip
 _RECURRENT = ("rnn", "lstm", "gru", "mingru")
 _SEARCH = ("--tune", "lr=0.001,0.003,0.01")
-_STATES = (64,)
+_STATES = (32, 64, 128)
 
 
 def _families(fourth: str, levels: int, transformer: str = "transformer") -> list[str]:
@@ -54,6 +54,7 @@ PARTS: dict[str, list[str]] = {
     ],
     "recall": [
         *(f"{model}-{width}: {model} model.width={width} model.layers=2" for model in _RECURRENT for width in _STATES),
+        "minlstm-64: minlstm model.width=64 model.layers=2", "ssm-64: ssm model.width=64 model.layers=2",
         "tcn-64: tcn model.width=64", "transformer-64: transformer model.width=64 model.layers=2",
         "task=recall", "task.vocabulary=128", "trainer.max_steps=3000", "trainer.eval_every_steps=300",
         "optim.learning_rate=0.003", "--seeds", "1",
