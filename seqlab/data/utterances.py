@@ -14,7 +14,6 @@ from torch import Tensor
 from seqlab.core.batch import Split
 from seqlab.data.audio import ENDINGS, Recording, read_recording
 from seqlab.data.batching import split_items
-from seqlab.data.files import find_corpus
 from seqlab.data.tables import read_table
 from seqlab.data.ts import read_ts
 from seqlab.errors import DataError, first_places
@@ -54,15 +53,16 @@ Reading = tuple[str, str, str, Recording]
 """(name, text, the split that it is for or "", the recording)."""
 
 
-def folder_of(where: str, corpora: Iterable[str]) -> Path:
-    """The folder that task.corpus names. corpora: names that it may give instead. Raises DataError if it is none."""
-    path = find_corpus(where, "task.corpus", corpora, "a folder of recordings")
+FORM = "a folder of recordings"
+
+
+def check_folder(path: Path, key: str) -> None:
+    """Raise DataError if the path that the setting `key` gives is no folder."""
     if not path.is_dir():
-        raise DataError(f"task.corpus={where[:200]} is not a folder", "give the path of a folder of recordings")
-    return path
+        raise DataError(f"{key}={str(path)[:200]} is not a folder", f"give the path of {FORM}")
 
 
-def archive_of(folder: Path) -> tuple[Path, Path] | None:
+def archive_of(folder: Path, key: str) -> tuple[Path, Path] | None:
     """The training and the test file of a folder of the UEA archive: NAME_TRAIN.ts and NAME_TEST.ts; None if it has no
     such files. Raises DataError if it has more than one of either."""
     train, test = (sorted(folder.glob(f"*_{part}.ts")) for part in ("TRAIN", "TEST"))
@@ -70,17 +70,17 @@ def archive_of(folder: Path) -> tuple[Path, Path] | None:
         return None
     if len(train) + len(test) > 2:
         names = ", ".join(path.name for path in (*train, *test))
-        raise DataError(f"task.corpus={folder} has several data sets", "give each a folder of its own", names[:200])
+        raise DataError(f"{key}={folder} has several data sets", "give each a folder of its own", names[:200])
     return train[0], test[0]
 
 
-def read_archive(train: Path, test: Path, seed: int) -> Corpus:
+def read_archive(train: Path, test: Path, key: str, seed: int) -> Corpus:
     """The series of two .ts files: the test split as published, validation from the training part, stratified."""
     rows: dict[str, list[Utterance]] = {}
     for part, path in (("train", train), ("test", test)):
         rows[part] = [
             Utterance(f"{part} {number}", label, torch.from_numpy(frames_TF), hashlib.sha256(line.encode()).hexdigest())
-            for number, (frames_TF, label, line) in enumerate(read_ts(path, "task.corpus"), 1)
+            for number, (frames_TF, label, line) in enumerate(read_ts(path, key), 1)
         ]
     widths = {utterance.frames_TF.shape[1] for part in rows.values() for utterance in part}
     if len(widths) > 1:
@@ -91,9 +91,9 @@ def read_archive(train: Path, test: Path, seed: int) -> Corpus:
     return Corpus(parts, {})
 
 
-def labelled(folder: Path, most_seconds: float) -> tuple[list[Reading], int]:
+def labelled(folder: Path, key: str, most_seconds: float) -> tuple[list[Reading], int]:
     """(the recordings of a folder, labelled by its sub-folders; the number of other files there)."""
-    what = f"task.corpus={folder}"
+    what = f"{key}={folder}"
     loose = [path.name for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS]
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not _hidden(path, folder)]
     found = [path for path in files if path.suffix.lower() in ENDINGS]
@@ -112,19 +112,19 @@ def labelled(folder: Path, most_seconds: float) -> tuple[list[Reading], int]:
         )
     names = [path.relative_to(folder) for path in found]
     readings: list[Reading] = [
-        (str(name), name.parts[0], "", read_recording(path, "task.corpus", most_seconds))
+        (str(name), name.parts[0], "", read_recording(path, key, most_seconds))
         for name, path in zip(names, found, strict=True)
     ]
     return readings, len(files) - len(found)
 
 
-def transcribed(folder: Path, most_seconds: float) -> list[Reading]:
+def transcribed(folder: Path, key: str, most_seconds: float) -> list[Reading]:
     """The recordings that the table transcripts.csv of a folder names: columns file, text and, optionally, split."""
     path = folder / TRANSCRIPTS
     if not path.is_file():
-        raise DataError(f"task.corpus={folder} has no {TRANSCRIPTS}", "write one, with the columns file and text"
+        raise DataError(f"{key}={folder} has no {TRANSCRIPTS}", "write one, with the columns file and text"
                         " (and split, if you like)")  # fmt: skip
-    table = read_table(path, "task.corpus", separator=None, header=True, fixed=True, wanted=("file", "text"))
+    table = read_table(path, key, separator=None, header=True, fixed=True, wanted=("file", "text"))
     header = [name.strip().lower() for name in table.header or ()]
     if missing := [name for name in ("file", "text") if name not in header]:
         raise DataError(

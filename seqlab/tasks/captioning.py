@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -12,8 +13,7 @@ from seqlab.core.fields import Count, Share, WholeNumber
 from seqlab.core.task import Task
 from seqlab.data.captioned import CaptionedImages
 from seqlab.data.captioned_folder import TABLE, read_captioned
-from seqlab.data.corpora import corpora_of
-from seqlab.data.files import find_corpus
+from seqlab.data.corpora import corpus_or_path
 from seqlab.errors import ConfigError
 from seqlab.kinds.image_to_text import ImageToTextConfig, ImageToTextGeneration
 
@@ -39,14 +39,14 @@ class CaptioningConfig(ImageToTextConfig):
     split_seed: WholeNumber
 
     def build(self) -> Captioning:
-        if (corpus := (named := corpora_of("captioning")).get(self.corpus)) is not None:
+        found = corpus_or_path(self.corpus, "task.corpus", "captioning", f"a folder with pictures and a {TABLE}")
+        if not isinstance(found, Path):
             sizes = {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
-            parts, apart = corpus.content("captioning", sizes, self.test_size, self.split_seed)
+            parts, apart = found.content("captioning", sizes, self.test_size, self.split_seed)
             self._check_form(parts["train"])
             return Captioning(parts, self, {}, apart)
-        folder = find_corpus(self.corpus, "task.corpus", named, f"a folder with pictures and a {TABLE}")
         parts, facts = read_captioned(
-            folder, self.image_size, colour=self.colour, held_share=self.held_share, seed=self.split_seed
+            found, self.image_size, colour=self.colour, held_share=self.held_share, seed=self.split_seed
         )
         return Captioning(parts, self, facts)
 

@@ -15,8 +15,8 @@ from seqlab.core.network import Network
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data import hugging_face
 from seqlab.data.batches import TokenBatch
-from seqlab.data.corpora import corpora_of
-from seqlab.data.files import find_corpus, sha256_of
+from seqlab.data.corpora import corpus_or_path
+from seqlab.data.files import sha256_of
 from seqlab.data.prepared import Prepared, PreparedBy, is_prepared
 from seqlab.data.splits import SplitCorpora, check_shares, cut_text, named_parts, part_of
 from seqlab.data.streams import random_windows, up_to
@@ -109,10 +109,11 @@ class CharLMConfig(SplitCorpora, TokenConfig, LanguageModellingConfig):
         """The splits of a corpus by its name or of a dataset of Hugging Face, or the text of a file."""
         if where.startswith(hugging_face.PREFIX):
             return hugging_face.texts(where, key, ("task.text_column", self.text_column))
-        if (corpus := (named := corpora_of("char_lm")).get(where)) is not None:
-            texts: Mapping[Split, str] = corpus.content("char_lm")
-            return texts
-        return {"train": read_text(find_corpus(where, key, named, "a UTF-8 text file"), key)}
+        found = corpus_or_path(where, key, "char_lm", "a UTF-8 text file")
+        if isinstance(found, Path):
+            return {"train": read_text(found, key)}
+        texts: Mapping[Split, str] = found.content("char_lm")
+        return texts
 
 
 class CharLM(LanguageModelling):

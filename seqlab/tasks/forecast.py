@@ -6,6 +6,7 @@ H steps ahead, V series, Q quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -17,8 +18,8 @@ from seqlab.core.model import context_of
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task, TaskConfig
-from seqlab.data.corpora import corpora_of
-from seqlab.data.files import exists, expanded, find_corpus
+from seqlab.data.corpora import corpus_or_path
+from seqlab.data.files import exists, expanded
 from seqlab.data.scaled_series import Scaling
 from seqlab.data.series import Series, read_series
 from seqlab.data.series_text import parsed, written
@@ -59,12 +60,10 @@ class ForecastConfig(ForecastingConfig):
     def read(self, where: str, key: str, columns: Sequence[str] = ()) -> Series:
         """A corpus by its name, or the series in a file. columns: those to read if the settings name none."""
         own: tuple[str, ...] = ()
-        if (corpus := (named := corpora_of("forecast")).get(where)) is not None:
-            path, own = corpus.content("forecast")
-        else:
-            path = find_corpus(where, key, named, _FORM)
+        if not isinstance(found := corpus_or_path(where, key, "forecast", _FORM), Path):
+            found, own = found.content("forecast")
         return read_series(
-            path,
+            found,
             key,
             time_column=self.time_column,
             value_columns=self.value_columns or columns or own,

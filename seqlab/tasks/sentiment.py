@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -11,8 +12,7 @@ from seqlab.core.batch import Split
 from seqlab.core.fields import Tenth, WholeNumber
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data import hugging_face
-from seqlab.data.corpora import corpora_of
-from seqlab.data.files import find_corpus
+from seqlab.data.corpora import corpus_or_path
 from seqlab.data.labelled_splits import Row, labelled_sha256, split_labelled
 from seqlab.data.labels import read_labelled
 from seqlab.data.splits import SplitCorpora, part_of
@@ -63,12 +63,12 @@ class SentimentConfig(SplitCorpora, TextClassificationConfig):
         if where.startswith(hugging_face.PREFIX):
             columns = ("task.text_column", self.text_column), ("task.label_column", self.label_column)
             return hugging_face.labelled(where, key, *columns)
-        if (corpus := (named := corpora_of("sentiment")).get(where)) is not None:
-            rows: Mapping[Split, list[Row]] = corpus.content("sentiment")
+        form = "a CSV, TSV or JSON Lines file with a text and a label column"
+        if not isinstance(found := corpus_or_path(where, key, "sentiment", form), Path):
+            rows: Mapping[Split, list[Row]] = found.content("sentiment")
             return rows
-        path = find_corpus(where, key, named, "a CSV, TSV or JSON Lines file with a text and a label column")
         names = (self.text_column, self.label_column)
-        return {"train": read_labelled(path, key, *names, separator=self.separator, header=self.header)}
+        return {"train": read_labelled(found, key, *names, separator=self.separator, header=self.header)}
 
 
 class Sentiment(TextClassification):

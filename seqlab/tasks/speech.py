@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,11 +20,11 @@ from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task
 from seqlab.data.batches import LabelledFrames
-from seqlab.data.corpora import corpora_of, with_kind
+from seqlab.data.corpora import corpus_or_path, with_kind
 from seqlab.data.frames import stacked
 from seqlab.data.labels import in_order, label_counts, label_warnings
 from seqlab.data.log_mel import LogMel
-from seqlab.data.utterances import Corpus, Reading, archive_of, folder_of, labelled, read_archive
+from seqlab.data.utterances import FORM, Corpus, Reading, archive_of, check_folder, labelled, read_archive
 from seqlab.errors import DataError
 from seqlab.kinds.utterances import Utterances, UtterancesConfig
 from seqlab.metrics import classification
@@ -45,16 +46,20 @@ class SpeechConfig(UtterancesConfig):
     pooling: Pooling
 
     def build(self) -> Speech:
-        if (corpus := (named := corpora_of("speech")).get(self.corpus)) is not None:
-            found: Corpus | list[Reading] = corpus.content("speech", self.split_seed)
-            if isinstance(found, Corpus):
-                return Speech(found, None, self)
-            return Speech(*self.recorded(found, by_label=True), self)
-        folder = folder_of(self.corpus, named)
-        if (archive := archive_of(folder)) is not None:
-            return Speech(read_archive(*archive, self.split_seed), None, self)
-        readings, unread = labelled(folder, self.max_seconds)
-        return Speech(*self.recorded(readings, by_label=True, unread=unread), self)
+        found, unread = self.read(self.corpus, "task.corpus")
+        if isinstance(found, Corpus):
+            return Speech(found, None, self)
+        return Speech(*self.recorded(found, by_label=True, unread=unread), self)
+
+    def read(self, where: str, key: str) -> tuple[Corpus | list[Reading], int]:
+        """(a corpus by its name, the series of an archive, or the recordings in a folder; other files there)."""
+        found = corpus_or_path(where, key, "speech", FORM)
+        if not isinstance(found, Path):
+            return found.content("speech", self.split_seed), 0
+        check_folder(found, key)
+        if (archive := archive_of(found, key)) is not None:
+            return read_archive(*archive, key, self.split_seed), 0
+        return labelled(found, key, self.max_seconds)
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Speech:
         task = Speech.restored(read).with_stored(self, vocabulary)

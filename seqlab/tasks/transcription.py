@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,10 +21,10 @@ from seqlab.core.network import Network, output_of
 from seqlab.core.prediction import GenerationConfig, Prediction
 from seqlab.core.task import Task
 from seqlab.data.batches import UNSCORED, TranscribedFrames
-from seqlab.data.corpora import corpora_of, with_kind
+from seqlab.data.corpora import corpus_or_path, with_kind
 from seqlab.data.frames import stacked
 from seqlab.data.log_mel import LogMel
-from seqlab.data.utterances import Corpus, Reading, folder_of, transcribed
+from seqlab.data.utterances import FORM, Corpus, Reading, check_folder, transcribed
 from seqlab.decoding.ctc import best_symbols, written_at
 from seqlab.errors import DataError
 from seqlab.kinds.utterances import Utterances, UtterancesConfig
@@ -45,12 +46,16 @@ class TranscriptionConfig(UtterancesConfig):
     utterances: Count
 
     def build(self) -> Transcription:
-        readings: list[Reading]
-        if (corpus := (named := corpora_of("transcription")).get(self.corpus)) is not None:
-            readings = corpus.content("transcription", self.utterances, self.split_seed)
-        else:
-            readings = transcribed(folder_of(self.corpus, named), self.max_seconds)
-        return Transcription(*self.recorded(readings, by_label=False), self)
+        return Transcription(*self.recorded(self.read(self.corpus, "task.corpus"), by_label=False), self)
+
+    def read(self, where: str, key: str) -> list[Reading]:
+        """A corpus by its name, or the recordings in a folder."""
+        found = corpus_or_path(where, key, "transcription", FORM)
+        if not isinstance(found, Path):
+            readings: list[Reading] = found.content("transcription", self.utterances, self.split_seed)
+            return readings
+        check_folder(found, key)
+        return transcribed(found, key, self.max_seconds)
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Transcription:
         task = Transcription.restored(read).with_stored(self, vocabulary)

@@ -154,7 +154,7 @@ def test_a_strange_split_and_a_folder_without_a_table(tmp_path: Path) -> None:
 
 def test_an_archive_keeps_its_test_split_and_gives_some_of_each_label_to_validation() -> None:
     train, test = ARCHIVE / "Tones_TRAIN.ts", ARCHIVE / "Tones_TEST.ts"
-    corpus = read_archive(train, test, seed=0)
+    corpus = read_archive(train, test, "task.corpus", seed=0)
     assert [one.name for one in corpus.parts["test"]] == [f"test {number}" for number in range(1, 13)]
     assert len(corpus.parts["train"]) + len(corpus.parts["validation"]) == 30
     assert not _names(corpus.parts["train"]) & _names(corpus.parts["validation"])
@@ -185,4 +185,4 @@ def test_what_is_wrong_with_an_archive_is_said_with_its_line(
     whole = head.replace(before, after) + "@data".replace(before, after) + data.replace(before, after, 1)
     path.write_text(whole if before in "@classLabel true @data" else head + "@data" + data.replace(before, after, 1))
     with pytest.raises(DataError, match=reason):
-        read_archive(path, tmp_path / "own" / "Tones_TEST.ts", seed=0)
+        read_archive(path, tmp_path / "own" / "Tones_TEST.ts", "task.corpus", seed=0)

@@ -10,6 +10,7 @@ from pkgutil import iter_modules
 
 from seqlab.data.cached_corpus import CachedCorpus
 from seqlab.data.corpus import Condition, Corpus
+from seqlab.data.files import find_corpus
 from seqlab.errors import ConfigError, likely_name
 
 
@@ -23,6 +24,13 @@ def corpora() -> Mapping[str, Corpus]:
 def corpora_of(task: str) -> dict[str, Corpus]:
     """Those that a task reads, by name."""
     return {name: corpus for name, corpus in corpora().items() if task in corpus.tasks}
+
+
+def corpus_or_path(where: str, key: str, task: str, form: str) -> Corpus | Path:
+    """The corpus of a task that a setting names, or else the path that it gives. key: the setting; form: what stands at
+    such a path, for messages. Raises DataError if it is neither."""
+    named = corpora_of(task)
+    return named[where] if where in named else find_corpus(where, key, named, form)
 
 
 def with_kind(where: str, task: str) -> str:

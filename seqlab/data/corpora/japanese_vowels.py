@@ -17,7 +17,7 @@ def read(paths: Sequence[Path], seed: int) -> Any:
     from seqlab.data.utterances import read_archive
 
     train, test = paths
-    return read_archive(train, test, seed)
+    return read_archive(train, test, "task.corpus", seed)
 
 
 CORPUS = WheelCorpus(
