@@ -14,9 +14,10 @@ class OtherCorpora(Protocol[BatchT]):
     """A task whose networks can be evaluated on other corpora too."""
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Task[BatchT]:
-        """The task with the same vocabulary and labels, whose test split is a whole other corpus: `where` names it as
-        task.corpus would; `key` is the setting or option that did, for messages. config: the task's own, except for its
-        `reading_settings`. Other splits are unavailable. Raises DataError for another format."""
+        """The task with the same vocabulary and labels, whose test split is another corpus: its own test split, or all
+        of one that has none. `where` names it as task.corpus would; `key` is the setting or option that did, for
+        messages. config: the task's own, except for its `reading_settings`. Other splits are unavailable. Raises
+        DataError for another format."""
 
 
 def with_test_corpus(task: Task[Any], where: str, key: str, config: TaskConfig) -> Task[Any]:

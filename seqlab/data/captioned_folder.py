@@ -31,30 +31,44 @@ def read_captioned(
     the others with the first. Without a column `split`, `held_share` of the images go to validation, and as many to
     test.
     """
-    key = f"task.corpus={folder}"
-    if not folder.is_dir():
-        raise DataError(f"{key} is no folder", f"give the path of a folder with pictures and a {TABLE}")
-    if not exists(folder / TABLE):
-        raise DataError(f"{key} has no {TABLE}", "write one: the columns file and caption, a row for each caption")
-    rows = _rows(read_table(folder / TABLE, "task.corpus", separator=None, header=True, fixed=True, wanted=_COLUMNS))
-    where = f"{key}, {TABLE}"
-    _check_cells(rows, folder, where)
-    images = _read_images(rows, folder, where, side, colour=colour)
-    image_of = _same_pixels(images)
-    lines: dict[int, list[Described]] = {}
-    for row in rows:
-        lines.setdefault(image_of[row[1]], []).append(row)
+    images, lines, where = _read(folder, "task.corpus", side, colour=colour)
     parts = _split(lines, held_share, seed, where)
-    found = {
-        split: _captioned(list(images.values()), part, lines, first_only=split != "train")
-        for split, part in parts.items()
-    }
+    found = {split: _captioned(images, part, lines, first_only=split != "train") for split, part in parts.items()}
     facts = {"pictures": f"{len(images):,}"}
     if len(lines) < len(images):
         facts["pictures with the pixels of another"] = f"{len(images) - len(lines):,}"
     if several := sum(len(captions) > 1 for captions in lines.values()):
         facts["images with several captions"] = f"{several:,}"
     return found, facts
+
+
+def read_test_images(folder: Path, key: str, side: int, *, colour: bool) -> CaptionedImages:
+    """The test split of a folder that the setting `key` gives, or all of one that names no splits. Raises DataError."""
+    images, lines, where = _read(folder, key, side, colour=colour)
+    named = any(row[3] for captions in lines.values() for row in captions)
+    chosen = _split(lines, 0.0, 0, where)["test"] if named else list(lines)
+    return _captioned(images, chosen, lines, first_only=True)
+
+
+def _read(
+    folder: Path, key: str, side: int, *, colour: bool
+) -> tuple[list[np.ndarray], dict[int, list[Described]], str]:
+    """(the pictures of a folder, the rows of each image by the first picture with its pixels, the table's name for
+    messages)."""
+    where = f"{key}={folder}"
+    if not folder.is_dir():
+        raise DataError(f"{where} is no folder", f"give the path of a folder with pictures and a {TABLE}")
+    if not exists(folder / TABLE):
+        raise DataError(f"{where} has no {TABLE}", "write one: the columns file and caption, a row for each caption")
+    rows = _rows(read_table(folder / TABLE, key, separator=None, header=True, fixed=True, wanted=_COLUMNS))
+    where = f"{where}, {TABLE}"
+    _check_cells(rows, folder, where)
+    images = _read_images(rows, folder, where, side, colour=colour)
+    image_of = _same_pixels(images)
+    lines: dict[int, list[Described]] = {}
+    for row in rows:
+        lines.setdefault(image_of[row[1]], []).append(row)
+    return list(images.values()), lines, where
 
 
 def _rows(table: Table) -> list[Described]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from seqlab.data.audio import Recording
-from seqlab.errors import ConfigError
+from seqlab.errors import ConfigError, DataError
 
 SILENCE = 1e-10
 """The power, in a mel band, of the quietest sound: the logarithm of digital silence is that of this."""
@@ -51,6 +51,16 @@ class LogMel:
     def peaks(self) -> list[float]:
         """The frequency at the middle of each band, in hertz."""
         return [hertz(mel(self.highest_hz) * band / (self.bands + 1)) for band in range(1, self.bands + 1)]
+
+    def of(self, recording: Recording, what: str) -> Tensor:
+        """The same. Raises DataError, which names the recording by `what`, if it lacks frequencies that are read."""
+        if recording.rate < 2 * self.highest_hz:
+            raise DataError(
+                f"{what} has {recording.rate:,} samples a second, and the network reads frequencies up to "
+                f"{self.highest_hz:,.0f} Hz",
+                f"give a recording with at least {2 * self.highest_hz:,.0f} samples a second",
+            )
+        return self(recording)
 
     def check(self, rate: int) -> None:
         """Raise ConfigError if a band of recordings at this rate is so narrow that no frequency falls into it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -157,13 +157,11 @@ def corpus_of(
     """Recordings as utterances. Those with a split are in it; the others are divided 80/10/10, stratified by label if
     they have labels. Of equal recordings only the first is kept, so that none is in two splits."""
     given: dict[Split, list[Utterance]] = {"train": [], "validation": [], "test": []}
-    free, seen, rates, repeats = list[Utterance](), set[str](), defaultdict[int, int](int), 0
-    for name, text, split, recording in readings:
-        digest = hashlib.sha256(recording.rate.to_bytes(4, "big") + recording.sample_N.tobytes()).hexdigest()
-        if digest in seen:
+    free, rates, repeats = list[Utterance](), defaultdict[int, int](int), 0
+    for digest, (name, text, split, recording), again in _digested(readings):
+        if again:
             repeats += 1
             continue
-        seen.add(digest)
         rates[recording.rate] += 1
         (given[_SPLITS[split]] if split else free).append(Utterance(name, text, features(recording), digest))
     cut = stratified(free, _SHARES, seed) if by_label else split_items(free, _SHARES, seed)
@@ -171,10 +169,45 @@ def corpus_of(
     for split, part in parts.items():
         if not part:
             raise DataError(
-                f"task.corpus: {len(seen)} recordings leave none for the {split} split",
+                f"task.corpus: {sum(rates.values())} recordings leave none for the {split} split",
                 "give at least ten recordings of each label" if by_label else "give at least ten recordings",
             )
     return Corpus(parts, dict(sorted(rates.items())), unread, repeats)
+
+
+def for_test(
+    found: Corpus | list[Reading], read: Callable[[Recording, str], Tensor] | None, features: int, what: str
+) -> list[Utterance]:
+    """The utterances of a corpus' test split, or all of recordings that have none, each once. read: makes the features
+    of a recording, which is given a name for messages; None if series are expected. Raises DataError, which names the
+    corpus by `what`, if it has anything else."""
+    if isinstance(found, Corpus) and read is None:
+        utterances = found.parts["test"]
+    elif not isinstance(found, Corpus) and read is not None:
+        every = [(one, digest) for digest, one, again in _digested(found) if not again]
+        chosen = [pair for pair in every if _SPLITS.get(pair[0][2]) == "test"] or every
+        utterances = [
+            Utterance(name, text, read(recording, f"{what}: {name}"), digest)
+            for (name, text, _, recording), digest in chosen
+        ]
+    else:
+        theirs, ours = ("recordings", "series of numbers")[:: -1 if read else 1]
+        raise DataError(f"{what} has {theirs}, and the run reads {ours}", f"give a corpus of {ours}")
+    if not utterances:
+        raise DataError(f"{what} has nothing to evaluate on", "give one utterance or more")
+    if (width := utterances[0].frames_TF.shape[1]) != features:
+        raise DataError(f"{what} has series of {width} features, and the run reads {features}", "they must be alike")
+    return utterances
+
+
+def _digested(readings: Iterable[Reading]) -> Iterator[tuple[str, Reading, bool]]:
+    """(the digest of a recording, its reading, whether an earlier one is equal)."""
+    seen: set[str] = set()
+    for reading in readings:
+        recording = reading[3]
+        digest = hashlib.sha256(recording.rate.to_bytes(4, "big") + recording.sample_N.tobytes()).hexdigest()
+        yield digest, reading, digest in seen
+        seen.add(digest)
 
 
 def stratified(

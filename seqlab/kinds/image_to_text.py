@@ -115,6 +115,14 @@ class ImageToTextGeneration(Restorable, Task[ImageBatch]):
         self.lengths = (longest, trained)
         return self
 
+    def tested_on(self, part: CaptionedImages) -> Self:
+        """The task with these images alone as its test split, for `with_test_corpus`."""
+        task = self.detached()
+        task.encoded = {"test": EncodedCaptions(part, self.words, self.config.max_length - 1)}
+        task.apart, task.data_sha256 = None, sha256_of([part.sha256])
+        task.scores = TextScores(choose_bleu_tokenizer(self.config.bleu_tokenizer, part.captions))
+        return task
+
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {"words": self.words.tokens, "lengths": self.lengths}
 

@@ -6,7 +6,7 @@ Shape letters: B batch, T time, F features.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -26,7 +26,7 @@ from seqlab.data.frame_table import read_frames
 from seqlab.data.frames import Masks, Scaling, frame_batches, padded, stacked
 from seqlab.data.log_mel import LogMel
 from seqlab.data.restored import Restorable
-from seqlab.data.utterances import Corpus, Reading, corpus_of
+from seqlab.data.utterances import Corpus, Reading, corpus_of, for_test
 from seqlab.errors import DataError, likely_name
 
 
@@ -68,12 +68,10 @@ class UtterancesConfig(TaskConfig):
         """What is hidden from training; None for nothing."""
         if not (self.noise or self.time_masks or self.feature_masks):
             return None
-        times = (self.time_masks, self.time_mask_width)
-        return Masks(self.noise, *times, self.feature_masks, self.feature_mask_width)
+        return Masks(self.noise, self.time_masks, self.time_mask_width, self.feature_masks, self.feature_mask_width)
 
-    def spectrogram(self, rates: Iterable[int]) -> LogMel:
+    def spectrogram(self, rates: Collection[int]) -> LogMel:
         """The log-mel spectrogram of recordings with these sample rates: its bands end where the lowest one does."""
-        rates = list(rates)
         mel = LogMel(self.mel_bands, self.frame_ms, self.hop_ms, min(rates) / 2)
         for rate in rates:
             mel.check(rate)
@@ -116,6 +114,14 @@ class Utterances(Restorable, Task[BatchT]):
             "mel": None if self.mel is None else {key: getattr(self.mel, key) for key in _MEL},
             "longest": self.longest_utterance, "trained": self.trained_utterance,
         }  # fmt: skip
+
+    def tested_on(self, found: Corpus | list[Reading], what: str) -> Self:
+        """The task with a corpus, named by `what`, as its test split, for `with_test_corpus` (data/utterances)."""
+        task, features = self.detached(), len(self.scaling.mean_F)
+        task.parts = {"test": for_test(found, None if self.mel is None else self.mel.of, features, what)}
+        task.sequences = {"test": [self.scaling(utterance.frames_TF) for utterance in task.parts["test"]]}
+        task.data_sha256 = task._digest(("test",))
+        return task
 
     @abstractmethod
     def gathered(self, frames_BTF: Tensor, valid_BT: Tensor, items_B: Tensor, split: Split) -> BatchT:
@@ -215,13 +221,7 @@ class Utterances(Restorable, Task[BatchT]):
         if self.mel is None:
             return self.scaling(read_frames(path, len(self.scaling.mean_F)))
         recording = read_recording(path, "recording", self.config.max_seconds)
-        if recording.rate < 2 * self.mel.highest_hz:
-            raise DataError(
-                f"recording: {path} has {recording.rate:,} samples a second, and the network reads frequencies up to "
-                f"{self.mel.highest_hz:,.0f} Hz",
-                f"give a recording with at least {2 * self.mel.highest_hz:,.0f} samples a second",
-            )
-        return self.scaling(self.mel(recording))
+        return self.scaling(self.mel.of(recording, f"recording: {path}"))
 
     def example_text(self, length: int) -> str:
         """The utterance of the validation split whose length is nearest."""

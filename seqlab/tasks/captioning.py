@@ -10,12 +10,15 @@ from pydantic.dataclasses import dataclass as config_dataclass
 
 from seqlab.core.batch import Split
 from seqlab.core.fields import Count, Share, WholeNumber
-from seqlab.core.task import Task
+from seqlab.core.task import Task, TaskConfig
 from seqlab.data.captioned import CaptionedImages
-from seqlab.data.captioned_folder import TABLE, read_captioned
+from seqlab.data.captioned_folder import TABLE, read_captioned, read_test_images
 from seqlab.data.corpora import corpus_or_path
+from seqlab.data.corpus import Corpus
 from seqlab.errors import ConfigError
 from seqlab.kinds.image_to_text import ImageToTextConfig, ImageToTextGeneration
+
+_FORM = f"a folder with pictures and a {TABLE}"
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -39,27 +42,37 @@ class CaptioningConfig(ImageToTextConfig):
     split_seed: WholeNumber
 
     def build(self) -> Captioning:
-        found = corpus_or_path(self.corpus, "task.corpus", "captioning", f"a folder with pictures and a {TABLE}")
+        found = corpus_or_path(self.corpus, "task.corpus", "captioning", _FORM)
         if not isinstance(found, Path):
-            sizes = {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
-            parts, apart = found.content("captioning", sizes, self.test_size, self.split_seed)
-            self._check_form(parts["train"])
+            parts, apart = self._of_corpus(found)
             return Captioning(parts, self, {}, apart)
         parts, facts = read_captioned(
             found, self.image_size, colour=self.colour, held_share=self.held_share, seed=self.split_seed
         )
         return Captioning(parts, self, facts)
 
-    def _check_form(self, images: CaptionedImages) -> None:
-        """Raise ConfigError if the images of a corpus are not of the size and colours that the settings say."""
-        channels, side = images.image_NCHW.shape[1:3]
+    def test_images(self, where: str, key: str) -> CaptionedImages:
+        """The test split of a corpus by its name or of a folder, or all of a folder that names no splits."""
+        found = corpus_or_path(where, key, "captioning", _FORM)
+        if isinstance(found, Path):
+            return read_test_images(found, key, self.image_size, colour=self.colour)
+        return self._of_corpus(found)[0]["test"]
+
+    def _of_corpus(self, corpus: Corpus) -> tuple[dict[Split, CaptionedImages], CaptionedImages | None]:
+        """(the splits of a corpus, those apart). Raises ConfigError if its images are not of the size and colours that
+        the settings say."""
+        sizes = {"train": self.train_size, "validation": self.validation_size, "test": self.test_size}
+        parts: dict[Split, CaptionedImages]
+        parts, apart = corpus.content("captioning", sizes, self.test_size, self.split_seed)
+        channels, side = parts["train"].image_NCHW.shape[1:3]
         if (side, channels == 3) != (self.image_size, self.colour):
             remedy = f"task.image_size={side} task.colour={str(channels == 3).lower()}"
             raise ConfigError(
                 f"task.image_size={self.image_size} task.colour={str(self.colour).lower()}: the images of "
-                f"{self.corpus} have {side} x {side} pixels of {channels} channels",
+                f"{corpus.name} have {side} x {side} pixels of {channels} channels",
                 f"try {remedy}, or a folder of your own: task.corpus=PATH",
             )
+        return parts, apart
 
     def restore(self, vocabulary: Mapping[str, Any], read: Callable[[], Task[Any]]) -> Captioning:
         return Captioning.restored(read).with_stored_vocabulary(self, vocabulary)
@@ -80,6 +93,10 @@ class Captioning(ImageToTextGeneration):
     ) -> None:
         self.facts = facts
         super().__init__(parts, config, apart)
+
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Captioning:
+        assert isinstance(config, CaptioningConfig)
+        return self.tested_on(config.test_images(where, key))
 
     def describe(self) -> Mapping[str, int | str]:
         return {"corpus": self.config.corpus, **super().describe(), **self.facts}

@@ -18,12 +18,13 @@ from seqlab.core.batch import Split
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network
 from seqlab.core.prediction import GenerationConfig, Prediction
-from seqlab.core.task import Task
+from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import LabelledFrames
 from seqlab.data.corpora import corpus_or_path, with_kind
 from seqlab.data.frames import stacked
 from seqlab.data.labels import in_order, label_counts, label_warnings
 from seqlab.data.log_mel import LogMel
+from seqlab.data.splits import check_known_labels
 from seqlab.data.utterances import FORM, Corpus, Reading, archive_of, check_folder, labelled, read_archive
 from seqlab.errors import DataError
 from seqlab.kinds.utterances import Utterances, UtterancesConfig
@@ -79,6 +80,12 @@ class Speech(Utterances[LabelledFrames]):
             raise DataError(f"task.corpus={config.corpus} has only one label, {self.labels[0]!r}", "give at least two")
         if missing := set(self.labels) - set(self.texts("train")):
             raise DataError(f"no training utterance has the label {min(missing)!r}", "give each label ten or more")
+
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Speech:
+        assert isinstance(config, SpeechConfig)
+        task = self.tested_on(config.read(where, key)[0], f"{key}={where}")
+        check_known_labels(self.labels, [(one.name, one.text) for one in task.parts["test"]], f"{key}={where}")
+        return task
 
     def stored_vocabulary(self) -> Mapping[str, Any]:
         return {**super().stored_vocabulary(), "labels": self.labels}

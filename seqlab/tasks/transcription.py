@@ -19,7 +19,7 @@ from seqlab.core.fields import Count
 from seqlab.core.model import ModelConfig
 from seqlab.core.network import Network, output_of
 from seqlab.core.prediction import GenerationConfig, Prediction
-from seqlab.core.task import Task
+from seqlab.core.task import Task, TaskConfig
 from seqlab.data.batches import UNSCORED, TranscribedFrames
 from seqlab.data.corpora import corpus_or_path, with_kind
 from seqlab.data.frames import stacked
@@ -74,6 +74,13 @@ class Transcription(Utterances[TranscribedFrames]):
         self.characters = tuple(sorted({character for text in self.texts("train") for character in text}))
         self.targets = {split: [self._encode(text) for text in self.texts(split)] for split in self.parts}
         self._check_lengths()
+
+    def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Transcription:
+        assert isinstance(config, TranscriptionConfig)
+        task = self.tested_on(config.read(where, key), f"{key}={where}")
+        task.targets = {"test": [self._encode(text) for text in task.texts("test")]}
+        task._check_lengths()
+        return task
 
     def _encode(self, text: str) -> Tensor:
         """Its characters as symbols, without those that training does not have."""
