@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -40,10 +40,31 @@ class Candidate:
 
     def with_overrides(self, *overrides: str) -> Candidate:
         """The candidate with these overrides as well; they replace those of the same keys."""
-        words = merged(self.variant.overrides, overrides)
-        # with its seed, to which other settings may refer: task.fold=${seed}
-        config = load_run_config([*words, f"seed={self.config.seed}"], self.config_dir)
-        return replace(self, variant=self.variant.with_overrides(words, config), config=config)
+        variant, config = _changed(self.variant, self.config, overrides, self.config_dir)
+        return replace(self, variant=variant, config=config)
+
+
+def _changed(
+    variant: Variant, config: RunConfig, overrides: Sequence[str], config_dir: Path | None
+) -> tuple[Variant, RunConfig]:
+    words = merged(variant.overrides, overrides)
+    # with its seed, to which other settings may refer: task.fold=${seed}
+    changed = load_run_config([*words, f"seed={config.seed}"], config_dir)
+    return variant.with_overrides(words, changed), changed
+
+
+def pinned(
+    plan: Plan, configs: Mapping[str, RunConfig], config_dir: Path | None
+) -> tuple[Plan, Mapping[str, RunConfig]]:
+    """The plan whose models all read the data as it is now, and their configs: the revision of a dataset, asked for
+    once, is among the overrides of each."""
+    exact = next((configs[variant.label].task.pinned() for variant in plan.to_train), {})
+    if not exact:
+        return plan, configs
+    pins = [f"task.{setting}={value}" for setting, value in exact.items()]
+    changed = {variant.label: _changed(variant, configs[variant.label], pins, config_dir) for variant in plan.to_train}
+    variants = tuple(changed[v.label][0] if v.label in changed else v for v in plan.variants)
+    return replace(plan, variants=variants), {**configs, **{label: config for label, (_, config) in changed.items()}}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from seqlab.comparison.candidate import Candidate, build_candidates, named
+from seqlab.comparison.candidate import Candidate, build_candidates, named, pinned
 from seqlab.comparison.existing import stored_primary
 from seqlab.comparison.options import Budget, Match
 from seqlab.comparison.plan import Plan
@@ -42,8 +42,9 @@ def resolve_plan(plan: Plan, request: Request, configs: dict[str, RunConfig], co
     Raises ConfigError for settings of which no model can be built, DataError for models that would not read the same
     text, and whatever else a model raises before its training.
     """
+    plan, exact = pinned(plan, configs, config_dir)
     threads, busy = torch.get_num_threads(), competing_threads() if plan.to_train else 0
-    candidates = build_candidates(plan, configs, config_dir)
+    candidates = build_candidates(plan, exact, config_dir)
     notes = [*plan.notes, *busy_note(busy), *warnings(candidates)]
     about_training = [*training_notes(candidates, request.budget), *order_note(candidates)]
     candidates = share_precision(candidates)

@@ -13,6 +13,9 @@ from pathlib import Path
 import datasets
 import pytest
 
+from seqlab.comparison.candidate import pinned as pinned_plan
+from seqlab.comparison.parse_plan import parse_plan
+from seqlab.comparison.request import read_request
 from seqlab.data import hugging_face
 from seqlab.data.hugging_face import labelled, pairs, pinned, texts
 from seqlab.errors import DataError
@@ -110,12 +113,18 @@ def test_what_is_not_there_is_named(where: str) -> None:
 
 
 class _Hub(http.server.BaseHTTPRequestHandler):
+    """It has one dataset that stays as it is, and one that changes each time somebody asks for it."""
+
+    asked = 0
+
     def do_GET(self) -> None:
-        found = self.path == "/api/datasets/owner/films"
+        _Hub.asked += (moves := self.path == "/api/datasets/owner/news")
+        found = moves or self.path == "/api/datasets/owner/films"
         self.send_response(200 if found else 404)
         self.send_header("Content-Type", "application/json")
         self.end_headers()
-        self.wfile.write(json.dumps({"id": "owner/films", "sha": "0123abcd" * 5}).encode() if found else b"{}")
+        sha = f"{_Hub.asked:040}" if moves else "0123abcd" * 5
+        self.wfile.write(json.dumps({"id": self.path, "sha": sha}).encode() if found else b"{}")
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: a test prints nothing."""
@@ -142,6 +151,19 @@ def test_a_dataset_of_the_hub_is_pinned_to_its_revision(tmp_path: Path) -> None:
     assert config.pinned() == {"corpus": f"hf:owner/films/small@{'0123abcd' * 5}"}
     exact = tiny_config("gru", "sentiment", f"task.corpus={config.pinned()['corpus']}").task
     assert exact.pinned() == {}
+
+
+@pytest.mark.usefixtures("hub")
+def test_all_models_of_a_comparison_read_one_revision() -> None:
+    request = read_request(["rnn", "b: gru model.width=8", "task=sentiment", "task.corpus=hf:owner/news", "seed=3"])
+    parsed, configs = parse_plan(request, None)
+    assert parse_plan(request, None)[0].digest == parsed.digest
+    plan, exact = pinned_plan(parsed, configs, None)
+    commands = [override for variant in plan.variants for override in variant.command(3) if "corpus" in override]
+    assert commands == [f"task.corpus=hf:owner/news@{_Hub.asked:040}"] * 2
+    assert {config.task.pinned() == {} for config in exact.values()} == {True}
+    assert [config.seed for config in exact.values()] == [3, 3]
+    assert pinned_plan(plan, exact, None) == (plan, exact)
 
 
 @pytest.mark.parametrize("task", ["char_lm", "sentiment", "translation"])
