@@ -146,22 +146,14 @@ class _Capped(io.RawIOBase):
 
 
 def texts_in(archive: Path, names: re.Pattern[str], most: int) -> dict[str, str]:
-    """The UTF-8 texts in a gzipped tar archive whose whole names match, by name, read in memory. Raises DataError if
-    there are more than `most`, if one is larger than 1 MB, or if the archive is damaged."""
-    return {found.string: content.decode("utf-8", "replace") for found, content in _matching(archive, names, most)}
+    """The UTF-8 texts of contents_in(), by name."""
+    return {found.string: content.decode("utf-8", "replace") for found, content in contents_in(archive, names, most)}
 
 
-def unpack_matching(archive: Path, names: re.Pattern[str], folder: Path, most: int) -> list[Path]:
-    """The same files written into a folder, each named by the first group of the pattern."""
-    paths = []
-    for found, content in _matching(archive, names, most):
-        paths.append(folder / found[1])
-        paths[-1].write_bytes(content)
-    return paths
-
-
-def _matching(archive: Path, names: re.Pattern[str], most: int) -> Iterator[tuple[re.Match[str], bytes]]:
-    """(the match of its name, the content) of each such file, in the order of the archive."""
+def contents_in(archive: Path, names: re.Pattern[str], most: int) -> Iterator[tuple[re.Match[str], bytes]]:
+    """(the match of its name, the content) of each file in a gzipped tar archive whose whole name matches, in the order
+    of the archive; nothing is written. Raises DataError if there are more than `most`, if one is larger than 1 MB, or
+    if the archive is damaged."""
     count = 0
     try:
         with gzip.open(archive) as whole, tarfile.open(fileobj=_Capped(whole), mode="r|") as files:

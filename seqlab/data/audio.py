@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,30 +33,35 @@ class Recording:
         return len(self.sample_N) / self.rate
 
 
-def read_recording(path: Path, key: str, most_seconds: float) -> Recording:
+def read_recording(path: Path, key: str, most_seconds: float, content: bytes | None = None) -> Recording:
     """A WAV file of 8-, 16-, 24- or 32-bit PCM; other formats by the package soundfile.
 
-    key: the setting or argument that named it, for messages. Raises DataError for a file that is missing, no sound
-    file, damaged, empty, or longer than most_seconds: its length is checked before its samples are read.
+    key: the setting or argument that named it, for messages. content: of the file, if it is in an archive. Raises
+    DataError for a file that is missing, no sound file, damaged, empty, or longer than most_seconds: its length is
+    checked before its samples are read.
     """
     what = f"{key}: {path}"
-    if not exists(path):
+    if content is None and not exists(path):
         raise DataError(f"{what}: there is no such file", "give the path of a recording")
-    if not path.is_file():
+    if content is None and not path.is_file():
         raise DataError(f"{what} is not a regular file", "give the path of one recording")
     try:
         if path.suffix.lower() != WAV:
-            return _read_other(path, what, most_seconds)
-        with wave.open(str(path), "rb") as file:
+            return _read_other(path, content, what, most_seconds)
+        with wave.open(_opened(path, content), "rb") as file:
             return _read_wav(file, what, most_seconds)
     except wave.Error as error:
         if "unknown format" in str(error):  # floating point, or compressed
-            return _read_other(path, what, most_seconds)
+            return _read_other(path, content, what, most_seconds)
         raise DataError(f"{what} is no WAV file that can be read: {error}", _CONVERT) from error
     except (EOFError, RuntimeError) as error:  # what the module wave raises for sizes that do not fit the file
         raise DataError(f"{what} is no WAV file that can be read: it ends within its header", _CONVERT) from error
     except OSError as error:
         raise DataError(f"{what} cannot be read: {error.strerror or error}") from error
+
+
+def _opened(path: Path, content: bytes | None) -> Any:
+    return str(path) if content is None else io.BytesIO(content)
 
 
 def _read_wav(file: wave.Wave_read, what: str, most_seconds: float) -> Recording:
@@ -89,7 +96,7 @@ def _decoded(raw: bytes, width: int) -> npt.NDArray[np.float32]:
     return np.asarray(value_N / 2.0 ** (8 * width - 1), dtype=np.float32)
 
 
-def _read_other(path: Path, what: str, most_seconds: float) -> Recording:
+def _read_other(path: Path, content: bytes | None, what: str, most_seconds: float) -> Recording:
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: the library that it wraps is missing
@@ -98,7 +105,7 @@ def _read_other(path: Path, what: str, most_seconds: float) -> Recording:
             f"pip install 'seqlab[audio]', or {_CONVERT}",
         ) from error
     try:
-        with soundfile.SoundFile(str(path)) as file:
+        with soundfile.SoundFile(_opened(path, content)) as file:
             _check_rate(file.samplerate, what)
             _check_length(file.frames, file.samplerate, what, most_seconds)
             sample_NC = file.read(int(most_seconds * file.samplerate) + 1, dtype="float32", always_2d=True)

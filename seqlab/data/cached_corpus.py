@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 import tempfile
@@ -16,8 +17,9 @@ from seqlab.core.files import copy_file
 from seqlab.data.archives import Unusable, Unwritable
 from seqlab.data.corpus import VARIABLE, Condition, Corpus, data_dir
 from seqlab.data.known_file import KnownFile
-from seqlab.errors import DataError, printable
+from seqlab.errors import DataError, ResourceError, printable
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WORK = ".seqlab-"  # how the folder begins in which a corpus is put together: a killed process leaves it
 
 
@@ -81,7 +83,7 @@ class CachedCorpus(Corpus):
         """The cached files in their order, checked, and downloaded first if need be.
 
         Raises DataError, which says how to bring the corpus here, if it cannot be downloaded or is not the expected
-        one, or if the cache cannot be written.
+        one; ResourceError if the cache cannot be written.
         """
         missing = self._missing()
         if missing:
@@ -106,7 +108,7 @@ class CachedCorpus(Corpus):
                 except Unusable as error:
                     raise self._unusable(str(error)) from error
                 except Unwritable as error:
-                    raise self._no_room(error.cause) from error
+                    raise self._no_room(error.cause, folder) from error
                 except OSError as error:
                     raise DataError(f"--from {path}: {error.strerror or error}", "give the path of a file") from error
             if missing := [file.name for file in self._missing() if file not in found]:
@@ -180,8 +182,10 @@ class CachedCorpus(Corpus):
             try:
                 found = self.bring(folder, missing)
             except Unwritable as error:
-                raise self._no_room(error.cause) from error
+                raise self._no_room(error.cause, folder) from error
             except (Unusable, OSError) as error:
+                if isinstance(error, OSError) and error.errno in _FULL:
+                    raise self._no_room(error, folder) from error
                 raise self._unusable(str(error)) from error
             self._store(found, folder)
 
@@ -207,7 +211,7 @@ class CachedCorpus(Corpus):
 
     @contextmanager
     def _at_work(self) -> Iterator[Path]:
-        """A folder to work in. Raises DataError if the cache cannot be written, before anything is downloaded."""
+        """A folder to work in. Raises ResourceError if it or the cache cannot be written, before any download."""
         cache = self.place()
         try:
             data_dir().mkdir(parents=True, exist_ok=True)
@@ -218,7 +222,8 @@ class CachedCorpus(Corpus):
             place = cache if self.works_in_cache else None
             work = tempfile.TemporaryDirectory(prefix=_WORK, dir=place, ignore_cleanup_errors=True)
         except OSError as error:
-            raise self._no_room(error) from error
+            at_work = _WORK in str(error.filename)
+            raise self._no_room(error, Path(error.filename) if at_work else None) from error
         try:
             with work as folder:
                 yield Path(folder)
@@ -226,11 +231,13 @@ class CachedCorpus(Corpus):
             with suppress(OSError):
                 cache.rmdir()  # if nothing came
 
-    def _no_room(self, error: OSError) -> DataError:
-        return DataError(
-            f"corpus {self.name}: cannot write into {data_dir()}: {error.strerror or error}",
-            f"to keep corpora elsewhere, set {VARIABLE} to a folder of your own",
-        )
+    def _no_room(self, error: OSError, work: Path | None = None) -> ResourceError:
+        """work: the folder to work in, if that is what cannot be written."""
+        place, remedy = data_dir(), f"to keep corpora elsewhere, set {VARIABLE} to a folder of your own"
+        if work is not None and not self.works_in_cache:
+            place, remedy = work.parent, "make room there, or set TMPDIR to another folder for temporary files"
+        what = f"corpus {self.name}: cannot write into {place}: {error.strerror or error}"
+        return ResourceError(what, remedy)
 
     def _unusable(self, why: str) -> DataError:
         command, file = self.elsewhere(self._missing() or self.known)

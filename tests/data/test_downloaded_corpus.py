@@ -157,7 +157,7 @@ def test_a_full_disk_is_named_and_left_as_it_was(server: Server, cache: Path) ->
     limit += "; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
     process = _start(corpus(remote(server, "good")), first=limit)
     _, error = process.communicate(timeout=120)
-    assert "DataError: corpus toy_text: cannot write into" in error
+    assert "ResourceError: corpus toy_text: cannot write into" in error
     assert files_in(cache) == []
 
 

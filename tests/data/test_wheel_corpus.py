@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.data.corpus import data_dir
-from seqlab.errors import DataError
+from seqlab.errors import DataError, ResourceError
 from tests.data.registry import (
     MODULE,
     NAME,
@@ -201,7 +201,7 @@ def test_what_a_killed_process_left_half_written_is_no_corpus(place: Path) -> No
 
 def test_a_cache_that_cannot_be_written_is_named_before_pip_runs(place: Path) -> None:
     (place / "cache").write_text("a file, not a folder")
-    with pytest.raises(DataError, match="cannot write into") as raised:
+    with pytest.raises(ResourceError, match="cannot write into") as raised:
         contents(TOY)
     assert "SEQLAB_DATA_DIR" in raised.value.hint
 
@@ -217,7 +217,8 @@ def test_a_full_disk_leaves_nothing_behind(place: Path) -> None:
         [sys.executable, "-c", source, str(wheel)], capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": ROOT},
     )  # fmt: skip
-    assert "DataError: corpus toy_series: cannot write into" in done.stderr
+    assert f"ResourceError: corpus toy_series: cannot write into {place / 'tmp'}: File too large" in done.stderr
+    assert "TMPDIR" in done.stderr
     assert files_in(place / "cache") == []
 
 

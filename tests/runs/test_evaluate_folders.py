@@ -66,14 +66,14 @@ def _with_splits(folder: Path, count: int = 20) -> Path:
 def test_a_folder_with_a_test_split_gives_the_figures_of_the_test_split(
     task: str, evaluate: Evaluate, tmp_path: Path
 ) -> None:
-    own, settings = tmp_path / "own", ("task.image_size=8", "task.patch=4")
+    own = tmp_path / "own"
     if task == "speech":
         shutil.copytree(ARCHIVE, own)
     elif task == "transcription":
         _with_splits(own)
     else:
         _pictures(own)
-    settings = settings if task == "captioning" else ()
+    settings = ("task.image_size=8", "task.patch=4") if task == "captioning" else ()
     code, split, err = evaluate(task, own, None, *settings)
     assert code == 0, err
     copy = own.rename(tmp_path / "elsewhere")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seqlab.data.archives import unpack_matching
+from seqlab.data.archives import contents_in
 from seqlab.data.downloaded_corpus import DownloadedCorpus
 from seqlab.data.downloads import Remote
 
@@ -22,11 +21,12 @@ def read(paths: Sequence[Path], _seed: int) -> list[Any]:
     from seqlab.data.audio import read_recording
 
     readings = []
-    with tempfile.TemporaryDirectory(prefix="seqlab-") as folder:
-        for path in unpack_matching(paths[0], _RECORDING, Path(folder), most=10_000):
-            digit, _, number = path.stem.split("_")
-            split = "test" if int(number) in _TEST else "validation" if int(number) in _VALIDATION else "train"
-            readings.append((path.name, digit, split, read_recording(path, "task.corpus", most_seconds=10)))
+    for found, content in contents_in(paths[0], _RECORDING, most=10_000):
+        path = Path(found[1])
+        digit, _, number = path.stem.split("_")
+        split = "test" if int(number) in _TEST else "validation" if int(number) in _VALIDATION else "train"
+        recording = read_recording(path, "task.corpus", 10, content)
+        readings.append((path.name, digit, split, recording))
     return readings
 
 
