@@ -81,13 +81,13 @@ def train(
     from seqlab.runs.reporter import reporter_of
     from seqlab.runs.run import Run
     from seqlab.runs.setup import start_config
-    from seqlab.runs.train import train as train_run
+    from seqlab.runs.start import start
 
     own = own_folder(config_dir)
     where = None if folder is None else expanded(folder)
     config, words = start_config(as_words(overrides), own, name, where)
     told = reporter_of(verbose, reporter)
-    result = train_run(config, told, overrides=words, name=name, folder=where, checked=checked)
+    result = start(config, told, overrides=words, name=name, folder=where, checked=checked)
     run = Run(result.folder, config)
     run.result = result  # known already: not read back from its file
     return run

@@ -99,3 +99,15 @@ class Interrupted(SeqlabError):
     def __init__(self, what: str, hint: str, exit_code: int) -> None:
         super().__init__(what, hint)
         self.exit_code = exit_code
+
+
+class LostProcess(ResourceError):
+    """Another process of the same run has ended without a word; from its last checkpoint, the run can go on."""
+
+
+class Followed(SeqlabError):
+    """Another process of the same run has ended with `exit_code`, and says why."""
+
+    def __init__(self, what: str, hint: str, exit_code: int) -> None:
+        super().__init__(what, hint)
+        self.exit_code = exit_code

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
+from torch import Tensor
 
 from seqlab.checkpoints.files import read_checkpoint, write_checkpoint
 from seqlab.checkpoints.retention import checkpoint_path, remove_others, step_of
@@ -21,11 +22,17 @@ _STATE = ("tensors", "progress", "interval", "optimizer", "scaler", "carried", "
 
 
 def save_checkpoint(trainer: Trainer[Any], folder: Path) -> None:
-    """Write the checkpoint of the trainer's current step, and remove those that are no longer kept.
+    """Write the checkpoint of the trainer's current step, and remove those that are no longer kept. Of several
+    processes the first one writes.
 
     Raises ResourceError, with the space that is needed, where it cannot be written.
     """
     tensors, state = capture(trainer)
+    trainer.world.first(lambda: _write(trainer, folder, tensors, state))
+    trainer.saved_step = trainer.progress.step
+
+
+def _write(trainer: Trainer[Any], folder: Path, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
     step = trainer.progress.step
     try:
         write_checkpoint(checkpoint_path(folder, step), tensors, state)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -19,7 +19,7 @@ from seqlab.checkpoints.nested import flatten_state, resembles, unflatten_state
 from seqlab.checkpoints.weights import check_weights, load_network, network_tensors
 from seqlab.errors import CheckpointError
 from seqlab.training.progress import Interval, Progress
-from seqlab.training.seeds import random_states, set_random_states
+from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
 
 if TYPE_CHECKING:
     from seqlab.training.trainer import Trainer
@@ -29,11 +29,12 @@ Parts = tuple[dict[str, Tensor], dict[str, Any]]
 
 T = TypeVar("T")
 _KERNELS = ("fused", "foreach", "capturable", "differentiable")
-_KINDS = ("network", "optimizer", "carried", "random")
+_KINDS = ("network", "optimizer", "carried", "random", "ranks")
 
 
 def capture(trainer: Trainer[Any]) -> Parts:
-    """Everything that the trainer's next step depends on."""
+    """Everything that the trainer's next step depends on. All processes of a run must call it: the state is that of all
+    rows, so that any number of processes can continue, and each has random generators of its own."""
     tensors: dict[str, Tensor] = {f"network.{n}": t for n, t in network_tensors(trainer.network).items()}
     optimizer = trainer.update.optimizer.state_dict()
     loose: dict[str, dict[str, Any]] = {}
@@ -43,10 +44,13 @@ def capture(trainer: Trainer[Any]) -> Parts:
                 tensors[f"optimizer.{index}.{name}"] = value
             else:
                 loose.setdefault(str(index), {})[name] = value
-    carried, nesting = ({}, None) if trainer.update.state is None else flatten_state(trainer.update.state)
+    world, update = trainer.world, trainer.update
+    carried, nesting = ({}, None) if update.state is None else flatten_state(world.all_rows(update.state, update.rows))
     tensors |= {f"carried.{name}": tensor for name, tensor in carried.items()}
-    drawn, rest = random_states(trainer.device.name)
+    (drawn, rest), *others = world.every(random_states(trainer.device.name))
     tensors |= {f"random.{name}": tensor for name, tensor in drawn.items()}
+    for rank, (states, _) in enumerate(others, start=1):
+        tensors |= {f"ranks.{rank}.{name}": tensor for name, tensor in states.items()}
     return tensors, {
         "tensors": sorted(tensors),
         "progress": dataclasses.asdict(trainer.progress),
@@ -56,6 +60,7 @@ def capture(trainer: Trainer[Any]) -> Parts:
         "carried": nesting,
         "random": rest,
         "run": dict(trainer.origin),
+        **({"ranks": [values for _, values in others]} if others else {}),
     }
 
 
@@ -117,12 +122,33 @@ def _checked(
         trainer.update.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         if scaler and own_scaler:
             trainer.update.scaler.load_state_dict(scaler)
-        trainer.progress, trainer.update.state, trainer.saved_step = progress, carried, progress.step
+        own_rows = None if carried is None else trainer.world.own_rows(carried)
+        trainer.progress, trainer.update.state, trainer.saved_step = progress, own_rows, progress.step
+        trainer.update.rows = max((len(tensor) for tensor in on_device.values()), default=0)
         trainer.best_steps = {progress.step: progress.best_step}
         trainer.outcomes.interval, trainer.outcomes.waiting = sums, []
-        set_random_states(trainer.device.name, drawn, state["random"])
+        _restore_generators(trainer, drawn, state["random"], parts["ranks"], state.get("ranks", ()))
 
     return apply
+
+
+def _restore_generators(
+    trainer: Trainer[Any],
+    first: Mapping[str, Tensor],
+    rest: Mapping[str, Any],
+    others: Mapping[str, Tensor],
+    rests: Sequence[Mapping[str, Any]],
+) -> None:
+    """Each process gets its own generators back; with another number of processes, all but the first begin new ones."""
+    world, device = trainer.world, trainer.device.name
+    if world.rank == 0:
+        set_random_states(device, first, rest)
+    elif len(rests) == world.size - 1:
+        own = f"{world.rank}."
+        drawn = {name.removeprefix(own): tensor for name, tensor in others.items() if name.startswith(own)}
+        set_random_states(device, drawn, rests[world.rank - 1])
+    else:
+        seed_global_generators(trainer.seed, f"dropout from step {trainer.progress.step}", world.rank)
 
 
 def _param_groups(

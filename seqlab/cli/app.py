@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from seqlab.errors import ConfigError, SeqlabError
+from seqlab.errors import ConfigError, ResourceError, SeqlabError
+from seqlab.runs.ended import is_first, is_over, note
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,13 +41,18 @@ def root(
 def main() -> None:
     """Run the command line; a SeqlabError is printed in at most three lines and sets the exit code."""
     debug = "--debug" in sys.argv
+    if is_over():
+        sys.exit(0)
     try:
         code = app(prog_name="seqlab", standalone_mode=False)
     except SeqlabError as error:
         if debug:
             raise
-        _complain(error)
-        code = error.exit_code
+        if (noted := note(error)) is None:
+            if is_first() or type(error) is ResourceError:  # others say what this process alone has met
+                _complain(error)
+            noted = error.exit_code
+        code = noted
     except (KeyboardInterrupt, typer.Abort):  # Ctrl-C before or after a run
         typer.echo("stopped", err=True)
         code = 130
@@ -56,6 +62,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
+        note(error)
         code = _usage(error)
     sys.exit(code or 0)
 

@@ -43,7 +43,7 @@ def make(
     from seqlab.cli.display import Terminal
     from seqlab.executors.job import Job
     from seqlab.runs.lock import wait_until_free
-    from seqlab.runs.resume import resume
+    from seqlab.runs.start import go_on
 
     *given, seed = overrides
     number = int(seed.removeprefix("seed="))
@@ -54,7 +54,7 @@ def make(
     reporter = Terminal(terminal(stderr=True), quiet=True)
     # checked: planning has checked the model once for all its runs
     if job.is_resumable():
-        resume(folder, (), reporter, config_dir=config_dir, checked=True)
+        go_on(folder, (), reporter, config_dir=config_dir, checked=True)
     else:
         job.clear()
         seqlab.train(*overrides, folder=folder, config_dir=config_dir, reporter=reporter, checked=True)

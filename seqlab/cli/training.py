@@ -12,6 +12,7 @@ from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_name, complete_override
 from seqlab.cli.options import AsJson, ConfigDir, Debug, Overrides, Quiet, home
 from seqlab.errors import ConfigError
+from seqlab.runs.ended import is_first, shows
 
 
 @app.command()
@@ -48,8 +49,10 @@ def train(
         else:
             show_dry_run(found, terminal())
         return
-    reporter = Terminal(terminal(stderr=True), quiet=quiet)
+    reporter = Terminal(terminal(stderr=True), quiet=quiet or not is_first())
     run = seqlab.train(*given, name=name, folder=folder, config_dir=config_dir, reporter=reporter)
+    if not shows():
+        return
     if as_json:
         typer.echo(json.dumps(run.result.as_json(), indent=2))
     else:
@@ -89,11 +92,12 @@ def resume(
         raise ConfigError(f"--verify cannot change settings: {overrides[0]}", "drop one of them")
     from seqlab.cli.display import Terminal
     from seqlab.cli.report import show_result
-    from seqlab.runs import resume as resuming
     from seqlab.runs import verify as verifying
     from seqlab.runs.folder import read_overrides, resume_command
+    from seqlab.runs.resume import Finished
+    from seqlab.runs.start import go_on
 
-    reporter = Terminal(terminal(stderr=True), quiet=quiet)
+    reporter = Terminal(terminal(stderr=True), quiet=quiet or not is_first())
     if verify:
         start, end = verifying.verify(run, reporter, config_dir=config_dir)
         verdict: dict[str, Any] = {"from": start, "to": end, "bit_equal": True}
@@ -101,8 +105,10 @@ def resume(
             json.dumps(verdict) if as_json else f"steps {start} to {end} trained once more: every bit is the same"
         )
         return
-    result = resuming.resume(run, overrides or [], reporter, config_dir=config_dir)
-    if isinstance(result, resuming.Finished):
+    result = go_on(run, overrides or [], reporter, config_dir=config_dir)
+    if not shows():
+        return
+    if isinstance(result, Finished):
         if as_json:
             typer.echo((result.folder / "result.json").read_text(encoding="utf-8"), nl=False)
         else:

@@ -139,6 +139,7 @@ def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
                 return
 
     fill("trainer", [shipped_folder() / "train.yaml"])
+    fill("device", [shipped_folder() / "device" / "auto.yaml"])
     for group in ("model", "task"):
         named = shipped_folder() / group / f"{names.get(group)}.yaml"
         fill(group, [named] if named.is_file() else sorted(named.parent.glob("*.yaml")))

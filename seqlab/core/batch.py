@@ -37,10 +37,10 @@ class Batch:
         """B, the number of rows."""
         return next(len(value) for value in vars(self).values() if isinstance(value, Tensor))
 
-    def last_row(self) -> Self:
-        """The batch's last row alone; its counts remain those of the whole batch."""
+    def rows(self, chosen: slice) -> Self:
+        """These rows alone; the counts remain those of the whole batch."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        tensors: dict[str, Any] = {name: value[-1:] for name, value in values.items() if isinstance(value, Tensor)}
+        tensors: dict[str, Any] = {name: value[chosen] for name, value in values.items() if isinstance(value, Tensor)}
         return replace(self, **tensors)
 
     def to(self, device: torch.device) -> Self:

@@ -16,7 +16,7 @@ from seqlab.errors import ConfigError
 def longest_sequence(task: Task[Any], device: torch.device) -> Batch:
     """The longest validation sequence, in a batch of its own: batches sorted by length have it at their end."""
     longest: Batch = max(task.batches("validation", 0), key=lambda batch: batch.positions / batch.size)
-    return longest.to(device).last_row()
+    return longest.to(device).rows(slice(-1, None))
 
 
 def state_bytes(network: Network[Any], task: Task[Any]) -> int | None:

@@ -29,6 +29,7 @@ from seqlab.training.auto import decide_by_steps, needs_steps
 from seqlab.training.device import Device, DeviceConfig, resolve_device, without_slow_parts
 from seqlab.training.seeds import random_states, set_random_states
 from seqlab.training.trainer import Trainer
+from seqlab.training.world import ALONE, World
 
 
 def decide(
@@ -55,9 +56,9 @@ def decide(
         set_random_states(device.name, *drawn)
 
 
-def device_to_resume(config: RunConfig, origin: Mapping[str, Any]) -> tuple[DeviceConfig, Device]:
+def device_to_resume(config: RunConfig, origin: Mapping[str, Any], world: World = ALONE) -> tuple[DeviceConfig, Device]:
     """(the settings with which a stored run is resumed, the device they give). What `auto` decided belongs to the run,
-    unless the setting has been changed. origin: what its checkpoint was made from.
+    unless the setting has been changed. origin: what its checkpoint was made from. world: the processes that resume it.
 
     Raises CheckpointError if the checkpoint names an impossible device, ConfigError for one that this machine lacks.
     """
@@ -74,7 +75,7 @@ def device_to_resume(config: RunConfig, origin: Mapping[str, Any]) -> tuple[Devi
     except ValidationError as error:
         raise CheckpointError(f"the checkpoint names a device that does not exist: {kept}") from error
     try:
-        return settings, resolve_device(settings, deterministic=config.deterministic)
+        return settings, resolve_device(settings, deterministic=config.deterministic, world=world)
     except ConfigError as error:
         if error.what.startswith("device="):
             error.hint = "try device.type=cpu device.precision=fp32, which is not bit-exact"

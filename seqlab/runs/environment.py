@@ -46,6 +46,15 @@ def environment(data_sha256: str) -> dict[str, Any]:
     }
 
 
+def launch_facts() -> dict[str, str]:
+    """What a launcher and its restarts have in common: the name that a user has given the job, also when a cluster
+    starts it again; else the launcher's process. Empty in a process that no launcher has started."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return {}
+    named = os.environ["TORCHELASTIC_RUN_ID"]
+    return {"launch": named if named != "none" else f"{platform.node()}-{os.getppid()}"}
+
+
 def fingerprint(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The part of an environment that the bits of a result depend on."""
     packages, chosen = (facts.get(name) for name in ("packages", "chosen"))

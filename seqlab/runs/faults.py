@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from seqlab.errors import Interrupted, ResourceError, SeqlabError
+from seqlab.errors import Interrupted, LostProcess, ResourceError, SeqlabError
 from seqlab.runs.reporter import Reporter
 from seqlab.training.memory import is_out_of_memory
 from seqlab.training.trainer import Trainer
@@ -118,9 +118,15 @@ def on_stop(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
 @contextmanager
 def signals(trainer: Trainer[Any]) -> Iterator[None]:
     """During training the first Ctrl-C or SIGTERM lets the step finish and saves; a second one, or one after training,
-    stops at once."""
+    stops at once. One of several processes may get the same signal from the cluster and from its launcher, which stops
+    such a process itself: the second one is ignored."""
 
     def stop(number: int, _: FrameType | None) -> None:
+        if trainer.world.size > 1:
+            if not trainer.fitting:
+                raise LostProcess("stopped after training, before the result was written", "resume the run")
+            trainer.stop_signal = number
+            return
         if trainer.stop_signal is not None or not trainer.fitting:
             raise Interrupted(f"stopped after step {trainer.progress.step}", "", 128 + number)
         trainer.stop_signal = number

@@ -18,7 +18,10 @@ if TYPE_CHECKING:  # which need torch
 
 
 class Reporter:
-    """Reports warnings only, on stderr: the default for programs. The command line has its own (cli/display.py)."""
+    """Reports warnings only, on stderr: the default for programs. The command line has its own (cli/display.py).
+    quiet: no progress is printed."""
+
+    quiet: bool = True
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -35,6 +38,8 @@ class Reporter:
 
 class PlainReporter(Reporter):
     """Prints plain lines, for verbose=True and notebooks."""
+
+    quiet = False
 
     def say(self, text: str) -> None:
         print(printable(text), flush=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -27,9 +28,10 @@ from seqlab.runs.result import Result
 from seqlab.runs.rewind import rewind_logs
 from seqlab.runs.setup import describe_environment
 from seqlab.runs.stored import checkpoint_of, extended, find_stored, horizon_of, moved, origin_of, step_in, trainer_at
-from seqlab.runs.train import complete
+from seqlab.runs.train import accompany, complete
 from seqlab.runs.vocabulary import keep_vocabulary
 from seqlab.training.trainer import Trainer
+from seqlab.training.world import ALONE, World
 
 _log = logging.getLogger("seqlab")
 # what may differ from the run that is resumed: when it ends, how often it saves, the lengths at which its result is
@@ -39,7 +41,7 @@ _FREE = (
     "trainer.save_every_seconds", "trainer.log_pictures", "task.eval_lengths", "runs_dir",
 )  # fmt: skip
 # where it runs; anything but this machine, these versions and this many threads may round differently
-_PLACE = ("device.type", "device.precision", "device.threads", "device.compile")
+_PLACE = ("device.type", "device.precision", "device.threads", "device.compile", "device.processes")
 
 
 @dataclass(frozen=True)
@@ -58,30 +60,35 @@ def resume(
     *,
     config_dir: Path | None = None,
     checked: bool = False,
+    world: World = ALONE,
 ) -> Result | Finished:
     """Resume `run`, a run's folder or one of its checkpoints, from the newest checkpoint or from that one.
 
     A damaged newest checkpoint is skipped with a warning; a named one never is. `overrides` may extend the
-    run. `checked`: the contracts have been checked already. Raises CheckpointError for a change of
-    anything else, DataError for another corpus.
+    run. `checked`: the contracts have been checked already. `world`: the processes that go on together, all of which
+    call this; only the first writes. Raises CheckpointError for a change of anything else, DataError for another
+    corpus.
     """
     reporter = reporter or Reporter()
     folder, named = find_stored(run)
-    with locked(folder), log_file(folder, reporter), memory():
-        with disk(folder):
-            sweep(folder / "checkpoints")
-        found = checkpoint_of(folder, named)
+    with _first(world, folder, reporter), world.watched(), memory():
+        if world.rank == 0:
+            with disk(folder):
+                sweep(folder / "checkpoints")
+        found = world.first(lambda: checkpoint_of(folder, named))
         check_code(folder, config_dir)
         origin = origin_of(found, folder, config_dir)
         config = extended(folder, config_dir, overrides, origin["config"])
         changed = _changes(origin["config"], config)
-        finished = read_result(folder) is not None
+        finished = world.first(lambda: read_result(folder) is not None)
         if finished and found is None:
             raise CheckpointError(f"{folder} has a result and no checkpoints", "there is nothing to resume from")
         if finished and found is not None and named is None and not changed:
             return Finished(folder, step_in(found), _more(config, found[1][1]["progress"]))
         _refuse(changed, config, 0 if found is None else step_in(found))
-        trainer = trainer_at(folder, config, found, origin, checked=checked)
+        trainer = trainer_at(folder, config, found, origin, checked=checked, world=world)
+        if world.rank:
+            return accompany(trainer, folder)
         # nothing above has touched the run; from here on it is under way again
         with disk(folder):
             _note(origin, trainer, folder)
@@ -96,6 +103,16 @@ def resume(
             progress = None if found is None else trainer.progress
             rewind_logs(folder, progress, open_interval=trainer.outcomes.interval.targets > 0)
         return complete(trainer, config, folder, reporter, resumed=True)
+
+
+@contextmanager
+def _first(world: World, folder: Path, reporter: Reporter) -> Iterator[None]:
+    """The lock and the log, which of several processes belong to the first."""
+    if world.rank:
+        yield
+        return
+    with locked(folder), log_file(folder, reporter):
+        yield
 
 
 def _changes(stored: Mapping[str, Any], config: RunConfig) -> dict[str, tuple[Any, Any]]:

@@ -183,11 +183,11 @@ class Run:
         Raises CheckpointError for a change of any other setting, DataError if the corpus has changed, Interrupted after
         Ctrl-C, once the run is saved.
         """
-        from seqlab.runs.resume import resume
+        from seqlab.runs.start import go_on
 
         config_dir = self.config.config_dir
         start = self.folder if checkpoint is None else self.folder / "checkpoints" / Path(checkpoint).name
-        resume(start, as_words(overrides), reporter_of(verbose, reporter), config_dir=config_dir)
+        go_on(start, as_words(overrides), reporter_of(verbose, reporter), config_dir=config_dir)
         return open_run(self.folder, config_dir)
 
 

@@ -79,13 +79,18 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
         load_best(network, folder / "checkpoints")
     network.to(device.torch_device)
     # the global generators belong to dropout alone from here on
-    seed_global_generators(config.seed, "dropout")
+    seed_global_generators(config.seed, "dropout", device.world.rank)
     return network
 
 
 def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str] = ()) -> dict[str, Any]:
     """The content of environment.json: versions, machine, data. reasons: why `auto` chose what it chose."""
-    chosen = {"device": device.name, "precision": device.precision, "compile": device.compile}
+    chosen = {
+        "device": device.name,
+        "precision": device.precision,
+        "compile": device.compile,
+        "processes": device.world.size,
+    }
     return environment(task.data_sha256) | {
         "symbols_sha256": sha256_of(task.vocabulary()),
         "heldout_sha256": task.heldout_sha256(),
@@ -122,14 +127,20 @@ def prepare(
     """The task (read, unless it is given) and a network for it, after every check that is possible before training.
     checked: skip the model's contracts, which need a network of their own."""
     config.optim.horizon(config.trainer.max_steps)
-    task = config.task.build() if task is None else task
+    world = device.world
+    task = world.in_turn(config.task.build) if task is None else task
     with memory():
         network = build_network(config, task, device)
     if config.trainer.bptt_steps is not None:
         task.check_windows(config.trainer.bptt_steps, network)
     check_context(network, task, config.trainer.bptt_steps)
+    if world.size > 1 and (rows := next(task.training_batches(network, 0)).size) < world.size:
+        raise ConfigError(
+            f"device.processes={world.size}: a batch has {rows} rows, and each process reads its share of them",
+            f"try device.processes={rows}, or more rows in a batch (task.batch_size={world.size})",
+        )
     if not checked:
-        check_before_training(task, config.model, f"model={config.names['model']}")
+        world.first(lambda: check_before_training(task, config.model, f"model={config.names['model']}"))
     return task, network
 
 

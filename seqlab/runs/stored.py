@@ -20,6 +20,7 @@ from seqlab.runs.folder import find_run
 from seqlab.runs.setup import describe_environment, make_trainer, prepare
 from seqlab.runs.stored_task import build_task, check_data
 from seqlab.training.trainer import Trainer
+from seqlab.training.world import ALONE, World
 
 
 def find_stored(run: str | Path) -> tuple[Path, Path | None]:
@@ -88,11 +89,12 @@ def trainer_at(
     origin: Mapping[str, Any],
     *,
     checked: bool = False,
+    world: World = ALONE,
 ) -> Trainer[Any]:
     """A trainer in the state of the checkpoint, or at the start if there is none. Writes nothing. checked: as for
-    setup.prepare."""
-    settings, device = device_to_resume(config, origin)
-    task = build_task(config, folder)
+    setup.prepare. world: the processes that go on training, all of which call this."""
+    settings, device = device_to_resume(config, origin, world)
+    task = world.in_turn(lambda: build_task(config, folder))
     check_data(origin, task, folder)
     # a checkpoint already contains the weights taken from init_from
     start = config if found is None else replace(config, init_from=None)
@@ -107,4 +109,4 @@ def trainer_at(
 def moved(origin: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Differences of machine, versions and threads: (before, now) by name."""
     before = origin.get("environment")
-    return differences(before, now["environment"]) if isinstance(before, dict) else {}
+    return differences({"processes": 1, **before}, now["environment"]) if isinstance(before, dict) else {}

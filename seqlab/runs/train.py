@@ -20,11 +20,12 @@ from seqlab.drawing.numbers import described
 from seqlab.errors import NumericError, SeqlabError
 from seqlab.runs.code import keep_code
 from seqlab.runs.device import decide
+from seqlab.runs.environment import launch_facts
 from seqlab.runs.faults import disk, log_file, memory, signals
 from seqlab.runs.folder import make_run_folder, resume_command, write_items
 from seqlab.runs.lock import locked
 from seqlab.runs.reporter import Reporter
-from seqlab.runs.result import Result, conclude, task_warnings
+from seqlab.runs.result import Result, conclude, stored_result, task_warnings
 from seqlab.runs.setup import budgets, count_parameters, describe_environment, make_trainer, prepare
 from seqlab.runs.vocabulary import keep_vocabulary
 from seqlab.training.auto import note_compiled
@@ -35,6 +36,7 @@ from seqlab.training.recorder import Recorder
 from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
 from seqlab.training.validation_time import ValidationWatch
+from seqlab.training.world import ALONE, World, launched
 
 _log = logging.getLogger("seqlab")
 
@@ -47,27 +49,33 @@ def train(
     name: str | None = None,
     folder: Path | None = None,
     checked: bool = False,
+    world: World = ALONE,
 ) -> Result:
     """Train, evaluate the best weights, and write everything into a run folder.
 
     overrides: what the user typed, for overrides.txt. folder: the run's folder; by default a new one in runs_dir, named
-    `name` or by the time. checked: the model's contracts have been checked already.
+    `name` or by the time. checked: the model's contracts have been checked already. world: the processes that train it
+    together, all of which call this; only the first writes.
 
     Raises a SeqlabError for what a user can fix, and Interrupted once everything is saved.
     """
     reporter = reporter or Reporter()
-    device = resolve_device(config.device, deterministic=config.deterministic)
-    task, network = prepare(config, device, checked=checked)
-    device, reasons = decide(config, task, network, device, reporter)
-    folder = make_run_folder(
-        config.runs_dir / config.names["task"] / config.names["model"] if folder is None else folder.parent,
-        f"{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}",
-        name if folder is None else folder.name,
-    )
-    with locked(folder), log_file(folder, reporter), disk(folder), memory():
+    with world.watched():
+        device = resolve_device(config.device, deterministic=config.deterministic, world=world)
+        task, network = prepare(config, device, checked=checked)
+        device, reasons = decide(config, task, network, device, reporter)
+        folder = world.first(lambda: _folder(config, name, folder))
+    if world.rank:
+        with world.watched(), memory():
+            trainer = make_trainer(config, task, network, device, folder, describe_environment(task, device))
+            if config.init_from is not None:
+                trainer.save()
+            return accompany(trainer, folder)
+    with locked(folder), log_file(folder, reporter), world.watched(), disk(folder), memory():
         facts = describe_environment(task, device, reasons)
         write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in overrides))
         facts["code"] = keep_code(config.tree, config.config_dir, folder)
+        facts |= launch_facts()
         write_json(folder / "environment.json", facts)
         keep_vocabulary(task, folder)
         trainer = make_trainer(config, task, network, device, folder, facts)
@@ -76,6 +84,33 @@ def train(
         # last: a folder with a config has all that is needed to resume
         write_text(folder / "config.yaml", config.yaml)
         return complete(trainer, config, folder, reporter, reasons=reasons)
+
+
+def new_folder(config: RunConfig, name: str | None, folder: Path | None) -> Path:
+    """A new folder for the run: `folder`, or one in runs_dir, named `name` or by the time. Raises what make_run_folder
+    raises."""
+    return make_run_folder(
+        config.runs_dir / config.names["task"] / config.names["model"] if folder is None else folder.parent,
+        f"{datetime.now():%Y%m%d-%H%M%S}-s{config.seed}",
+        name if folder is None else folder.name,
+    )
+
+
+def _folder(config: RunConfig, name: str | None, folder: Path | None) -> Path:
+    """The same; also one that a launcher has made, or that a killed process left behind before it held a run."""
+    if folder is None or not launched() or (folder / "config.yaml").exists():
+        return new_folder(config, name, folder)
+    with disk(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def accompany(trainer: Trainer[Any], folder: Path) -> Result:
+    """`complete` for a process that is not the first of several: it trains with them, and writes nothing."""
+    with signals(trainer):
+        trainer.fit()
+    trainer.world.first(lambda: None)  # the result is written
+    return stored_result(folder)
 
 
 def complete(
@@ -126,7 +161,7 @@ def complete(
             recorder.describe(config.yaml, _settings(config, parameters), tags)
         else:
             reporter.say(f"continuing from step {trainer.progress.step}")
-        with signals(trainer):
+        with signals(trainer), trainer.world.watched():
             trainer.fit()
             note_compiled(trainer)
             result = conclude(trainer, config, folder, parameters)
@@ -135,6 +170,7 @@ def complete(
             recorder.finish(trainer.progress, result.validation, result.test, sample)
             write_items(folder, result.primary, result.item_values)
             write_json(folder / "result.json", result.as_json())
+            trainer.world.first(lambda: None)  # the other processes may end
     if failure is not None:  # only now, so that the measured figures are kept
         raise failure
     for remark in result.remarks:
@@ -176,9 +212,10 @@ def _introduce(
     facts = ", ".join(f"{key}: {value}" for key, value in described(task.describe()).items())
     count = torch.get_num_threads()
     threads = f", {count} thread{'s' * (count > 1)}" if device.name == "cpu" else ""
+    together = f"{device.world.size} processes, each " if device.world.size > 1 else ""
     reporter.say(
         f"{config.names['model']} on {config.names['task']}: {parameters:,} parameters, "
-        f"{device.name} {device.precision}{threads}{', compiled' if device.compile else ''}"
+        f"{together}{device.name} {device.precision}{threads}{', compiled' if device.compile else ''}"
     )
     reporter.say(facts)
     reporter.say(f"run: {folder}")

@@ -11,7 +11,7 @@ import torch
 from seqlab.checkpoints.retention import checkpoints_in, step_of
 from seqlab.checkpoints.saving import load_checkpoint
 from seqlab.checkpoints.trainer_state import Parts, capture
-from seqlab.errors import CheckpointError
+from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs.catalogue import differences
 from seqlab.runs.code import check_code
 from seqlab.runs.faults import memory
@@ -38,6 +38,11 @@ def verify(run: str | Path, reporter: Reporter | None = None, *, config_dir: Pat
         check_code(folder, config_dir)
         origin = origin_of((last, expected), folder, config_dir)
         config = extended(folder, config_dir, (), origin["config"])
+        if (processes := config.device.processes) > 1:
+            raise ConfigError(
+                f"--verify repeats a run in one process, and {folder} is one of device.processes={processes}",
+                "train another with the same seed, and compare their metrics.jsonl",
+            )
         trainer = trainer_at(folder, config, found, origin)
         trainer.folder = None
         for key, (before, here) in moved(origin, trainer.origin).items():

@@ -18,6 +18,7 @@ from torch import nn
 from seqlab.core.fields import Count
 from seqlab.errors import ConfigError
 from seqlab.training.allocator import keep_memory
+from seqlab.training.world import ALONE, World
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -26,22 +27,34 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class DeviceConfig:
     """Settings of `device=...`.
 
-    compile, threads: `auto` times some steps first (auto.py). threads: CPU threads; null leaves torch's own choice.
+    compile, threads: `auto` times some steps first (auto.py). threads: CPU threads of a process; null leaves torch's
+    own choice. processes: those that train the network together (distributed.py).
     """
 
     type: Literal["auto", "cpu", "cuda", "mps"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     compile: Literal["never", "always", "auto"]
     threads: Literal["auto"] | Annotated[Count, Field(le=1024)] | None
+    processes: Annotated[Count, Field(le=4096)]
+
+    def __post_init__(self) -> None:
+        for key, value, choices in (("compile", self.compile, "never"), ("threads", self.threads, "1")):
+            if self.processes > 1 and value == "auto":
+                raise ValueError(
+                    f"device.{key}=auto measures one process by itself, and device.processes={self.processes} train "
+                    f"together; try device.{key}={choices}"
+                )
 
 
 @dataclass(frozen=True)
 class Device:
-    """A DeviceConfig resolved for this machine. compile: False for `auto` until steps have been timed."""
+    """A DeviceConfig resolved for this machine. compile: False for `auto` until steps have been timed. world: the
+    processes that train together."""
 
     torch_device: torch.device
     precision: Precision
     compile: bool
+    world: World = ALONE
 
     @property
     def name(self) -> str:
@@ -88,9 +101,9 @@ def _peak_of_process() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
-    """Choose the device and its precision, and prepare this process for it. Raises ConfigError for a device or a
-    precision that this machine lacks."""
+def resolve_device(config: DeviceConfig, *, deterministic: bool, world: World = ALONE) -> Device:
+    """Choose the device and its precision, and prepare this process for it. world: the processes that use it together.
+    Raises ConfigError for a device or a precision that this machine lacks."""
     keep_memory()
     # fp32 means fp32 for every family: by default torch lets cuDNN's recurrent kernels round to TF32 (10-bit mantissa)
     torch.backends.cudnn.allow_tf32 = False
@@ -103,20 +116,45 @@ def resolve_device(config: DeviceConfig, *, deterministic: bool) -> Device:
         torch.backends.cudnn.deterministic = True
     if deterministic != torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(deterministic)  # even turning it off takes a second: it imports the compiler
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    chosen = next(name for name in ("cuda", "mps", "cpu") if available[name]) if config.type == "auto" else config.type
-    if not available[chosen]:
-        raise ConfigError(
-            f"device={chosen}: this machine or this build of torch has none",
-            "try device=cpu, or device=auto",
-            f"devices here: {', '.join(name for name, there in available.items() if there)}",
-        )
+    chosen = chosen_type(config)
     precision = _precision(config, chosen)
     if precision == "fp16" and chosen == "cpu":
         raise ConfigError("device.precision=fp16 needs a GPU", "try device.precision=bf16, or fp32")
     if config.compile == "always" and chosen == "cpu" and cpp_compiler() is None:
         raise ConfigError("device.compile=always needs a C++ compiler on a CPU", "install one, or device.compile=never")
-    return Device(torch.device(chosen), precision, config.compile == "always")
+    if world.size > 1:
+        check_places(config, int(os.environ.get("LOCAL_WORLD_SIZE", world.size)))
+        if chosen == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", world.rank)))
+    several = world.size > 1 and chosen == "cuda"
+    place = torch.device(chosen, torch.cuda.current_device()) if several else torch.device(chosen)
+    return Device(place, precision, config.compile == "always", world)
+
+
+def chosen_type(config: DeviceConfig) -> Literal["cuda", "mps", "cpu"]:
+    """The type of device on this machine. Raises ConfigError if it has none."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if config.type == "auto":
+        return "cuda" if available["cuda"] else "mps" if available["mps"] else "cpu"
+    if not available[config.type]:
+        raise ConfigError(
+            f"device={config.type}: this machine or this build of torch has none",
+            "try device=cpu, or device=auto",
+            f"devices here: {', '.join(name for name, there in available.items() if there)}",
+        )
+    return config.type
+
+
+def check_places(config: DeviceConfig, here: int) -> None:
+    """Raise ConfigError if `here` processes of a run cannot have a device each on this machine."""
+    chosen = chosen_type(config)
+    if chosen == "mps":
+        raise ConfigError(f"device.processes={config.processes}: MPS has one device only", "try device=cpu")
+    if chosen == "cuda" and here > (gpus := torch.cuda.device_count()):
+        raise ConfigError(
+            f"device.processes={config.processes} needs {here} GPUs on this machine, which has {gpus}",
+            f"try device.processes={gpus}, or device=cpu",
+        )
 
 
 def _precision(config: DeviceConfig, chosen: str) -> Precision:

@@ -39,6 +39,10 @@ class Progress:
         """Whether something that happens every so many steps is due now; nothing is before the first step."""
         return self.step > 0 and self.step % every_steps == 0
 
+    def validation_due(self, every_steps: int) -> bool:
+        """Whether a validation is due now and has not yet been done."""
+        return self.due(every_steps) and self.evaluated_step != self.step
+
     def used_up(self, limit: TrainerConfig) -> bool:
         """Whether the steps, the seconds or the patience are used up; epochs end with the data."""
         return (

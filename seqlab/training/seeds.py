@@ -18,12 +18,12 @@ def stream_seed(seed: int, name: str, index: int = 0) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def seed_global_generators(seed: int, name: str) -> None:
-    """Seed the global generators by the stream `name`: torch's, which dropout uses, and those of Python and NumPy,
-    which a user's own model may use."""
-    torch.manual_seed(stream_seed(seed, name))
-    random.seed(stream_seed(seed, f"{name}, python"))
-    np.random.seed(stream_seed(seed, f"{name}, numpy") % 2**32)
+def seed_global_generators(seed: int, name: str, index: int = 0) -> None:
+    """Seed the global generators by the stream (name, index): torch's, which dropout uses, and those of Python and
+    NumPy, which a user's own model may use."""
+    torch.manual_seed(stream_seed(seed, name, index))
+    random.seed(stream_seed(seed, f"{name}, python", index))
+    np.random.seed(stream_seed(seed, f"{name}, numpy", index) % 2**32)
 
 
 def random_states(device: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

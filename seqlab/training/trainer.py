@@ -50,19 +50,16 @@ class Trainer(Generic[BatchT]):
         self.windows = Windows(task, network, config, seed)
         self.update = Update(network, optim.build(network), device, config)
         self.outcomes = Outcomes(config, self.update.scaler, self.remedy)
-        self.progress = Progress()
+        self.progress, self.world = Progress(), device.world
         self.saved_step: int | None = None  # None also after a log line or validation since then
-        self.saved_seconds = 0.0
         self.best_steps: dict[int, int] = {}  # the best step known to each of the last two checkpoints
-        self.stop_signal: int | None = None
-        self.fitting = False
+        self.stop_signal: int | None = None  # that this process has received
+        self.saved_seconds, self.fitting = 0.0, False
 
     def fit(self) -> None:
-        """Train until a budget is used up or patience ends; then validate and save once more.
-
-        Raises NumericError when a loss or gradient is not finite once (on_nonfinite=stop) or too often in a row, and
-        Interrupted after `stop_signal` was set, both with everything saved; ResourceError when memory or disk is short.
-        """
+        """Train until a budget is used up or patience ends; then validate and save once more. With everything saved,
+        raises NumericError (a loss or gradient is not finite once, with on_nonfinite=stop, or too often in a row) and
+        Interrupted (after a signal); ResourceError when memory or disk is short."""
         self.fitting = True
         try:
             self.network.train()
@@ -75,7 +72,7 @@ class Trainer(Generic[BatchT]):
                     self.log()
                 better = failed is None and self.validate_if_due()
                 if late := self.progress.seconds - self.saved_seconds >= (self.config.save_every_seconds or math.inf):
-                    failed = self.outcomes.read(self.progress) or failed
+                    failed = self.read() or failed
                 if better or late or failed is not None or self.progress.due(self.config.save_every_steps):
                     self.save()
                 if failed is not None:
@@ -90,12 +87,17 @@ class Trainer(Generic[BatchT]):
         with out_of_memory_in(progress.step + 1, group[-1]):
             result = self.update(group, self.optim.learning_rate_at(progress.step, self.horizon))
         self.outcomes.take(progress, group, result, started)
-        now = not self.update.guard.deferred or any(map(progress.due, self.config.intervals)) or self.finished()
-        return self.outcomes.read(progress) if now else None
+        return self.read(not self.update.guard.deferred or any(map(progress.due, self.config.intervals)))
+
+    def read(self, outcomes: bool = True) -> NumericError | None:
+        """Read the outcomes of steps, and agree on clock and signals. Returns the error that ends the run."""
+        failed = self.outcomes.read(self.progress) if outcomes else None
+        self.world.agree(self.progress, self.stop_signal)
+        return failed
 
     def finished(self) -> bool:
         """Whether a budget is used up, patience has ended, or a signal came."""
-        return self.stop_signal is not None or self.progress.used_up(self.config)
+        return self.world.stop_signal(self.stop_signal) is not None or self.progress.used_up(self.config)
 
     def log(self) -> None:
         """Tell the observers about the steps since the last log line, if there were any."""
@@ -107,18 +109,17 @@ class Trainer(Generic[BatchT]):
 
     def validate_if_due(self) -> bool:
         """Validate if that is due and not yet done. Returns whether these are the weights to keep."""
-        due = self.progress.due(self.config.eval_every_steps)
-        return due and self.progress.evaluated_step != self.progress.step and self.validate()
+        return self.progress.validation_due(self.config.eval_every_steps) and self.validate()
 
     def validate(self) -> bool:
         """Validate. Returns whether these are the weights to keep. A signal postpones it."""
-        meter = validate(self.network, self.task, self.device, lambda: self.fitting and self.stop_signal is not None)
-        if meter is None:
+        figures = validate(self.network, self.task, self.device, lambda: self.fitting and self.stop_signal is not None)
+        if figures is None:
+            self.world.agree(self.progress, self.stop_signal)
             return False
-        metrics = meter.compute()
-        kept = self.progress.take(Criterion.of(metrics, meter.criterion()))
+        kept = self.progress.take(Criterion.of(figures.metrics, figures.criterion))
         for observer in self.observers:
-            observer.evaluated(self.progress, metrics, meter.primary, kept)
+            observer.evaluated(self.progress, figures.metrics, figures.primary, kept)
         self.saved_step = None
         return kept
 
@@ -133,18 +134,17 @@ class Trainer(Generic[BatchT]):
             for observer in self.observers:
                 observer.saving(self.progress)
             save_checkpoint(self, self.folder)
-            self.saved_step = self.progress.step
 
     def _end(self) -> None:
         """After the last step or a signal: log, validate and save what has not been yet."""
-        if (failed := self.outcomes.read(self.progress)) is not None:
-            self.save()
-            raise failed
-        if self.stop_signal is None:
+        failed = self.read()
+        if failed is None and self.world.stop_signal(self.stop_signal) is None:
             self.log()
             if self.progress.evaluated_step != self.progress.step:
                 self.validate()
-        if self.saved_step != self.progress.step:
+        if failed is not None or self.saved_step != self.progress.step:
             self.save()
-        if self.stop_signal is not None:
-            raise Interrupted(f"stopped at step {self.progress.step}", "", 128 + self.stop_signal)
+        if failed is not None:
+            raise failed
+        if (signal := self.world.stop_signal(self.stop_signal)) is not None:
+            raise Interrupted(f"stopped at step {self.progress.step}", "", 128 + signal)

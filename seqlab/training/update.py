@@ -32,30 +32,34 @@ class Update(Generic[BatchT]):
         config: TrainerConfig,
     ) -> None:
         self.network, self.optimizer, self.device, self.config = network, optimizer, device, config
-        self.forward = torch.compile(network) if device.compile else network
+        self.world = device.world
+        self.forward = self.world.parallel(network, torch.compile(network) if device.compile else network)
         self.scaler = device.scaler()
         skips = config.on_nonfinite == "skip"
         deferred = skips and device.name == "cuda" and skips_on_device(optimizer) and not self.scaler.is_enabled()
         self.guard = Guard(network, optimizer, deferred=deferred)
         self.parameters = list(network.parameters())
-        self.state: State | None = None
+        self.state: State | None = None  # of the rows that this process reads
+        self.rows = 0  # of all processes
 
     def __call__(self, windows: list[BatchT], learning_rate: float) -> tuple[Tensor, Tensor]:
         """One step on the mean loss over all targets of the windows. Returns (loss sum, gradient norm before clipping),
         () each, on the device. If loss or gradient is not finite, neither is the norm, and no weight has changed."""
         self._begin(learning_rate)
-        targets = targets_in(windows)
+        targets = targets_in(windows) / self.world.size  # a mean over processes of these is one over all targets
+        last = max((number for number, window in enumerate(windows) if window.scored), default=0)
         loss_sum = torch.zeros((), device=self.device.torch_device)
-        for window in windows:
-            output = self._read(window)
-            if window.scored:
-                self.scaler.scale(output.loss_sum / targets).backward()
-                loss_sum = loss_sum + output.loss_sum.detach()
-            self.state = output.state
+        for number, window in enumerate(windows):
+            with self.world.synchronised(self.forward, number == last):
+                nats, self.state = self._read(window)
+                if window.scored:
+                    self.scaler.scale(nats / targets).backward()
+                    loss_sum = loss_sum + nats.detach()
+        loss_sum = self.world.total(loss_sum)
         self.scaler.unscale_(self.optimizer)
         total_norm = self._gradient_norm()
         norm = total_norm + 0.0 * loss_sum  # one number for both: 0 times a non-finite number is nan
-        known, self.state = self.guard.judge(norm, self.state, windows[-1].size)
+        known, self.state = self.guard.judge(norm, self.state, self.world.share(windows[-1]).size)
         if known is not None:
             self._clip(total_norm, known)
             self.scaler.step(self.optimizer)
@@ -68,13 +72,14 @@ class Update(Generic[BatchT]):
             for parameter in group["params"]:
                 parameter.grad = None  # zero_grad() does the same and more, for a twentieth of a small step
 
-    def _read(self, window: BatchT) -> StepOutput:
-        batch = window.to(self.device.torch_device)
+    def _read(self, window: BatchT) -> tuple[Tensor, State]:
+        """(the summed loss of this process's rows, the state after them)."""
+        batch, self.rows = self.world.share(window).to(self.device.torch_device), window.size
         carried = self.state if window.continues else None
-        state = self.network.initial_state(window.size) if carried is None else detach(carried)
+        state = self.network.initial_state(batch.size) if carried is None else detach(carried)
         with torch.set_grad_enabled(window.scored), self.device.autocast():
             output: StepOutput = self.forward(batch, state)
-        return output
+        return (output.loss_sum if self.world.counts(window.size) else output.loss_sum * 0), output.state
 
     def _gradient_norm(self) -> Tensor:
         return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 
 from seqlab.core.batch import BatchT
 from seqlab.core.meter import Meter
+from seqlab.core.metric import Metric
 from seqlab.core.network import Network, evaluating
 from seqlab.core.state import State
 from seqlab.core.task import Task
@@ -35,10 +37,22 @@ class _PutOffError(Exception):
     """A signal came during a validation, which may take minutes: it is left to the resumed run."""
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What a validation found: metrics by name, the primary one's name, and the names of those that decide."""
+
+    metrics: dict[str, Metric]
+    primary: str
+    criterion: tuple[str, ...]
+
+
 def validate(
     network: Network[BatchT], task: Task[BatchT], device: Device, stopped: Callable[[], bool]
-) -> Meter[BatchT] | None:
-    """Validate without an effect on training; None if it was stopped. stopped: is called before each batch."""
+) -> Figures | None:
+    """Validate without an effect on training; None if it was stopped. stopped: is called before each batch.
+
+    Of several processes the first one validates: a meter may keep anything, and its figures are then those of one
+    process in every bit."""
 
     def batches() -> Iterator[BatchT]:
         for batch in task.validation_batches():
@@ -46,9 +60,13 @@ def validate(
                 raise _PutOffError
             yield batch
 
-    drawn = random_states(device.name)
-    try:
-        return evaluate(network, batches(), task.meter("validation"), device)
-    except _PutOffError:
-        set_random_states(device.name, *drawn)  # a user's own network may draw in evaluation too
-        return None
+    def figures() -> Figures | None:
+        drawn = random_states(device.name)
+        try:
+            meter = evaluate(network, batches(), task.meter("validation"), device)
+        except _PutOffError:
+            set_random_states(device.name, *drawn)  # a user's own network may draw in evaluation too
+            return None
+        return Figures(meter.compute(), meter.primary, meter.criterion())
+
+    return device.world.first(figures)

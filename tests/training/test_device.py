@@ -16,7 +16,8 @@ from tests.conftest import MODELS, PAIRS, tiny_config, tiny_network, tiny_task
 
 
 def _config(**settings: Any) -> DeviceConfig:
-    return DeviceConfig(**{"type": "cpu", "precision": "auto", "compile": "never", "threads": None, **settings})
+    given = {"type": "cpu", "precision": "auto", "compile": "never", "threads": None, "processes": 1}
+    return DeviceConfig(**{**given, **settings})
 
 
 def test_auto_on_a_cpu_is_fp32() -> None:
