@@ -5,7 +5,8 @@ with commands that have subcommands last.
 """
 
 # isort: off
-from seqlab.cli import training, comparing, reproducing, runs, data, preparing, using, new, checking, about, making
+from seqlab.cli import training, comparing, reproducing, lecturing, runs, data, preparing, using, new, checking
+from seqlab.cli import about, making
 from seqlab.cli.app import main
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "checking",
     "comparing",
     "data",
+    "lecturing",
     "main",
     "making",
     "new",

@@ -77,6 +77,14 @@ def complete_reproduction(context: typer.Context, incomplete: str) -> Candidates
     return [(name, "") for name in names if name.startswith(incomplete) and name not in given]
 
 
+@_quiet
+def complete_claim(context: typer.Context, incomplete: str) -> Candidates:
+    """Candidates for a claim: names that are not on the line yet."""
+    given = context.params.get("words") or []
+    names = group_files("claim", _own(context))
+    return [(name, "") for name in names if name.startswith(incomplete) and name not in given]
+
+
 def _names(start: str, runs_dir: Path, config_dir: Path | None) -> Candidates:
     """Names and aliases of runs that begin with `start`. Folders are left to the shell, which quotes them as needed;
     best:TASK is not offered in bash, which splits words at the colon."""

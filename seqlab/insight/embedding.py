@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqlab.core.meter import Table
 from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.data.vocabulary import SPECIALS
 from seqlab.drawing.picture import COLOURS, Picture, plain
 from seqlab.errors import ConfigError
+from seqlab.insight.neighbours import nearest, same_kind
 from seqlab.insight.watching import check_finite, shown
 from seqlab.metrics import Floats
 
@@ -27,8 +29,13 @@ _ABOUT = (
     "1901). The axes give their share of the variance; where it is low, points that are near each other here need not "
     "be near in the full space. Tokens that occur in similar contexts get similar embeddings: look for digits, "
     "capitals, brackets. The most frequent {count} are drawn. TensorBoard's projector shows {projected} of them, in "
-    "three dimensions and with their nearest neighbours."
+    "three dimensions.{probe} The table has the nearest neighbours in the full space (cosine similarity)."
 )
+_PROBE = (
+    " In the full space, the nearest neighbour of {share:.0%} of these is of the token's own kind; of random ones it "
+    "would be {chance:.0%}."
+)
+_LISTED, _NEIGHBOURS = 24, 5
 _KINDS = ("lower-case letter", "capital", "digit", "bracket or quote", "other mark", "blank", "word")
 
 
@@ -111,10 +118,31 @@ def _picture(vectors: Vectors) -> Picture:
         if len(set(kinds)) > 1:
             figure.legend(loc="outside lower center", ncols=4, fontsize=8)
 
-    about = _ABOUT.format(count=f"{len(tokens):,}", projected=f"{min(_PROJECTED, len(vectors.tokens)):,}")
-    data = {"tokens": list(tokens), "coordinates": place_V2.tolist(), "variance": share_2.tolist()}
+    row_VN, cosine_VN = nearest(vectors.vector_VD[: len(tokens)], _NEIGHBOURS)
+    share, chance = same_kind(row_VN[:, 0], kinds)
+    told = len(set(kinds)) > 1  # words alone are all of one kind
+    about = _ABOUT.format(
+        count=f"{len(tokens):,}",
+        projected=f"{min(_PROJECTED, len(vectors.tokens)):,}",
+        probe=_PROBE.format(share=share, chance=chance) if told else "",
+    )
+    data = {
+        "tokens": list(tokens), "coordinates": place_V2.tolist(), "variance": share_2.tolist(),
+        "neighbours": row_VN.tolist(), "same_kind": share if told else None, "chance": chance if told else None,
+    }  # fmt: skip
+    table = Table(
+        "nearest neighbours, with cosine similarities",
+        ("token", *map(str, range(1, row_VN.shape[1] + 1))),
+        tuple(
+            (
+                shown(tokens[row]),
+                *(f"{shown(tokens[other])} {cosine:.2f}" for other, cosine in zip(others, cosines, strict=True)),
+            )
+            for row, (others, cosines) in enumerate(zip(row_VN[:_LISTED], cosine_VN[:_LISTED], strict=True))
+        ),
+    )
     name = vectors.name.replace(".", "-")
-    return Picture(f"embedding-{name}", f"Token embeddings: {vectors.name}", about, draw, 7.6, 6.4, data)
+    return Picture(f"embedding-{name}", f"Token embeddings: {vectors.name}", about, draw, 7.6, 6.4, data, (table,))
 
 
 def write_projector(found: Mapping[str, Iterable[Vectors]], folder: Path) -> None:

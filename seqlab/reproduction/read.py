@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from seqlab.comparison.request import Request, read_request
+from seqlab.config.documents import errors_in, settings, settings_in
 from seqlab.config.overrides import key_of
 from seqlab.config.parse import parse
-from seqlab.config.sources import LOADER, check_config_dir, checked_yaml, group_files
+from seqlab.config.sources import check_config_dir, group_files
 from seqlab.config.suggest import did_you_mean
 from seqlab.errors import ConfigError
 from seqlab.reproduction.published import BEST, Measure, Needs, Published, Reproduction
@@ -32,8 +30,8 @@ def read_reproduction(name: str, config_dir: Path | None) -> Reproduction:
         raise ConfigError(
             f"there is no reproduction called '{name}'", did_you_mean(name, files), f"see: seqlab {_LIST}"
         )
-    with _in_file(files[name]):
-        found = _parsed(_mapping(files[name]))
+    with errors_in(files[name]):
+        found = _parsed(settings_in(files[name]))
         labels = [spec.label for spec in requested(found, (), found.seeds, config_dir).models]
         for place, figure in enumerate(found.published):
             if figure.ours not in (*labels, BEST):
@@ -62,16 +60,6 @@ def requested(reproduction: Reproduction, overrides: tuple[str, ...], seeds: int
     )
 
 
-def _mapping(path: Path) -> Mapping[str, Any]:
-    try:
-        found = yaml.load(checked_yaml(path), Loader=LOADER)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise ConfigError(f"it cannot be read: {' '.join(str(error).split())[:200]}", "correct the file") from error
-    if not isinstance(found, dict):
-        raise ConfigError("it holds no settings", "write KEY: VALUE lines, as in the files of seqlab")
-    return found
-
-
 def _parsed(values: Mapping[str, Any]) -> Reproduction:
     """Part by part, so that an error names its place."""
     parts = dict(values)
@@ -79,28 +67,10 @@ def _parsed(values: Mapping[str, Any]) -> Reproduction:
     if not isinstance(figures, list):
         raise ConfigError(f"published={figures} is not a list", "give one figure or more, or [] if there is none")
     parts["published"] = tuple(
-        parse(Published, _part(figure, f"published[{place}]"), f"published[{place}]")
+        parse(Published, settings(figure, f"published[{place}]"), f"published[{place}]")
         for place, figure in enumerate(figures)
     )
     if "measure" in parts:
-        parts["measure"] = parse(Measure, _part(parts["measure"], "measure"), "measure")
-    parts["needs"] = parse(Needs, _part(parts.get("needs", {}), "needs"), "needs")
+        parts["measure"] = parse(Measure, settings(parts["measure"], "measure"), "measure")
+    parts["needs"] = parse(Needs, settings(parts.get("needs", {}), "needs"), "needs")
     return parse(Reproduction, parts, "")
-
-
-def _part(node: Any, where: str) -> Mapping[str, Any]:
-    if not isinstance(node, dict):
-        raise ConfigError(f"{where}={node} has no settings", "write KEY: VALUE lines below it")
-    return node
-
-
-@contextmanager
-def _in_file(path: Path) -> Iterator[None]:
-    """Name the file in errors, and what helps there rather than on a command line."""
-    try:
-        yield
-    except ConfigError as error:
-        hint = error.hint.replace("=VALUE", ": VALUE")
-        if not hint or hint.startswith("see: seqlab config"):
-            hint = f"correct it in {path}"
-        raise ConfigError(f"{path.name}: {error.what}", hint, error.allowed) from error

@@ -1,0 +1,189 @@
+"""`seqlab lecture`: the comparisons of each claim, the verdicts, and one page."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqlab.comparison.compare import Comparison, compare, plan_only
+from seqlab.comparison.figures import figures
+from seqlab.comparison.parse_plan import parse_plan
+from seqlab.comparison.plan import Plan
+from seqlab.comparison.reporter import ComparisonReporter
+from seqlab.comparison.request import Request
+from seqlab.core.files import write_json
+from seqlab.drawing.picture import Picture
+from seqlab.errors import ConfigError, SeqlabError
+from seqlab.executors.execution import Execution
+from seqlab.lecture.claim import Claim, Evidence, Finding, Shown, Speed
+from seqlab.lecture.figures import exact, folders_of, values_of
+from seqlab.lecture.judge import Judged, judge, judge_pair, together, unmeasured
+from seqlab.lecture.read import requested
+
+_log = logging.getLogger("seqlab")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A claim that is ready to be tried. requests, folders: of its experiments, by name; claims that ask for the same
+    comparison share its folder."""
+
+    name: str
+    claim: Claim
+    speed: Speed
+    requests: Mapping[str, Request]
+    folders: Mapping[str, Path]
+    commands: Mapping[str, str]
+    config_dir: Path | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a claim came to here. failed: reasons of runs that failed, which may be what the claim says."""
+
+    prepared: Prepared
+    finding: Finding
+    judged: tuple[Judged, ...]
+    pictures: tuple[tuple[Shown, Picture | None], ...]
+    seconds: float
+    failed: Mapping[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "claim": self.prepared.name,
+            "finding": self.finding,
+            "expected": self.prepared.claim.expected,
+            "evidence": [
+                {
+                    "says": one.evidence.says, "finding": one.finding, "of": one.of, "than": one.than,
+                    "ahead": one.ahead, "interval": one.interval, "seeds": one.seeds, "why": one.why,
+                }
+                for one in self.judged
+            ],
+            "commands": dict(self.prepared.commands),
+            "folders": {name: str(folder) for name, folder in self.prepared.folders.items()},
+            "training_seconds": self.seconds,
+            "failed": dict(self.failed),
+        }  # fmt: skip
+
+
+def prepare(
+    claims: Mapping[str, Claim], speed: Speed, overrides: Sequence[str], out: Path | None, config_dir: Path | None
+) -> list[Prepared]:
+    """Check every comparison of every claim: nothing runs until all of them make sense."""
+    found: list[Prepared] = []
+    for name, claim in claims.items():
+        requests = {key: requested(one, speed, tuple(overrides), config_dir) for key, one in claim.experiments.items()}
+        folders, commands = dict[str, Path](), dict[str, str]()
+        for key, request in requests.items():
+            try:
+                plan, _ = parse_plan(request, config_dir)
+            except ConfigError as error:
+                raise ConfigError(f"{name}, experiment {key}: {error.what}", error.hint, error.allowed) from error
+            folders[key] = (out or request.runs_dir / "lecture") / f"{plan.task}-{plan.digest[:10]}"
+            one = claim.experiments[key]
+            options = {"--match": one.match, "--budget": one.budget, "--tune": one.tune, "--seeds": request.seeds}
+            given = [part for option, value in options.items() if value for part in (option, str(value))]
+            commands[key] = shlex.join(["seqlab", "compare", *one.words(speed), *overrides, *given])
+        found.append(Prepared(name, claim, speed, requests, folders, commands, config_dir))
+    return found
+
+
+def planned(one: Prepared) -> dict[str, Plan]:
+    """For --dry-run: the plan of each experiment."""
+    return {key: plan_only(request, one.config_dir, None, one.folders[key]) for key, request in one.requests.items()}
+
+
+def try_claim(one: Prepared, reporter: ComparisonReporter | None, execution: Execution | None) -> Answer:
+    """Make the runs that are missing, judge, and draw. Runs may fail: a claim can be about that."""
+    done = {
+        key: compare(
+            request,
+            reporter,
+            config_dir=one.config_dir,
+            folder=one.folders[key],
+            command=one.commands[key],
+            execution=execution,
+        )
+        for key, request in one.requests.items()
+    }
+    judged = tuple(_judged(evidence, done[evidence.experiment], one.config_dir) for evidence in one.claim.evidence)
+    pictures = tuple((shown, _picture(shown, done[shown.experiment], one.config_dir)) for shown in one.claim.shown)
+    seconds = sum(
+        float(run.result["seconds"])
+        for each in done.values()
+        for row in (each.summary.rows if each.summary else ())
+        for run in row.runs
+    )
+    failed = {f"{label}, seed {seed}": why for each in done.values() for (label, seed), why in each.failed.items()}
+    answer = Answer(one, together(judged), judged, pictures, seconds, failed)
+    write_json(next(iter(one.folders.values())).parent / f"{one.name}.json", answer.as_json())
+    return answer
+
+
+def _judged(evidence: Evidence, done: Comparison, config_dir: Path | None) -> Judged:
+    try:
+        of = values_of(evidence.figure, evidence.of, done, config_dir)
+        if isinstance(evidence.than, float | int):
+            return judge(evidence, of, float(evidence.than), exact=exact(evidence.figure))
+        than = values_of(evidence.figure, evidence.than, done, config_dir)
+    except ConfigError:
+        raise
+    except SeqlabError as error:  # the figure of a run that failed
+        return unmeasured(evidence, error.what)
+    summary = done.summary
+    if summary is not None and evidence.figure == summary.primary and evidence.factor == 1:
+        pair = {evidence.of, evidence.than}
+        (found,) = (each for each in summary.pairs if {each.first, each.second} == pair)
+        means = (sum(of.values()) / len(of), sum(than.values()) / len(than))
+        return judge_pair(evidence, found, means, higher_is_better=summary.metric.higher_is_better)
+    return judge(evidence, of, than, exact=exact(evidence.figure))
+
+
+def _picture(shown: Shown, done: Comparison, config_dir: Path | None) -> Picture | None:
+    """None where the runs that it would show have failed."""
+    if done.summary is None:
+        return None
+    drawn = figures(done.summary)
+    if shown.picture in drawn:
+        return drawn[shown.picture]
+    from seqlab.runs.run import open_run
+
+    runs = [open_run(folder, config_dir) for folder in folders_of(done, shown.labels)]
+    if not runs:
+        return None
+    try:
+        return runs[0].inspect(shown.picture, beside=runs[1:])[0]
+    except ConfigError:
+        raise
+    except SeqlabError as error:
+        _log.warning("%s: %s", shown.picture, error.what)
+        return None
+
+
+Told = Callable[[Answer], None]
+
+
+def run_lecture(
+    prepared: Sequence[Prepared],
+    out: Path,
+    command: str,
+    reporter: ComparisonReporter | None = None,
+    execution: Execution | None = None,
+    told: Told = lambda _: None,
+) -> tuple[list[Answer], Path]:
+    """Try every claim, and write the page anew after each. told: called with each answer. Returns answers and page."""
+    from seqlab.lecture.page import write_page
+
+    answers: list[Answer] = []
+    page = out / "lecture.html"
+    for one in prepared:
+        answers.append(try_claim(one, reporter, execution))
+        told(answers[-1])
+        page = write_page(answers, prepared, out, command)
+    return answers, page
