@@ -15,7 +15,7 @@ from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan
 from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.request import Request
-from seqlab.core.files import write_json
+from seqlab.core.files import finite, write_json
 from seqlab.drawing.picture import Picture
 from seqlab.errors import ConfigError, SeqlabError
 from seqlab.executors.execution import Execution
@@ -53,8 +53,8 @@ class Answer:
     failed: Mapping[str, str]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return {
+        """Plain values; null for what lies beyond what was measured."""
+        found = {
             "claim": self.prepared.name,
             "finding": self.finding,
             "expected": self.prepared.claim.expected,
@@ -70,6 +70,8 @@ class Answer:
             "training_seconds": self.seconds,
             "failed": dict(self.failed),
         }  # fmt: skip
+        plain: dict[str, Any] = finite(found)
+        return plain
 
 
 def prepare(

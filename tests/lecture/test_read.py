@@ -68,3 +68,10 @@ def test_a_name_that_does_not_exist() -> None:
     with pytest.raises(ConfigError, match="no claim called 'truncated'") as caught:
         read_claim("truncated", None)
     assert "truncated_bptt" in caught.value.hint
+
+
+def test_the_claim_in_the_documentation_is_whole(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lecture.md").read_text(encoding="utf-8")
+    (tmp_path / "claim").mkdir()
+    (tmp_path / "claim" / "mine.yaml").write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    assert read_claim("mine", tmp_path).evidence[1].margin == 0.02
