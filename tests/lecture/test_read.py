@@ -15,7 +15,7 @@ def test_every_claim_can_be_tried(name: str) -> None:
     claim = read_claim(name, None)
     for one in claim.experiments.values():
         for speed in ("quick", "full"):
-            parse_plan(requested(one, speed, (), None), None)  # type: ignore[arg-type]
+            parse_plan(requested(one, speed, (), None), None)
 
 
 def test_claims_come_in_the_order_of_the_lecture() -> None:
