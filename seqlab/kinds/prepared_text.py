@@ -47,4 +47,5 @@ class PreparedText(LanguageModelling):
     def example_text(self, length: int) -> str:
         ids = self.ids["validation"]
         start = max(0, (len(ids) - length) // 2)
-        return SEPARATOR[self.unit].join(self.token_vocabulary.decode(ids[start : start + length].tolist()))
+        text = SEPARATOR[self.unit].join(self.token_vocabulary.decode(ids[start : start + length].tolist()))
+        return text.strip("\ufffd") or text  # a subword may begin or end within a character

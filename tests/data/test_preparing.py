@@ -77,7 +77,9 @@ def test_a_prepared_corpus_is_the_corpus(tokens: str, tmp_path: Path) -> None:
         assert mapped.unknown_in(split) == plain.unknown_in(split)
     assert (mapped.data_sha256, mapped.heldout_sha256()) == (plain.data_sha256, plain.heldout_sha256())
     assert {**mapped.describe(), "corpus": ""} == {**plain.describe(), "corpus": ""}
-    assert mapped.example_text(20)
+    for length in range(1, 40):
+        assert mapped.example_text(length)
+        assert length < 9 or "\ufffd" not in mapped.example_text(length)
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["prepared.json", "train.ids", "validation.ids", "test.ids", prepared.facts["vocabulary_file"]]
     )
