@@ -10,13 +10,14 @@ from pathlib import Path
 TOP = Path(__file__).parent.parent
 _ARGUMENT = re.compile(r"^([a-z_]+(?:, [a-z_]+)*):", re.MULTILINE)
 PARTS = {  # what is described, and where it is defined
-    "seqlab/__init__.py": ("train", "load", "compare"),
+    "seqlab/__init__.py": ("train", "load", "compare", "sweep"),
     "seqlab/runs/run.py": ("Run",),
     "seqlab/runs/result.py": ("Result",),
     "seqlab/core/prediction.py": ("Prediction",),
     "seqlab/runs/evaluate.py": ("Evaluation",),
     "seqlab/drawing/pictures.py": ("Pictures",),
     "seqlab/comparison/compare.py": ("Comparison",),
+    "seqlab/sweeps/sweep.py": ("Sweep",),
     "seqlab/errors.py": (
         "SeqlabError", "ConfigError", "DataError", "CheckpointError", "NumericError", "ResourceError", "LockedError",
         "Interrupted",
@@ -35,7 +36,7 @@ def reference() -> str:
         nodes = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
         for name in names:
             node, module = nodes[name], path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            public = "seqlab" if name in ("Run", "Comparison", "SeqlabError") else module
+            public = "seqlab" if name in ("Run", "Comparison", "Sweep", "SeqlabError") else module
             parts += [f"## {public}.{name}", *_described(node)]
             if isinstance(node, ast.ClassDef):
                 parts += _members(node)

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from seqlab.comparison.reporter import ComparisonReporter
     from seqlab.runs.reporter import Reporter
     from seqlab.runs.run import Run as Run
+    from seqlab.sweeps.reporter import SweepReporter
+    from seqlab.sweeps.sweep import Sweep as Sweep
 else:
     # these import torch, which takes seconds: `seqlab --help` must not wait for it
-    _LAZY = {"Run": "seqlab.runs.run", "Comparison": "seqlab.comparison.compare"}
+    _LAZY = {"Run": "seqlab.runs.run", "Comparison": "seqlab.comparison.compare", "Sweep": "seqlab.sweeps.sweep"}
 
     def __getattr__(name: str) -> object:
         if name not in _LAZY:
@@ -44,7 +46,7 @@ else:
 
 
 __version__ = version("seqlab")
-__all__ = ["Comparison", "Run", "SeqlabError", "__version__", "compare", "load", "train"]
+__all__ = ["Comparison", "Run", "SeqlabError", "Sweep", "__version__", "compare", "load", "sweep", "train"]
 
 
 def train(
@@ -157,3 +159,46 @@ def compare(
     told = reporter_of(verbose, reporter)
     execution = Execution(jobs)
     return comparison.compare(request, told, config_dir=own, name=name, command=command, execution=execution)
+
+
+def sweep(
+    *overrides: str | Mapping[str, object],
+    search: str | None = None,
+    trials: int | None = None,
+    prune: bool = True,
+    config_dir: str | Path | None = None,
+    name: str | None = None,
+    jobs: int = 1,
+    verbose: bool = False,
+    reporter: SweepReporter | None = None,
+) -> Sweep:
+    """Train every combination of some settings' values, or search among them, and choose the best on validation, like
+    `seqlab sweep`.
+
+    The same call goes on with a sweep that was interrupted.
+
+    overrides: as for train, some with several values in Hydra's sweep grammar: "optim.learning_rate=1e-3,3e-3",
+        "model.width=range(64,257,64)".
+    search: "optuna" to search instead of trying every combination (extra `tune`).
+    trials: the number of trials of a search; the default is 20.
+    prune: in a search, end trials early that validate worse than the median.
+    name: of the sweep's folder.
+    jobs: how many trials are made at a time; a search that begins also chooses as many at once.
+    config_dir, verbose, reporter: as for train.
+
+    Raises a SeqlabError as train does. A run of a grid that fails raises nothing; it is listed in `failed`.
+    """
+    from seqlab.config.overrides import as_words
+    from seqlab.config.sources import own_folder
+    from seqlab.executors.execution import Execution
+    from seqlab.sweeps import sweep as sweeping
+    from seqlab.sweeps.reporter import reporter_of
+    from seqlab.sweeps.request import read_sweep
+
+    own = own_folder(config_dir)
+    words = as_words(overrides)
+    request = read_sweep(words, search=search, trials=trials, prune=prune, config_dir=own)
+    options = {"search": search, "trials": trials, "config-dir": own, "name": name}
+    command = sweeping.command_line(words, options, prune=prune)
+    told, execution = reporter_of(verbose, reporter), Execution(jobs)
+    return sweeping.sweep(request, told, config_dir=own, name=name, command=command, execution=execution)

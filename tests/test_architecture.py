@@ -25,7 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("runs",),
     ("executors",),
     ("comparison",),
-    ("reproduction", "lecture"),
+    ("reproduction", "lecture", "sweeps"),
     ("cli",),
 )
 """From the ground up. A package imports itself and lower floors, never another of its own floor."""

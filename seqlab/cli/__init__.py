@@ -5,8 +5,8 @@ with commands that have subcommands last.
 """
 
 # isort: off
-from seqlab.cli import training, comparing, reproducing, lecturing, runs, data, preparing, using, new, checking
-from seqlab.cli import about, making
+from seqlab.cli import training, comparing, sweeping, reproducing, lecturing, runs, data, preparing, using, new
+from seqlab.cli import checking, about, making
 from seqlab.cli.app import main
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "preparing",
     "reproducing",
     "runs",
+    "sweeping",
     "training",
     "using",
 ]

@@ -32,7 +32,10 @@ from seqlab.drawing.numbers import clock, compact, number, sparkline
 from seqlab.errors import printable
 from seqlab.executors.job import Job
 
-_DOTS = {"waiting": ("○", "dim"), "running": ("◐", "yellow"), "done": ("●", "green"), "failed": ("✗", "bold red")}
+MARKS = {
+    "waiting": ("○", "dim"), "running": ("◐", "yellow"), "done": ("●", "green"), "failed": ("✗", "bold red"),
+    "cancelled": ("◌", "dim"),
+}  # fmt: skip
 _MOST_STEPS = 2  # of runs beside each other, in one cell
 
 
@@ -58,7 +61,12 @@ class TerminalReporter(ComparisonReporter):
 
 
 class LiveTable(LivePanel):
-    """The live table while runs are made; without a terminal, a line for each run that ends."""
+    """The live table while runs are made; without a terminal, a line for each run that ends.
+
+    made, each: what its runs are, together and for one model.
+    """
+
+    made, each = "runs", "seeds"
 
     def __init__(self, console: Console, jobs: Sequence[Job], plan: Plan, title: str, *, quiet: bool):
         super().__init__(console, quiet=quiet)
@@ -72,12 +80,20 @@ class LiveTable(LivePanel):
         for job in newly_ended(self.jobs, self._reported):
             if self._live is None and not self.quiet:
                 outcome = f"failed: {job.reason}" if job.status == "failed" else self._last(job)
+                outcome += ", stopped early" * (job.status == "cancelled")
                 line = f"{job.name}: {outcome} ({clock(job.seconds)}); {self._progress()}"
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _progress(self) -> str:
-        ended = sum(job.status in ("done", "failed") for job in self.jobs)
-        return f"{ended} of {len(self.jobs)} runs, about {clock(self._left())} left"
+        ended = sum(job.status in ("done", "failed", "cancelled") for job in self.jobs)
+        return f"{ended} of {self._total()} {self.made}, about {clock(self._left())} left"
+
+    def _total(self) -> int:
+        return len(self.jobs)
+
+    def _marks(self, jobs: Sequence[Job]) -> Text:
+        """How far the runs of one model are: a mark each."""
+        return Text.assemble(*(MARKS[job.status] for job in jobs))
 
     def _last(self, job: Job) -> str:
         values = self._values(job)
@@ -111,14 +127,14 @@ class LiveTable(LivePanel):
             rows.append(
                 [
                     label,
-                    Text.assemble(*(_DOTS[job.status] for job in mine)),
+                    self._marks(mine),
                     Text(sparkline(values, 14).ljust(14), style="cyan"),
                     number(values[-1]) if values else "",
                     f"{_steps(running)}/{steps[label] or '?'}" if running else "",
                     compact(speed) if (speed := sum(map(_speed, running))) else "",
                 ]
             )
-        headings = ("model", "seeds", "validation", "latest", "step", "tokens/s")
+        headings = ("model", self.each, "validation", "latest", "step", "tokens/s")
         took = clock(time.monotonic() - self._started)
         foot = Text(f"{self.title}{self._progress()}, {took} so far", style="dim")
         return Group(fitted(self.console.width, headings, rows, left=3), foot)

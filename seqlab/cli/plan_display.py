@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from seqlab.cli.display import Cell, fitted
@@ -13,6 +14,28 @@ from seqlab.drawing.numbers import clock
 
 def show_plan(plan: Plan, console: Console) -> None:
     """Print sizes, budgets and the time that all runs should take."""
+    console.print(Text.assemble((plan.task, "bold"), f", seeds {', '.join(map(str, plan.seeds))}"))
+    if plan.data:
+        console.print(data_line(plan), highlight=False, markup=False, soft_wrap=True)
+    console.print(plan_table(plan, console.width))
+    for note in plan.notes:
+        console.print(Text(f"note: {note}", style="yellow"))
+    for label in plan.tuned:
+        console.print(tuned_line(plan, label), highlight=False, markup=False, soft_wrap=True)
+    if plan.tune is not None and not plan.tuned:
+        what = f"{plan.tune.count} values of {plan.tune.key} for each model, chosen on validation"
+        more = f"; at most {plan.tune.extra} more where the best is at an edge" if plan.tune.extra else ""
+        console.print(f"first a search: {what}{more}", highlight=False, soft_wrap=True)
+    if plan.estimated_seconds:
+        about = "about" if all(v.max_steps or v.existing for v in plan.variants) else "more than"
+        more = (
+            f", and at most {clock(plan.extra_search_seconds)} more for the search" if plan.extra_search_seconds else ""
+        )
+        console.print(f"{about} {clock(plan.estimated_seconds)} in all, one run after the other{more}", highlight=False)
+
+
+def plan_table(plan: Plan, width: int) -> Table:
+    """Each model with the time of a run, its steps, sizes and budget."""
     rows: list[list[Cell]] = []
     for variant in plan.variants:
         sizes, probe = variant.sizes, variant.probe
@@ -28,21 +51,4 @@ def show_plan(plan: Plan, console: Console) -> None:
             ]
         )
     headings = ("model", "a run", "steps", "body", "embedding", "head", "tokens", "FLOP/tok")
-    console.print(Text.assemble((plan.task, "bold"), f", seeds {', '.join(map(str, plan.seeds))}"))
-    if plan.data:
-        console.print(data_line(plan), highlight=False, markup=False, soft_wrap=True)
-    console.print(fitted(console.width, headings, rows))
-    for note in plan.notes:
-        console.print(Text(f"note: {note}", style="yellow"))
-    for label in plan.tuned:
-        console.print(tuned_line(plan, label), highlight=False, markup=False, soft_wrap=True)
-    if plan.tune is not None and not plan.tuned:
-        what = f"{plan.tune.count} values of {plan.tune.key} for each model, chosen on validation"
-        more = f"; at most {plan.tune.extra} more where the best is at an edge" if plan.tune.extra else ""
-        console.print(f"first a search: {what}{more}", highlight=False, soft_wrap=True)
-    if plan.estimated_seconds:
-        about = "about" if all(v.max_steps or v.existing for v in plan.variants) else "more than"
-        more = (
-            f", and at most {clock(plan.extra_search_seconds)} more for the search" if plan.extra_search_seconds else ""
-        )
-        console.print(f"{about} {clock(plan.estimated_seconds)} in all, one run after the other{more}", highlight=False)
+    return fitted(width, headings, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,8 +33,12 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
+    multirun: Annotated[bool, typer.Option("-m", "--multirun", hidden=True)] = False,
 ) -> None:
     """Train one model on one task. Example: seqlab train model=lstm task=char_lm"""
+    if multirun:  # as in other Hydra programs
+        line = shlex.join(["seqlab", "sweep", *(overrides or ["optim.learning_rate=1e-3,3e-3"])])
+        raise ConfigError("train makes one run", f"a run for each combination of values: {line}")
     import seqlab
     from seqlab.cli.display import Terminal
     from seqlab.cli.report import show_dry_run, show_result

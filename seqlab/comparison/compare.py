@@ -162,7 +162,7 @@ def compare(
                 for variant in plan.to_train
             ]
             if resumed and not all(job.is_complete() for job in jobs):
-                _check_text(plan, first)
+                check_text(plan, first)
             _run(jobs, plan, folder, reporter, executor, "")
         except Interrupted as stopped:
             raise Interrupted(
@@ -184,7 +184,7 @@ def compare(
     return Comparison(folder, summary, failed)
 
 
-def _check_text(plan: Plan, first: RunConfig) -> None:
+def check_text(plan: Plan, first: RunConfig) -> None:
     """Refuse to add runs that would read a different text from the plan's."""
     if plan.data_sha256 and first.task.build().data_sha256 != plan.data_sha256:
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -219,23 +219,27 @@ def _costs(summary: Summary) -> dict[str, Any]:
 
 
 def environment(summary: Summary) -> list[tuple[str, str]]:
+    """That of the runs of a comparison."""
+    return environment_of(Path(run.folder) for row in summary.rows for run in row.runs)
+
+
+def environment_of(runs: Iterable[Path]) -> list[tuple[str, str]]:
     """From the runs' own environment.json; what differs between runs is listed with all its values."""
     found: dict[str, dict[str, None]] = {}
-    for row in summary.rows:
-        for run in row.runs:
-            facts = read_environment(Path(run.folder))
-            packages = facts.get("packages", {})
-            shown = {
-                **{name: packages.get(name) for name in ("seqlab", "torch", "numpy")},
-                **{
-                    key: facts.get(key)
-                    for key in ("git_commit", "python", "platform", "cpu", "cpu_count", "threads", "gpu")
-                },
-                "device": facts.get("chosen", {}).get("device"),
-                "precision": facts.get("chosen", {}).get("precision"),
-                "sha256 of the data": facts.get("data_sha256"),
-            }
-            for key, value in shown.items():
-                if value is not None:
-                    found.setdefault(key, {})[str(value)] = None
+    for run in runs:
+        facts = read_environment(run)
+        packages = facts.get("packages", {})
+        shown = {
+            **{name: packages.get(name) for name in ("seqlab", "torch", "numpy")},
+            **{
+                key: facts.get(key)
+                for key in ("git_commit", "python", "platform", "cpu", "cpu_count", "threads", "gpu")
+            },
+            "device": facts.get("chosen", {}).get("device"),
+            "precision": facts.get("chosen", {}).get("precision"),
+            "sha256 of the data": facts.get("data_sha256"),
+        }
+        for key, value in shown.items():
+            if value is not None:
+                found.setdefault(key, {})[str(value)] = None
     return [(key, " | ".join(values)) for key, values in found.items()]

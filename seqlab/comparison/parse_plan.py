@@ -146,30 +146,40 @@ def _differing_settings(configs: dict[str, RunConfig], variants: list[Variant], 
     groups = {v.label: {group_of(read_run_files(Path(run))) for run in v.existing.values()} for v in variants}
     for label, config in rest:
         judged_alike = len(groups[first] | groups[label]) == 1 and bool(groups[first] and groups[label])
-        if config.names["task"] != reference.names["task"] or type(config.task) is not type(reference.task):
-            raise ConfigError(
-                f"{first} is on {reference.names['task']} and {label} on {config.names['task']}",
-                "compare models on one task",
-            )
-        if why := reference.task.incomparable(config.task):
-            what, _, hint = why.partition("; ")
-            raise ConfigError(f"{first} and {label}: {what}", hint)
-        free = {
-            "task": config.task.training_settings,
-            **{group: [f.name for f in fields(getattr(config, group))] for group in ("trainer", "device")},
-        }
-        for group, may_differ in free.items():
-            ours, theirs = asdict(getattr(reference, group)), asdict(getattr(config, group))
-            for key in (key for key in ours if ours[key] != theirs[key]):
-                what = f"{group}.{key} is {spelled(ours[key])} for {first} and {spelled(theirs[key])} for {label}"
-                if key in may_differ:
-                    notes.append(what + (f": {OTHER_ORDER}" if group == "task" else ""))
-                elif judged_alike:  # the same files under different names
-                    notes.append(f"{what}: the same data, metric and splits, as the runs recorded them")
-                else:
-                    raise ConfigError(f"{what}: they would not be judged on the same data", "give all the same")
+        notes += differences(first, reference, label, config, judged_alike=judged_alike)
     if request.budget is not None or request.match is not None or request.tune is not None:
         notes += [
             f"{v.label} is an existing run: budget, match and search do not apply" for v in variants if v.existing
         ]
+    return notes
+
+
+def differences(
+    first: str, reference: RunConfig, label: str, config: RunConfig, *, judged_alike: bool = False
+) -> list[str]:
+    """Notes on settings of task, trainer and device that differ. judged_alike: both are known to have the same data.
+    Raises ConfigError where they would not be judged on the same data."""
+    if config.names["task"] != reference.names["task"] or type(config.task) is not type(reference.task):
+        raise ConfigError(
+            f"{first} is on {reference.names['task']} and {label} on {config.names['task']}",
+            "compare models on one task",
+        )
+    if why := reference.task.incomparable(config.task):
+        what, _, hint = why.partition("; ")
+        raise ConfigError(f"{first} and {label}: {what}", hint)
+    free = {
+        "task": config.task.training_settings,
+        **{group: [f.name for f in fields(getattr(config, group))] for group in ("trainer", "device")},
+    }
+    notes: list[str] = []
+    for group, may_differ in free.items():
+        ours, theirs = asdict(getattr(reference, group)), asdict(getattr(config, group))
+        for key in (key for key in ours if ours[key] != theirs[key]):
+            what = f"{group}.{key} is {spelled(ours[key])} for {first} and {spelled(theirs[key])} for {label}"
+            if key in may_differ:
+                notes.append(what + (f": {OTHER_ORDER}" if group == "task" else ""))
+            elif judged_alike:  # the same files under different names
+                notes.append(f"{what}: the same data, metric and splits, as the runs recorded them")
+            else:
+                raise ConfigError(f"{what}: they would not be judged on the same data", "give all the same")
     return notes

@@ -32,7 +32,7 @@ class ComparisonReporter(Reporter):
 def newly_ended(jobs: Sequence[Job], reported: set[int]) -> Iterator[Job]:
     """The jobs that have run and ended and are not in `reported`, by index, where they stand from then on."""
     for index, job in enumerate(jobs):
-        if job.status in ("done", "failed") and job.seconds and index not in reported:
+        if job.status in ("done", "failed", "cancelled") and job.seconds and index not in reported:
             reported.add(index)
             yield job
 

@@ -112,15 +112,16 @@ def _owners(key: str, config_dir: Path | None) -> list[str]:
 
 
 def explain_several(text: str, overrides: list[str], default: Any) -> ConfigError:
-    """The error for an override with several values, where a run takes one. It suggests the command that runs each of
+    """The error for an override with several values, where a run takes one. It suggests the commands that run each of
     them, or the single value that was probably meant, judging by the setting's default."""
     key, _, value = text.lstrip("+~").partition("=")
     what = f"'{text}' gives several values, but train makes one run"
     values = [part.strip() for part in value.split(",")]
     if one := _one_value(value, default):
         return ConfigError(what, f"did you mean {shlex.quote(f'{key}={one}')}?")
+    sweep = f"to try each and choose the best on validation: {shlex.join(['seqlab', 'sweep', *overrides])}"
     if any(mark in value for mark in "()[]{}'\"") or not all(values):
-        return ConfigError(what, "name models to compare them: seqlab compare rnn lstm")
+        return ConfigError(what, sweep if key != "seed" else "for several seeds: seqlab compare lstm --seeds 3")
     rest = [word for word in overrides if word != text]
     model = next((word.partition("=")[2] for word in rest if word.startswith("model=")), default_option("model"))
     others = [word for word in rest if not word.startswith("model=")]
@@ -132,7 +133,8 @@ def explain_several(text: str, overrides: list[str], default: Any) -> ConfigErro
         words = [*(f"{model} {key}={one}" for one in values), *others]
     else:
         return ConfigError(what, f"run it once for each: {key}={values[0]}, then {key}={values[1]}")
-    return ConfigError(what, f"compare makes a run for each: {shlex.join(['seqlab', 'compare', *words])}")
+    compare = f"compare makes a run for each: {shlex.join(['seqlab', 'compare', *words])}"
+    return ConfigError(what, compare, sweep if key != "seed" else "")
 
 
 def _one_value(value: str, default: Any) -> str | None:

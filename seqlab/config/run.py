@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
-from seqlab.config.compose import Composed, compose, read_composed
+from seqlab.config.compose import Composed, compose, read_composed, replaced
 from seqlab.config.parse import check_texts, parse, parse_target
 from seqlab.core.fields import WholeNumber
 from seqlab.core.model import ModelConfig
@@ -57,6 +57,12 @@ def load_run_config(overrides: list[str], config_dir: Path | None = None) -> Run
     for group in ("model", "task", "optim", "device", "trainer"):
         check_texts(getattr(config, group), group)
     return config
+
+
+def with_settings(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
+    """The config with single settings replaced, without composing it: settings that refer to them keep their values.
+    Raises ConfigError if it is not valid."""
+    return typed(replaced(Composed(config.tree, config.names, config.yaml), overrides), config.config_dir)
 
 
 def read_run_config(path: Path, config_dir: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:

@@ -71,7 +71,7 @@ _ABSENT = {
         "a run is one process",
         "of a comparison, several can be made at a time: seqlab compare rnn lstm --jobs 2",
     ),
-    "multirun sweep sweeper grid": ("train makes one run", "for several runs: seqlab compare rnn lstm"),
+    "sweep sweeper grid": ("train makes one run", "for a run for each value: seqlab sweep KEY=A,B"),
 }
 
 

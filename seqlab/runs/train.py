@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from seqlab.checkpoints.retention import checkpoints_in, step_of
+from seqlab.config.overrides import key_of
 from seqlab.config.run import RunConfig
 from seqlab.core.files import write_json, write_text
 from seqlab.core.task import Task
@@ -22,7 +23,7 @@ from seqlab.runs.code import keep_code
 from seqlab.runs.device import decide
 from seqlab.runs.environment import launch_facts
 from seqlab.runs.faults import disk, log_file, memory, signals
-from seqlab.runs.folder import make_run_folder, resume_command, write_items
+from seqlab.runs.folder import make_run_folder, read_overrides, resume_command, write_items
 from seqlab.runs.lock import locked
 from seqlab.runs.reporter import Reporter
 from seqlab.runs.result import Result, conclude, stored_result, task_warnings
@@ -158,7 +159,7 @@ def complete(
                 note(text)
             trainer.observers = (*trainer.observers, ValidationWatch(trainer, note))
             tags = [f"val_best/{name}" for name in task.meter("validation").criterion()]
-            recorder.describe(config.yaml, _settings(config, parameters), tags)
+            recorder.describe(config.yaml, _settings(config, parameters, read_overrides(folder)), tags)
         else:
             reporter.say(f"continuing from step {trainer.progress.step}")
         with signals(trainer), trainer.world.watched():
@@ -224,11 +225,14 @@ def _introduce(
         _log.warning("%s", warning)
 
 
-def _settings(config: RunConfig, parameters: int) -> dict[str, bool | int | float | str]:
-    """For TensorBoard's HParams: plain settings of model and optimizer, and the names of the groups."""
+def _settings(config: RunConfig, parameters: int, overrides: Sequence[str]) -> dict[str, bool | int | float | str]:
+    """For TensorBoard's HParams: plain settings of model and optimizer, those of task and trainer that were given, and
+    the names of the groups."""
     found: dict[str, bool | int | float | str] = dict(config.names)
-    for group in ("model", "optim"):
-        for key, value in asdict(getattr(config, group)).items():
-            if isinstance(value, bool | int | float | str):
-                found[f"{group}.{key}"] = value
+    given = set(map(key_of, overrides))
+    for group in ("model", "optim", "task", "trainer"):
+        for name, value in asdict(getattr(config, group)).items():
+            key = f"{group}.{name}"
+            if isinstance(value, bool | int | float | str) and (group in ("model", "optim") or key in given):
+                found[key] = value
     return {**found, "seed": config.seed, "parameters": parameters}

@@ -228,7 +228,7 @@ def test_a_signal_saves_the_run_and_names_the_kept_step(tmp_path: Path, number: 
 @pytest.mark.parametrize(
     ("words", "code", "parts"),
     [
-        (["train", "--multirun"], 2, ["no such option --multirun", "seqlab compare rnn lstm"]),
+        (["train", "-m", "model=lstm,gru"], 2, ["train makes one run", "seqlab sweep model=lstm,gru"]),
         (["train", "--jobs", "3"], 2, ["no such option --jobs", "compare rnn lstm --jobs 2"]),
         (["train", "--learning-rate", "3"], 2, ["settings are written without dashes: optim.learning_rate=VALUE"]),
         (["compare", "rnn", "--seedz", "3"], 2, ["no such option --seedz", "did you mean --seeds?"]),

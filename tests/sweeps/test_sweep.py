@@ -1,0 +1,100 @@
+"""The whole command, with real processes: its files, kills, and that it goes on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seqlab
+from seqlab.sweeps.trial import read_trials
+from tests.commands import Capture, Patch, in_process, run
+from tests.conftest import TEXT, on_corpus, tiny_overrides
+
+_FIXED = ("model=", "model.width=", "trainer.max_steps=")
+WORDS = [
+    word
+    for word in tiny_overrides("rnn", "char_lm", *on_corpus("char_lm", TEXT), "device.threads=1")
+    if not word.startswith(_FIXED)
+]
+SEARCH = [
+    "sweep", "model=rnn,gru", "optim.learning_rate=tag(log,interval(1e-3,1e-1))", "model.width=8", *WORDS,
+    "trainer.max_steps=12", "--search", "optuna", "--trials", "4", "--jobs", "2", "--json",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_grid_from_python_is_made_once_and_its_best_can_be_loaded(
+    tmp_path: Path, capsys: Capture, monkeypatch: Patch
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    monkeypatch.chdir(tmp_path)
+    words = ["model=rnn", "model.width=8", *WORDS, "trainer.max_steps=4", "trainer.clip_norm=0.5,1.0"]
+    code, out, err = in_process(capsys, monkeypatch, "sweep", *words, "--dry-run", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    assert (told["trials"], told["axes"]) == (2, {"trainer.clip_norm": ["0.5", "1.0"]})
+    assert told["seconds"] > 0
+    assert not list(tmp_path.iterdir())
+    done = seqlab.sweep(*words, name="x")
+    assert done.folder == Path("runs/sweep/x")
+    assert done.table["trial"] in ([0, 1], [1, 0])
+    values = done.table["validation"]
+    assert values == sorted(values)
+    assert done.best == (f"trainer.clip_norm={done.table['trainer.clip_norm'][0]}",)
+    assert done.best_run is not None
+    assert seqlab.load(done.best_run).result.validation["bits_per_character"] == values[0]
+    capsys.readouterr()
+    code, out, err = in_process(capsys, monkeypatch, "sweep", *words, "--name", "x", "--json")
+    assert code == 0, err
+    again = json.loads(out)
+    assert [trial["validation"] for trial in again["trials"]] == values
+    assert len((done.folder / "times.jsonl").read_text().split()) > 0
+    assert sum("trial-" in line for line in (done.folder / "times.jsonl").read_text().splitlines()) == 2
+    board = EventAccumulator(str(done.best_run)).Reload()
+    content = board.summary_metadata["_hparams_/session_start_info"].plugin_data.content
+    shown = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert shown["trainer.clip_norm"].number_value == float(done.table["trainer.clip_norm"][0])
+
+
+def _told(folder: Path) -> list[dict[str, Any]]:
+    """The trials without their times."""
+    return [{**vars(trial), "seconds": None} for trial in read_trials(folder)]
+
+
+@pytest.mark.slow
+def test_a_killed_search_makes_the_same_trials_and_finds_the_same_best(tmp_path: Path) -> None:
+    done = run(*SEARCH, "--name", "whole", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    expected = json.loads(done.stdout)
+    killed = tmp_path / "runs" / "sweep" / "killed"
+    for after in (1, 3):
+        with subprocess.Popen(
+            [sys.executable, "-m", "seqlab", *SEARCH, "--name", "killed"],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            for _ in range(2400):
+                if len(list(killed.glob("trial-*"))) >= after:
+                    break
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+            process.kill()
+            process.communicate()
+        for _ in range(60):  # its last runs are still ending
+            done = run(*SEARCH, "--name", "killed", *(["--dry-run"] if after == 1 else []), cwd=tmp_path)
+            if done.returncode != 7:
+                break
+            time.sleep(1)
+        if after == 1:
+            time.sleep(5)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert _told(killed) == _told(tmp_path / "runs" / "sweep" / "whole")
+    assert found["best"] == expected["best"]
