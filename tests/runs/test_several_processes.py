@@ -19,10 +19,10 @@ from seqlab.runs.folder import read_overrides
 from tests.conftest import TEXT, tiny_overrides
 
 
-def _words(*more: str) -> list[str]:
+def _words(*more: str, corpus: str = str(TEXT)) -> list[str]:
     # a budget that leaves time for a signal; checkpoints often enough for a kill to lose little
     limits = ("trainer.max_steps=150", "trainer.eval_every_steps=50", "trainer.save_every_steps=5")
-    return tiny_overrides("lstm", "char_lm", f"task.corpus={TEXT}", "device=cpu", "model.dropout=0.2", *limits, *more)
+    return tiny_overrides("lstm", "char_lm", f"task.corpus={corpus}", "device=cpu", "model.dropout=0.2", *limits, *more)
 
 
 def _start(cwd: Path, *command: str) -> subprocess.Popen[str]:
@@ -114,7 +114,7 @@ def test_sigterm_saves_and_torchrun_goes_on_with_the_run(undisturbed: Path, tmp_
 
 @pytest.mark.slow
 def test_an_error_of_the_processes_is_shown_once_and_ends_them(tmp_path: Path) -> None:
-    words = _words("device.processes=2", "task.corpus=nowhere.txt")
+    words = _words("device.processes=2", corpus="nowhere.txt")
     process = _start(tmp_path, "-m", "seqlab", "train", *words, "--name", "mine")
     said, _ = process.communicate(timeout=240)
     assert process.returncode == 3, said
