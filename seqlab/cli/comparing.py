@@ -10,6 +10,7 @@ import typer
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_word
 from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet
+from seqlab.errors import ConfigError
 
 
 @app.command()
@@ -44,6 +45,14 @@ def compare(
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The comparison's folder in runs/compare.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: runs, sizes, budget, time.")] = False,
+    table: Annotated[
+        str | None,
+        typer.Option(
+            "--table",
+            metavar="FORM",
+            help="Print a paper's table: latex, markdown or csv; a paragraph on methods and PDFs go to paper/.",
+        ),
+    ] = None,
     jobs: Jobs = 1,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -54,9 +63,13 @@ def compare(
     Trains each with the same seeds and data, and reports which differences are significant. The same command resumes.
     """
     import seqlab
+    from seqlab.comparison.forms import check_form
     from seqlab.comparison.request import read_request
 
     given = words or []
+    form = None if table is None else check_form(table)
+    if form is not None and as_json:
+        raise ConfigError("--table and --json", "leave one of them out")
     # parsed first, so that errors in it are reported before torch is imported
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
     from seqlab.cli.comparison_display import TerminalReporter, show_summary
@@ -87,6 +100,12 @@ def compare(
         typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
     elif as_json:
         typer.echo(json.dumps({"folder": str(done.folder), "rows": []}, indent=2))
+    elif done.summary is not None and form is not None:
+        from seqlab.comparison.figures import figures
+        from seqlab.comparison.paper import paper_table, write_paper
+
+        typer.echo(paper_table(done.summary, form), nl=False)
+        typer.echo(f"methods and PDFs: {write_paper(done.summary, form, figures(done.summary), done.folder)}", err=True)
     elif done.summary is not None:
         show_summary(done.summary, terminal())
         typer.echo(f"\nreport:   {done.folder / 'report.html'}")

@@ -70,6 +70,11 @@ class Picture:
         text = re.sub(r'\bid="|url\(#|href="#', lambda found: f"{found[0]}{self.name}-", text[text.index("<svg") :])
         return text.replace("#000000", "currentColor")
 
+    @property
+    def pdf(self) -> bytes:
+        """The picture as a PDF file, on white, for a paper."""
+        return self._drawn(*_LIGHT, format="pdf", metadata={"CreationDate": None})
+
     def save(self, folder: Path) -> None:
         """NAME.png and NAME-dark.png, and NAME.svg, which follows the reader's choice of light or dark."""
         (folder / f"{self.name}.png").write_bytes(self.png)
