@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from matplotlib.figure import Figure
 
 from seqlab.comparison.forms import check_form
 from seqlab.comparison.options import Tuning
@@ -55,7 +56,7 @@ def test_markdown_keeps_its_columns() -> None:
 
 def test_the_methods_name_seeds_sizes_budget_search_and_test() -> None:
     summary = example_summary()
-    tuned = {row.label: {"0.001": 2.0, "0.003": 1.9} for row in summary.rows}
+    tuned: dict[str, dict[str, float | None]] = {row.label: {"0.001": 2.0, "0.003": 1.9} for row in summary.rows}
     plan = replace(
         summary.plan, tune=Tuning("optim.learning_rate", 0, (0.001, 0.003)), tuned=tuned, data={"corpus": "my.txt"}
     )
@@ -69,7 +70,10 @@ def test_the_methods_name_seeds_sizes_budget_search_and_test() -> None:
 
 
 def test_files_for_a_paper(tmp_path: Path) -> None:
-    picture = Picture("results", "t", "a", lambda figure: figure.subplots().plot([1, 2], [1, 2]) and None)
+    def draw(figure: Figure) -> None:
+        figure.subplots().plot([1, 2], [1, 2])
+
+    picture = Picture("results", "t", "a", draw)
     place = write_paper(example_summary(), "latex", {"results": picture}, tmp_path)
     assert {path.name for path in place.iterdir()} == {"table.tex", "methods.txt", "results.pdf"}
     assert (place / "results.pdf").read_bytes().startswith(b"%PDF")
