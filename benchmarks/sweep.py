@@ -133,4 +133,5 @@ def table(found: dict[str, Any]) -> str:
         ("the same best, with the same test figure", "yes" if found["same_best"] else "no"),
         ("complete runs made again", found["complete_runs_repeated"]),
     ]
-    return tables.markdown(("what", "found"), rows) + "\n\n`python -m benchmarks sweep`."
+    how = f"--trials {found['trials']} --kills {found['kills']}"
+    return tables.markdown(("what", "found"), rows) + f"\n\n`python -m benchmarks sweep {how}`."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from seqlab.sweeps.trial import read_trials
 from tests.commands import Capture, Patch, in_process, run
 from tests.conftest import TEXT, on_corpus, tiny_overrides
 
+_LOCKED = 7  # while the last runs of a killed search are still ending
 _FIXED = ("model=", "model.width=", "trainer.max_steps=")
 WORDS = [
     word
@@ -69,31 +71,33 @@ def _told(folder: Path) -> list[dict[str, Any]]:
     return [{**vars(trial), "seconds": None} for trial in read_trials(folder)]
 
 
+def _kill(folder: Path, cwd: Path, count: int) -> None:
+    """Start the search, and kill it as soon as it has begun so many trials."""
+    while True:
+        with subprocess.Popen(
+            [sys.executable, "-m", "seqlab", *SEARCH, "--name", folder.name],
+            cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            while process.poll() is None and len(list(folder.glob("trial-*"))) < count:
+                time.sleep(0.05)
+            process.kill()
+            _, said = process.communicate()
+        if process.returncode != _LOCKED:
+            assert process.returncode == -signal.SIGKILL, said
+            return
+        time.sleep(1)
+
+
 @pytest.mark.slow
 def test_a_killed_search_makes_the_same_trials_and_finds_the_same_best(tmp_path: Path) -> None:
     done = run(*SEARCH, "--name", "whole", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     expected = json.loads(done.stdout)
     killed = tmp_path / "runs" / "sweep" / "killed"
-    for after in (1, 3):
-        with subprocess.Popen(
-            [sys.executable, "-m", "seqlab", *SEARCH, "--name", "killed"],
-            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        ) as process:  # fmt: skip
-            for _ in range(2400):
-                if len(list(killed.glob("trial-*"))) >= after:
-                    break
-                assert process.poll() is None, process.communicate()
-                time.sleep(0.05)
-            process.kill()
-            process.communicate()
-        for _ in range(60):  # its last runs are still ending
-            done = run(*SEARCH, "--name", "killed", *(["--dry-run"] if after == 1 else []), cwd=tmp_path)
-            if done.returncode != 7:
-                break
-            time.sleep(1)
-        if after == 1:
-            time.sleep(5)
+    for count in (1, 3):
+        _kill(killed, tmp_path, count)
+    while (done := run(*SEARCH, "--name", "killed", cwd=tmp_path)).returncode == _LOCKED:
+        time.sleep(1)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert _told(killed) == _told(tmp_path / "runs" / "sweep" / "whole")
