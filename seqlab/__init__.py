@@ -31,6 +31,7 @@ from seqlab.errors import SeqlabError as SeqlabError
 if TYPE_CHECKING:
     from seqlab.comparison.compare import Comparison as Comparison
     from seqlab.comparison.reporter import ComparisonReporter
+    from seqlab.executors.execution import Execution
     from seqlab.runs.reporter import Reporter
     from seqlab.runs.run import Run as Run
     from seqlab.sweeps.reporter import SweepReporter
@@ -122,7 +123,9 @@ def compare(
     tune: str | None = None,
     config_dir: str | Path | None = None,
     name: str | None = None,
-    jobs: int = 1,
+    executor: str | Execution = "local",
+    jobs: int | None = None,
+    submit: bool = False,
     verbose: bool = False,
     reporter: ComparisonReporter | None = None,
 ) -> Comparison:
@@ -137,7 +140,10 @@ def compare(
     budget: of each training, "60s", "2Mtokens", "1e14flop" or "1000steps".
     tune: search this setting for each model first, on validation: "lr=5" (five values).
     name: of the comparison's folder.
-    jobs: how many runs are made at a time.
+    executor: who makes the runs, "local", "slurm", "ray" or "script"; its settings are overrides like
+        "executor.time=2h", and change no run.
+    jobs: how many runs are made at a time; by default one on this machine, elsewhere as many as there is room for.
+    submit: return at once; the same call without it shows how far the runs are, and collects them.
     config_dir, verbose, reporter: as for train.
 
     Raises a SeqlabError as train does. A run that fails raises nothing; it is listed in `failed`.
@@ -147,17 +153,19 @@ def compare(
     from seqlab.comparison.request import read_request
     from seqlab.config.overrides import as_words
     from seqlab.config.sources import own_folder
-    from seqlab.executors.execution import Execution
+    from seqlab.executors.execution import Execution, read_execution
     from seqlab.runs.run import Run
 
     given = [str(model.folder) if isinstance(model, Run) else model for model in models]
     words = as_words(str(model) if isinstance(model, Path) else model for model in given)
+    execution = executor
+    if not isinstance(execution, Execution):
+        words, execution = read_execution(words, execution, jobs, submit=submit)
     own = own_folder(config_dir)
     request = read_request(words, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=own)
     options = {"seeds": seeds, "match": match, "budget": budget, "tune": tune, "config-dir": own, "name": name}
     command = comparison.command_line(words, options)
     told = reporter_of(verbose, reporter)
-    execution = Execution(jobs)
     return comparison.compare(request, told, config_dir=own, name=name, command=command, execution=execution)
 
 

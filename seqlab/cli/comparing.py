@@ -9,7 +9,7 @@ import typer
 
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_word
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet
+from seqlab.cli.options import AsJson, Background, ConfigDir, Debug, Executor, Jobs, Quiet, Submit
 from seqlab.errors import ConfigError
 
 
@@ -53,7 +53,10 @@ def compare(
             help="Print a paper's table: latex, markdown or csv; a paragraph on methods and PDFs go to paper/.",
         ),
     ] = None,
-    jobs: Jobs = 1,
+    executor: Executor = "local",
+    jobs: Jobs = None,
+    submit: Submit = False,
+    background: Background = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -65,11 +68,12 @@ def compare(
     import seqlab
     from seqlab.comparison.forms import check_form
     from seqlab.comparison.request import read_request
+    from seqlab.executors.execution import read_execution
 
-    given = words or []
     form = None if table is None else check_form(table)
     if form is not None and as_json:
         raise ConfigError("--table and --json", "leave one of them out")
+    given, execution = read_execution(words or [], executor, jobs, submit=submit, background=background)
     # parsed first, so that errors in it are reported before torch is imported
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
     from seqlab.cli.comparison_display import TerminalReporter, show_summary
@@ -93,9 +97,13 @@ def compare(
         tune=tune,
         config_dir=config_dir,
         name=name,
-        jobs=jobs,
+        executor=execution,
         reporter=reporter,
     )
+    if done.pending:
+        waiting = {"folder": str(done.folder), "rows": [], "pending": done.pending}
+        typer.echo(json.dumps(waiting, indent=2) if as_json else done.pending)
+        return
     if done.summary is not None and as_json:
         typer.echo(json.dumps({"folder": str(done.folder), **plain(done.summary)}, indent=2, ensure_ascii=False))
     elif as_json:

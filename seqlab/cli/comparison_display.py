@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -58,6 +60,15 @@ class TerminalReporter(ComparisonReporter):
     def runs(self, jobs: Sequence[Job], plan: Plan, title: str) -> Iterator[Callable[[], None]]:
         with LiveTable(self.console, jobs, plan, title, quiet=self.quiet) as table:
             yield table.update
+
+    def leave_running(self) -> bool:
+        if not (self.console.is_terminal and sys.stdin.isatty()):
+            self.console.print("the runs go on", highlight=False)
+            return True
+        try:
+            return not typer.confirm("the runs go on without this command. Stop them?", default=False, err=True)
+        except typer.Abort:  # Ctrl-C once more
+            return True
 
 
 class LiveTable(LivePanel):

@@ -51,7 +51,7 @@ def lecture(
     ] = None,
     config_dir: ConfigDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and how long it takes.")] = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,

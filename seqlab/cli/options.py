@@ -58,7 +58,23 @@ ConfigDir = Annotated[
         show_default=False,
     ),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, help="How many runs are made at a time.")]
+Executor = Annotated[
+    str,
+    typer.Option(
+        "--executor",
+        metavar="NAME",
+        help="Who makes the runs: local, slurm, ray or script. Its settings are words: executor.time=2h",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", min=1, help="How many runs are made at a time.", show_default="1; with slurm and ray as many as fit"
+    ),
+]
+Submit = Annotated[bool, typer.Option("--submit", help="Return at once; the same command later shows how far it is.")]
+# for the process that --submit leaves behind
+Background = Annotated[bool, typer.Option("--background", hidden=True)]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", callback=home, help="The folder of runs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]

@@ -10,7 +10,7 @@ import typer
 
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_reproduction
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet, home
+from seqlab.cli.options import AsJson, Background, ConfigDir, Debug, Executor, Jobs, Quiet, Submit, home
 from seqlab.errors import ConfigError
 
 
@@ -39,7 +39,10 @@ def reproduce(
     ] = None,
     config_dir: ConfigDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: runs, sizes, time.")] = False,
-    jobs: Jobs = 1,
+    executor: Executor = "local",
+    jobs: Jobs = None,
+    submit: Submit = False,
+    background: Background = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -49,8 +52,9 @@ def reproduce(
     Lays published figures beside ours: reproduced, not reproduced, or not comparable. The same command resumes.
     """
     from seqlab.cli.reproduction_display import listed_json, show_list
+    from seqlab.executors.execution import read_execution
 
-    given = words or []
+    given, execution = read_execution(words or [], executor, jobs, submit=submit, background=background)
     names = [word for word in given if "=" not in word]
     overrides = [word for word in given if "=" in word]
     if listed:
@@ -70,8 +74,7 @@ def reproduce(
     from seqlab.cli.comparison_display import TerminalReporter
     from seqlab.cli.plan_display import show_plan
     from seqlab.cli.reproduction_display import show_outcome
-    from seqlab.executors.execution import Execution
-    from seqlab.reproduction.reproduce import planned, prepare
+    from seqlab.reproduction.reproduce import planned, prepare, submitted
     from seqlab.reproduction.reproduce import reproduce as run
 
     prepared = prepare(names, overrides, seeds=seeds, out=out, config_dir=config_dir, fetch=not dry_run)
@@ -84,14 +87,21 @@ def reproduce(
             typer.echo(f"{name}:")
             show_plan(plan, terminal())
         return
+    if submit and execution.needs_process:  # one process for all, one after the other
+        said = submitted(prepared, execution)
+        folders = [str(one.folder) for one in prepared]
+        typer.echo(json.dumps({"folders": folders, "pending": said}, indent=2) if as_json else said)
+        return
     reporter = TerminalReporter(terminal(stderr=True), quiet=quiet)
     done = []
     for one in prepared:
-        done.append(run(one, reporter, Execution(jobs)))
-        if not as_json:
+        done.append(run(one, reporter, execution))
+        if done[-1].pending:
+            typer.echo(f"{one.name}: {done[-1].pending}", err=as_json)
+        elif not as_json:
             show_outcome(done[-1], terminal())
     if as_json:
-        told = [{"folder": str(one.folder), **one.outcome.as_json()} for one in done]
+        told = [{"folder": str(one.folder), "pending": one.pending, **one.outcome.as_json()} for one in done]
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     failed = [f"{label}, seed {seed}: {why}" for one in done for (label, seed), why in one.failed.items()]
     if failed:

@@ -39,7 +39,7 @@ def sweep(
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The sweep's folder in runs/sweep.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: trials, sizes, time.")] = False,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -73,7 +73,7 @@ def sweep(
         prune=prune,
         config_dir=config_dir,
         name=name,
-        jobs=jobs,
+        jobs=jobs or 1,
         reporter=reporter,
     )
     if as_json:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqlab.comparison import background
 from seqlab.comparison.baselines import compute_baselines, stored_baselines
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.figures import figures
@@ -28,7 +30,7 @@ from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.executors.execution import Execution
 from seqlab.executors.executor import Executor
 from seqlab.executors.job import Job
-from seqlab.executors.run_jobs import run_jobs
+from seqlab.executors.run_jobs import LeftRunning, end_jobs, run_jobs
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
 from seqlab.runs.folder import read_result
@@ -40,15 +42,19 @@ class Comparison:
     """The outcome of `compare`.
 
     folder: where its runs and its report are.
-    summary: everything that the report says; None if every run failed.
+    summary: everything that the report says; None if every run failed, and if runs go on.
     failed: the reason, by label and seed.
+    pending: who makes the runs that are missing, if this call did not wait for them; else empty.
     """
 
     folder: Path
     summary: Summary | None
     failed: Mapping[tuple[str, int], str]
+    pending: str = ""
 
     def __repr__(self) -> str:
+        if self.pending:
+            return self.pending
         failed = [f"failed: {label}, seed {seed}: {why}" for (label, seed), why in self.failed.items()]
         return "\n".join((*self.verdicts, *failed, f"report: {self.report}"))
 
@@ -127,15 +133,22 @@ def compare(
     Raises a SeqlabError for what a user can fix, Interrupted after Ctrl-C; a run that fails raises nothing and is among
     `Comparison.failed`.
     """
-    reporter = reporter or ComparisonReporter()
+    reporter, execution = reporter or ComparisonReporter(), execution or Execution()
     parsed, configs = parse_plan(request, config_dir)
     first = next(iter(configs.values()))
     code = {label: code_sha256(config.tree, config_dir) for label, config in configs.items()}
     folder = folder or folder_of(parsed, request.runs_dir, name)
+    ended = list[Job]()
+    if execution.submit and execution.needs_process:
+        with locked(folder):  # nobody makes them in the foreground
+            pass
+        return Comparison(folder, None, {}, background.submit(command, execution, [folder]))
+    if not execution.background and background.process_of(folder) is not None:
+        ended = background.follow(folder, reporter)
     with (
         locked(folder, "wait for it; if that process is gone, its last runs are still ending") as lock,
         disk(folder),
-        (execution or Execution()).executor(lock) as executor,
+        execution.executor(folder, lock) as executor,
     ):
         resumed = (folder / "plan.json").is_file()
         plan = _plan(parsed, request, configs, config_dir, folder, reporter)
@@ -146,7 +159,7 @@ def compare(
                 configs,
                 folder,
                 config_dir,
-                lambda trials: _run(trials, plan, folder, reporter, executor, title),
+                lambda trials: _run(trials, plan, folder, reporter, executor, execution, title),
             )
             jobs = [
                 Job(
@@ -163,7 +176,12 @@ def compare(
             ]
             if resumed and not all(job.is_complete() for job in jobs):
                 check_text(plan, first)
-            _run(jobs, plan, folder, reporter, executor, "")
+            background.take_over(jobs, ended)
+            _run(jobs, plan, folder, reporter, executor, execution, "")
+        except LeftRunning as left:
+            if left.signal is not None:
+                raise Interrupted("the runs go on", "the same command shows them again", 128 + left.signal) from None
+            return Comparison(folder, None, {}, executor.whereabouts(len(left.jobs)))
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command makes the missing runs", stopped.exit_code
@@ -222,11 +240,27 @@ def _plan(
 
 
 def _run(
-    jobs: list[Job], plan: Plan, folder: Path, reporter: ComparisonReporter, executor: Executor, title: str
+    jobs: list[Job],
+    plan: Plan,
+    folder: Path,
+    reporter: ComparisonReporter,
+    executor: Executor,
+    execution: Execution,
+    title: str,
 ) -> int | None:
-    """Returns the signal that asked to stop, if one came too late to stop any of these."""
-    with reporter.runs(jobs, plan, title) as refresh:
-        return run_jobs(jobs, executor, refresh, lambda job: record_time(job, folder))
+    """Returns the signal that asked to stop, if one came too late to stop any of these. Raises LeftRunning where runs
+    go on that nobody watches any more."""
+    try:
+        with reporter.runs(jobs, plan, title) as refresh:
+            told = background.teller(jobs, folder, refresh) if execution.background else refresh
+            watched = not execution.submit and executor.polled
+            return run_jobs(jobs, executor, told, lambda job: record_time(job, folder), watched=watched)
+    except LeftRunning as left:
+        if left.signal != signal.SIGINT or reporter.leave_running():
+            raise
+        reporter.say("the runs are told to save and end")
+        end_jobs(left.jobs, executor)
+        raise Interrupted("the runs were stopped", "", 128 + left.signal) from None
 
 
 def command_line(words: list[str], options: Mapping[str, object]) -> str:

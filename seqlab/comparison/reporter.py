@@ -28,6 +28,10 @@ class ComparisonReporter(Reporter):
         search, else empty."""
         yield lambda: None
 
+    def leave_running(self) -> bool:
+        """Whether runs that go on without this process shall do so after Ctrl-C, or be stopped."""
+        return True
+
 
 def newly_ended(jobs: Sequence[Job], reported: set[int]) -> Iterator[Job]:
     """The jobs that have run and ended and are not in `reported`, by index, where they stand from then on."""

@@ -52,6 +52,10 @@ class Executor(ABC):
         """Ask these runs to save and end, and forget those that have not begun. Returns at once: `poll` reports the
         ends. A run that has ended is left alone."""
 
+    def whereabouts(self, count: int) -> str:
+        """A sentence on where so many runs, which nobody watches any more, are, and what comes next."""
+        return f"{count} runs go on; the same command shows them"
+
     @abstractmethod
     def close(self) -> None:
         """Release what this process holds: runs that are not detached end at once."""

@@ -64,6 +64,23 @@ def visible_gpus() -> list[str]:
 
 
 def threads_of(overrides: Iterable[str]) -> int | None:
-    """The CPU threads that a run's overrides fix; None where they leave the number open."""
-    given = [word.partition("=")[2] for word in overrides if key_of(word) == "device.threads"]
-    return int(given[-1]) if given and given[-1].isdigit() else None
+    """The CPU threads, of all processes of a run, that its overrides fix; None where they leave the number open."""
+    words = tuple(overrides)
+    threads = _given("device.threads", words)
+    return int(threads) * _processes(words) if threads.isdigit() else None
+
+
+def gpus_of(overrides: Iterable[str]) -> int:
+    """The GPUs that a run's overrides fix."""
+    words = tuple(overrides)
+    return _processes(words) if _given("device.type", words) == "cuda" else 0
+
+
+def _processes(words: Iterable[str]) -> int:
+    count = _given("device.processes", words)
+    return int(count) if count.isdigit() else 1
+
+
+def _given(key: str, words: Iterable[str]) -> str:
+    """The value of an override; "" if there is none."""
+    return next((word.partition("=")[2] for word in words if key_of(word) == key), "")

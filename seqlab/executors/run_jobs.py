@@ -62,6 +62,16 @@ def run_jobs(
     return watch.signal
 
 
+def end_jobs(jobs: Sequence[Job], executor: Executor) -> None:
+    """Have runs that were submitted save and end, and wait for that."""
+    executor.cancel(jobs)
+    going = {job.folder for job in jobs}
+    while going:
+        going -= {folder for folder, state in executor.poll().items() if isinstance(state, Ended)}
+        if going:
+            time.sleep(executor.poll_seconds)
+
+
 class _Watch:
     """The runs that have not ended, and the last signal that came meanwhile."""
 

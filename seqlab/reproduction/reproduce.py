@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seqlab.comparison import background
 from seqlab.comparison.compare import compare, plan_only
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan
@@ -47,11 +48,13 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """The outcome, where it is, and the runs that failed, by label and seed."""
+    """The outcome, where it is, and the runs that failed, by label and seed. pending: who makes the runs that are
+    missing, if nobody waited for them; else empty."""
 
     outcome: Outcome
     folder: Path
     failed: Mapping[tuple[str, int], str]
+    pending: str = ""
 
 
 def prepare(
@@ -115,5 +118,13 @@ def reproduce(
         above=lambda summary: above(judged(summary)),
     )
     found = judged(done.summary)
-    write_json(done.folder / "reproduction.json", found.as_json())
-    return Reproduced(found, done.folder, done.failed)
+    if not done.pending:
+        write_json(done.folder / "reproduction.json", found.as_json())
+    return Reproduced(found, done.folder, done.failed, done.pending)
+
+
+def submitted(prepared: Sequence[Prepared], execution: Execution) -> str:
+    """Have a process in the background do all of them, one after the other. Returns a sentence about it."""
+    names = [one.name for one in prepared]
+    first = shlex.split(prepared[0].command)  # seqlab reproduce NAME, and what is common to all
+    return background.submit(shlex.join([*first[:2], *names, *first[3:]]), execution, [one.folder for one in prepared])

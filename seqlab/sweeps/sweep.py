@@ -110,12 +110,12 @@ def sweep(
     """
     reporter = reporter or SweepReporter()
     execution = execution or Execution()
-    parsed, configs = _parsed(request, config_dir, execution.jobs)
+    parsed, configs = _parsed(request, config_dir, execution.jobs or 1)
     folder = folder_of(parsed, request, name)
     with (
         locked(folder, "wait for it; if that process is gone, its last runs are still ending") as lock,
         disk(folder),
-        execution.executor(lock) as executor,
+        execution.executor(folder, lock) as executor,
     ):
         plan = read_plan(folder, parsed.digest)
         if plan is None:

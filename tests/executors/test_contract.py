@@ -9,21 +9,42 @@ from pathlib import Path
 
 import pytest
 
+from seqlab.executors.execution import read_execution
 from seqlab.executors.executor import Executor
-from seqlab.executors.local import LocalExecutor
 from seqlab.executors.run_jobs import run_jobs
 from tests.executors.quick import quick
 
 Make = Callable[[], Executor]
 
 
-@pytest.fixture(params=["local"])
-def make() -> Iterator[Make]:
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[str]:
+    """The address of a cluster of one node process on this machine."""
+    pytest.importorskip("ray")
+    from ray.cluster_utils import Cluster
+
+    os.environ.setdefault("RAY_worker_niceness", "0")  # a busy machine would hardly run them
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.fixture(params=["local", "slurm", pytest.param("ray", marks=pytest.mark.slow)])
+def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes an executor; a second call is that of another process."""
     made: list[Executor] = []
+    name = str(request.param)
+    settings = ["executor.cluster=local"] if name == "slurm" else []
+    if name == "slurm":
+        pytest.importorskip("submitit")
+    if name == "ray":
+        settings = [f"executor.address={request.getfixturevalue('ray_cluster')}"]
+    _, execution = read_execution(settings, name, 2)
 
     def executor() -> Executor:
-        made.append(LocalExecutor(2))
+        for one in made:
+            one.close()
+        made.append(execution.executor(tmp_path))
         return made[-1]
 
     yield executor
@@ -45,10 +66,12 @@ def test_done_failed_and_complete_before(make: Make, tmp_path: Path) -> None:
 
 def test_killed_and_resumed(make: Make, tmp_path: Path) -> None:
     (job,) = quick(tmp_path, 1, 40)
+    killed: list[int] = []
 
     def kill() -> None:
-        if job.step >= 3 and len(job.starts()) == 1 and job.status == "running":
-            os.kill(int(job.starts()[0][0]), signal.SIGKILL)
+        if job.step >= 3 and not killed:
+            killed.append(int(job.starts()[0][0]))
+            os.kill(killed[0], signal.SIGKILL)
 
     executor = make()
     run_jobs([job], executor, kill)

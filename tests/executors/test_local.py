@@ -12,7 +12,7 @@ import pytest
 
 from seqlab.errors import Interrupted
 from seqlab.executors.local import LocalExecutor
-from seqlab.executors.places import Place, places_for, threads_of, usable_cores
+from seqlab.executors.places import Place, gpus_of, places_for, threads_of, usable_cores
 from seqlab.executors.run_jobs import run_jobs
 from tests.executors.quick import quick
 
@@ -50,6 +50,8 @@ def test_a_run_that_needs_more_threads_than_its_share_may_use_all_cores(
     assert bool(place.options(job)) == bound
     assert place.environment(job) == {"OMP_WAIT_POLICY": "passive"}
     assert threads_of(("device.threads=auto",)) is None
+    assert threads_of(("device.processes=2", "device.threads=3")) == 6
+    assert gpus_of(("device.processes=2", "device.type=cuda")) == 2
 
 
 @pytest.mark.skipif(len(usable_cores()) < 2, reason="a single core cannot be divided")
