@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from seqlab.comparison.baselines import compute_baselines, stored_baselines
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.figures import figures
 from seqlab.comparison.files import write_files
+from seqlab.comparison.making import make_runs
 from seqlab.comparison.page import Above, write_page
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
@@ -23,14 +23,13 @@ from seqlab.comparison.request import Request
 from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.comparison.search import search
 from seqlab.comparison.summary import Summary, summarise
-from seqlab.comparison.times import compare_times, read_times, record_time
+from seqlab.comparison.times import compare_times, read_times
 from seqlab.config.run import RunConfig
 from seqlab.data.corpus import MAY_DIFFER
 from seqlab.errors import ConfigError, DataError, Interrupted
 from seqlab.executors.execution import Execution
-from seqlab.executors.executor import Executor
 from seqlab.executors.job import Job
-from seqlab.executors.run_jobs import LeftRunning, end_jobs, run_jobs
+from seqlab.executors.run_jobs import LeftRunning
 from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
 from seqlab.runs.folder import read_result
@@ -159,7 +158,7 @@ def compare(
                 configs,
                 folder,
                 config_dir,
-                lambda trials: _run(trials, plan, folder, reporter, executor, execution, title),
+                lambda trials: make_runs(trials, plan, folder, reporter, executor, execution, title),
             )
             jobs = [
                 Job(
@@ -177,7 +176,7 @@ def compare(
             if resumed and not all(job.is_complete() for job in jobs):
                 check_text(plan, first)
             background.take_over(jobs, ended)
-            _run(jobs, plan, folder, reporter, executor, execution, "")
+            make_runs(jobs, plan, folder, reporter, executor, execution, "")
         except LeftRunning as left:
             if left.signal is not None:
                 raise Interrupted("the runs go on", "the same command shows them again", 128 + left.signal) from None
@@ -237,30 +236,6 @@ def _plan(
     write_plan(plan, folder)
     reporter.planned(plan, folder)
     return plan
-
-
-def _run(
-    jobs: list[Job],
-    plan: Plan,
-    folder: Path,
-    reporter: ComparisonReporter,
-    executor: Executor,
-    execution: Execution,
-    title: str,
-) -> int | None:
-    """Returns the signal that asked to stop, if one came too late to stop any of these. Raises LeftRunning where runs
-    go on that nobody watches any more."""
-    try:
-        with reporter.runs(jobs, plan, title) as refresh:
-            told = background.teller(jobs, folder, refresh) if execution.background else refresh
-            watched = not execution.submit and executor.polled
-            return run_jobs(jobs, executor, told, lambda job: record_time(job, folder), watched=watched)
-    except LeftRunning as left:
-        if left.signal != signal.SIGINT or reporter.leave_running():
-            raise
-        reporter.say("the runs are told to save and end")
-        end_jobs(left.jobs, executor)
-        raise Interrupted("the runs were stopped", "", 128 + left.signal) from None
 
 
 def command_line(words: list[str], options: Mapping[str, object]) -> str:
