@@ -39,7 +39,11 @@ def speed(place: Path, overrides: Sequence[str], models: Sequence[str], steps: i
             for way, device in ways.items():
                 folder = place / f"{model}-{way}-{turn}"
                 limits = (f"trainer.max_steps={steps}", f"trainer.eval_every_steps={steps}")
-                subprocess.run(_command(folder, overrides, f"model={model}", *limits, *device), check=True)
+                subprocess.run(
+                    _command(folder, overrides, f"model={model}", *limits, *device),
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                )
                 paces[way].append(json.loads((folder / "result.json").read_text())["tokens_per_second"])
         found[model] = {way: statistics.median(values) for way, values in paces.items()} | {"rounds": paces}
     return found
@@ -67,11 +71,11 @@ def kills(place: Path, overrides: Sequence[str], count: int, seed: int) -> dict[
     device = ("device.processes=2", "device.threads=1", "model=lstm", "model.dropout=0.2", *_SHORT)
     draw = random.Random(seed)
     started = time.monotonic()
-    subprocess.run(_command(place / "undisturbed", overrides, *device), check=True)
+    subprocess.run(_command(place / "undisturbed", overrides, *device), check=True, stdout=subprocess.DEVNULL)
     takes, killed, right = time.monotonic() - started, 0, 0
     for number in range(count):
         folder, rank = place / f"killed-{number}", draw.randrange(2)
-        process = subprocess.Popen(_command(folder, overrides, *device))
+        process = subprocess.Popen(_command(folder, overrides, *device), stdout=subprocess.DEVNULL)
         time.sleep(draw.uniform(0.2, 0.9) * takes)
         victim = _child_of_rank(process.pid, rank)
         if victim is not None:
