@@ -75,9 +75,15 @@ def summarise(
             raise ConfigError(f"no trial could be trained; {' '.join(impossible.overrides)}: {impossible.reason}")
         raise NumericError("training diverged in every trial", "try smaller learning rates")
     result = read_result(run_folder(folder, best.run)) or {}
-    ranked = sorted(trials, key=lambda trial: (_ORDER.index(trial.outcome), trial.criterion.rank, -trial.step))
+    ranked = sorted(trials, key=_rank)
     test = result.get("test", {}).get(plan.models.primary)
     return Summary(request, plan, tuple(ranked), failed, best, test, importance, command)
+
+
+def _rank(trial: Trial) -> tuple[object, ...]:
+    """For sorting: the best first; of equal ones the newest, as it is chosen; of others those that came furthest."""
+    after = (-trial.number,) if trial.outcome == "complete" else (-trial.step, trial.number)
+    return _ORDER.index(trial.outcome), trial.criterion.rank, after
 
 
 def main_effects(trials: Iterable[Trial], axes: Iterable[Axis]) -> dict[str, float]:

@@ -177,6 +177,15 @@ def test_the_best_is_chosen_on_validation_alone(tmp_path: Path) -> None:
     )
 
 
+def test_of_equal_trials_the_newest_is_chosen_and_stands_first(tmp_path: Path) -> None:
+    plan, request = planned(GRID, None)
+    trials = grid(plan, request, tmp_path, Maker(lambda _: 2.0))
+    summary = summarise(request, plan, trials, {}, main_effects(trials, request.axes.values()), tmp_path, "")
+    assert summary is not None
+    assert summary.best.number == summary.trials[0].number == 17
+    assert summary.importance == {}
+
+
 def test_nothing_that_can_be_chosen_is_an_error(tmp_path: Path) -> None:
     plan, request = planned(GRID, None)
     trials = grid(plan, request, tmp_path, Maker(lambda _: None))
