@@ -27,7 +27,10 @@ from benchmarks.harness import machine
 from seqlab.core.files import write_json
 from seqlab.runs.folder import read_result
 
-WORDS = ("rnn", "gru", "task=adding", "device=cpu", "trainer.save_every_steps=10", "trainer.log_pictures=false")
+WORDS = (
+    "rnn", "gru", "task=adding", "task.train_size=2000", "task.validation_size=200", "task.test_size=200", "device=cpu",
+    "trainer.save_every_steps=10", "trainer.log_pictures=false",
+)  # fmt: skip
 NODES = 3
 _NAMES = ("one after another", "local --jobs 2", "slurm, submitit on this machine", "ray, three nodes on loopback")
 _OF_STEPS = ("step", "tokens", "train/", "val/", "test/", "optim/")
