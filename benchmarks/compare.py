@@ -39,7 +39,8 @@ PARTS: dict[str, list[str]] = {
         for task in _TASKS
     },
     "captioning": [
-        "lstm", "fixed vector: lstm model.attention=none", "gru", "transformer", "task=captioning", "--seeds", "3",
+        "lstm", "fixed vector: lstm model.attention=none", "gru", "transformer", "task=captioning", "model.width=128",
+        "trainer.max_steps=4000", "--seeds", "3",
     ],
     "budget": ["lstm", "transformer", "--budget", "60s", "--seeds", "1"],
     "newer-families": [
