@@ -139,8 +139,9 @@ def compare(
     folder = folder or folder_of(parsed, request.runs_dir, name)
     ended = list[Job]()
     if execution.submit and execution.needs_process:
-        with locked(folder):  # nobody makes them in the foreground
-            pass
+        if background.process_of(folder) is None:
+            with locked(folder):  # nobody makes them in the foreground
+                pass
         return Comparison(folder, None, {}, background.submit(command, execution, [folder]))
     if not execution.background and background.process_of(folder) is not None:
         ended = background.follow(folder, reporter)
