@@ -7,7 +7,6 @@ import os
 import resource
 import shlex
 import shutil
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +63,12 @@ def test_a_text_that_changes_is_prepared_as_it_is_now(tmp_path: Path, monkeypatc
 def test_a_kill_at_the_very_end_leaves_nothing_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, folder = tmp_path / "text.txt", tmp_path / "prepared"
     source.write_bytes(TEXT.encode())
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
     with monkeypatch.context() as patch:
-        patch.setattr(shutil, "rmtree", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr(shutil, "rmtree", interrupted)
         with pytest.raises(KeyboardInterrupt):
             prepare(str(source), folder, by_tokens())
     assert (folder / "parts").exists()
