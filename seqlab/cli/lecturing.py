@@ -15,17 +15,12 @@ from seqlab.cli.completion import complete_claim
 from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet, home
 from seqlab.drawing.numbers import clock
 from seqlab.errors import ConfigError
-from seqlab.lecture.claim import Claim, Finding, Speed
+from seqlab.lecture.claim import TAGS, Claim, Finding, Speed
 
 if TYPE_CHECKING:  # torch takes seconds, and a list needs none
     from seqlab.lecture.lecture import Answer
 
 _STYLES: dict[Finding, str] = {"holds": "bold green", "does not hold": "bold red", "cannot be told": "bold yellow"}
-_TAGS: dict[Finding, str] = {
-    "holds": "holds here",
-    "does not hold": "does not hold here",
-    "cannot be told": "cannot be told with this much",
-}
 
 
 @app.command()
@@ -128,7 +123,7 @@ def _show(answer: Answer) -> None:
     console = terminal()
     console.print()
     console.print(Text.assemble((answer.prepared.claim.title, "bold"), "  "), end="")
-    console.print(Text(_TAGS[answer.finding], style=_STYLES[answer.finding]))
+    console.print(Text(TAGS[answer.finding], style=_STYLES[answer.finding]))
     for one in answer.judged:
-        console.print(Text(f"  {one.evidence.says}: {_TAGS[one.finding]}", style=_STYLES[one.finding].split()[1]))
+        console.print(Text(f"  {one.evidence.says}: {TAGS[one.finding]}", style=_STYLES[one.finding].split()[1]))
         console.print(Text(f"    {one.why}", style="dim"))

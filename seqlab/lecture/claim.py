@@ -11,6 +11,13 @@ from seqlab.core.fields import Count, NonNegative, Positive, Real, WholeNumber
 Finding = Literal["holds", "does not hold", "cannot be told"]
 Speed = Literal["quick", "full"]
 
+TAGS: dict[Finding, str] = {
+    "holds": "holds here",
+    "does not hold": "does not hold here",
+    "cannot be told": "cannot be told with this much",
+}
+"""A finding as people read it."""
+
 
 @config_dataclass(frozen=True, kw_only=True)
 class Experiment:

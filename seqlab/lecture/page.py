@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,12 @@ from seqlab.core.files import write_text
 from seqlab.drawing.numbers import clock
 from seqlab.drawing.page import render
 from seqlab.drawing.picture import Picture
-from seqlab.lecture.claim import Finding
+from seqlab.lecture.claim import TAGS, Finding
 
 if TYPE_CHECKING:
     from seqlab.lecture.lecture import Answer, Prepared
 
 _KINDS: dict[Finding, str] = {"holds": "shown", "does not hold": "failed", "cannot be told": "open"}
-TAGS: dict[Finding, str] = {
-    "holds": "holds here",
-    "does not hold": "does not hold here",
-    "cannot be told": "cannot be told with this much",
-}
 
 
 def write_page(answers: Sequence[Answer], prepared: Sequence[Prepared], folder: Path, command: str) -> Path:
@@ -66,8 +62,6 @@ def _claim(answer: Answer) -> dict[str, Any]:
 
 
 def _drawn(picture: Picture, name: str) -> dict[str, Any]:
-    from dataclasses import replace
-
     from markupsafe import Markup
 
     # a name of its own, since ids in one page must not clash; our own drawing, in which user text is escaped
