@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.harness import Contender, Report, gigaflops, interleave, matrix_product, parser
-from benchmarks.ours import seqlab
+from benchmarks.ours import lm_overrides, seqlab
 from benchmarks.runs import MODELS
 from seqlab.comparison.flops import training_flops
 from seqlab.comparison.sizes import sizes
@@ -30,14 +30,10 @@ def main() -> None:
     report, before = Report("growth", columns, options), dict[str, tuple[float, float]]()
     for width in _WIDTHS:
         words = {
-            model: (
-                f"model={model}", f"model.width={width}", "model.layers=2", "model.dropout=0.0",
-                f"task.window={_WINDOW}", f"task.batch_size={_ROWS}", "device.type=cpu", "device.precision=fp32",
-                *((f"model.feed_forward={4 * width}", f"model.context={_WINDOW}") if model == "transformer" else ()),
-            )
+            model: lm_overrides(model, width=width, window=_WINDOW, rows=_ROWS)
             for model in MODELS
             if options.only in model
-        }  # fmt: skip
+        }
         contenders: dict[str, Contender] = {model: partial(seqlab, overrides=words[model]) for model in words}
         found = interleave(
             {**contenders, "peak": matrix_product},

@@ -32,6 +32,15 @@ NEVER = ("trainer.eval_every_steps=1000000000", "trainer.save_every_steps=100000
          "optim.horizon_steps=5000")  # fmt: skip
 
 
+def lm_overrides(model: str, *, width: int, window: int, rows: int) -> tuple[str, ...]:
+    """A character language model of two layers without dropout, whose context is the window."""
+    transformer = (f"model.feed_forward={4 * width}", f"model.context={window}") if model == "transformer" else ()
+    return (
+        f"model={model}", f"model.width={width}", "model.layers=2", "model.dropout=0.0", f"task.window={window}",
+        f"task.batch_size={rows}", "device.type=cpu", "device.precision=fp32", *transformer,
+    )  # fmt: skip
+
+
 class Silent:
     """An Observer that does nothing."""
 

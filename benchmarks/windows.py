@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import Contender, Report, gigaflops, interleave, matrix_product, parser
-from benchmarks.ours import seqlab
+from benchmarks.ours import lm_overrides, seqlab
 from benchmarks.runs import MODELS
 from seqlab.drawing.picture import COLOURS, STYLES, Picture
 from seqlab.drawing.scales import binary_scale
@@ -35,17 +35,10 @@ def main() -> None:
     for window in _WINDOWS:
         rows = _CHARACTERS // window
         contenders: dict[str, Contender] = {
-            model: partial(
-                seqlab,
-                overrides=(
-                    f"model={model}", "model.width=128", "model.layers=2", "model.dropout=0.0",
-                    f"task.window={window}", f"task.batch_size={rows}", "device.type=cpu", "device.precision=fp32",
-                    *((f"model.context={window}",) if model == "transformer" else ()),
-                ),
-            )
+            model: partial(seqlab, overrides=lm_overrides(model, width=128, window=window, rows=rows))
             for model in MODELS
             if options.only in model
-        }  # fmt: skip
+        }
         found = interleave(
             {**contenders, "peak": matrix_product},
             rounds=options.rounds, seconds=options.seconds, threads=options.threads,

@@ -77,6 +77,7 @@ def compare(
     # parsed first, so that errors in it are reported before torch is imported
     request = read_request(given, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=config_dir)
     from seqlab.cli.comparison_display import TerminalReporter, show_summary
+    from seqlab.cli.display import end_if_failed
     from seqlab.cli.plan_display import show_plan
     from seqlab.comparison.compare import plan_only
     from seqlab.comparison.files import as_json as plain
@@ -118,7 +119,4 @@ def compare(
         show_summary(done.summary, terminal())
         typer.echo(f"\nreport:   {done.folder / 'report.html'}")
         typer.echo(f"curves:   seqlab board {done.folder}")
-    if done.failed:
-        failed = "; ".join(f"{label}, seed {seed}: {why}" for (label, seed), why in done.failed.items())
-        typer.echo(f"{len(done.failed)} of the runs failed; the same command repeats them: {failed}", err=True)
-        raise typer.Exit(1)
+    end_if_failed([f"{label}, seed {seed}: {why}" for (label, seed), why in done.failed.items()])

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import typer
 from rich.console import Console, Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -156,3 +157,10 @@ class Display(LivePanel, ProgressLines):
             )
         lines += [Text(text, style="green" if text.endswith("(best)") else "") for text in self._validations[-5:]]
         return Group(*lines)
+
+
+def end_if_failed(failed: Sequence[str]) -> None:
+    """Name the runs that failed, if any did, and end with exit code 1. failed: each run with its reason."""
+    if failed:
+        typer.echo(f"{len(failed)} of the runs failed; the same command repeats them: {'; '.join(failed)}", err=True)
+        raise typer.Exit(1)

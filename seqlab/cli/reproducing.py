@@ -72,6 +72,7 @@ def reproduce(
     for name in names:  # first, so that errors in it are reported before torch is imported
         read_reproduction(name, config_dir)
     from seqlab.cli.comparison_display import TerminalReporter
+    from seqlab.cli.display import end_if_failed
     from seqlab.cli.plan_display import show_plan
     from seqlab.cli.reproduction_display import show_outcome
     from seqlab.reproduction.reproduce import planned, prepare, submitted
@@ -104,6 +105,4 @@ def reproduce(
         told = [{"folder": str(one.folder), "pending": one.pending, **one.outcome.as_json()} for one in done]
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     failed = [f"{label}, seed {seed}: {why}" for one in done for (label, seed), why in one.failed.items()]
-    if failed:
-        typer.echo(f"{len(failed)} of the runs failed; the same command repeats them: {'; '.join(failed)}", err=True)
-        raise typer.Exit(1)
+    end_if_failed(failed)

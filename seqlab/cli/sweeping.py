@@ -54,6 +54,7 @@ def sweep(
     given = words or []
     # parsed first, so that errors in it are reported before torch is imported
     request = read_sweep(given, search=search, trials=trials, prune=prune, config_dir=config_dir)
+    from seqlab.cli.display import end_if_failed
     from seqlab.cli.sweep_display import SweepTerminal, show_sweep, show_sweep_plan
     from seqlab.sweeps.summary import as_json as plain
     from seqlab.sweeps.sweep import plan_only
@@ -83,7 +84,4 @@ def sweep(
         show_sweep(done.summary, terminal())
         typer.echo(f"\nreport:   {done.report}")
         typer.echo(f"curves:   seqlab board {done.folder}")
-    if done.failed:
-        failed = "; ".join(f"trial {number}: {why}" for number, why in done.failed.items())
-        typer.echo(f"{len(done.failed)} of the runs failed; the same command repeats them: {failed}", err=True)
-        raise typer.Exit(1)
+    end_if_failed([f"trial {number}: {why}" for number, why in done.failed.items()])

@@ -16,7 +16,7 @@ from seqlab.comparison.files import write_files
 from seqlab.comparison.making import make_runs
 from seqlab.comparison.page import Above, write_page
 from seqlab.comparison.parse_plan import parse_plan
-from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
+from seqlab.comparison.plan import ELSEWHERE, Plan, folder_of, read_plan, write_plan
 from seqlab.comparison.reading import read_runs, run_notes
 from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.request import Request
@@ -100,7 +100,7 @@ def _stored_plan(parsed: Plan, folder: Path) -> Plan | None:
     if stored.digest != parsed.digest:
         raise ConfigError(
             f"{folder} holds another comparison: other models, settings or code",
-            "choose another --name, or move that folder away",
+            ELSEWHERE,
         )
     trained = stored.to_train
     complete = {s for s in stored.seeds if all(read_result(v.run_folder(folder, s)) is not None for v in trained)}

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
+from seqlab.comparison.conditions import joined
 from seqlab.comparison.forms import Form
 from seqlab.comparison.page import environment
 from seqlab.comparison.plan import OTHER_ORDER
@@ -56,7 +57,7 @@ def methods(summary: Summary) -> str:
     on = f"{plan.task}" + (f" ({corpus})" if corpus else "")
     order = "" if any(OTHER_ORDER in note for note in plan.notes) else " in the same order"
     told = [
-        f"We trained {_listed(labels)} on {on} with {_listed(list(map(str, seeds)), ' or ')} seeds each; with the same "
+        f"We trained {joined(labels)} on {on} with {' or '.join(map(str, seeds))} seeds each; with the same "
         f"seed, models read the same split{order}.",
         f"Sizes were matched ({plan.match})." if plan.match else "Sizes were those of each model's configuration.",
         f"Each was given a budget of {plan.budget}." if plan.budget else _steps(summary),
@@ -163,7 +164,3 @@ def _steps(summary: Summary) -> str:
 
 def _over(summary: Summary) -> str:
     return "training seeds" + ("" if summary.items is None else f" and {summary.items:,} test items together")
-
-
-def _listed(parts: Sequence[str], last: str = " and ") -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + last + parts[-1]

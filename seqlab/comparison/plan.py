@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -19,8 +19,19 @@ from seqlab.errors import CheckpointError
 from seqlab.runs.names import check_run_name
 
 FORMAT = 1
+ELSEWHERE = "choose another --name, or move that folder away"
 OTHER_ORDER = "not the same order of data"
 _START_SECONDS = 6.0  # of a run that was not measured: starting its process, reading the corpus, writing its result
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored as plan.json. format: of the file."""
+
+    format: int
+
+
+StoredT = TypeVar("StoredT", bound=Stored)
 
 
 @dataclass(frozen=True)
@@ -82,14 +93,13 @@ def new_variant(label: str, config: RunConfig, overrides: tuple[str, ...], exist
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Stored):
     """Everything that is decided before the first run. digest: of the request without its seeds, so that seeds can be
     added later. notes: what a reader must know to judge the comparison. tuned: the values that a search has tried, by
     label and in their order, each with its validation metric (None: it failed); tune_ended: why it stopped there. The
     value chosen is among the variants' overrides. data, data_sha256: what the tasks read when the plan was made. busy:
     other threads that ran while steps were measured."""
 
-    format: int
     digest: str
     task: str
     primary: str
@@ -143,22 +153,28 @@ def folder_of(plan: Plan, runs_dir: Path, name: str | None) -> Path:
 
 
 def read_plan(folder: Path) -> Plan | None:
-    """The plan stored in a comparison's folder; None if there is neither a plan nor a run. Raises CheckpointError if
-    there are runs without a readable plan: under a new plan they would not be one comparison."""
-    remedy = "choose another --name, or move that folder away"
+    """The plan stored in a comparison's folder, as `stored_plan` reads it."""
+    return stored_plan(Plan, folder, FORMAT, "*/seed-*")
+
+
+def stored_plan(kind: type[StoredT], folder: Path, version: int, runs: str) -> StoredT | None:
+    """The plan stored in a folder; None if there is neither a plan nor a run, which are found as `runs`. Raises
+    CheckpointError if there are runs without a readable plan of this version: under a new plan they would not belong
+    together."""
+    path = folder / "plan.json"
     try:
-        plan = TypeAdapter(Plan).validate_json((folder / "plan.json").read_bytes())
+        plan = TypeAdapter(kind).validate_json(path.read_bytes())
     except FileNotFoundError:
-        if any(folder.glob("*/seed-*")):
-            raise CheckpointError(f"{folder} has runs, but its plan.json is missing", remedy) from None
+        if any(folder.glob(runs)):
+            raise CheckpointError(f"{folder} has runs, but its plan.json is missing", ELSEWHERE) from None
         return None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{folder / 'plan.json'} is damaged, or of another version of seqlab", remedy) from error
-    if plan.format != FORMAT:
-        raise CheckpointError(f"{folder / 'plan.json'} has format {plan.format}, this seqlab {FORMAT}", remedy)
+        raise CheckpointError(f"{path} is damaged, or of another version of seqlab", ELSEWHERE) from error
+    if plan.format != version:
+        raise CheckpointError(f"{path} has format {plan.format}, this seqlab {version}", ELSEWHERE)
     return plan
 
 
-def write_plan(plan: Plan, folder: Path) -> None:
+def write_plan(plan: Stored, folder: Path) -> None:
     """Replace plan.json whole."""
     write_json(folder / "plan.json", asdict(plan))

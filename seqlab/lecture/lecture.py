@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqlab.comparison.compare import Comparison, compare, plan_only
+from seqlab.comparison.compare import Comparison, command_line, compare, plan_only
 from seqlab.comparison.figures import figures
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan
@@ -89,9 +88,8 @@ def prepare(
                 raise ConfigError(f"{name}, experiment {key}: {error.what}", error.hint, error.allowed) from error
             folders[key] = (out or request.runs_dir / "lecture") / f"{plan.task}-{plan.digest[:10]}"
             one = claim.experiments[key]
-            options = {"--match": one.match, "--budget": one.budget, "--tune": one.tune, "--seeds": request.seeds}
-            given = [part for option, value in options.items() if value for part in (option, str(value))]
-            commands[key] = shlex.join(["seqlab", "compare", *one.words(speed), *overrides, *given])
+            options = {"match": one.match, "budget": one.budget, "tune": one.tune, "seeds": request.seeds}
+            commands[key] = command_line([*one.words(speed), *overrides], options)
         found.append(Prepared(name, claim, speed, requests, folders, commands, config_dir))
     return found
 

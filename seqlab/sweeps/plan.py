@@ -10,27 +10,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
-from seqlab.comparison.plan import Plan, Variant, slug
+from seqlab.comparison.plan import ELSEWHERE, Plan, Stored, Variant, slug, stored_plan
 from seqlab.config.overrides import key_of, merged
 from seqlab.config.sources import GROUPS
-from seqlab.core.files import write_json
-from seqlab.errors import CheckpointError, ConfigError
+from seqlab.errors import ConfigError
 from seqlab.executors.job import Job
 from seqlab.runs.names import check_run_name
 from seqlab.sweeps.request import SweepRequest
 
 FORMAT = 1
-_OTHER = "choose another --name, or move that folder away"
 
 
 @dataclass(frozen=True)
-class SweepPlan:
+class SweepPlan(Stored):
     """models: the choices of groups, measured in the middle of all other axes, as the plan of a comparison. batch: how
     many trials a search chooses at once. seed: of the search, and of each run."""
 
-    format: int
     digest: str
     models: Plan
     batch: int
@@ -79,27 +74,11 @@ def folder_of(plan: SweepPlan, request: SweepRequest, name: str | None) -> Path:
 
 
 def read_plan(folder: Path, digest: str) -> SweepPlan | None:
-    """The plan stored in a sweep's folder; None if there is neither a plan nor a run. Raises CheckpointError if it
-    cannot be read, ConfigError if it is another sweep's."""
-    path = folder / "plan.json"
-    try:
-        plan = TypeAdapter(SweepPlan).validate_json(path.read_bytes())
-    except FileNotFoundError:
-        if any(folder.glob("trial-*")):
-            raise CheckpointError(f"{folder} has runs, but its plan.json is missing", _OTHER) from None
-        return None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged, or of another version of seqlab", _OTHER) from error
-    if plan.format != FORMAT:
-        raise CheckpointError(f"{path} has format {plan.format}, this seqlab {FORMAT}", _OTHER)
-    if plan.digest != digest:
-        raise ConfigError(f"{folder} holds another sweep: other models, settings or code", _OTHER)
+    """The plan stored in a sweep's folder, as `stored_plan` reads it. Raises ConfigError if it is another sweep's."""
+    plan = stored_plan(SweepPlan, folder, FORMAT, "trial-*")
+    if plan is not None and plan.digest != digest:
+        raise ConfigError(f"{folder} holds another sweep: other models, settings or code", ELSEWHERE)
     return plan
-
-
-def write_plan(plan: SweepPlan, folder: Path) -> None:
-    """Replace plan.json whole."""
-    write_json(folder / "plan.json", asdict(plan))
 
 
 def run_folder(folder: Path, number: int) -> Path:

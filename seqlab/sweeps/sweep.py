@@ -11,7 +11,7 @@ from typing import Any
 
 from seqlab.comparison.compare import check_text
 from seqlab.comparison.parse_plan import parse_plan
-from seqlab.comparison.plan import Plan
+from seqlab.comparison.plan import Plan, write_plan
 from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.comparison.times import record_time
 from seqlab.config.overrides import key_of
@@ -24,7 +24,7 @@ from seqlab.executors.job import Job
 from seqlab.executors.run_jobs import run_jobs
 from seqlab.runs.faults import disk
 from seqlab.runs.lock import locked
-from seqlab.sweeps.plan import FORMAT, SweepPlan, digest_of, folder_of, read_plan, run_folder, write_plan
+from seqlab.sweeps.plan import FORMAT, SweepPlan, digest_of, folder_of, read_plan, run_folder
 from seqlab.sweeps.report import write_report
 from seqlab.sweeps.reporter import SweepReporter
 from seqlab.sweeps.request import SweepRequest

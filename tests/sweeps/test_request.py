@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from seqlab.comparison.parse_plan import parse_plan
+from seqlab.comparison.plan import write_plan
 from seqlab.errors import ConfigError
 from seqlab.sweeps import request as requests
-from seqlab.sweeps.plan import digest_of, read_plan, write_plan
+from seqlab.sweeps.plan import digest_of, read_plan
 from seqlab.sweeps.request import read_sweep
 from seqlab.sweeps.trials import check_trials
 from tests.commands import Capture, Patch, in_process
