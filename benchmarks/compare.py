@@ -40,7 +40,7 @@ PARTS: dict[str, list[str]] = {
     },
     "captioning": [
         "lstm", "fixed vector: lstm model.attention=none", "gru", "transformer", "task=captioning", "model.width=128",
-        "trainer.max_steps=4000", "--seeds", "3",
+        "trainer.max_steps=4000", "device.threads=1", "--tune", "lr=0.0005,0.002", "--seeds", "3",
     ],
     "budget": ["lstm", "transformer", "--budget", "60s", "--seeds", "1"],
     "newer-families": [
