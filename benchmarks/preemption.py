@@ -23,8 +23,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch._dynamo  # by every optimizer; here before the first fork
-
 from benchmarks.tables import markdown, parts, save
 from seqlab.checkpoints.files import STATE
 from seqlab.checkpoints.retention import checkpoints_in
@@ -34,7 +32,7 @@ from seqlab.drawing.numbers import number
 from seqlab.runs import resume, train
 
 _KILLS, _MEAN, _INTERVAL = 200, 5.0, 2.0
-_LOADED = (torch._dynamo, resume, train)
+_LOADED = (resume, train)  # before the first fork
 _HOUR = 3600.0
 _SAVE, _RESTART = 2.0, 60.0  # of the simulated cluster, in seconds
 _MEANS = (4 * _HOUR, 24 * _HOUR, 168 * _HOUR)

@@ -115,7 +115,6 @@ def loaded(folder: Path) -> dict[str, float]:
 def started(folder: Path, model: str) -> dict[str, float]:
     """Seconds from the import of torch to the end of the first step on a prepared corpus."""
     import torch
-    import torch._dynamo  # which torch imports with its first optimizer
 
     begun, used = time.perf_counter(), time.process_time()
     from seqlab.config.run import load_run_config

@@ -31,7 +31,6 @@ def test_no_work_is_lost_and_every_error_is_reported(names: list[str], tmp_path:
 
 _STARVED = """
 import resource, sys
-import torch._dynamo
 from pathlib import Path
 from seqlab.runs import train
 from seqlab.cli import main

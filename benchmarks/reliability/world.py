@@ -63,11 +63,9 @@ def import_everything() -> None:
         "sacrebleu.metrics.bleu",
         "sacrebleu.metrics.chrf",
         "tensorboard.backend.event_processing.event_accumulator",
-        "torch._dynamo",
     ):
         import_module(name)
     torch.set_num_threads(1)
-    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
 
 
 def corpora(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -73,6 +74,38 @@ class OptimConfig(ABC):
         return self.learning_rate * (self.final_share + (1 - self.final_share) * left)
 
 
+def _bare(method: Callable[..., Any]) -> Any:
+    return getattr(method, "__wrapped__", method)
+
+
+class _Uncompiled(torch.optim.Optimizer):
+    """A torch optimizer whose methods are not wrapped for torch.compile: the first call of a wrapper imports the
+    compiler, which takes longer than all of seqlab's own start, and nothing here compiles an optimizer."""
+
+    add_param_group = _bare(torch.optim.Optimizer.add_param_group)
+    load_state_dict = _bare(torch.optim.Optimizer.load_state_dict)
+    state_dict = _bare(torch.optim.Optimizer.state_dict)
+    zero_grad = _bare(torch.optim.Optimizer.zero_grad)
+
+
+class AdamW(_Uncompiled, torch.optim.AdamW):
+    """torch's."""
+
+    step = torch.no_grad()(_bare(torch.optim.AdamW.step))
+
+
+class SGD(_Uncompiled, torch.optim.SGD):
+    """torch's."""
+
+    step = torch.no_grad()(_bare(torch.optim.SGD.step))
+
+
+class RMSprop(_Uncompiled, torch.optim.RMSprop):
+    """torch's."""
+
+    step = torch.no_grad()(_bare(torch.optim.RMSprop.step))
+
+
 @config_dataclass(frozen=True, kw_only=True)
 class AdamWConfig(OptimConfig):
     """AdamW (Loshchilov & Hutter 2019), in torch's fused form where the device has it."""
@@ -81,7 +114,7 @@ class AdamWConfig(OptimConfig):
     epsilon: Positive
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(groups, self.learning_rate, self.betas, self.epsilon, fused=_can_fuse(groups))
+        return AdamW(groups, self.learning_rate, self.betas, self.epsilon, fused=_can_fuse(groups))
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -91,7 +124,7 @@ class SGDConfig(OptimConfig):
     momentum: NonNegative
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return torch.optim.SGD(groups, self.learning_rate, self.momentum, fused=_can_fuse(groups))
+        return SGD(groups, self.learning_rate, self.momentum, fused=_can_fuse(groups))
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -103,13 +136,13 @@ class RMSpropConfig(OptimConfig):
     epsilon: Positive
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return torch.optim.RMSprop(groups, self.learning_rate, self.decay, self.epsilon, momentum=self.momentum)
+        return RMSprop(groups, self.learning_rate, self.decay, self.epsilon, momentum=self.momentum)
 
 
 def skips_on_device(optimizer: torch.optim.Optimizer) -> bool:
     """Whether a step changes nothing where the optimizer's `found_inf`, a tensor on the device, is 1. (Fused SGD does
     so too, but a first step skipped that way would leave its momentum unset.)"""
-    return type(optimizer) is torch.optim.AdamW and all(group["fused"] for group in optimizer.param_groups)
+    return isinstance(optimizer, torch.optim.AdamW) and all(group["fused"] for group in optimizer.param_groups)
 
 
 def _can_fuse(groups: list[dict[str, Any]]) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,16 +73,48 @@ def test_biases_norms_and_embeddings_do_not_decay() -> None:
     assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        _config(),
-        SGDConfig(learning_rate=0.1, weight_decay=0, schedule="constant", warmup_steps=0, final_share=0,
-                  horizon_steps=None, momentum=0.9),
-        RMSpropConfig(learning_rate=0.1, weight_decay=0, schedule="constant", warmup_steps=0, final_share=0,
-                      horizon_steps=None, decay=0.9, momentum=0.0, epsilon=1e-8),
-    ],
+_CONFIGS = (
+    _config(),
+    SGDConfig(learning_rate=0.1, weight_decay=0, schedule="constant", warmup_steps=0, final_share=0,
+              horizon_steps=None, momentum=0.9),
+    RMSpropConfig(learning_rate=0.1, weight_decay=0, schedule="constant", warmup_steps=0, final_share=0,
+                  horizon_steps=None, decay=0.9, momentum=0.0, epsilon=1e-8),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("config", _CONFIGS, ids=lambda config: type(config).__name__)
+def test_every_step_is_that_of_torchs_own_optimizer_also_after_loading(config: OptimConfig) -> None:
+    weights = []
+    for wrapped in (False, True):
+        torch.manual_seed(0)
+        network, x = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 1)), torch.randn(20, 3)
+        optimizer = config.build(network)
+        for number in range(6):
+            if number % 3 == 0:
+                state = optimizer.state_dict()
+                optimizer = config.build(network)
+                if wrapped:
+                    kind: Any = type(optimizer).__mro__[2]
+                    assert kind.__module__.startswith("torch.optim")
+                    optimizer = kind(optimizer.param_groups)
+                optimizer.load_state_dict(state)
+            optimizer.zero_grad()
+            network(x).square().sum().backward()
+            optimizer.step()
+        weights.append([parameter.detach().clone() for parameter in network.parameters()])
+    assert all(torch.equal(mine, torchs) for mine, torchs in zip(*weights, strict=True))
+
+
+def test_training_does_not_import_the_compiler(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("a quick brown fox, and a lazy dog.\n" * 40, encoding="utf-8")
+    words = [f"task.corpus={corpus}", "task.window=8", "model.width=8", "trainer.max_steps=2", "device=cpu"]
+    code = "import sys, seqlab; seqlab.train(*sys.argv[1:]); sys.exit('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *words], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("config", _CONFIGS, ids=lambda config: type(config).__name__)
 def test_every_optimizer_descends(config: OptimConfig) -> None:
     torch.manual_seed(0)
     network = nn.Linear(3, 1)
