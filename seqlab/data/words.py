@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
-from typing import Literal
-
-import regex
+from functools import cache
+from typing import Any, Literal
 
 Unit = Literal["word", "char", "subword"]
 Normalization = Literal["none", "nfc"]
 
-# In the `regex` package \w includes combining marks and the two joiners, so vowel signs and accents stay in their word.
-_WORD = regex.compile(r"(?:[^\W\d_]|[\p{Nl}\p{No}])+(?:'[^\W\d_]+)?|\d+\p{M}*|[^\w\s]\p{M}*")
-
 
 def words(text: str) -> list[str]:
     """Words (with parts after an apostrophe), numbers, and single punctuation marks, each with its combining marks."""
-    found: list[str] = _WORD.findall(text)
+    found: list[str] = _word().findall(text)
     return found
+
+
+@cache
+def _word() -> Any:
+    import regex  # takes a quarter of a second, which texts of characters need not wait for
+
+    # \w includes combining marks and the two joiners here, so vowel signs and accents stay in their word
+    return regex.compile(r"(?:[^\W\d_]|[\p{Nl}\p{No}])+(?:'[^\W\d_]+)?|\d+\p{M}*|[^\w\s]\p{M}*")
 
 
 def characters(text: str) -> list[str]:

@@ -25,7 +25,6 @@ from seqlab.runs.folder import read_overrides, read_result
 from seqlab.runs.lock import locked
 from seqlab.runs.reporter import Reporter
 from seqlab.runs.result import Result
-from seqlab.runs.rewind import rewind_logs
 from seqlab.runs.setup import describe_environment
 from seqlab.runs.stored import checkpoint_of, extended, find_stored, horizon_of, moved, origin_of, step_in, trainer_at
 from seqlab.runs.train import accompany, complete
@@ -101,6 +100,8 @@ def resume(
             (folder / "result.json").unlink(missing_ok=True)
             set_aside(folder / "checkpoints", trainer.progress.step)
             progress = None if found is None else trainer.progress
+            from seqlab.runs.rewind import rewind_logs  # imports a part of TensorBoard that only this needs
+
             rewind_logs(folder, progress, open_interval=trainer.outcomes.interval.targets > 0)
         return complete(trainer, config, folder, reporter, resumed=True)
 
