@@ -204,6 +204,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=None, help="for the texts; by default a temporary one")
     parser.add_argument("--try", dest="dry", action="store_true", help="print what is measured, and store nothing")
     options = parts(parser, PARTS)
+    if options.folder is not None:
+        options.folder.mkdir(parents=True, exist_ok=True)
     for part in options.parts:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             rows = []
