@@ -33,7 +33,7 @@ def main() -> None:
     options = parser(__doc__).parse_args()
     project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     names = [_NAME.match(text)[0].lower() for text in project["dependencies"]]  # type: ignore[index]
-    imported = {"hydra-core": "hydra", "scikit-learn": "sklearn"}
+    imported = {"hydra-core": "hydra", "scikit-learn": "sklearn", "pillow": "PIL"}
     modules = {name: imported.get(name, name.replace("-", "_")) for name in names}
     helped = _python(_HELP).splitlines()[-1].split()
     empty = min(_seconds("pass") for _ in range(options.rounds))

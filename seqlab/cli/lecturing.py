@@ -15,9 +15,9 @@ from seqlab.cli.completion import complete_claim
 from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet, home
 from seqlab.drawing.numbers import clock
 from seqlab.errors import ConfigError
-from seqlab.lecture.claim import TAGS, Claim, Finding, Speed
 
-if TYPE_CHECKING:  # torch takes seconds, and a list needs none
+if TYPE_CHECKING:  # torch takes seconds, and a list needs none; pydantic is not for --help
+    from seqlab.lecture.claim import Claim, Finding, Speed
     from seqlab.lecture.lecture import Answer
 
 _STYLES: dict[Finding, str] = {"holds": "bold green", "does not hold": "bold red", "cannot be told": "bold yellow"}
@@ -120,6 +120,8 @@ def _list(claims: dict[str, Claim], speed: Speed, *, as_json: bool) -> None:
 
 def _show(answer: Answer) -> None:
     """The verdict on a claim, and each piece of evidence."""
+    from seqlab.lecture.claim import TAGS
+
     console = terminal()
     console.print()
     console.print(Text.assemble((answer.prepared.claim.title, "bold"), "  "), end="")
