@@ -308,3 +308,10 @@ def test_the_reference_is_what_the_docstrings_say() -> None:
     assert (DOCS / "reference.md").read_text(encoding="utf-8") == written, "python docs/reference.py"
     for name in seqlab.__all__:
         assert name == "__version__" or f"## seqlab.{name}\n" in written
+
+
+def test_the_settings_are_what_the_files_and_their_classes_say() -> None:
+    written = runpy.run_path(str(DOCS / "settings.py"))["page"]()
+    assert (DOCS / "settings.md").read_text(encoding="utf-8") == written, "python docs/settings.py"
+    unexplained = re.findall(r"^\| `(.*?)` \|.*\|  \|$", written, re.MULTILINE)
+    assert unexplained == []

@@ -27,7 +27,8 @@ from seqlab.layers.positions import rotations, sinusoids
 class TransformerConfig(ModelConfig):
     """Settings of `model=transformer`.
 
-    heads: N; must divide width. feed_forward: width of the feed-forward network's hidden layer.
+    layers: the number of blocks. heads: N; must divide width.
+    feed_forward: width of the feed-forward network's hidden layer.
     context: the most positions that it can read at once; also the number of learned positions.
     positions: rope (Su 2021), sinusoidal (Vaswani 2017), learned (GPT: Radford 2018) or none.
     """

@@ -19,6 +19,8 @@ from seqlab.errors import ConfigError
 class OptimConfig(ABC):
     """Base of every optimizer's settings.
 
+    learning_rate: after warm-up. weight_decay: of weight matrices, not of biases, norms and embeddings.
+    warmup_steps: over which it rises from 0.
     schedule: after warm-up: constant, linear, cosine (Loshchilov & Hutter 2017) or inverse_sqrt (Vaswani 2017).
     final_share: the share of the learning rate at which linear and cosine end. horizon_steps: the step at which they
     end; null stands for trainer.max_steps.
