@@ -100,8 +100,7 @@ def _check_learning(task: Task[Any], network: Network[Any], name: str) -> None:
     """Raise ConfigError unless some steps against the sign of the gradient reduce the loss of one small batch, at one
     of several rates: the wider a network is, the more weights move its outputs at once, the smaller a step must be.
 
-    The first steps of Adam are nearly these, but torch.optim imports torch's compiler, which takes longer than any
-    check.
+    The first steps of Adam are nearly these.
     """
     network.train()
     batch = first_rows(next(iter(task.training_batches(network, 0))))
