@@ -23,9 +23,9 @@ def main() -> None:
     """Run the command line; Ctrl-C also works while it is being imported."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupted)
-    # imports make hundreds of thousands of objects that stay: going through all of them time and again delays every
-    # start. Young garbage is collected as ever
-    gc.set_threshold(*gc.get_threshold()[:2], 1000)
+    # imports make half a million objects that stay: going through all of them time and again delays every start. Not
+    # more rarely than this, since pictures in training leave garbage that only a full collection finds
+    gc.set_threshold(*gc.get_threshold()[:2], 100)
     from seqlab.cli import main as run
 
     run()
