@@ -7,7 +7,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-_PARTS = ("__init__", "__main__", "elsewhere", "harness", "loops", "ours")
+_PARTS = ("__init__", "__main__", "elsewhere", "executors_check", "harness", "loops", "ours")
 
 
 def main() -> None:

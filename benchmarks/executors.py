@@ -1,86 +1,100 @@
 """One comparison by each executor: wall times, equal metrics, and kills at random moments that lose and repeat nothing.
 
-The plan is made once and copied, so that all executors make the same runs. Ray runs on a cluster of three node
-processes on loopback, Slurm is submitit's executor for one machine. A kill takes a run's process, the command that
-watches, or a node process (submitit's controller, a Ray node); a command that has ended is started again.
+`python -m benchmarks executors [alone] [local] [slurm] [ray]`. Every part makes the same comparison, first undisturbed,
+then killed again and again (several times over, if it is complete before the last kill). Ray runs on a cluster of three
+node processes on loopback, Slurm is submitit's executor for one machine. A kill (SIGKILL) takes a run's process, the
+command that watches, or a node process (submitit's controller, a Ray node); a command that has ended is started again.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import machine
-from seqlab.core.files import write_json
-from seqlab.runs.folder import read_result
+from benchmarks.executors_check import Checked, kill_one
+from benchmarks.tables import RESULTS, markdown, parts, save
 
 WORDS = (
     "rnn", "gru", "task=adding", "task.train_size=2000", "task.validation_size=200", "task.test_size=200", "device=cpu",
     "trainer.save_every_steps=10", "trainer.log_pictures=false",
 )  # fmt: skip
-NODES = 3
-_NAMES = ("one after another", "local --jobs 2", "slurm, submitit on this machine", "ray, three nodes on loopback")
-_OF_STEPS = ("step", "tokens", "train/", "val/", "test/", "optim/")
-Kill = Callable[[], object]
+PARTS = {
+    "alone": "one after another", "local": "local, two at a time", "slurm": "submitit on this machine, two at a time",
+    "ray": "Ray, three node processes on loopback",
+}  # fmt: skip
+_NODES = 3
+_PAUSES = (1.0, 7.0)  # seconds between two kills
+_MOST_SECONDS = 3600.0  # for one killed comparison: something hangs
+Kill = Callable[[bytes], bool]
+"""Kills one process of the comparison with this name, and says whether there was one."""
 
 
 def main() -> None:
-    """Measure, and write executors.json."""
-    given = _arguments()
+    """Measure the parts that are named, or all; each is stored as soon as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=6, help="of two models")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=20, help="in each part; 0: none")
+    parser.add_argument("--dry", action="store_true", help="store nothing")
+    given = parts(parser, PARTS)
     root = Path(tempfile.mkdtemp(prefix="executors-"))
     words = [*WORDS, f"device.threads={given.threads}", f"trainer.max_steps={given.steps}", "--seeds", str(given.seeds)]
-    _command(words, "plan", root, "--executor", "script").wait()
-    rows = []
-    for name in given.only or _NAMES:
-        with _executor(name) as (options, kill_node):
-            row: dict[str, Any] = {"executor": name}
-            for part in ("whole", "killed") if given.kills else ("whole",):
-                folder = _planned(root, f"{_NAMES.index(name)}-{part}")
-                started = time.monotonic()
-                if part == "whole":
-                    row["exit code"] = _command(words, folder.name, root, *options).wait()
-                    row["seconds"] = time.monotonic() - started
-                else:
-                    row["kills"] = _with_kills(words, folder, root, options, kill_node, given)
-                row[part] = _checked(folder, given.steps)
-            rows.append(row)
-            print(json.dumps(row), flush=True)
-    digests = {row[part]["digest"] for row in rows for part in ("whole", "killed") if part in row}
-    found = {
-        "benchmark": "executors", "machine": machine(given.threads), "load": os.getloadavg()[0], "steps": given.steps,
-        "same bytes": len(digests) == 1, "rows": rows,
-    }  # fmt: skip
-    write_json(given.out / "executors.json", found)
+    # the plan is made once and copied, so that no part has to measure
+    _command(words, "plan", root, ["--executor", "script"]).wait()
+    digests = set[str]()
+    for part in given.parts:
+        found = _part(part, words, root, given)
+        print(json.dumps(found), flush=True)
+        if not given.dry:
+            save("executors", part, found)
+        digests.add(found["digest"])
     print("all metrics are the same in every byte" if len(digests) == 1 else f"METRICS DIFFER: {root}")
     if len(digests) == 1:
         shutil.rmtree(root)
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=6, help="of two models")
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--kills", type=int, default=20, help="in each executor; 0: none")
-    parser.add_argument("--only", action="append", choices=_NAMES, help="this executor; may be repeated")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results")
-    return parser.parse_args()
+def _part(part: str, words: Sequence[str], root: Path, given: Any) -> dict[str, Any]:
+    """Make the comparison undisturbed, and with kills."""
+    load = os.getloadavg()[0]
+    with _executor(part) as (options, kill_node):
+        folder = _planned(root, f"{root.name}-{part}-whole")
+        started = time.monotonic()
+        code = _command(words, folder.name, root, options).wait()
+        seconds = time.monotonic() - started
+        whole = Checked(folder, given.steps)
+        if code or whole.complete < whole.runs:
+            raise SystemExit(f"exit code {code}: {root / folder.name}.log")
+        kills, killed, killed_seconds = Counter[str](), list[Checked](), 0.0
+        while kills.total() - kills["starts"] < given.kills:
+            folder, started = _planned(root, f"{root.name}-{part}-killed-{len(killed)}"), time.monotonic()
+            killed.append(Checked(folder, given.steps))
+            _with_kills(words, killed[-1], root, options, kill_node, kills, given)
+            killed_seconds += time.monotonic() - started
+            killed[-1].read()
+    every = [whole, *killed]
+    return {
+        "steps": given.steps, "run_threads": given.threads, "runs": whole.runs, "seconds": round(seconds, 1),
+        "digest": whole.digest, "same_bytes": {one.digest for one in every} == {whole.digest},
+        "killed_comparisons": len(killed), "killed_seconds": round(killed_seconds, 1), "kills": dict(kills),
+        "lost": sum(one.lost + one.runs - one.complete for one in every), "twice": sum(one.twice for one in every),
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+    }  # fmt: skip
 
 
-def _command(words: Sequence[str], name: str, root: Path, *options: str) -> subprocess.Popen[bytes]:
+def _command(words: Sequence[str], name: str, root: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start the comparison in root/runs/compare/name."""
     command = [sys.executable, "-m", "seqlab", "compare", *words, "--name", name, *options]
     with (root / f"{name}.log").open("ab") as log:
@@ -96,88 +110,91 @@ def _planned(root: Path, name: str) -> Path:
 
 
 @contextmanager
-def _executor(name: str) -> Iterator[tuple[list[str], Kill | None]]:
+def _executor(part: str) -> Iterator[tuple[list[str], Kill | None]]:
     """The options of the command, and what kills a node process."""
-    if name.startswith("ray"):
+    if part == "ray":
         os.environ.setdefault("RAY_worker_niceness", "0")
         from ray.cluster_utils import Cluster
 
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        nodes = [cluster.add_node(num_cpus=1) for _ in range(NODES - 1)]
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(_NODES - 1)]
 
-        def kill_node() -> None:
+        def kill_node(_: bytes) -> bool:
             cluster.remove_node(nodes.pop(random.randrange(len(nodes))), allow_graceful=False)
             nodes.append(cluster.add_node(num_cpus=1))
+            return True
 
         try:
             yield ["--executor", "ray", f"executor.address={cluster.address}"], kill_node
         finally:
             cluster.shutdown()
-    elif name.startswith("slurm"):
-        options = ["--executor", "slurm", "--jobs", "2", "executor.cluster=local"]
-        yield options, lambda: _kill_one(lambda words: b"submitit.local._local" in words)
+    elif part == "slurm":
+        yield (
+            ["--executor", "slurm", "--jobs", "2", "executor.cluster=local"],
+            lambda name: kill_one(b"submitit.local._local", name),
+        )
     else:
-        yield ["--jobs", "2" if name.endswith("2") else "1"], None
+        yield ["--jobs", "2" if part == "local" else "1"], None
 
 
 def _with_kills(
-    words: Sequence[str], folder: Path, root: Path, options: Sequence[str], kill_node: Kill | None, given: Any
-) -> dict[str, int]:
-    """Make the comparison with that many kills. Returns how many of each kind there were, and of starts."""
-    counts = {"run": 0, "command": 0, "node": 0, "starts": 1}
-    kinds = ["run", "command", *(["node"] if kill_node is not None else [])]
-    chosen = random.Random(0)
-    process = _command(words, folder.name, root, *options)
-    while True:
-        time.sleep(chosen.uniform(1.0, 8.0))
+    words: Sequence[str],
+    made: Checked,
+    root: Path,
+    options: Sequence[str],
+    kill_node: Kill | None,
+    kills: Counter[str],
+    given: Any,
+) -> None:
+    """Make a comparison while killing. kills: how many of each kind there were so far, and of starts."""
+    wanted: dict[str, Kill] = {"run": lambda name: kill_one(b"make", name)}
+    if kill_node is not None:
+        wanted["node"] = kill_node
+    kinds = [*wanted, "command"]  # in turn
+    chosen = random.Random(kills.total())
+    last = time.monotonic() + _MOST_SECONDS
+    process: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < last:
+        if process is None:
+            process = _command(words, made.folder.name, root, options)
+            kills["starts"] += 1
+        time.sleep(chosen.uniform(*_PAUSES))
+        made.note_results()
         if process.poll() is not None:
             if process.returncode == 0:
-                return counts
-            process = _command(words, folder.name, root, *options)
-            counts["starts"] += 1
-        elif sum(counts[kind] for kind in kinds) < given.kills:
-            kind = kinds[chosen.randrange(len(kinds))]
+                return
+            process = None
+        elif (done := kills.total() - kills["starts"]) < given.kills:
+            kind = kinds[done % len(kinds)]
             if kind == "command":
                 process.kill()
                 process.wait()
-            elif kind == "node" and kill_node is not None:
-                kill_node()
-            elif not _kill_one(lambda words: b"make" in words and os.fsencode(folder.name) in words):
-                continue
-            counts[kind] += 1
+                process = None
+                kills[kind] += 1
+            else:
+                kills[kind] += wanted[kind](made.name)
+    raise SystemExit(f"{made.folder.name} does not end: {root / made.folder.name}.log")
 
 
-def _kill_one(is_meant: Callable[[bytes], bool]) -> bool:
-    """Kill one of the processes whose command line is meant."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            if is_meant(path.read_bytes()):
-                os.kill(int(path.parent.name), signal.SIGKILL)
-                return True
-        except OSError:
+def table(_: dict[str, Any]) -> str:
+    """All parts that were measured, whichever of them was asked for."""
+    rows = list[tuple[object, ...]]()
+    digests = list[str]()
+    for part, name in PARTS.items():
+        path = RESULTS / f"executors-{part}.json"
+        if not path.is_file():
             continue
-    return False
-
-
-def _checked(folder: Path, steps: int) -> dict[str, Any]:
-    """How many runs are complete, what was lost or made twice, and a digest of every metric."""
-    digest, complete, lost, twice = hashlib.sha256(), 0, 0, 0
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    runs = [folder / variant["label"] / f"seed-{seed}" for variant in plan["variants"] for seed in plan["seeds"]]
-    for run in runs:
-        result = read_result(run)
-        complete += result is not None
-        if result is None:
-            continue
-        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-        trained = [line["step"] for line in lines if "train/loss" in line]
-        lost += trained[-1] != steps or trained != sorted(trained)
-        twice += len(trained) != len(set(trained))
-        twice += (run / "train.log").read_text(encoding="utf-8").count(" finished: ") != 1
-        metrics = [{key: value for key, value in line.items() if key.startswith(_OF_STEPS)} for line in lines]
-        digest.update(json.dumps([metrics, result["test"], result["validation"]], sort_keys=True).encode())
-        digest.update((run / "test_items.json").read_bytes() if (run / "test_items.json").exists() else b"")
-    return {"runs": len(runs), "complete": complete, "lost": lost, "twice": twice, "digest": digest.hexdigest()}
+        found = json.loads(path.read_text(encoding="utf-8"))
+        digests.append(found["digest"])
+        same = found["same_bytes"] and found["digest"] == digests[0]
+        kills = ", ".join(f"{found['kills'].get(kind, 0)} {kind}" for kind in ("run", "command", "node"))
+        rows.append(
+            (name, f"{found['seconds']:.0f} s", kills, f"{found['killed_seconds']:.0f} s", found["lost"],
+             found["twice"], "yes" if same else "no", f"{found['load'][0]} to {found['load'][1]}")
+        )  # fmt: skip
+    return markdown(
+        ("executor", "12 runs take", "killed", "and then take", "lost", "made twice", "same bytes", "load"), rows
+    )
 
 
 if __name__ == "__main__":
