@@ -153,14 +153,12 @@ def compare(
     from seqlab.comparison.request import read_request
     from seqlab.config.overrides import as_words
     from seqlab.config.sources import own_folder
-    from seqlab.executors.execution import Execution, read_execution
+    from seqlab.executors.execution import read_execution
     from seqlab.runs.run import Run
 
     given = [str(model.folder) if isinstance(model, Run) else model for model in models]
     words = as_words(str(model) if isinstance(model, Path) else model for model in given)
-    execution = executor
-    if not isinstance(execution, Execution):
-        words, execution = read_execution(words, execution, jobs, submit=submit)
+    words, execution = read_execution(words, executor, jobs, submit=submit)
     own = own_folder(config_dir)
     request = read_request(words, seeds=seeds, budget=budget, match=match, tune=tune, config_dir=own)
     options = {"seeds": seeds, "match": match, "budget": budget, "tune": tune, "config-dir": own, "name": name}
@@ -176,7 +174,9 @@ def sweep(
     prune: bool = True,
     config_dir: str | Path | None = None,
     name: str | None = None,
-    jobs: int = 1,
+    executor: str | Execution = "local",
+    jobs: int | None = None,
+    submit: bool = False,
     verbose: bool = False,
     reporter: SweepReporter | None = None,
 ) -> Sweep:
@@ -191,22 +191,24 @@ def sweep(
     trials: the number of trials of a search; the default is 20.
     prune: in a search, end trials early that validate worse than the median.
     name: of the sweep's folder.
-    jobs: how many trials are made at a time; a search that begins also chooses as many at once.
+    executor, submit: as for compare. A search is asked and told in one process whoever makes its runs; where nobody
+        watches them ("script", and submit with "slurm") it takes prune=False.
+    jobs: how many trials are made at a time; a search that begins also chooses as many at once, else one.
     config_dir, verbose, reporter: as for train.
 
     Raises a SeqlabError as train does. A run of a grid that fails raises nothing; it is listed in `failed`.
     """
     from seqlab.config.overrides import as_words
     from seqlab.config.sources import own_folder
-    from seqlab.executors.execution import Execution
+    from seqlab.executors.execution import read_execution
     from seqlab.sweeps import sweep as sweeping
     from seqlab.sweeps.reporter import reporter_of
     from seqlab.sweeps.request import read_sweep
 
     own = own_folder(config_dir)
-    words = as_words(overrides)
+    words, execution = read_execution(as_words(overrides), executor, jobs, submit=submit)
     request = read_sweep(words, search=search, trials=trials, prune=prune, config_dir=own)
     options = {"search": search, "trials": trials, "config-dir": own, "name": name}
     command = sweeping.command_line(words, options, prune=prune)
-    told, execution = reporter_of(verbose, reporter), Execution(jobs)
+    told = reporter_of(verbose, reporter)
     return sweeping.sweep(request, told, config_dir=own, name=name, command=command, execution=execution)

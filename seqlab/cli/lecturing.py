@@ -12,7 +12,7 @@ from rich.text import Text
 
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_claim
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet, home
+from seqlab.cli.options import AsJson, Background, ConfigDir, Debug, Executor, Jobs, Quiet, Submit, home
 from seqlab.drawing.numbers import clock
 from seqlab.errors import ConfigError
 
@@ -46,7 +46,10 @@ def lecture(
     ] = None,
     config_dir: ConfigDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, and how long it takes.")] = False,
+    executor: Executor = "local",
     jobs: Jobs = None,
+    submit: Submit = False,
+    background: Background = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -55,12 +58,13 @@ def lecture(
 
     Each is answered: holds here, does not hold here, or cannot be told with this much. The same command resumes.
     """
+    from seqlab.executors.execution import read_execution
     from seqlab.lecture.read import read_claims
 
     if quick and full:
         raise ConfigError("--quick and --full", "leave one of them out")
     speed: Speed = "full" if full else "quick"
-    given = words or []
+    given, execution = read_execution(words or [], executor, jobs, submit=submit, background=background)
     names = tuple(word for word in given if "=" not in word)
     overrides = [word for word in given if "=" in word]
     claims = read_claims(names, config_dir)
@@ -69,8 +73,7 @@ def lecture(
         return
     from seqlab.cli.comparison_display import TerminalReporter
     from seqlab.cli.plan_display import show_plan
-    from seqlab.executors.execution import Execution
-    from seqlab.lecture.lecture import planned, prepare, run_lecture
+    from seqlab.lecture.lecture import planned, prepare, run_lecture, submitted
 
     prepared = prepare(claims, speed, overrides, out, config_dir)
     folder = next(iter(prepared[0].folders.values())).parent
@@ -85,8 +88,12 @@ def lecture(
         str(part) for key, value in options.items() if value for part in ((key,) if value is True else (key, value))
     ]
     command = shlex.join(["seqlab", "lecture", *given, *said])
+    if submit and execution.needs_process:  # one process for all, one after the other
+        waiting = {"folder": str(folder), "pending": submitted(prepared, command, execution)}
+        typer.echo(json.dumps(waiting, indent=2) if as_json else waiting["pending"])
+        return
     answers, page = run_lecture(
-        prepared, folder, command, TerminalReporter(terminal(stderr=True), quiet=quiet), Execution(jobs),
+        prepared, folder, command, TerminalReporter(terminal(stderr=True), quiet=quiet), execution,
         lambda answer: None if as_json else _show(answer),
     )  # fmt: skip
     if as_json:
@@ -120,6 +127,9 @@ def _list(claims: dict[str, Claim], speed: Speed, *, as_json: bool) -> None:
 
 def _show(answer: Answer) -> None:
     """The verdict on a claim, and each piece of evidence."""
+    if answer.pending:
+        typer.echo(f"{answer.prepared.name}: {answer.pending}")
+        return
     from seqlab.lecture.claim import TAGS
 
     console = terminal()

@@ -25,16 +25,16 @@ def make(
     config_dir: Annotated[Path | None, typer.Option("--config-dir")] = None,
     divergence_is_final: Annotated[bool, typer.Option("--divergence-is-final")] = False,
     cores: Annotated[str, typer.Option("--cores")] = "",
-    with_parent: Annotated[bool, typer.Option("--with-parent")] = False,
+    with_parent: Annotated[int | None, typer.Option("--with-parent")] = None,
 ) -> None:
     """Make a run: train it, or resume it if it was stopped, or leave it alone if it is complete.
 
     It may be started any number of times, on any machine that sees the folder. If another process is making the run,
     which the lock in its folder tells, it waits for that one. cores: the CPU cores to use, as numbers. with_parent:
-    save and end when the parent process ends (Linux).
+    save and end when the parent process, which has this number, ends (Linux).
     """
-    if with_parent:
-        _end_with_parent()
+    if with_parent is not None:
+        _end_with_parent(with_parent)
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     os.environ.pop(VARIABLE, None)  # the options name the config folder, if there is one
@@ -60,9 +60,9 @@ def make(
         seqlab.train(*overrides, folder=folder, config_dir=config_dir, reporter=reporter, checked=True)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(number: int) -> None:
     """For an engine that makes the run elsewhere once this process' parent, or its whole node, was lost."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() == 1:  # it has ended already
+        if os.getppid() != number:  # it has ended already
             raise typer.Exit(128 + signal.SIGTERM)

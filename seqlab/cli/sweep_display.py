@@ -51,7 +51,7 @@ class SweepTable(LiveTable):
     made, each, count = "trials", "trials", 0
 
     def _total(self) -> int:
-        return self.count
+        return max(self.count, len(self.jobs))  # whoever follows a search does not know how many it will make
 
     def _left(self) -> float:
         unknown = max(0, self.count - len(self.jobs))

@@ -9,7 +9,7 @@ import typer
 
 from seqlab.cli.app import app, terminal
 from seqlab.cli.completion import complete_override
-from seqlab.cli.options import AsJson, ConfigDir, Debug, Jobs, Quiet
+from seqlab.cli.options import AsJson, Background, ConfigDir, Debug, Executor, Quiet, Submit
 
 
 @app.command()
@@ -39,7 +39,18 @@ def sweep(
     config_dir: ConfigDir = None,
     name: Annotated[str | None, typer.Option("--name", help="The sweep's folder in runs/sweep.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan: trials, sizes, time.")] = False,
-    jobs: Jobs = None,
+    executor: Executor = "local",
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            min=1,
+            help="How many trials are made at a time; a new search also chooses as many at once, and keeps to it.",
+            show_default="1; of a grid with slurm and ray as many as fit",
+        ),
+    ] = None,
+    submit: Submit = False,
+    background: Background = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -49,9 +60,10 @@ def sweep(
     Trains every combination, or searches (--search optuna). The same command goes on where it was stopped.
     """
     import seqlab
+    from seqlab.executors.execution import read_execution
     from seqlab.sweeps.request import read_sweep
 
-    given = words or []
+    given, execution = read_execution(words or [], executor, jobs, submit=submit, background=background)
     # parsed first, so that errors in it are reported before torch is imported
     request = read_sweep(given, search=search, trials=trials, prune=prune, config_dir=config_dir)
     from seqlab.cli.display import end_if_failed
@@ -74,9 +86,13 @@ def sweep(
         prune=prune,
         config_dir=config_dir,
         name=name,
-        jobs=jobs or 1,
+        executor=execution,
         reporter=reporter,
     )
+    if done.pending:
+        waiting = {"folder": str(done.folder), "trials": [], "pending": done.pending}
+        typer.echo(json.dumps(waiting, indent=2) if as_json else done.pending)
+        return
     if as_json:
         found = {"trials": []} if done.summary is None else plain(done.summary)
         typer.echo(json.dumps({"folder": str(done.folder), **found}, indent=2, ensure_ascii=False))

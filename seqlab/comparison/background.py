@@ -16,13 +16,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from seqlab.comparison.plan import read_plan
+from seqlab.comparison.plan import Plan, read_plan
 from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.core.files import read_json, write_json
 from seqlab.errors import Interrupted, ResourceError
 from seqlab.executors.execution import Execution
 from seqlab.executors.job import Job, Status
 from seqlab.runs.faults import on_stop
+from seqlab.runs.lock import locked
 
 LOG = "background.log"
 _HELD, _STATES = ".background", "states.json"
@@ -71,7 +72,12 @@ def start(command: Sequence[str], folders: Sequence[Path]) -> int | None:
 
 
 def submit(command: str, execution: Execution, folders: Sequence[Path]) -> str:
-    """Have this command, as `command_line` gives it, make the runs in the background. Returns a sentence about it."""
+    """Have this command, as `command_line` gives it, make the runs in these folders in the background. Returns a
+    sentence about it. Raises LockedError if a process in the foreground makes some of them."""
+    for folder in folders:
+        if process_of(folder) is None:
+            with locked(folder):
+                pass
     words = [*shlex.split(command)[1:], *execution.options(), "--background"]
     process = start(words, folders)
     if process is None:
@@ -134,8 +140,10 @@ def read_states(folder: Path) -> list[Job]:
         return []
 
 
-def follow(folder: Path, reporter: ComparisonReporter) -> list[Job]:
+def follow(folder: Path, reporter: ComparisonReporter, read: Callable[[Path], Plan | None] = read_plan) -> list[Job]:
     """Show the runs that a process in the background makes, until it ends. Returns them as it left them.
+
+    read: reads the plan in the folder; None while there is none.
 
     Raises Interrupted after Ctrl-C: at once, or once that process has saved and ended, if the user wants it to end.
     """
@@ -148,7 +156,7 @@ def follow(folder: Path, reporter: ComparisonReporter) -> list[Job]:
     asked = False
     while (process := process_of(folder)) is not None:
         with on_stop(stop):
-            _show(folder, reporter, stopped)
+            _show(folder, reporter, read, stopped)
         if stopped and not asked:
             asked = True
             if stopped[-1] == signal.SIGTERM or reporter.leave_running():
@@ -160,11 +168,11 @@ def follow(folder: Path, reporter: ComparisonReporter) -> list[Job]:
     return read_states(folder)
 
 
-def _show(folder: Path, reporter: ComparisonReporter, stopped: list[int]) -> None:
+def _show(folder: Path, reporter: ComparisonReporter, read: Callable[[Path], Plan | None], stopped: list[int]) -> None:
     """The live table of one list of runs, until the process ends, has another list, or a signal comes."""
     jobs, plan = read_states(folder), None
     with suppress(Exception):  # it is being written
-        plan = read_plan(folder)
+        plan = read(folder)
     if not jobs or plan is None:
         time.sleep(_POLL_SECONDS)
         return

@@ -13,7 +13,7 @@ from seqlab.comparison.baselines import compute_baselines, stored_baselines
 from seqlab.comparison.board import write_layout
 from seqlab.comparison.figures import figures
 from seqlab.comparison.files import write_files
-from seqlab.comparison.making import make_runs
+from seqlab.comparison.making import left_running, make_runs
 from seqlab.comparison.page import Above, write_page
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import ELSEWHERE, Plan, folder_of, read_plan, write_plan
@@ -139,9 +139,6 @@ def compare(
     folder = folder or folder_of(parsed, request.runs_dir, name)
     ended = list[Job]()
     if execution.submit and execution.needs_process:
-        if background.process_of(folder) is None:
-            with locked(folder):  # nobody makes them in the foreground
-                pass
         return Comparison(folder, None, {}, background.submit(command, execution, [folder]))
     if not execution.background and background.process_of(folder) is not None:
         ended = background.follow(folder, reporter)
@@ -179,9 +176,7 @@ def compare(
             background.take_over(jobs, ended)
             make_runs(jobs, plan, folder, reporter, executor, execution, "")
         except LeftRunning as left:
-            if left.signal is not None:
-                raise Interrupted("the runs go on", "the same command shows them again", 128 + left.signal) from None
-            return Comparison(folder, None, {}, executor.whereabouts(len(left.jobs)))
+            return Comparison(folder, None, {}, left_running(left, executor, reporter))
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command makes the missing runs", stopped.exit_code

@@ -10,11 +10,17 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqlab.errors import LockedError
 from seqlab.executors.executor import Ended
-from seqlab.executors.job import Job
 from seqlab.runs.lock import locked
+
+if TYPE_CHECKING:  # torch, which a process that only waits for a run does not need
+    from seqlab.executors.job import Job
+
+PARENT = "{parent}"
+"""A word of a command in whose place the number of the process stands that carries it."""
 
 _POLL_SECONDS = 0.2
 _STOPPED = (-signal.SIGTERM, 128 + signal.SIGTERM)
@@ -75,7 +81,7 @@ class Carried:
             started = time.monotonic()
             self.marks.set("started")
             self._process = subprocess.Popen(
-                [*_DEAF_TO_USR2, *self.command],
+                [*_DEAF_TO_USR2, *(str(os.getpid()) if word == PARENT else word for word in self.command)],
                 cwd=self.cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -84,6 +90,7 @@ class Carried:
             )
             cancelled = self._wait(self._process)
             if not cancelled and self._process.returncode in _STOPPED:
+                self.marks.clear("started")  # it may wait in the queue next
                 time.sleep(self.patience)
             stderr.seek(0)
             text = stderr.read().decode("utf-8", "replace")
@@ -105,16 +112,17 @@ class Carried:
     def _wait(self, process: subprocess.Popen[bytes]) -> bool:
         """Until it ends. Returns whether it was cancelled."""
         cancelled = False
-        while process.poll() is None:
+        while True:
             try:
-                time.sleep(_POLL_SECONDS)
-                if self.marks.is_set("cancel") and not cancelled:
-                    cancelled = True
-                    process.terminate()
+                while process.poll() is None:
+                    time.sleep(_POLL_SECONDS)
+                    if self.marks.is_set("cancel") and not cancelled:
+                        cancelled = True
+                        process.terminate()
+                return cancelled
             except KeyboardInterrupt:  # how some engines cancel
                 cancelled = True
                 process.terminate()
-        return cancelled
 
     def _take_slot(self, held: ExitStack) -> None:
         """Hold one of the locks until the end of `held`, once one is free; none if there is no limit."""

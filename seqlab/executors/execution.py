@@ -33,6 +33,11 @@ class Execution:
         """Whether a process of this machine must live as long as the runs."""
         return self.name in ("local", "ray")
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether some process sees how far the runs are, and can end them early."""
+        return self.name != "script" and (self.needs_process or not self.submit)
+
     def executor(self, folder: Path, lock: int | None = None) -> Executor:
         """The executor for runs in `folder` and below. lock: of that folder, which runs on this machine inherit.
 
@@ -62,14 +67,17 @@ class Execution:
 
 def read_execution(
     words: Iterable[str],
-    executor: str = "local",
+    executor: str | Execution = "local",
     jobs: int | None = None,
     *,
     submit: bool = False,
     background: bool = False,
 ) -> tuple[list[str], Execution]:
-    """(the words without the settings of the executor, the execution). Raises ConfigError for an executor or a setting
-    that does not exist, and for a value that cannot be."""
+    """(the words without the settings of the executor, the execution). executor: its name; or all of it, already read.
+
+    Raises ConfigError for an executor or a setting that does not exist, and for a value that cannot be."""
+    if isinstance(executor, Execution):
+        return list(words), executor
     others, given = split_settings(words)
     name = next((known for known in NAMES if known == executor), None)
     if name is None:

@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from seqlab.executors.job import Job
+if TYPE_CHECKING:  # see carried.py
+    from seqlab.executors.job import Job
 
 
 @dataclass(frozen=True)

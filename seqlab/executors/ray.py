@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.errors import ConfigError, ResourceError
-from seqlab.executors.carried import Carried, Marks, marks_of
+from seqlab.executors.carried import PARENT, Carried, Marks, marks_of
 from seqlab.executors.executor import Ended, Executor, State
 from seqlab.executors.job import Job
 from seqlab.executors.places import gpus_of, threads_of
 from seqlab.executors.settings import Settings
+
+_log = logging.getLogger("seqlab")
 
 
 class RayExecutor(Executor):
@@ -37,6 +39,7 @@ class RayExecutor(Executor):
     def submit(self, jobs: Sequence[Job]) -> None:
         if jobs:
             self._connect()
+            self._check_room(jobs)
         self._waiting.extend(jobs)
 
     def _connect(self) -> None:
@@ -61,6 +64,34 @@ class RayExecutor(Executor):
                 "start a cluster with `ray start --head`, or leave the setting out: one is started here",
             ) from error
         self._connected = True
+        # it prints what it hears of lost nodes on stdout, where results alone belong
+        worker = getattr(self._ray, "_private", None)
+        if hasattr(getattr(worker, "worker", None), "print_to_stdstream"):
+            self._ray._private.worker.print_to_stdstream = _log_first_line
+
+    def _check_room(self, jobs: Sequence[Job]) -> None:
+        """Ray lets a task wait for ever for a node that is large enough. Raises ResourceError if there will be none;
+        a cluster that was there before may yet grow."""
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        for needs in {tuple(self._needs(job).items()) for job in jobs}:
+            if not any(all(node.get(name, 0) >= count for name, count in needs) for node in nodes):
+                wanted = ", ".join(f"{name} {count:,}" for name, count in needs if count)
+                what, hint = (
+                    f"no node of the Ray cluster has what a run needs: {wanted}",
+                    "see executor.cpus, executor.gpus",
+                )
+                if self.settings.address == "local":
+                    raise ResourceError(what, f"{hint}, and device.threads of the runs")
+                _log.warning("%s; it waits for one (%s)", what, hint)
+
+    def _needs(self, job: Job) -> dict[str, int]:
+        """What one run takes of a node, by Ray's names."""
+        wanted = self.settings
+        return {
+            "CPU": wanted.cpus or threads_of(job.overrides) or 1,
+            "GPU": wanted.gpus if wanted.gpus is not None else gpus_of(job.overrides),
+            "memory": int((wanted.memory or 0) * 1e9),
+        }
 
     def poll(self) -> Mapping[Path, State]:
         while self._waiting and (self.at_once is None or len(self._tasks) < self.at_once):
@@ -68,7 +99,13 @@ class RayExecutor(Executor):
         ended: dict[Path, State] = {folder: Ended(0, "", cancelled=True) for folder in self._dropped}
         self._dropped = []
         tasks = {task: folder for folder, (task, _) in self._tasks.items()}
-        ready, _ = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=0) if tasks else ((), ())
+        try:
+            ready, _ = self._ray.wait(list(tasks), num_returns=len(tasks), timeout=0) if tasks else ((), ())
+        except self._ray.exceptions.RayError as error:
+            raise ResourceError(
+                f"the Ray cluster is gone: {str(error).strip().splitlines()[0]}",
+                "its runs save and end; the same command goes on with them",
+            ) from error
         for task in ready:
             folder = tasks[task]
             ended[folder] = self._ended(task, self._tasks.pop(folder)[1])
@@ -82,16 +119,15 @@ class RayExecutor(Executor):
         marks = marks_of(job, self.desk)
         for name in ("cancel", "started"):
             marks.clear(name)
-        wanted = self.settings
-        memory = {} if wanted.memory is None else {"memory": int(wanted.memory * 1e9)}
+        needs = self._needs(job)
         task = self._ray.remote(Carried.__call__).options(
             name=job.name,
-            num_cpus=wanted.cpus or threads_of(job.overrides) or 1,
-            num_gpus=wanted.gpus if wanted.gpus is not None else gpus_of(job.overrides),
+            num_cpus=needs["CPU"],
+            num_gpus=needs["GPU"],
+            memory=needs["memory"] or None,
             max_retries=-1,  # of lost workers and nodes; a run that fails is a result like another
-            **memory,
         )
-        carried = Carried(job.command("--with-parent"), Path.cwd(), marks)
+        carried = Carried(job.command("--with-parent", PARENT), Path.cwd(), marks)
         self._tasks[job.folder] = (task.remote(carried), marks)
 
     def _ended(self, task: Any, marks: Marks) -> Ended:
@@ -107,9 +143,10 @@ class RayExecutor(Executor):
         for job in jobs:
             if job.folder in self._tasks:
                 task, marks = self._tasks[job.folder]
-                marks.set("cancel")
-                if not marks.is_set("started"):
+                # a run that has started ends by its mark; asked again, it may be one that waits since its node was lost
+                if not marks.is_set("started") or marks.is_set("cancel"):
                     self._ray.cancel(task)
+                marks.set("cancel")
         for job in [job for job in self._waiting if job in jobs]:
             self._waiting.remove(job)
             self._dropped.append(job.folder)
@@ -121,6 +158,12 @@ class RayExecutor(Executor):
             with suppress(Exception):  # a cluster that is gone
                 self._ray.shutdown()
             self._connected = False
+
+
+def _log_first_line(data: Mapping[str, Any], ignore_prefix: bool) -> None:  # noqa: ARG001 (Ray gives it)
+    """In place of Ray's function that prints such messages."""
+    for text in data["lines"]:
+        _log.warning("Ray: %s", str(text).strip().partition("\n")[0][:200])
 
 
 def _imported() -> Any:

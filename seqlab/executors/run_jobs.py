@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -13,6 +14,8 @@ from seqlab.executors.executor import Ended, Executor
 from seqlab.executors.job import Job
 from seqlab.runs.faults import on_stop
 from seqlab.runs.folder import read_result
+
+_LATE_SECONDS = 60.0  # until a shared file system shows what another machine wrote
 
 
 class LeftRunning(Exception):
@@ -87,6 +90,7 @@ class _Watch:
         self.signal: int | None = None
         self._is_new = False
         self._started: dict[Path, float] = {}
+        self._late: dict[Path, tuple[Ended, float]] = {}
 
     def stop(self, number: int, _: FrameType | None) -> None:
         """Handle Ctrl-C and SIGTERM: the next look passes it on, each time."""
@@ -102,12 +106,15 @@ class _Watch:
         for folder, state in self.executor.poll().items():
             job = self.open.get(folder)
             if job is not None and isinstance(state, Ended):
-                del self.open[folder]
-                self._end(job, state)
+                self._late[folder] = (state, time.monotonic() + _LATE_SECONDS)
             elif job is not None and state == "running":
                 self._follow(job)
             elif job is not None:
                 job.status = "waiting"  # again, where an engine has put it back into its queue
+        for folder, (ended, last) in list(self._late.items()):
+            if ended.code or ended.cancelled or time.monotonic() > last or _has_result(folder):
+                del self._late[folder]
+                self._end(self.open.pop(folder), ended)
         self.on_poll()
 
     def _follow(self, job: Job) -> None:
@@ -127,8 +134,22 @@ class _Watch:
             job.status = "waiting" if self.signal is not None else "cancelled"
         else:
             job.status, job.reason, job.code = "failed", _reason(ended.code, ended.stderr), ended.code
+            if not _says_error(ended.stderr) and (log := job.folder / "train.log").is_file():
+                job.reason += f"; see {log}"
         if ended.seconds:
             self.on_end(job)
+
+
+def _has_result(folder: Path) -> bool:
+    """Whether a run is complete, whatever was known of its folder a moment ago."""
+    with suppress(OSError):
+        list(folder.iterdir())  # has NFS look again
+    return read_result(folder) is not None
+
+
+def _says_error(text: str) -> bool:
+    """Whether stderr has an error that is meant for users."""
+    return any(line.strip().startswith("error: ") for line in text.splitlines())
 
 
 def _reason(code: int, text: str) -> str:

@@ -82,7 +82,7 @@ class ScriptExecutor(Executor):
         array, commands = self.written or (self.desk, self.desk)
         return (
             f"{count} runs are missing: `sbatch {array}` makes them, or a command for each in {commands}; "
-            "afterwards the same command collects them"
+            f"afterwards the same command collects them; an array's output is in {self.desk}/*.log"
         )
 
     def cancel(self, jobs: Sequence[Job]) -> None:

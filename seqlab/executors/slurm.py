@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,10 +15,11 @@ from typing import Any, ClassVar
 
 from seqlab.core.files import write_json
 from seqlab.errors import ConfigError, ResourceError
-from seqlab.executors.carried import Carried, Marks, marks_of
+from seqlab.executors.carried import PARENT, Carried, Marks, marks_of
 from seqlab.executors.executor import Ended, Executor, State
 from seqlab.executors.job import Job
 from seqlab.executors.places import gpus_of, threads_of
+from seqlab.executors.queue import Queue
 from seqlab.executors.settings import Settings
 
 _YEAR = 365 * 1440  # minutes
@@ -39,6 +43,7 @@ class SlurmExecutor(Executor):
         self.settings, self.desk, self.at_once = settings, desk, at_once
         self._jobs: dict[Path, tuple[Any, Marks]] = {}
         self._submitit = _imported()
+        self._queue = Queue()
 
     def submit(self, jobs: Sequence[Job]) -> None:
         numbers = self._numbers()
@@ -46,7 +51,10 @@ class SlurmExecutor(Executor):
         for job in jobs:
             marks = marks_of(job, self.desk)
             old = self._job(numbers[marks.path.name]) if marks.path.name in numbers else None
-            if old is not None and _goes_on(old):
+            if old is not None and marks.is_set("cancel"):
+                self._let_end(old, marks)
+                old = None
+            if old is not None and self._goes_on(old):
                 self._jobs[job.folder] = (old, marks)
             else:
                 fresh.append(job)
@@ -57,8 +65,16 @@ class SlurmExecutor(Executor):
         """Submit runs that need the same cores and GPUs."""
         executor = self._executor(jobs[0], len(jobs))
         carried = [self._carried(job) for job in jobs]
-        with _deaf_to_ctrl_c():
-            submitted = executor.submit_array(carried)
+        try:
+            with _deaf_to_ctrl_c():
+                submitted = executor.submit_array(carried)
+        except (OSError, RuntimeError) as error:  # what sbatch says
+            said = [line for line in str(error).splitlines() if "error" in line] or str(error).splitlines()
+            raise ResourceError(
+                f"--executor slurm: {said[-1].strip()}" if said else "--executor slurm: sbatch failed",
+                "runs that were submitted before go on; the same command submits the others",
+            ) from error
+        self._queue = Queue()
         for job, one, there in zip(jobs, carried, submitted, strict=True):
             self._jobs[job.folder] = (there, one.marks)
             numbers[one.marks.path.name] = there.job_id
@@ -71,7 +87,7 @@ class SlurmExecutor(Executor):
         local = self.settings.cluster == "local"
         slots = (self.desk.absolute() / "slots", self.at_once or 1) if local else None
         patience = 0.0 if local else _PATIENCE_SECONDS
-        return Carried(job.command("--with-parent"), Path.cwd(), marks, patience, slots)
+        return Carried(job.command("--with-parent", PARENT), Path.cwd(), marks, patience, slots)
 
     def _executor(self, job: Job, count: int) -> Any:
         """submitit's executor for runs like this one."""
@@ -104,7 +120,7 @@ class SlurmExecutor(Executor):
     def poll(self) -> Mapping[Path, State]:
         states: dict[Path, State] = {}
         for folder, (job, marks) in list(self._jobs.items()):
-            if _goes_on(job):
+            if self._goes_on(job):
                 states[folder] = "running" if marks.is_set("started") else "waiting"
             else:
                 states[folder] = _ended(job, marks)
@@ -125,6 +141,23 @@ class SlurmExecutor(Executor):
     def close(self) -> None:
         self._jobs.clear()
 
+    def _goes_on(self, job: Any) -> bool:
+        """Whether a job waits or runs."""
+        if self.settings.cluster == "local":
+            return _is_alive(job)
+        if job.done():
+            return False
+        # accounting may be off, or have forgotten it; and a job that was pre-empted may be over, or be in the queue
+        return str(job.state).upper() not in ("UNKNOWN", "PREEMPTED") or not self._queue.has_left(job.job_id)
+
+    def _let_end(self, job: Any, marks: Marks) -> None:
+        """Wait for a job that an earlier process told to end, for as long as a run may take to save."""
+        if self.settings.cluster == "slurm" and not marks.is_set("started"):
+            job.cancel(check=False)
+        last = time.monotonic() + _SAVE_SECONDS
+        while self._goes_on(job) and time.monotonic() < last:
+            time.sleep(self.poll_seconds)
+
     def _numbers(self) -> dict[str, str]:
         """The numbers of the jobs that earlier processes submitted."""
         with suppress(OSError, ValueError, AttributeError):
@@ -141,6 +174,8 @@ def _imported() -> Any:
         import submitit
     except ImportError as error:
         raise ConfigError("--executor slurm needs submitit", "pip install 'seqlab[slurm]'") from error
+    # it warns on stdout too, where results alone belong, and of each time that accounting does not answer
+    logging.getLogger("submitit").setLevel(logging.CRITICAL)
     return submitit
 
 
@@ -152,14 +187,12 @@ def _by_needs(jobs: Sequence[Job]) -> list[list[Job]]:
     return list(found.values())
 
 
-def _goes_on(job: Any) -> bool:
-    """Whether a job waits or runs."""
-    if not hasattr(job, "_process"):
-        return not job.done()
-    if job._process is not None:  # of submitit's local executor
-        return job._process.poll() is None
-    with suppress(OSError):  # and started by another process
-        return b"submitit" in Path(f"/proc/{job.job_id}/cmdline").read_bytes()
+def _is_alive(job: Any) -> bool:
+    """Whether a job of submitit's local executor runs."""
+    if job._process is not None:
+        return bool(job._process.poll() is None)
+    with suppress(OSError):  # started by another process
+        return os.fsencode(job.paths.folder) in Path(f"/proc/{job.job_id}/cmdline").read_bytes()
     return False
 
 
@@ -169,9 +202,10 @@ def _ended(job: Any, marks: Marks) -> Ended:
         outcome, result = job._get_outcome_and_result()
         if outcome == "success" and isinstance(result, Ended):
             return result
-        return Ended(1, f"error: {str(result).strip().splitlines()[-1]}", cancelled=marks.is_set("cancel"))
-    state = str(job.state).capitalize()
-    return Ended(1, f"error: its job {job.job_id} ended without it ({state})", cancelled=marks.is_set("cancel"))
+        what = str(result).strip().splitlines()[-1]
+    else:
+        what = f"its job {job.job_id} ended without a result ({str(job.state).capitalize()})"
+    return Ended(1, f"error: {what}; see {job.paths.stderr}", cancelled=marks.is_set("cancel"))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seqlab.comparison import background
 from seqlab.comparison.compare import Comparison, command_line, compare, plan_only
 from seqlab.comparison.figures import figures
 from seqlab.comparison.parse_plan import parse_plan
@@ -42,7 +43,8 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a claim came to here. failed: reasons of runs that failed, which may be what the claim says."""
+    """What a claim came to here. failed: reasons of runs that failed, which may be what the claim says. pending: who
+    makes the runs that are missing, if nobody waited for them; then the rest is empty."""
 
     prepared: Prepared
     finding: Finding
@@ -50,6 +52,7 @@ class Answer:
     pictures: tuple[tuple[Shown, Picture | None], ...]
     seconds: float
     failed: Mapping[str, str]
+    pending: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; null for what lies beyond what was measured."""
@@ -68,6 +71,7 @@ class Answer:
             "folders": {name: str(folder) for name, folder in self.prepared.folders.items()},
             "training_seconds": self.seconds,
             "failed": dict(self.failed),
+            "pending": self.pending,
         }  # fmt: skip
         plain: dict[str, Any] = finite(found)
         return plain
@@ -112,6 +116,8 @@ def try_claim(one: Prepared, reporter: ComparisonReporter | None, execution: Exe
         )
         for key, request in one.requests.items()
     }
+    if pending := "; ".join(dict.fromkeys(each.pending for each in done.values() if each.pending)):
+        return Answer(one, "cannot be told", (), (), 0.0, {}, pending)
     judged = tuple(_judged(evidence, done[evidence.experiment], one.config_dir) for evidence in one.claim.evidence)
     pictures = tuple((shown, _picture(shown, done[shown.experiment], one.config_dir)) for shown in one.claim.shown)
     seconds = sum(
@@ -185,5 +191,11 @@ def run_lecture(
     for one in prepared:
         answers.append(try_claim(one, reporter, execution))
         told(answers[-1])
-        page = write_page(answers, prepared, out, command)
+        page = write_page([answer for answer in answers if not answer.pending], prepared, out, command)
     return answers, page
+
+
+def submitted(prepared: Sequence[Prepared], command: str, execution: Execution) -> str:
+    """Have a process in the background do all of them, one after the other. Returns a sentence about it."""
+    folders = dict.fromkeys(folder for one in prepared for folder in one.folders.values())
+    return background.submit(command, execution, [*folders])

@@ -18,6 +18,7 @@ from seqlab.config.overrides import key_of
 from seqlab.config.sources import GROUPS, default_option
 from seqlab.config.sweeps import Axis, in_whole_numbers, read_axes
 from seqlab.errors import ConfigError
+from seqlab.executors.execution import Execution
 
 MOST_TRIALS = 1000
 _TRIALS = 20
@@ -95,6 +96,17 @@ def read_sweep(
             "give fewer values, or search it: --search optuna --trials 100",
         )
     return SweepRequest(tuple(words), axes, wanted, _models(axes, fixed))
+
+
+def check_watched(request: SweepRequest, execution: Execution) -> None:
+    """Refuse to prune runs that no process watches. Raises ConfigError."""
+    if request.search is None or not request.search.prune or execution.is_watched:
+        return
+    raise ConfigError(
+        f"--executor {execution.name}{' --submit' * execution.submit}: nobody watches the runs, so that no trial of "
+        "the search could be pruned",
+        "add --no-prune, or " + ("take another executor" if execution.name == "script" else "leave --submit out"),
+    )
 
 
 def _search(name: str | None, trials: int | None, prune: bool) -> Search | None:

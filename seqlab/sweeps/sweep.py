@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqlab.comparison import background
 from seqlab.comparison.compare import check_text
+from seqlab.comparison.making import carry, left_running
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, write_plan
 from seqlab.comparison.resolve_plan import resolve_plan
-from seqlab.comparison.times import record_time
 from seqlab.config.overrides import key_of
 from seqlab.config.run import RunConfig, with_settings
 from seqlab.contracts.check import check_before_training
@@ -21,13 +22,13 @@ from seqlab.errors import Interrupted
 from seqlab.executors.execution import Execution
 from seqlab.executors.executor import Executor
 from seqlab.executors.job import Job
-from seqlab.executors.run_jobs import run_jobs
+from seqlab.executors.run_jobs import LeftRunning
 from seqlab.runs.faults import disk
 from seqlab.runs.lock import locked
 from seqlab.sweeps.plan import FORMAT, SweepPlan, digest_of, folder_of, read_plan, run_folder
 from seqlab.sweeps.report import write_report
 from seqlab.sweeps.reporter import SweepReporter
-from seqlab.sweeps.request import SweepRequest
+from seqlab.sweeps.request import SweepRequest, check_watched
 from seqlab.sweeps.study import Study
 from seqlab.sweeps.summary import Summary, main_effects, summarise
 from seqlab.sweeps.trials import check_trials, make_grid, make_search
@@ -38,15 +39,19 @@ class Sweep:
     """The outcome of `sweep`.
 
     folder: where its runs and its report are.
-    summary: everything that the report says; None if every run failed.
+    summary: everything that the report says; None if every run failed, and if runs go on.
     failed: the reason, by the number of the trial.
+    pending: who makes the runs that are missing, if this call did not wait for them; else empty.
     """
 
     folder: Path
     summary: Summary | None
     failed: Mapping[int, str]
+    pending: str = ""
 
     def __repr__(self) -> str:
+        if self.pending:
+            return self.pending
         best = [] if self.summary is None else [f"best on validation: {' '.join(self.best)}"]
         failed = [f"failed: trial {number}: {why}" for number, why in self.failed.items()]
         return "\n".join((*best, *failed, f"report: {self.report}"))
@@ -105,13 +110,20 @@ def sweep(
     name: of its folder in runs/sweep. command: what was typed, for the report. execution: who makes the runs; by
     default this machine, one at a time. A new search chooses as many trials at once as are made at a time.
 
-    Raises a SeqlabError for what a user can fix, Interrupted after Ctrl-C. A run of a grid that fails raises nothing
-    and is among `Sweep.failed`; in a search, whose next trials depend on it, it raises ResourceError.
+    Raises a SeqlabError for what a user can fix, such as pruning of runs that nobody would watch; Interrupted after
+    Ctrl-C. A run of a grid that fails raises nothing and is among `Sweep.failed`; in a search, whose next trials depend
+    on it, it raises ResourceError.
     """
     reporter = reporter or SweepReporter()
     execution = execution or Execution()
+    check_watched(request, execution)
     parsed, configs = _parsed(request, config_dir, execution.jobs or 1)
     folder = folder_of(parsed, request, name)
+    ended: Sequence[Job] = ()
+    if execution.submit and execution.needs_process:
+        return Sweep(folder, None, {}, background.submit(command, execution, [folder]))
+    if not execution.background and background.process_of(folder) is not None:
+        ended = background.follow(folder, reporter, lambda where: _models(where, parsed.digest))
     with (
         locked(folder, "wait for it; if that process is gone, its last runs are still ending") as lock,
         disk(folder),
@@ -127,7 +139,7 @@ def sweep(
         importance: Mapping[str, float]
         failed: Mapping[int, str] = {}
         try:
-            with _making(plan.models, first, folder, reporter, executor) as make:
+            with _making(plan.models, first, folder, reporter, executor, execution, ended) as make:
                 if request.search is None:
                     trials, failed = make_grid(plan, request, folder, make)
                     importance = main_effects(trials, request.axes.values())
@@ -135,6 +147,9 @@ def sweep(
                     study = Study([*request.axes.values()], plan.seed, prune=request.search.prune)
                     trials = make_search(plan, request, study, folder, make)
                     importance = study.importance()
+        except LeftRunning as left:
+            then = "; then it chooses the next trials" if request.search is not None else ""
+            return Sweep(folder, None, {}, left_running(left, executor, reporter) + then)
         except Interrupted as stopped:
             raise Interrupted(
                 stopped.what, f"kept {folder}; the same command goes on from there", stopped.exit_code
@@ -143,6 +158,12 @@ def sweep(
         if summary is not None:
             write_report(summary, folder)
     return Sweep(folder, summary, failed)
+
+
+def _models(folder: Path, digest: str) -> Plan | None:
+    """The models of the sweep that is planned in a folder; None if none is."""
+    plan = read_plan(folder, digest)
+    return None if plan is None else plan.models
 
 
 def _parsed(request: SweepRequest, config_dir: Path | None, jobs: int) -> tuple[SweepPlan, dict[str, RunConfig]]:
@@ -178,9 +199,16 @@ def _check_forms(request: SweepRequest, configs: Mapping[str, RunConfig]) -> Non
 
 @contextmanager
 def _making(
-    models: Plan, first: RunConfig, folder: Path, reporter: SweepReporter, executor: Executor
+    models: Plan,
+    first: RunConfig,
+    folder: Path,
+    reporter: SweepReporter,
+    executor: Executor,
+    execution: Execution,
+    ended: Sequence[Job],
 ) -> Iterator[Callable[[Sequence[Job], Callable[[], Sequence[Job]]], int | None]]:
-    """A context in which runs are made (trials.Make) and shown. first: the config of one of the models."""
+    """A context in which runs are made (trials.Make) and shown. first: the config of one of the models. ended: the runs
+    of a process in the background that has just ended."""
     shown: list[Job] = []
     begun = any(folder.glob("trial-*"))
     with reporter.runs(shown, models, "") as refresh:
@@ -191,6 +219,7 @@ def _making(
                 check_text(models, first)
                 begun = False
             shown.extend(jobs)
+            background.take_over(jobs, ended)
             stopped: set[Path] = set()
 
             def poll() -> None:
@@ -199,7 +228,7 @@ def _making(
                 executor.cancel(worse)
                 refresh()
 
-            return run_jobs(jobs, executor, poll, lambda job: record_time(job, folder))
+            return carry(jobs, shown, folder, executor, execution, poll)
 
         yield make
 

@@ -14,6 +14,7 @@ from seqlab.errors import Interrupted
 from seqlab.executors.local import LocalExecutor
 from seqlab.executors.places import Place, gpus_of, places_for, threads_of, usable_cores
 from seqlab.executors.run_jobs import run_jobs
+from tests.commands import run
 from tests.executors.quick import quick
 
 
@@ -105,3 +106,9 @@ def test_a_run_that_another_process_is_making_is_waited_for(tmp_path: Path) -> N
         run_jobs(second, two)
     assert second[0].status == "done"
     assert len(second[0].starts()) == 1
+
+
+def test_a_run_whose_parent_has_ended_before_it_began_does_not_begin(tmp_path: Path) -> None:
+    made = run("make", "--folder", "x", "--with-parent", "1", "--", "model=rnn", "seed=0", cwd=tmp_path)
+    assert made.returncode == 128 + signal.SIGTERM, made.stderr
+    assert not list(tmp_path.iterdir())

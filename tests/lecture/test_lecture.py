@@ -1,6 +1,7 @@
 """`seqlab lecture` from its files to its page, with tiny runs."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,13 @@ def test_a_claim_is_tried_judged_and_shown_and_nothing_is_made_twice(tmp_path: P
     (tmp_path / "own" / "claim").mkdir(parents=True)
     (tmp_path / "own" / "claim" / "mine.yaml").write_text(yaml.safe_dump(_CLAIM), encoding="utf-8")
     words = ("lecture", "mine", "--config-dir", "own", "--json", "--quiet")
+    left = run(*words, "--executor", "script", "--submit", cwd=tmp_path)
+    assert left.returncode == 0, left.stderr
+    (waiting,) = json.loads(left.stdout)
+    assert "4 runs are missing" in waiting["pending"]
+    (commands,) = (tmp_path / "runs" / "lecture").glob("*/executor/jobs-1.txt")
+    for line in commands.read_text(encoding="utf-8").splitlines()[:3]:  # one is left to this machine
+        subprocess.run(["sh", "-c", line], check=True)
     first = run(*words, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     (found,) = json.loads(first.stdout)

@@ -10,9 +10,10 @@ import pytest
 from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import write_plan
 from seqlab.errors import ConfigError
+from seqlab.executors.execution import read_execution
 from seqlab.sweeps import request as requests
 from seqlab.sweeps.plan import digest_of, read_plan
-from seqlab.sweeps.request import read_sweep
+from seqlab.sweeps.request import check_watched, read_sweep
 from seqlab.sweeps.trials import check_trials
 from tests.commands import Capture, Patch, in_process
 from tests.sweeps.made import WORDS, planned
@@ -117,3 +118,24 @@ def test_another_sweep_in_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trial-000").mkdir()
     with pytest.raises(Exception, match=r"plan\.json is missing"):
         read_plan(tmp_path, plan.digest)
+
+
+@pytest.mark.parametrize(
+    ("executor", "submit", "prune", "hint"),
+    [
+        ("script", False, True, "take another executor"),
+        ("slurm", True, True, "leave --submit out"),
+        ("slurm", False, True, ""),
+        ("local", True, True, ""),
+        ("script", True, False, ""),
+    ],
+)
+def test_a_search_is_pruned_only_where_somebody_watches(executor: str, submit: bool, prune: bool, hint: str) -> None:
+    request = read_sweep(["model.width=range(8,41,8)"], search="optuna", prune=prune)
+    _, execution = read_execution([], executor, submit=submit)
+    if not hint:
+        check_watched(request, execution)
+        return
+    with pytest.raises(ConfigError, match="no trial of the search could be pruned") as raised:
+        check_watched(request, execution)
+    assert f"add --no-prune, or {hint}" in str(raised.value)

@@ -1,0 +1,116 @@
+"""Slurm, by programs that stand in for its own: real arrays of real processes, and what can go wrong with them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from seqlab.errors import ResourceError
+from seqlab.executors.run_jobs import run_jobs
+from seqlab.executors.settings import Settings
+from seqlab.executors.slurm import SlurmExecutor
+from tests.executors.quick import quick
+
+pytest.importorskip("submitit")
+# starts each task of an array, and keeps its process in tasks/ under its number
+_SBATCH = """
+case $(cat {root}/says 2>/dev/null) in ?*) cat {root}/says >&2; exit 1;; esac
+last=$(sed -n 's/#SBATCH --array=0-\\([0-9]*\\)%.*/\\1/p' "$1")
+for index in $(seq 0 ${{last:-0}}); do
+  export SLURM_JOB_ID=7$index SLURM_NODEID=0 SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NTASKS=1 SLURM_JOB_NUM_NODES=1
+  [ -n "$last" ] && export SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$index
+  setsid bash "$1" > /dev/null 2>&1 < /dev/null &
+  echo $! > {root}/tasks/7_$index
+done
+echo Submitted batch job 7
+"""
+_SRUN = """
+while case $1 in --unbuffered) true;; --output|--error) shift;; *) false;; esac; do shift; done
+exec "$@"
+"""
+_SQUEUE = """
+for task in {root}/tasks/*; do kill -0 $(cat $task) 2>/dev/null && basename $task; done; true
+"""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the programs. Accounting is switched off, as it is by default."""
+    programs = {"sbatch": _SBATCH, "srun": _SRUN, "squeue": _SQUEUE, "sacct": "exit 1", "scancel": "exit 0"}
+    root = tmp_path / "cluster"
+    (root / "tasks").mkdir(parents=True)
+    for name, text in programs.items():
+        (root / name).write_text(f"#!/bin/bash\n{text.format(root=root) if '{root}' in text else text}")
+        (root / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{root}:{os.environ['PATH']}")
+    monkeypatch.setattr("seqlab.executors.queue._SECONDS", 0.5)
+    return root
+
+
+def test_an_array_is_made_and_a_lost_task_is_told_with_its_log(
+    cluster: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    jobs = quick(tmp_path, 2, 4)
+    jobs[1].steps = 4000
+    killed: list[int] = []
+
+    def lose_a_node() -> None:
+        if jobs[1].step > 1 and not killed:
+            killed.append(int((cluster / "tasks" / "7_1").read_text()))
+            os.killpg(killed[0], signal.SIGKILL)
+            os.kill(int(jobs[1].starts()[0][0]), signal.SIGKILL)
+
+    run_jobs(jobs, SlurmExecutor(Settings(), tmp_path / "executor"), lose_a_node)
+    assert [job.status for job in jobs] == ["done", "failed"], [job.reason for job in jobs]
+    assert "its job 7_1 ended without a result" in jobs[1].reason
+    log = Path(jobs[1].reason.partition("; see ")[2])
+    assert log == tmp_path / "executor" / "submitit" / "7_1_0_log.err"
+    assert capfd.readouterr().out == ""  # where results alone belong
+
+
+def test_what_sbatch_refuses_is_told_in_its_words(cluster: Path, tmp_path: Path) -> None:
+    (cluster / "says").write_text("sbatch: error: invalid partition specified: gpux\n")
+    executor = SlurmExecutor(Settings(partition="gpux"), tmp_path / "executor")
+    with pytest.raises(ResourceError, match="invalid partition specified: gpux"):
+        executor.submit(quick(tmp_path, 2))
+
+
+def test_a_job_that_was_told_to_end_is_not_taken_for_one_that_goes_on(tmp_path: Path) -> None:
+    (job,) = quick(tmp_path, 1, 60)
+    first, second = (SlurmExecutor(Settings(cluster="local"), tmp_path / "executor") for _ in range(2))
+    first.submit([job])
+    while job.step < 2:
+        first.poll()
+        job.read_log()
+        time.sleep(0.05)
+    first.cancel([job])  # and now its process is killed
+    (again,) = quick(tmp_path, 1, 60)
+    run_jobs([again], second)
+    assert again.status == "done"
+    assert len(again.starts()) == 2
+    while first.poll():
+        time.sleep(0.1)
+
+
+def test_a_result_that_another_machine_wrote_may_come_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from seqlab.executors.local import LocalExecutor
+
+    (job,) = quick(tmp_path, 1)
+    result = job.folder / "result.json"
+    monkeypatch.setattr(type(job), "command", lambda *_: ["true"])  # it has ended well, and nothing can be seen of it
+    job.folder.mkdir()
+
+    def arrive() -> None:
+        result.write_text('{"primary": 1, "validation": 1, "test": 1, "metrics": 1, "seconds": 1}')
+
+    timer = threading.Timer(1.0, arrive)
+    timer.start()
+    with LocalExecutor() as executor:
+        run_jobs([job], executor)
+    timer.join()
+    assert job.status == "done", job.reason
