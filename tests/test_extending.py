@@ -1,4 +1,4 @@
-"""docs/extending.md: its commands work as written, in order, in an empty folder."""
+"""docs/add_a_model.md and add_a_task.md: their commands work, in an empty folder, and their code is not made up."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parent.parent / "docs" / "extending.md"
+TOP = Path(__file__).parent.parent
+TEXT = "\n".join((TOP / f"docs/{page}.md").read_text(encoding="utf-8") for page in ("add_a_model", "add_a_task"))
+SOURCES = (*(TOP / "seqlab/config/templates").rglob("module.txt"), *(TOP / "docs/examples").rglob("*.py"))
 
 
 def _commands() -> str:
-    blocks = re.findall(r"^```bash\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
-    return "".join(blocks)
+    return "".join(_blocks("bash"))
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.slow
-def test_every_command_of_the_page_works(tmp_path: Path) -> None:
+def test_every_command_of_the_pages_works(tmp_path: Path) -> None:
     python = f'"{sys.executable}"'
     script = f'python() {{ {python} "$@"; }}\nseqlab() {{ {python} -m seqlab "$@"; }}\n{_commands()}'
     done = subprocess.run(
@@ -39,8 +44,15 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     assert list((tmp_path / "runs").rglob("report.html"))
 
 
-def test_the_page_begins_with_nothing_and_comes_to_a_comparison() -> None:
+def test_the_pages_begin_with_nothing_and_come_to_a_comparison() -> None:
     lines = _commands().splitlines()
     assert lines[0] == "seqlab new model mine"
     assert "seqlab new task latch" in lines
     assert lines[-1].startswith("seqlab compare mine ")
+
+
+def test_their_code_is_that_of_templates_and_examples() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in SOURCES]
+    shown = _blocks("python")
+    assert len(shown) > 6
+    assert [piece for piece in shown if not any(piece in source for source in sources)] == []
