@@ -97,6 +97,10 @@ class SequenceModel(nn.Module, ABC):
         y_BTD, _ = self(x_BTD, state, valid_BT=valid_BT, memory=memory)
         return {"hidden": y_BTD}
 
+    def position_vectors(self, steps: int) -> Tensor | None:
+        """added_TD: what is added to the inputs at the first `steps` positions; None if nothing is."""
+        return None
+
     def carries_state(self) -> bool:
         """Whether training passes a state from one window of a text to the next."""
         return any(True for _ in tensors(self.initial_state(1)))

@@ -5,13 +5,11 @@ T query positions, S key positions, N heads.
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import numpy as np
-import torch
 
 from seqlab.core.attention import Attention
 from seqlab.core.example import Example, example_reader, example_source
@@ -22,11 +20,9 @@ from seqlab.core.task import Task
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError, SeqlabError
 from seqlab.insight.attended_image import attended_image
-from seqlab.insight.watching import calls_of, check_finite, shown, truncation
-from seqlab.metrics import Floats
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from seqlab.insight.drawn_maps import DrawnMaps
+from seqlab.insight.maps import Agreement, Map, Places, agreements, maps, places_in, spread
+from seqlab.insight.watching import shown, truncation
 
 _TOKENS = 48
 
@@ -40,6 +36,15 @@ _ACROSS = (
     "Queries are the tokens of the output, keys those of the source: in a translation a bright diagonal is an "
     "alignment."
 )
+_SCORES = (
+    " Left of the weights are the scores that they come from, by one softmax for each row: in dot-product attention "
+    "q·k / √d, how similar a query is to a key. Only differences within a row count. Blank cells must not be attended "
+    "to."
+)
+_ANSWERS = (
+    " Rings mark where the answers stand, as the task knows them: head {best} looks there most in {share:.0%} of "
+    "{queries}, and by chance it would be {chance:.0%}."
+)
 _CAUSAL = (
     "Attention is causal: the weights above the diagonal are 0. A stripe parallel to the diagonal is a head that "
     "attends a fixed number of positions back."
@@ -47,33 +52,24 @@ _CAUSAL = (
 _BOTH = "Every position attends to the whole text, before and after."
 
 
-def maps(network: Network[Any], example: Example[Any]) -> dict[str, tuple[Attention, Floats]]:
-    """weight_NTS of each attention of a network while it reads one text, by the module's name."""
-    found = {}
-    with torch.no_grad():
-        for name, call in calls_of(network, example, Attention).items():
-            weight_BNTS = call.module.weights(*call.arguments, **call.keywords)
-            weight_NTS = np.asarray(weight_BNTS[0].cpu().double().numpy())
-            check_finite(weight_NTS, f"the attention weights of {name}")
-            found[name] = (call.module, weight_NTS)
-    return found
-
-
-def spread(weight_NTS: Floats) -> Floats:
-    """(N,) effective number of positions that each head attends to: 2^entropy, averaged over queries."""
-    bits_NT = -(weight_NTS * np.log2(np.maximum(weight_NTS, 1e-30))).sum(-1)
-    return np.asarray((2**bits_NT).mean(-1))
+def text_to_show(task: Task[Any], network: Network[Any], text: str | None) -> Example[Any]:
+    """A text as the network reads it, by default one that the task chooses, short enough for its map."""
+    if text is None:
+        text = example_source(task).example_text(min(_TOKENS, context_of(network) or task.longest()))
+    return example_reader(task).example(network, text)
 
 
 def attention(task: Task[Any], network: Network[Any], text: str | None) -> list[Picture]:
     """A picture of each attention module while the network reads a text (by default one that the task chooses):
     attention to another sequence first, then in the order of layers; none if the network has no attention."""
-    if text is None:
-        text = example_source(task).example_text(min(_TOKENS, context_of(network) or task.longest()))
-    example = example_reader(task).example(network, text)
-    found = maps(network, example)
-    ordered = sorted(found.items(), key=lambda item: not item[1][0].across)
-    return [_picture(name, module, weight_NTS, example) for name, (module, weight_NTS) in ordered]
+    example = text_to_show(task, network, text)
+    found = maps(network, example.batch)
+    places, judged = places_in(task, example.batch), agreements(task, example.batch, found)
+    ordered = sorted(found.items(), key=lambda item: not item[1].module.across)
+    return [
+        _picture(name, each, example, judged.get(name), places[0] if name in judged and places is not None else None)
+        for name, each in ordered
+    ]
 
 
 def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
@@ -87,8 +83,9 @@ def attentive(config: ModelConfig, task: Task[Any]) -> list[str]:
     return found
 
 
-def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[Any]) -> Picture:
-    causal = module.causal
+def _picture(name: str, found: Map, example: Example[Any], judged: Agreement | None, place_T: Places | None) -> Picture:
+    """judged, place_T: where the answers stand, if the task knows that and they come through this module."""
+    module, weight_NTS = found.module, found.weight_BNTS[0]
     spread_N, whole = spread(weight_NTS), weight_NTS.shape[1:]
     keys = example.tokens if module.across else example.tokens_of(name, whole[1])
     queries = example.predicted if module.across else keys
@@ -99,53 +96,46 @@ def _picture(name: str, module: Attention, weight_NTS: Floats, example: Example[
         )
     patches = example.patches if module.across else None
     queries, keys = queries[:_TOKENS], keys[: _TOKENS if patches is None else None]
-    weight_NTS = weight_NTS[:, : len(queries), : len(keys)]
+    cut = np.s_[:, : len(queries), : len(keys)]
+    weight_NTS = weight_NTS[cut]
+    score_NTS = None if found.score_BNTS is None else found.score_BNTS[0][cut]
     rows, columns = ([plain(shown(token)) for token in tokens] for tokens in (queries, keys))
-    heads = len(weight_NTS)
-    title, place = f"Attention weights: {_place(name)}", f"attention-{_place(name).replace(' ', '-')}"
+    title, place = f"Attention weights: {place_of(name)}", f"attention-{place_of(name).replace(' ', '-')}"
+    measured = {"positions": spread_N.tolist()}
+    if judged is not None:
+        measured["aligned"] = judged.share_N.tolist()
     table = Table(
-        "effective number of positions", ("head", "positions"),
-        tuple((f"{head + 1}", float(value)) for head, value in enumerate(spread_N)),
+        "effective number of positions" + ("" if judged is None else ", and share of answers found"),
+        ("head", *measured),
+        tuple((f"{head + 1}", *values) for head, values in enumerate(zip(*measured.values(), strict=True))),
     )  # fmt: skip
-    data = {"module": name, "rows": list(queries), "columns": list(keys), "weights": np.round(weight_NTS, 4).tolist()}
+    data: dict[str, Any] = {
+        "module": name, "rows": list(queries), "columns": list(keys), "weights": np.round(weight_NTS, 4).tolist(),
+    }  # fmt: skip
     if patches is not None:
         return attended_image(
             place, title.replace("weights:", "over the image:"), patches, rows, weight_NTS, data, (table,)
         )
-    across = 1 if heads == 1 else 2
-    down = math.ceil(heads / across)
-    width, height = (1.5 + 0.085 * max(16, len(side)) for side in (columns, rows))
-
-    def draw(figure: Figure) -> None:
-        from matplotlib.colors import PowerNorm
-
-        panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-        for head, panel in enumerate(panels.flat):
-            if head >= heads:
-                panel.set_axis_off()
-                continue
-            scale = PowerNorm(0.5, 0, float(weight_NTS[head].max()))
-            image = panel.imshow(weight_NTS[head], cmap="cividis", norm=scale, aspect="auto", interpolation="nearest")
-            panel.set_xticks(range(len(columns)), columns, fontsize=6)
-            panel.set_yticks(range(len(rows)), rows, fontsize=6)
-            if any(len(token) > 1 for token in columns):
-                panel.tick_params(axis="x", labelrotation=90)
-            panel.grid(visible=False)
-            panel.set_title(f"head {head + 1}: {spread_N[head]:.1f} effective positions", fontsize=9)
-            figure.colorbar(image, ax=panel, pad=0.01, label="weight")
-        figure.supxlabel("keys: tokens of the source" if module.across else "keys", fontsize=10)
-        figure.supylabel("queries: next token of the output" if module.across else "queries", fontsize=10)
-
-    what = _ACROSS if module.across else _CAUSAL if causal else _BOTH
-    about = _ABOUT.format(what=what, most=whole[1])
+    if score_NTS is not None:
+        data["scores"] = np.round(score_NTS, 4).tolist()
+    if judged is not None:
+        data |= {"aligned": judged.share_N.tolist(), "aligned_by_chance": judged.chance}
+    answers = None if place_T is None else [(key, t) for t, key in enumerate(place_T[: len(rows)]) if key >= 0]
+    names = [f"head {head + 1}: {number:.1f} effective positions" for head, number in enumerate(spread_N)]
+    drawn = DrawnMaps(names, weight_NTS, score_NTS, rows, columns, answers or (), across=module.across)
+    what = _ACROSS if module.across else _CAUSAL if module.causal else _BOTH
+    about = _ABOUT.format(what=what, most=whole[1]) + ("" if score_NTS is None else _SCORES)
+    if judged is not None:
+        best = int(judged.share_N.argmax())
+        about += _ANSWERS.format(
+            best=best + 1, share=judged.share_N[best], queries=judged.queries, chance=judged.chance
+        )
     if whole != weight_NTS.shape[1:]:
         about += f" The first {len(rows)} of {whole[0]} rows and {len(columns)} of {whole[1]} columns are drawn."
-    about += truncation(example)
-    size = (0.8 + across * (width + 0.9), 0.8 + down * height)
-    return Picture(place, title, about, draw, *size, data, (table,))
+    return Picture(place, title, about + truncation(example), drawn.draw, *drawn.size, data, (table,))
 
 
-def _place(name: str) -> str:
+def place_of(name: str) -> str:
     """decoder.blocks.0.cross: decoder 1 cross."""
     words = [part for part in name.split(".") if part not in ("blocks", "attend")]
     return " ".join(str(int(word) + 1) if word.isdigit() else word.replace("_", " ") for word in words)

@@ -32,7 +32,7 @@ class Signals:
 
 def signals_of(network: Network[Any], example: Example[Any]) -> Signals:
     """The signals of the first sequence model that the network calls. Raises ConfigError if there is none."""
-    calls = calls_of(network, example, SequenceModel)
+    calls = calls_of(network, example.batch, SequenceModel)
     # a wrapper whose `encode` does not use its `forward` is not called as a module, but its parts are
     name = next((name for name, _ in network.named_modules() if name in calls), None)
     if name is None:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 VIEWS = (
-    "gradient", "memory", "length", "states", "attention", "bottleneck", "embedding", "forecast", "alignment",
-    "confusion", "errors",
+    "gradient", "memory", "length", "states", "attention", "heads", "positions", "bottleneck", "embedding", "forecast",
+    "alignment", "confusion", "errors",
 )  # fmt: skip

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqlab.core.batch import Batch
 from seqlab.core.example import Example
 from seqlab.core.model import SequenceModel, sequence_models
 from seqlab.core.network import Network, evaluating
@@ -56,8 +57,8 @@ class Call(Generic[ModuleT]):
 
 
 @torch.no_grad()
-def calls_of(network: Network[Any], example: Example[Any], kind: type[ModuleT]) -> dict[str, Call[ModuleT]]:
-    """The first call of each module of this kind, by its dotted name, while the network reads."""
+def calls_of(network: Network[Any], batch: Batch, kind: type[ModuleT]) -> dict[str, Call[ModuleT]]:
+    """The first call of each module of this kind, by its dotted name, while the network reads a batch."""
     found: dict[str, Call[ModuleT]] = {}
     handles = []
     for name, module in network.named_modules():
@@ -70,7 +71,7 @@ def calls_of(network: Network[Any], example: Example[Any], kind: type[ModuleT]) 
 
             handles.append(module.register_forward_hook(hold, with_kwargs=True))
     try:
-        batch = example.batch.to(next(network.parameters()).device)
+        batch = batch.to(next(network.parameters()).device)
         with evaluating(network):
             network(batch, network.initial_state(batch.size))
     finally:

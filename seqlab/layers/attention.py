@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seqlab.core.attention import Attention
+from seqlab.core.attention import Attention, ReadHeads
 from seqlab.core.model import Memory
 from seqlab.core.state import State
 from seqlab.layers.positions import rotate
@@ -29,11 +29,18 @@ def attention_formula(
     return F.dropout(weight_BNTS, dropout).to(value_BNSK.dtype) @ value_BNSK
 
 
+def attention_scores(query_BNTK: Tensor, key_BNSK: Tensor, visible: Tensor | None = None) -> Tensor:
+    """score_BNTS = Q K^T / sqrt(d_k): how similar query t is to key s; -inf where it must not attend."""
+    score_BNTS = query_BNTK @ key_BNSK.mT / math.sqrt(query_BNTK.shape[-1])
+    return score_BNTS if visible is None else score_BNTS.masked_fill(~visible, float("-inf"))
+
+
 def attention_weights(query_BNTK: Tensor, key_BNSK: Tensor, visible: Tensor | None = None) -> Tensor:
     """weight_BNTS = softmax(Q K^T / sqrt(d_k)): how much position t attends to position s."""
-    score_BNTS = query_BNTK @ key_BNSK.mT / math.sqrt(query_BNTK.shape[-1])
-    if visible is not None:
-        score_BNTS = score_BNTS.masked_fill(~visible, float("-inf"))
+    return _weights_of(attention_scores(query_BNTK, key_BNSK, visible))
+
+
+def _weights_of(score_BNTS: Tensor) -> Tensor:
     return score_BNTS.softmax(-1, dtype=torch.promote_types(score_BNTS.dtype, torch.float32))
 
 
@@ -57,6 +64,12 @@ def _split_heads(x_BTD: Tensor, heads: int) -> Tensor:
 
 def _join_heads(x_BNTK: Tensor) -> Tensor:
     return x_BNTK.transpose(1, 2).flatten(2)
+
+
+def _read_heads(output: nn.Linear, heads: int) -> ReadHeads:
+    """The layer that reads joined heads, each as wide."""
+    width = output.in_features // heads
+    return ReadHeads(output, [slice(head * width, (head + 1) * width) for head in range(heads)])
 
 
 class SelfAttention(Attention):
@@ -108,7 +121,7 @@ class SelfAttention(Attention):
             query_BNTK, key_BNSK = rotate(query_BNTK, rotation_TK), rotate(key_BNSK, rotation_TK)
         return query_BNTK, key_BNSK, value_BNSK
 
-    def weights(
+    def scores(
         self, x_BTD: Tensor, cache: State, offset: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
     ) -> Tensor:
         if cache != () or offset:
@@ -119,7 +132,15 @@ class SelfAttention(Attention):
             visible = x_BTD.new_ones(x_BTD.shape[1], x_BTD.shape[1], dtype=torch.bool).tril()
         elif valid_BT is not None:
             visible = valid_BT[:, None, None, :]
-        return attention_weights(query_BNTK, key_BNSK, visible)
+        return attention_scores(query_BNTK, key_BNSK, visible)
+
+    def weights(
+        self, x_BTD: Tensor, cache: State, offset: int, rotation_TK: Tensor | None, valid_BT: Tensor | None
+    ) -> Tensor:
+        return _weights_of(self.scores(x_BTD, cache, offset, rotation_TK, valid_BT))
+
+    def read_heads(self) -> ReadHeads:
+        return _read_heads(self.output, self.heads)
 
 
 class CrossAttention(Attention):
@@ -150,8 +171,14 @@ class CrossAttention(Attention):
         y_BTD: Tensor = self.output(_join_heads(y_BNTK))
         return y_BTD
 
+    def scores(self, x_BTD: Tensor, source: tuple[Tensor, Tensor], valid_BS: Tensor) -> Tensor:
+        return attention_scores(_split_heads(self.query(x_BTD), self.heads), source[0], valid_BS[:, None, None, :])
+
     def weights(self, x_BTD: Tensor, source: tuple[Tensor, Tensor], valid_BS: Tensor) -> Tensor:
-        return attention_weights(_split_heads(self.query(x_BTD), self.heads), source[0], valid_BS[:, None, None, :])
+        return _weights_of(self.scores(x_BTD, source, valid_BS))
+
+    def read_heads(self) -> ReadHeads:
+        return _read_heads(self.output, self.heads)
 
 
 class SourceAttention(Attention, ABC):
@@ -171,10 +198,17 @@ class SourceAttention(Attention, ABC):
     def score(self, query_BTD: Tensor, values_BSD: Tensor) -> Tensor:
         """score_BTS: how well source position s matches target position t."""
 
-    def weights(self, query_BTD: Tensor, memory: Memory) -> Tensor:
-        """weight_B1TS: the scores of valid source positions, softmaxed; there is one head."""
+    def scores(self, query_BTD: Tensor, memory: Memory) -> Tensor:
+        """score_B1TS: -inf at padding; there is one head."""
         score_BTS = self.score(query_BTD, memory.values_BSD)
-        return score_BTS.masked_fill(~memory.valid_BS[:, None], float("-inf")).softmax(-1)[:, None]
+        return score_BTS.masked_fill(~memory.valid_BS[:, None], float("-inf"))[:, None]
+
+    def weights(self, query_BTD: Tensor, memory: Memory) -> Tensor:
+        """weight_B1TS: the scores, softmaxed."""
+        return self.scores(query_BTD, memory).softmax(-1)
+
+    def read_heads(self) -> ReadHeads:
+        return ReadHeads(self.mix, [slice(0, self.mix.in_features // 2)])
 
     def forward(self, query_BTD: Tensor, memory: Memory) -> Tensor:
         weight_BTS = self.weights(query_BTD, memory)[:, 0].to(memory.values_BSD.dtype)

@@ -50,8 +50,8 @@ class Evidence:
 
     says: in words. experiment: its name. figure: a metric of the test split (accuracy), a cost of training
     (tokens_per_second), `diverged` (1 or 0), or a figure of a view of `seqlab inspect`: gradient:KEY.KEY. of: the label
-    of a model. than: another label, or a number. expect: more or less; `no worse`: as good, give or take `margin`, or
-    better. factor: of `than`: twice as much is 2. margin: how far on the wrong side still counts.
+    of a model. than: another label, or a number. expect: more or less. factor: of `than`: twice as much is 2. margin:
+    how far on the wrong side still counts.
     """
 
     says: str

@@ -167,16 +167,20 @@ class Transformer(SequenceModel):
         self, x_BTD: Tensor, caches: State, offset: int, valid_BT: Tensor | None, memory: Memory | None
     ) -> tuple[Tensor, State]:
         at = slice(offset, offset + x_BTD.shape[1])
-        if self.positions is not None:
-            x_BTD = x_BTD + self.positions.table()[at]
-        if isinstance(self.sinusoid_TD, Tensor):
-            x_BTD = x_BTD + self.sinusoid_TD[at]
+        added_TD = self.position_vectors(at.stop)
+        if added_TD is not None:
+            x_BTD = x_BTD + added_TD[offset:]
         rotation_TK = self.rotation_TK[at] if isinstance(self.rotation_TK, Tensor) else None
         after: list[State] = []
         for block, cache in zip(self.blocks, caches, strict=True):
             x_BTD, cache = block(x_BTD, cache, offset, rotation_TK, valid_BT, memory)
             after.append(cache)
         return self.norm(x_BTD), tuple(after)
+
+    def position_vectors(self, steps: int) -> Tensor | None:
+        if self.positions is not None:
+            return self.positions.table()[:steps]
+        return self.sinusoid_TD[:steps] if isinstance(self.sinusoid_TD, Tensor) else None
 
     def _continue(self, x_BTD: Tensor, state: State, memory: Memory | None) -> tuple[Tensor, State]:
         """Read x_BTD in pieces that fit into what is left of the cache; the cache is written in place."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from seqlab.core.example import Example
 from seqlab.core.model import ModelConfig, context_of
@@ -47,6 +48,20 @@ class TextToText:
     def embedding_tokens(self) -> Mapping[str, Sequence[str]]:
         """As Task.embedding_tokens, of that network."""
         return {"embed_source": self.sources.tokens, "embed_target": self.targets.tokens}
+
+    def numbers_in_both(self, batch: PairBatch) -> Tensor:
+        """place_BT: where the source has the token of target position t, if it has a digit and stands once on both
+        sides; -1 for every other target."""
+        place_BT = torch.full_like(batch.target_BT, -1)
+        for place_T, source_S, target_T in zip(
+            place_BT, batch.source_BS.tolist(), batch.target_BT.tolist(), strict=True
+        ):
+            sources = [self.sources.tokens[token] for token in source_S]
+            targets = [self.targets.tokens[token] for token in target_T]
+            for place, token in enumerate(targets):
+                if any(map(str.isdigit, token)) and sources.count(token) == 1 == targets.count(token):
+                    place_T[place] = sources.index(token)
+        return place_BT
 
     def write(self, network: Network[PairBatch], batch: PairBatch, generation: GenerationConfig = _GREEDY) -> list[str]:
         """What the network writes for the sources of a batch: greedily, or with beam search."""

@@ -13,6 +13,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from seqlab.config.suggest import did_you_mean
+from seqlab.core.attention import Attention
 from seqlab.core.example import example_reader
 from seqlab.core.files import finite, writable, write_json, write_text
 from seqlab.drawing.page import render
@@ -26,9 +27,11 @@ from seqlab.insight.bottleneck import bottleneck
 from seqlab.insight.embedding import embedding, vectors_of, write_projector
 from seqlab.insight.forecast import forecast
 from seqlab.insight.gradient import gradient
+from seqlab.insight.heads import heads
 from seqlab.insight.inspected import InspectedRun, for_each
 from seqlab.insight.length import length
 from seqlab.insight.memory import memory
+from seqlab.insight.positions import positions
 from seqlab.insight.states import states
 from seqlab.runs.folder import make_run_folder
 from seqlab.runs.run import open_run
@@ -44,6 +47,8 @@ VIEWS: Mapping[str, View] = {
     "length": lambda runs, _: length(runs),
     "states": lambda runs, text: for_each(runs, lambda s: [states(s.task, s.network, text)]),
     "attention": lambda runs, text: for_each(runs, lambda s: _attention(s, text)),
+    "heads": lambda runs, _: for_each(runs, _heads),
+    "positions": lambda runs, _: for_each(runs, lambda s: positions(s.task, s.network)),
     "bottleneck": lambda runs, _: bottleneck(runs),
     "embedding": lambda runs, _: for_each(runs, lambda s: embedding(s.task, s.network)),
     "forecast": lambda runs, _: for_each(runs, forecast),
@@ -55,15 +60,23 @@ _OF_A_TEXT = ("states", "attention", "alignment")
 
 
 def _attention(run: InspectedRun, text: str | None) -> list[Picture]:
-    pictures = attention(run.task, run.network, text)
-    if not pictures:
+    _require_attention(run)
+    return attention(run.task, run.network, text)
+
+
+def _heads(run: InspectedRun) -> list[Picture]:
+    _require_attention(run)
+    return heads(run.task, run.network)
+
+
+def _require_attention(run: InspectedRun) -> None:
+    if not any(isinstance(module, Attention) for module in run.network.modules()):
         config = run.config
         kinds = " or ".join(attentive(config.model, run.task))
         raise ConfigError(
             f"{run.label} on {config.names['task']} has no attention",
             f"train it with model.attention={kinds}" if kinds else "",
         )
-    return pictures
 
 
 @dataclass(frozen=True)

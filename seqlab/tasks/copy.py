@@ -57,6 +57,12 @@ class Copy(TokenProbe):
         targets_BT[:, -_COPIED:] = symbol_BK
         return token_batch(inputs_BT, targets_BT)
 
+    def source_places(self, batch: TokenBatch) -> Tensor:
+        """The k-th symbol written is the k-th symbol read."""
+        place_BT = torch.full_like(batch.inputs_BT, -1)
+        place_BT[:, -_COPIED:] = torch.arange(_COPIED)
+        return place_BT
+
     def chance(self, split: Split) -> Baseline:
         """Blanks are predicted up to the delimiter, and then each symbol as likely (Arjovsky 2016)."""
         about = f"writes blanks, and then each of {_SYMBOLS} symbols as likely: {_COPIED} ln {_SYMBOLS} nats a sequence"

@@ -105,6 +105,13 @@ class Recall(TokenProbe):
         targets_BT.scatter_(1, place_BQ, FIRST + value_BP.gather(1, asked_BQ))
         return token_batch(FIRST + inputs_BT, targets_BT)
 
+    def source_places(self, batch: TokenBatch) -> Tensor:
+        """A query's value stands behind its key, in one of the pairs."""
+        begin = 2 * self.config.pairs
+        same_BTP = batch.inputs_BT[..., None] == batch.inputs_BT[:, None, 0:begin:2]
+        same_BTP[:, :begin] = False
+        return torch.where(same_BTP.any(-1), 1 + 2 * same_BTP.int().argmax(-1), -1)
+
     def chance(self, split: Split) -> Baseline:
         about = f"each of {self.values} values as likely"
         return Baseline("memoryless", about, answer_metrics(1 / self.values, math.log(self.values), "answer"))

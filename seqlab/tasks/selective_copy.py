@@ -73,6 +73,16 @@ class SelectiveCopy(TokenProbe):
         targets_BT[:, length:] = token_BC
         return token_batch(inputs_BT, targets_BT)
 
+    def source_places(self, batch: TokenBatch) -> Tensor:
+        """The k-th marker asks for the k-th token that is no noise."""
+        noise, marker = self.tokens.encode((_NOISE, _MARKER))
+        asked_BT = batch.inputs_BT == marker
+        given_BT = ~asked_BT & (batch.inputs_BT != noise)
+        place_BT = torch.full_like(batch.inputs_BT, -1)
+        for place_T, asked_T, given_T in zip(place_BT, asked_BT, given_BT, strict=True):
+            place_T[asked_T] = given_T.nonzero()[: int(asked_T.sum()), 0]
+        return place_BT
+
     def chance(self, split: Split) -> Baseline:
         kinds = self.config.vocabulary
         return Baseline(

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic.dataclasses import dataclass as config_dataclass
+from torch import Tensor
 
 from seqlab.core.batch import Split
 from seqlab.core.fields import Count, WholeNumber
 from seqlab.core.task import Task, TaskConfig
 from seqlab.data import hugging_face
+from seqlab.data.batches import PairBatch
 from seqlab.data.corpora import corpora_of
 from seqlab.data.pair_splits import Pair, PairSplits, only_complete, split_read_pairs
 from seqlab.data.pairs import ReadPairs, read_pairs
@@ -98,6 +100,10 @@ class Translation(TextToTextGeneration):
     def warnings(self) -> Iterable[str]:
         yield from self.splits.warnings
         yield from super().warnings()
+
+    def source_places(self, batch: PairBatch) -> Tensor:
+        """Of numbers, which a translation keeps: a digit that stands once in the source and once in the target."""
+        return self.text_to_text.numbers_in_both(batch)
 
     def with_test_corpus(self, where: str, key: str, config: TaskConfig) -> Translation:
         return self.tested_on(only_complete(part_of(self.config.read(where, key), "test"), where, key))

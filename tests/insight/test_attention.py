@@ -9,7 +9,8 @@ import torch
 from seqlab.core.attention import Attention
 from seqlab.core.example import example_reader
 from seqlab.core.model import Memory
-from seqlab.insight.attention import attention, attentive, maps, spread
+from seqlab.insight.attention import attention, attentive
+from seqlab.insight.maps import maps, spread
 from seqlab.insight.watching import calls_of
 from seqlab.layers.attention import AdditiveAttention, CrossAttention, DotAttention, SelfAttention
 from seqlab.layers.positions import rotations
@@ -72,6 +73,9 @@ def test_translation_queries_are_the_generated_tokens(model: str) -> None:
     first = pictures[0]
     example = example_reader(task).example(network, "3 May")
     assert first.data["columns"] == list("3 May")
+    scores, weights = (np.array(first.data[name]) for name in ("scores", "weights"))
+    high = np.exp(scores - scores.max(-1, keepdims=True))
+    np.testing.assert_allclose(high / high.sum(-1, keepdims=True), weights, atol=1e-3)
     assert first.data["rows"] == list(example.predicted)
     assert example.predicted[-1] == "<end>"
     assert example.decoder_tokens[0] == "<start>"
@@ -91,14 +95,15 @@ def test_maps_are_those_of_a_batch_that_is_read_as_in_training() -> None:
     config = tiny_config("transformer", "char_lm")
     task, network = tiny_task(config), tiny_network(config)
     example = example_reader(task).example(network, "The quick")
-    found = maps(network, example)
+    found = maps(network, example.batch)
     assert list(found) == [f"decoder.blocks.{layer}.attention" for layer in range(2)]
-    calls = calls_of(network, example, Attention)
-    module, weight_NTS = found["decoder.blocks.1.attention"]
+    calls = calls_of(network, example.batch, Attention)
+    seen = found["decoder.blocks.1.attention"]
+    module = seen.module
     assert isinstance(module, SelfAttention)
     x_BTD = calls["decoder.blocks.1.attention"].arguments[0]
     value_BNSK = module._project(x_BTD, None)[2]
-    said = module.output(_join(torch.tensor(weight_NTS[None]).float() @ value_BNSK))
+    said = module.output(_join(torch.tensor(seen.weight_BNTS).float() @ value_BNSK))
     torch.testing.assert_close(said, calls["decoder.blocks.1.attention"].outcome, rtol=1e-4, atol=1e-6)
 
 
