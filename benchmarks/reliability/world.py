@@ -198,7 +198,8 @@ def curves(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
     board = EventAccumulator(str(folder), size_guidance={"scalars": 0})
     board.Reload()
-    tags = [tag for tag in board.Tags()["scalars"] if not tag.startswith("speed/")]
+    times = ("/tokens_per_second", "/step_milliseconds")
+    tags = [tag for tag in board.Tags()["scalars"] if not tag.endswith(times)]
     return {tag: [(event.step, event.value) for event in board.Scalars(tag)] for tag in tags}
 
 

@@ -16,8 +16,8 @@ def write_layout(folder: Path, primary: str) -> None:
     charts = {
         f"validation {primary}": f"val/{primary}",
         "training loss": "train/loss",
-        "gradient norm": "optim/gradient_norm",
-        "tokens per second": "speed/tokens_per_second",
+        "gradient norm": "watch/gradient_norm",
+        "tokens per second": "watch/tokens_per_second",
     }
     # a tag is a regular expression there: without its end, gradient_norm would be gradient_norm_max as well
     writer.add_custom_scalars({"comparison": {name: ["Multiline", [f"{tag}$"]] for name, tag in charts.items()}})

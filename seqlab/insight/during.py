@@ -77,7 +77,7 @@ class Gallery:
         self.recorder.show(
             step,
             scalars={
-                f"gradient/{layer}": norm for layer, norm in zip(squares, norms, strict=True) if math.isfinite(norm)
+                f"weights_gradient/{layer}": norm for layer, norm in zip(squares, norms, strict=True) if math.isfinite(norm)
             },
         )
 

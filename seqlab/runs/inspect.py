@@ -223,16 +223,19 @@ def _write_page(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[P
 
 
 def _write_board(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[Picture]) -> None:
-    """The pictures as TensorBoard's images, and its projector. In a folder of their own, which TensorBoard shows as a
-    run: a second file of events beside those of a run that is being trained would hide what comes after it."""
-    for old in (*folder.glob("events.out.tfevents.*"), *folder.glob("projector-*.tsv")):
-        old.unlink()
-    (folder / "projector_config.pbtxt").unlink(missing_ok=True)
+    """The pictures as TensorBoard's images, and its projector. In a folder of their own, whose name says in TensorBoard's
+    list of runs what it is: a second file of events beside those of a run that is being trained would hide what comes after
+    it."""
+    board = folder / "pictures"
+    for place in (board, folder):  # once they stood beside the pages
+        for old in (*place.glob("events.out.tfevents.*"), *place.glob("projector-*.tsv")):
+            old.unlink()
+        (place / "projector_config.pbtxt").unlink(missing_ok=True)
     if not pictures:
         return
-    writer = SummaryWriter(str(folder))
+    writer = SummaryWriter(str(board))
     for picture in pictures:
         write_image(writer, f"viz/{picture.name}", picture.png, runs[0].step)
     writer.close()
     if any(picture.name.startswith("embedding") for picture in pictures):
-        write_projector({run.label: vectors_of(run.task, run.network) for run in runs}, folder)
+        write_projector({run.label: vectors_of(run.task, run.network) for run in runs}, board)

@@ -51,7 +51,7 @@ class _Earlier:
         if here and self.progress.evaluated_step != step:  # a signal put the validation off until after the checkpoint
             later += _OF_A_VALIDATION
         if here and self.open_interval:
-            later += ("train/", "optim/", "speed/")
+            later += ("train/", "optim/", "speed/", "watch/")
         return step <= self.progress.step and not any(tag.startswith(later) for tag in tags)
 
     def line(self, text: str) -> bool:

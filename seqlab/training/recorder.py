@@ -24,6 +24,15 @@ from seqlab.core.metric import Metric
 from seqlab.training.progress import Progress
 
 _log = logging.getLogger("seqlab")
+# TensorBoard shows groups in the order of their names: losses and validation first (train, val), then pictures (viz), these,
+# and layers (weights)
+_GROUPS = {"optim": "watch", "speed": "watch"}
+
+
+def board_tag(tag: str) -> str:
+    """The tag in TensorBoard of a scalar of metrics.jsonl."""
+    group, _, name = tag.partition("/")
+    return f"{_GROUPS.get(group, group)}/{name}"
 
 
 def _wait_for_later_name(folder: Path) -> None:
@@ -154,7 +163,7 @@ class Recorder:
     def _scalars(self, progress: Progress, scalars: dict[str, float]) -> None:
         with self._warned("TensorBoard's events"):
             # one event for all of them
-            values = [Summary.Value(tag=tag, simple_value=value) for tag, value in scalars.items()]
+            values = [Summary.Value(tag=board_tag(tag), simple_value=value) for tag, value in scalars.items()]
             self._board._get_file_writer().add_summary(Summary(value=values), progress.step)
         self._line(progress, scalars)
 

@@ -37,12 +37,12 @@ def test_pictures_do_not_affect_training(model: str, task: str, tmp_path: Path) 
     picture = "viz/states" if model == "lstm" else "viz/attention-decoder-1-cross"
     assert picture in tags["images"]
     assert "samples/text_summary" in tags["tensors"]
-    assert any(tag.startswith("gradient/decoder.") for tag in tags["scalars"])
+    assert any(tag.startswith("weights_gradient/decoder.") for tag in tags["scalars"])
     assert any(tag.startswith("weights/embed") for tag in tags["histograms"])
-    assert (seen / "metrics.jsonl").read_text().count("gradient/") == 0
+    assert (seen / "metrics.jsonl").read_text().count("weights_gradient/") == 0
     plain = EventAccumulator(str(blind)).Reload().Tags()
     assert (plain["images"], plain["histograms"]) == ([], [])
-    assert not any(tag.startswith("gradient/") for tag in plain["scalars"])
+    assert not any(tag.startswith("weights_gradient/") for tag in plain["scalars"])
 
 
 def test_a_failing_picture_does_not_end_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_pictures_come_at_the_first_second_fourth_validation(tmp_path: Path) -> 
     events = EventAccumulator(str(folder), size_guidance={"images": 0, "histograms": 0, "scalars": 0}).Reload()
     assert [image.step for image in events.Images("viz/states")] == [2, 4, 8]
     assert [count.step for count in events.Histograms("weights/head.weight")] == [2, 4, 8]
-    assert [scalar.step for scalar in events.Scalars("gradient/head")] == [4, 8, 12]
+    assert [scalar.step for scalar in events.Scalars("weights_gradient/head")] == [4, 8, 12]
 
 
 def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_resumed_run_shows_what_an_uninterrupted_one_does(tmp_path: Path) -> N
         events = EventAccumulator(str(run), size_guidance={"tensors": 0, "images": 0, "histograms": 0, "scalars": 0})
         tags = events.Reload().Tags()
         return {
-            "gradient": [(s.step, s.value) for s in events.Scalars("gradient/head")],
+            "gradient": [(s.step, s.value) for s in events.Scalars("weights_gradient/head")],
             "samples": [(t.step, t.tensor_proto.string_val[0]) for t in events.Tensors("samples/text_summary")],
             "sample": [t.step for t in events.Tensors("sample/text_summary")],
             "images": [(i.step, i.encoded_image_string) for tag in tags["images"] for i in events.Images(tag)],

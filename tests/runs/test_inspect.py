@@ -89,12 +89,12 @@ def test_pictures_page_and_tensorboard_files_are_written(capsys: Capture, monkey
     assert reader.asked == []
     assert reader.tags.count("svg") == 2
     assert "script" not in reader.tags
-    assert (folder / "projector_config.pbtxt").exists()
+    assert (folder / "pictures" / "projector_config.pbtxt").exists()
     # drawn again, it replaces what was there
     (Path("runs/char_lm/gru/a") / "result.json").touch()  # so that it is the last
     code, _, err = in_process(capsys, monkeypatch, "inspect", "last", "embedding", "states")
     assert code == 0, err
-    assert len(list(folder.glob("events.out.tfevents.*"))) == 1
+    assert len(list(folder.rglob("events.out.tfevents.*"))) == 1
 
 
 @pytest.mark.slow
