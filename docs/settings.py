@@ -32,12 +32,14 @@ class Setting:
 
 def settings(path: Path) -> Iterator[Setting]:
     """Every line of a file of configs/ that gives a value."""
-    group = ""
+    top = group = ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if found := _LINE.match(line):
             indent, key, value, comment = found.group("indent", "key", "value", "comment")
             if not indent:
-                group = "" if value else key
+                top = group = "" if value else key
+            elif not value:
+                group = f"{top}.{key}"
             if value:
                 yield Setting(group, key, value, comment or "")
 
@@ -60,6 +62,12 @@ def page() -> str:
         paths = sorted((TOP / "configs" / group).glob("*.yaml"))
         for path in [path for path in paths if group != "device" or path.stem == "auto"]:
             parts += [f"## {group}={path.stem}", *_described(path, group)]
+    parts += ["## logging", "Trackers of a run; several at once: `'logging=[tensorboard,csv]'`."]
+    parts.append("\n".join(f"- `logging={path.stem}`: {_title(path)}" for path in _files("logging")))
+    for path in _files("logging"):
+        group = f"logging.{path.stem}"
+        if [one for one in settings(path) if one.group == group and one.key != "_target_"]:
+            parts += [f"## logging={path.stem}", *_described(path, group)]
     parts += ["## experiment", "Files that set several of these at once:"]
     parts.append("\n".join(f"- `experiment={path.stem}`: {_title(path)}" for path in _files("experiment")))
     return "\n\n".join(parts) + "\n"

@@ -19,7 +19,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("kinds",),
     ("tasks",),
     ("training", "checkpoints"),
-    ("contracts",),
+    ("contracts", "tracking"),
     ("config",),
     ("insight",),
     ("runs",),

@@ -75,13 +75,13 @@ def config(
 @app.command("list")
 def list_options(
     what: Annotated[
-        str | None, typer.Argument(metavar="[models|tasks|corpora|experiments|devices]", show_default=False)
+        str | None, typer.Argument(metavar="[models|tasks|corpora|experiments|devices|trackers]", show_default=False)
     ] = None,
     config_dir: ConfigDir = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """List the available models, tasks, corpora, experiments and devices."""
+    """List the available models, tasks, corpora, experiments, devices and trackers."""
     from seqlab.config.catalogue import catalogue
     from seqlab.config.suggest import did_you_mean
 

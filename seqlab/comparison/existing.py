@@ -45,8 +45,8 @@ def existing_runs(
 
 
 def without_seed(yaml: str) -> str:
-    """A config as text, without what may differ between runs of one row."""
-    return re.sub(r"^(seed|runs_dir): .*\n", "", yaml, flags=re.MULTILINE)
+    """A config as text, without what may differ between runs of one row: the seed, and where runs and curves go."""
+    return re.sub(r"^(seed|runs_dir|  logging): .*\n|^logging:.*\n(  .*\n)*", "", yaml, flags=re.MULTILINE)
 
 
 def stored_primary(run: str) -> str:

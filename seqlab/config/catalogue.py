@@ -1,5 +1,5 @@
-"""The available models, tasks, corpora, experiments and devices, read from the config files: a new YAML is listed
-automatically."""
+"""The available models, tasks, corpora, experiments, devices and trackers, read from the config files: a new YAML is
+listed automatically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from pathlib import Path
 from seqlab.config.sources import check_config_dir, group_files
 from seqlab.data.corpora import corpora_of
 
-_KINDS = {"models": "model", "tasks": "task", "corpora": "task", "experiments": "experiment", "devices": "device"}
+_KINDS = {
+    "models": "model", "tasks": "task", "corpora": "task", "experiments": "experiment", "devices": "device",
+    "trackers": "logging",
+}  # fmt: skip
 _CORPUS = re.compile(r"corpus (\S+): (.+)")
 
 

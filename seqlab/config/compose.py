@@ -68,7 +68,8 @@ def compose(overrides: list[str], config_dir: Path | None = None) -> Composed:
             names = {group: str(choices[group]) for group in GROUPS if choices.get(group) is not None}
             OmegaConf.set_struct(config, False)
             del config["hydra"]
-            return _plain(config, names, resolve=True)
+            config.setdefault("logging", {})  # logging=[]
+            return _plain(config, names | {"logging": ",".join(config.logging) or "none"}, resolve=True)
     except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise explain_composition(error, overrides, _UserFolder.folder, _settings) from error
 
@@ -94,7 +95,8 @@ _shipped_targets = cache(_composed_targets)
 
 
 def _targets_of(tree: Mapping[str, Any]) -> dict[str, str]:
-    nodes = {group: tree.get(group) for group in GROUPS}
+    nodes: dict[str, Any] = {group: tree.get(group) for group in GROUPS}
+    nodes |= {f"logging.{name}": node for name, node in (tree.get("logging") or {}).items()}
     return {group: str(node.get("_target_")) for group, node in nodes.items() if isinstance(node, Mapping)}
 
 
@@ -138,6 +140,9 @@ def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
                 tree[part] = {**defaults, **of_class(str(target), "before"), **with_todays_names(stored)}
                 return
 
+    if "logging" not in tree:  # stored when TensorBoard was all there was
+        only: Any = OmegaConf.to_container(OmegaConf.load(shipped_folder() / "logging" / "tensorboard.yaml"))
+        tree["logging"] = only["logging"]
     fill("trainer", [shipped_folder() / "train.yaml"])
     fill("device", [shipped_folder() / "device" / "auto.yaml"])
     for group in ("model", "task"):

@@ -106,7 +106,7 @@ def _owners(key: str, config_dir: Path | None) -> list[str]:
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             continue
         node = content.get(group) if isinstance(content, dict) else None
-        if isinstance(node, dict) and leaf in node:
+        if isinstance(node, dict) and leaf.partition(".")[0] in node:
             found.append(f"{group}={option}")
     return found
 
@@ -131,6 +131,8 @@ def explain_several(text: str, overrides: list[str], default: Any) -> ConfigErro
         words = [model, f"seed={values[0]}", *others, "--seeds", str(len(values))]
     elif key.split(".")[0] in ("model", "optim", "trainer"):
         words = [*(f"{model} {key}={one}" for one in values), *others]
+    elif key == "logging":
+        return ConfigError(what, f"a run may have several trackers: {shlex.quote(f'logging=[{value}]')}")
     else:
         return ConfigError(what, f"run it once for each: {key}={values[0]}, then {key}={values[1]}")
     compare = f"compare makes a run for each: {shlex.join(['seqlab', 'compare', *words])}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from seqlab.core.model import ModelConfig
 from seqlab.core.task import TaskConfig
 from seqlab.data.files import expanded
 from seqlab.errors import ConfigError
+from seqlab.tracking.tracker import TrackerConfig
 from seqlab.training.config import TrainerConfig
 from seqlab.training.device import DeviceConfig
 from seqlab.training.optim import OptimConfig
@@ -42,6 +43,7 @@ class RunConfig:
     optim: OptimConfig
     device: DeviceConfig
     trainer: TrainerConfig
+    logging: Mapping[str, TrackerConfig]
     seed: int
     runs_dir: Path
     deterministic: bool
@@ -56,6 +58,9 @@ def load_run_config(overrides: list[str], config_dir: Path | None = None) -> Run
     config = typed(compose(overrides, config_dir), config_dir)
     for group in ("model", "task", "optim", "device", "trainer"):
         check_texts(getattr(config, group), group)
+    for name, tracker in config.logging.items():
+        check_texts(tracker, f"logging.{name}")
+        tracker.check(f"logging.{name}")
     return config
 
 
@@ -81,6 +86,10 @@ def typed(composed: Composed, config_dir: Path | None) -> RunConfig:
         ("device", DeviceConfig),
     ):
         groups[name] = parse_target(tree.pop(name, None), base, name, config_dir)
+    logging = tree.pop("logging", None) or {}
+    trackers = {
+        name: parse_target(node, TrackerConfig, f"logging.{name}", config_dir) for name, node in logging.items()
+    }
     trainer = tree.pop("trainer", None)
     if not isinstance(trainer, dict):
         raise ConfigError("trainer has no settings", "drop ~trainer")
@@ -89,6 +98,7 @@ def typed(composed: Composed, config_dir: Path | None) -> RunConfig:
         names=composed.names,
         **groups,
         trainer=parse(TrainerConfig, trainer, "trainer"),
+        logging=trackers,
         seed=root.seed,
         runs_dir=expanded(root.runs_dir),
         deterministic=root.deterministic,

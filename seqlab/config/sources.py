@@ -16,7 +16,7 @@ from seqlab.errors import ConfigError
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MOST_YAML_BYTES, _DEEPEST_YAML = 1_000_000, 30
-GROUPS = ("model", "task", "optim", "device", "experiment")
+GROUPS = ("model", "task", "optim", "device", "logging", "experiment")
 VARIABLE = "SEQLAB_CONFIG_DIR"  # of the environment, for commands that are not given --config-dir
 
 

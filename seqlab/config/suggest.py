@@ -50,9 +50,16 @@ _SETTINGS = {
     "seed": "random_seed manual_seed rng_seed",
     "init_from": "pretrained finetune_from resume_from warm_start",
 }
-_GROUPS = {"optim": "optimizer optimiser opt", "trainer": "training train trainer_args", "task": "data dataset"}
+_GROUPS = {
+    "optim": "optimizer optimiser opt",
+    "trainer": "training train trainer_args",
+    "task": "data dataset",
+    "logging": "logger loggers tracker trackers",
+}
 _VALUES = {
     "cuda": "gpu nvidia",
+    "wandb": "weights_and_biases",
+    "tensorboard": "tb",
     "mps": "metal",
     "fp32": "float32 float single 32",
     "fp16": "float16 half 16",

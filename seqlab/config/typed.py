@@ -12,7 +12,7 @@ from seqlab.config.sources import GROUPS, named_targets
 from seqlab.config.user_code import make_importable
 from seqlab.data.files import exists, expanded
 
-_SETTING = re.compile(r"(\+{0,2})([a-z_]+(?:\.\w+)?)=(.*)", re.DOTALL)
+_SETTING = re.compile(r"(\+{0,2})([a-z_]+(?:\.\w+){0,2})=(.*)", re.DOTALL)
 _PLAIN = re.compile(r"[A-Za-z_/][\w./-]*", re.ASCII)  # the override grammar reads it as the same text
 WORDS = ("null", "true", "false", "yes", "no", "on", "off", "inf", "nan")  # which it reads as something else
 _QUOTED = re.compile(r"'.*'|\".*\"", re.DOTALL)
@@ -36,10 +36,10 @@ def as_meant(overrides: Sequence[str], targets: Callable[[], Mapping[str, str]],
     for override in overrides:
         found = _SETTING.fullmatch(override)
         if found is not None and not _left_to_hydra(found[3]):
-            group, _, name = found[2].partition(".")
-            if known is None and name and group in GROUPS:
+            group, _, name = found[2].rpartition(".")
+            if known is None and group.split(".")[0] in GROUPS:
                 known = targets()
-            if found[2] in _TEXTS or (name and known is not None and _is_text(known.get(group), name, config_dir)):
+            if found[2] in _TEXTS or (group and known is not None and _is_text(known.get(group), name, config_dir)):
                 override = f"{found[1]}{found[2]}={quoted_for_hydra(found[3])}"
         result.append(override)
     return result

@@ -40,7 +40,8 @@ def make_importable(config_dir: Path | None, modules: Sequence[str]) -> None:
 
 def outside_targets(tree: Mapping[str, Any]) -> list[str]:
     """The classes outside seqlab that the groups of a config name."""
-    nodes = (tree.get(group) for group in GROUPS)
+    trackers = tree.get("logging")
+    nodes = (*(tree.get(group) for group in GROUPS), *(trackers.values() if isinstance(trackers, Mapping) else ()))
     targets = (str(node.get("_target_")) for node in nodes if isinstance(node, Mapping))
     return [target for target in targets if "." in target and target.split(".")[0] != "seqlab"]
 

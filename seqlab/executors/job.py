@@ -109,7 +109,12 @@ class Job:
             return False  # the run itself reports that it cannot be read
 
     def _check_same(self) -> None:
-        if read_overrides(self.folder) != self.all_overrides():
+        # where its curves go makes no other run
+        made, wanted = (
+            [word for word in words if not word.startswith("logging")]
+            for words in (read_overrides(self.folder), self.all_overrides())
+        )
+        if made != wanted:
             raise CheckpointError(
                 f"{self.folder} was made with other settings", "choose another --name, or move that folder away"
             )

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a network in training: samples, gradients, weights, attention."""
+"""What trackers show of a network in training: samples, gradients, weights, attention."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from seqlab.core.metric import Metric
 from seqlab.errors import Interrupted
 from seqlab.insight.attention import attention
 from seqlab.insight.states import states
+from seqlab.tracking.recorder import Recorder
 from seqlab.training.progress import Progress
-from seqlab.training.recorder import Recorder
 from seqlab.training.seeds import random_states, set_random_states, stream_seed
 from seqlab.training.trainer import Trainer
 
@@ -63,7 +63,7 @@ class Gallery:
             raise
         except Exception as error:  # a failing picture must not end a run
             self.failed.add(what)
-            _log.warning("TensorBoard goes without %s: %s", what, " ".join(str(error).split())[:200])
+            _log.warning("the trackers go without %s: %s", what, " ".join(str(error).split())[:200])
 
     def _gradients(self, step: int) -> None:
         """The norm of the last step's gradient in each layer, as the optimizer took it: after clipping."""
@@ -74,12 +74,8 @@ class Gallery:
         if not squares:
             return
         norms = torch.stack([torch.stack(parts).sum().sqrt() for parts in squares.values()]).tolist()
-        self.recorder.show(
-            step,
-            scalars={
-                f"weights_gradient/{layer}": norm for layer, norm in zip(squares, norms, strict=True) if math.isfinite(norm)
-            },
-        )
+        named = {f"weights_gradient/{layer}": norm for layer, norm in zip(squares, norms, strict=True)}
+        self.recorder.show(step, scalars={tag: norm for tag, norm in named.items() if math.isfinite(norm)})
 
     def _sample(self, step: int) -> None:
         text = self.trainer.task.samples(self.trainer.network, stream_seed(self.seed, "sampling"))

@@ -36,7 +36,7 @@ from seqlab.insight.states import states
 from seqlab.runs.folder import make_run_folder
 from seqlab.runs.run import open_run
 from seqlab.runs.variants import label_runs
-from seqlab.training.recorder import write_image
+from seqlab.tracking.events import write_image
 
 View = Callable[[Sequence[InspectedRun], str | None], list[Picture]]
 """Draws these runs, reading this text if the view shows a text. Raises ConfigError if the view does not apply."""
@@ -223,9 +223,9 @@ def _write_page(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[P
 
 
 def _write_board(folder: Path, runs: Sequence[InspectedRun], pictures: Sequence[Picture]) -> None:
-    """The pictures as TensorBoard's images, and its projector. In a folder of their own, whose name says in TensorBoard's
-    list of runs what it is: a second file of events beside those of a run that is being trained would hide what comes after
-    it."""
+    """The pictures as TensorBoard's images, and its projector. In a folder of their own, whose name says what it is
+    in TensorBoard's list of runs: a second file of events beside those of a run that is being trained would hide what
+    comes after it."""
     board = folder / "pictures"
     for place in (board, folder):  # once they stood beside the pages
         for old in (*place.glob("events.out.tfevents.*"), *place.glob("projector-*.tsv")):

@@ -25,6 +25,7 @@ from seqlab.runs.folder import read_overrides, read_result
 from seqlab.runs.lock import locked
 from seqlab.runs.reporter import Reporter
 from seqlab.runs.result import Result
+from seqlab.runs.rewind import rewind_logs
 from seqlab.runs.setup import describe_environment
 from seqlab.runs.stored import checkpoint_of, extended, find_stored, horizon_of, moved, origin_of, step_in, trainer_at
 from seqlab.runs.train import accompany, complete
@@ -100,10 +101,9 @@ def resume(
             (folder / "result.json").unlink(missing_ok=True)
             set_aside(folder / "checkpoints", trainer.progress.step)
             progress = None if found is None else trainer.progress
-            from seqlab.runs.rewind import rewind_logs  # imports a part of TensorBoard that only this needs
-
-            rewind_logs(folder, progress, open_interval=trainer.outcomes.interval.targets > 0)
-        return complete(trainer, config, folder, reporter, resumed=True)
+            open_interval = trainer.outcomes.interval.targets > 0
+            rewind_logs(folder, progress, config.logging.values(), open_interval=open_interval)
+        return complete(trainer, config, folder, reporter)
 
 
 @contextmanager
@@ -122,6 +122,8 @@ def _changes(stored: Mapping[str, Any], config: RunConfig) -> dict[str, tuple[An
     found = differences(stored, {"names": config.names, **config.tree})
     known = flat(stored)
     found = {key: values for key, values in found.items() if key in known}
+    # where its curves go makes no other run
+    found = {key: values for key, values in found.items() if not key.startswith(("logging.", "names.logging"))}
     if found.get("optim.horizon_steps", (None, None))[1] == horizon_of(stored):
         found.pop("optim.horizon_steps", None)
     return found

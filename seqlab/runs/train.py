@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from seqlab.checkpoints.retention import checkpoints_in, step_of
-from seqlab.config.overrides import key_of
 from seqlab.config.run import RunConfig
 from seqlab.core.files import write_json, write_text
 from seqlab.core.task import Task
@@ -23,17 +22,19 @@ from seqlab.runs.code import keep_code
 from seqlab.runs.device import decide
 from seqlab.runs.environment import launch_facts
 from seqlab.runs.faults import disk, log_file, memory, signals
-from seqlab.runs.folder import make_run_folder, read_overrides, resume_command, write_items
+from seqlab.runs.folder import make_run_folder, resume_command, write_items
 from seqlab.runs.lock import locked
 from seqlab.runs.reporter import Reporter
 from seqlab.runs.result import Result, conclude, stored_result, task_warnings
 from seqlab.runs.setup import budgets, count_parameters, describe_environment, make_trainer, prepare
+from seqlab.runs.tracked import tracked
 from seqlab.runs.vocabulary import keep_vocabulary
+from seqlab.tracking.recorder import Recorder
+from seqlab.tracking.tracker import Final
 from seqlab.training.auto import note_compiled
 from seqlab.training.context import shortened
 from seqlab.training.device import Device, resolve_device
 from seqlab.training.memory import is_out_of_memory
-from seqlab.training.recorder import Recorder
 from seqlab.training.seeds import stream_seed
 from seqlab.training.trainer import Trainer
 from seqlab.training.validation_time import ValidationWatch
@@ -120,18 +121,18 @@ def complete(
     folder: Path,
     reporter: Reporter,
     *,
-    resumed: bool = False,
     reasons: Sequence[str] = (),
 ) -> Result:
-    """Train to the end, evaluate, and write the result. resumed: the logs exist already, up to the trainer's step.
-    reasons: why `auto` chose what it chose, to be shown."""
+    """Train to the end, evaluate, and write the result. The logs of a resumed run exist already, up to the trainer's
+    step. reasons: why `auto` chose what it chose, to be shown."""
     task, network = trainer.task, trainer.network
-    start = trainer.progress if resumed else None
+    parameters = count_parameters(network)
+    run = tracked(config, folder, task, parameters, trainer.progress.step)
     with (
         _kept(folder, config.config_dir),
         disk(folder),
         memory(),
-        Recorder(folder, resumed=start) as recorder,
+        Recorder(run, config.logging) as recorder,
         reporter.training(config.trainer) as watching,
     ):
         trainer.observers = (recorder, *watching)
@@ -139,8 +140,10 @@ def complete(
             from seqlab.insight.during import Gallery
 
             trainer.observers = (*trainer.observers, Gallery(trainer, recorder, config.seed))
-        parameters = count_parameters(network)
         _introduce(reporter, config, task, trainer.device, parameters, folder)
+        for place in recorder.places:
+            reporter.say(place)
+            _log.info("%s", place)
         if order := task.training_order(network):
             reporter.say(f"training reads {order}")
         for limit in shortened(network, task, config.model):
@@ -158,8 +161,6 @@ def complete(
             for text in budgets(config, task, network):
                 note(text)
             trainer.observers = (*trainer.observers, ValidationWatch(trainer, note))
-            tags = [f"val_best/{name}" for name in task.meter("validation").criterion()]
-            recorder.describe(config.yaml, _settings(config, parameters, read_overrides(folder)), tags)
         else:
             reporter.say(f"continuing from step {trainer.progress.step}")
         with signals(trainer), trainer.world.watched():
@@ -168,7 +169,8 @@ def complete(
             result = conclude(trainer, config, folder, parameters)
             sample, failure = _sample(trainer, config.seed)
             write_text(folder / "samples.txt", sample + "\n")
-            recorder.finish(trainer.progress, result.validation, result.test, sample)
+            final = Final(trainer.progress.step, result.validation, result.test, sample)
+            recorder.finish(final, trainer.progress)
             write_items(folder, result.primary, result.item_values)
             write_json(folder / "result.json", result.as_json())
             trainer.world.first(lambda: None)  # the other processes may end
@@ -223,16 +225,3 @@ def _introduce(
     _log.info("%s on %s, %d parameters; %s", config.names["model"], config.names["task"], parameters, facts)
     for warning in task_warnings(task):
         _log.warning("%s", warning)
-
-
-def _settings(config: RunConfig, parameters: int, overrides: Sequence[str]) -> dict[str, bool | int | float | str]:
-    """For TensorBoard's HParams: plain settings of model and optimizer, those of task and trainer that were given, and
-    the names of the groups."""
-    found: dict[str, bool | int | float | str] = dict(config.names)
-    given = set(map(key_of, overrides))
-    for group in ("model", "optim", "task", "trainer"):
-        for name, value in asdict(getattr(config, group)).items():
-            key = f"{group}.{name}"
-            if isinstance(value, bool | int | float | str) and (group in ("model", "optim") or key in given):
-                found[key] = value
-    return {**found, "seed": config.seed, "parameters": parameters}

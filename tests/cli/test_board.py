@@ -50,7 +50,9 @@ def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path, capsys: Capture, mo
                 browser.open(f"{address}#timeseries")
                 browser.wait_for("/decoder.kernels.0", "/gradient_norm", "char_lm/lstm/a")
                 browser.open(f"{address}#images")
-                browser.wait_for("viz/states", "viz/embedding-embed", "char_lm/lstm/a/inspect/states-embedding/pictures")
+                browser.wait_for(
+                    "viz/states", "viz/embedding-embed", "char_lm/lstm/a/inspect/states-embedding/pictures"
+                )
                 browser.wait_for_images(2)
                 browser.open(f"{address}#text")
                 browser.wait_for("config", "sample", "learning_rate")

@@ -37,7 +37,7 @@ def test_a_corpus_with_a_file_of_its_own_is_listed_for_each_task_that_there_is()
         assert not tasks or found[name] == f"{', '.join(tasks)}: {corpus.about}"
 
 
-@pytest.mark.parametrize("kind", ["models", "tasks", "corpora", "experiments", "devices"])
+@pytest.mark.parametrize("kind", ["models", "tasks", "corpora", "experiments", "devices", "trackers"])
 def test_what_ships_is_described(kind: str) -> None:
     assert catalogue(None)[kind]
     assert all(catalogue(None)[kind].values())

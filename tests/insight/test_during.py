@@ -53,7 +53,7 @@ def test_a_failing_picture_does_not_end_training(tmp_path: Path, monkeypatch: py
     folder = _train(tmp_path, "rnn", "char_lm")
     assert (folder / "result.json").exists()
     log = (folder / "train.log").read_text()
-    assert log.count("TensorBoard goes without pictures: no passage today") == 1
+    assert log.count("the trackers go without pictures: no passage today") == 1
     assert "samples/text_summary" in EventAccumulator(str(folder)).Reload().Tags()["tensors"]
 
 

@@ -129,7 +129,7 @@ def test_real_processes_killed_and_stopped_end_as_one_that_was_not(here: Path) -
 
 
 def test_a_signal_in_a_step_with_a_validation_postpones_the_validation(here: Path, monkeypatch: Patch) -> None:
-    from seqlab.training.recorder import Recorder
+    from seqlab.tracking.recorder import Recorder
 
     begin(here / "whole")
     plain = Recorder.logged

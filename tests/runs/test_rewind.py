@@ -9,6 +9,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.reliability.world import curves
 from seqlab.runs.rewind import rewind_logs
+from seqlab.tracking.tensorboard import TensorBoardConfig
 from seqlab.training.progress import Progress
 
 
@@ -37,7 +38,7 @@ def steps(folder: Path) -> list[tuple[int, str]]:
 
 def test_later_records_are_removed(tmp_path: Path) -> None:
     write(tmp_path)
-    rewind_logs(tmp_path, Progress(step=4, evaluated_step=4))
+    rewind_logs(tmp_path, Progress(step=4, evaluated_step=4), [TensorBoardConfig()])
     assert steps(tmp_path)[-2:] == [(4, "train/loss"), (4, "val/loss")]
     shown = curves(tmp_path)
     assert [step for step, _ in shown["train/loss"]] == [1, 2, 3, 4]
@@ -47,36 +48,36 @@ def test_later_records_are_removed(tmp_path: Path) -> None:
 
 def test_the_record_of_a_postponed_validation_is_removed(tmp_path: Path) -> None:
     write(tmp_path)
-    rewind_logs(tmp_path, Progress(step=4, evaluated_step=2))
+    rewind_logs(tmp_path, Progress(step=4, evaluated_step=2), [TensorBoardConfig()])
     assert steps(tmp_path)[-1] == (4, "train/loss")
     assert [step for step, _ in curves(tmp_path)["val/loss"]] == [2]
 
 
 def test_the_line_of_an_open_interval_is_removed(tmp_path: Path) -> None:
     write(tmp_path)
-    rewind_logs(tmp_path, Progress(step=4, evaluated_step=4), open_interval=True)
+    rewind_logs(tmp_path, Progress(step=4, evaluated_step=4), [TensorBoardConfig()], open_interval=True)
     assert steps(tmp_path)[-2:] == [(3, "train/loss"), (4, "val/loss")]
     assert [step for step, _ in curves(tmp_path)["train/loss"]] == [1, 2, 3]
 
 
 def test_final_records_are_removed(tmp_path: Path) -> None:
     write(tmp_path)
-    rewind_logs(tmp_path, Progress(step=6, evaluated_step=6))
+    rewind_logs(tmp_path, Progress(step=6, evaluated_step=6), [TensorBoardConfig()])
     assert steps(tmp_path)[-1] == (6, "val/loss")
     assert not {"test/loss", "val_best/loss"} & curves(tmp_path).keys()
 
 
 def test_logs_without_later_records_are_unchanged(tmp_path: Path) -> None:
     write(tmp_path)
-    rewind_logs(tmp_path, Progress(step=6, evaluated_step=6))
+    rewind_logs(tmp_path, Progress(step=6, evaluated_step=6), [TensorBoardConfig()])
     before = {path.name: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.glob("events*")}
-    rewind_logs(tmp_path, Progress(step=6, evaluated_step=6))
+    rewind_logs(tmp_path, Progress(step=6, evaluated_step=6), [TensorBoardConfig()])
     assert {path.name: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.glob("events*")} == before
 
 
 def test_a_run_that_starts_again_has_no_logs(tmp_path: Path) -> None:
     write(tmp_path)
-    rewind_logs(tmp_path, None)
+    rewind_logs(tmp_path, None, [TensorBoardConfig()])
     assert (tmp_path / "metrics.jsonl").read_text() == ""
     assert not list(tmp_path.glob("events*"))
 
@@ -87,6 +88,6 @@ def test_lines_and_events_that_a_kill_cut_short_are_dropped(tmp_path: Path) -> N
     events.write_bytes(events.read_bytes()[:-7])
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 1, "train/lo')
-    rewind_logs(tmp_path, Progress(step=3, evaluated_step=2))
+    rewind_logs(tmp_path, Progress(step=3, evaluated_step=2), [TensorBoardConfig()])
     assert steps(tmp_path)[-1] == (3, "train/loss")
     assert [step for step, _ in curves(tmp_path)["train/loss"]] == [1, 2, 3]

@@ -1,0 +1,1 @@
+"""Where the curves of a run go: TensorBoard and others, one tracker a file."""
