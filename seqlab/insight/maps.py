@@ -91,11 +91,13 @@ def places_in(task: Task[Any], batch: Batch) -> Places | None:
 
 
 def _agreement(found: Map, place_BT: Places) -> Agreement:
-    known_BT = place_BT >= 0
+    known_BT = (place_BT >= 0) & (place_BT < found.weight_BNTS.shape[-1])  # a long source is cut
     right_BNT = (found.weight_BNTS.argmax(-1) == place_BT[:, None]) & known_BT[:, None]
     chance_BT = 1 / np.maximum(1, found.seen().sum(-1))
     queries = int(known_BT.sum())
-    return Agreement(right_BNT.sum((0, 2)) / queries, float(chance_BT[known_BT].mean()), queries)
+    return Agreement(
+        right_BNT.sum((0, 2)) / max(1, queries), float(chance_BT[known_BT].sum() / max(1, queries)), queries
+    )
 
 
 def spread(weight_NTS: Floats) -> Floats:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqlab.core.attention import Attention
-from seqlab.core.model import Memory
+from seqlab.core.model import Memory, sequence_models
 from seqlab.errors import ConfigError
 from seqlab.insight.heads import heads, without
 from seqlab.insight.maps import Map, agreements, divergences, maps
@@ -121,6 +121,16 @@ def test_figures_of_all_heads_are_there(model: str) -> None:
     assert 0 < data["aligned_by_chance"] < 1
     assert ("mean_divergence" in data) == (model == "transformer")  # one head has no others
     assert picture.png.startswith(b"\x89PNG")
+
+
+def test_texts_longer_than_those_of_training_are_read_in_pieces_and_cut() -> None:
+    config = tiny_config("transformer", "translation")
+    network = tiny_network(config)
+    for _, model in sequence_models(network):
+        model.context = 4
+    (picture,) = heads(tiny_task(config), network)
+    assert len(picture.data["rise"]) == len(picture.data["divergence"]) == 6
+    assert "best_aligned" not in picture.data  # no batch can be read at once
 
 
 def test_a_head_that_cannot_be_silenced_and_has_no_others_is_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
