@@ -47,7 +47,7 @@ class StackConfig(ModelConfig):
 class RecurrentConfig(StackConfig):
     """Settings of a recurrent family; each family makes its own layers.
 
-    layer_norm: normalise each layer's output (Ba 2016, applied between layers, not inside).
+    layer_norm: normalise each layer's output, between layers; inside the recurrence it is `cell_norm` (KernelConfig).
     """
 
     layer_norm: bool

@@ -10,8 +10,7 @@ from typing import ClassVar
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.layers.kernels import Kernel, kernels
-from seqlab.layers.recurrent import RecurrentConfig
+from seqlab.layers.kernels import Kernel, KernelConfig
 
 
 def gru_gates(from_x_BG: Tensor, from_h_BG: Tensor) -> dict[str, Tensor]:
@@ -51,8 +50,8 @@ class GRU(Kernel, nn.GRU):  # type: ignore[misc]  # its forward is ours
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class GRUConfig(RecurrentConfig):
+class GRUConfig(KernelConfig):
     """Settings of `model=gru`."""
 
     def recurrences(self) -> list[Kernel]:
-        return kernels(GRU, self.layers, self.width)
+        return self.made(GRU)

@@ -11,8 +11,7 @@ import torch
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
-from seqlab.layers.kernels import Kernel, kernels
-from seqlab.layers.recurrent import RecurrentConfig
+from seqlab.layers.kernels import Kernel, KernelConfig
 
 
 def lstm_gates(from_x_BG: Tensor, from_h_BG: Tensor) -> dict[str, Tensor]:
@@ -53,8 +52,8 @@ class LSTM(Kernel, nn.LSTM):  # type: ignore[misc]  # its forward is ours
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class LSTMConfig(RecurrentConfig):
+class LSTMConfig(KernelConfig):
     """Settings of `model=lstm`."""
 
     def recurrences(self) -> list[Kernel]:
-        return kernels(LSTM, self.layers, self.width)
+        return self.made(LSTM)

@@ -7,8 +7,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor, nn
 
 from seqlab.core.fields import Positive
-from seqlab.layers.kernels import Kernel, kernels
-from seqlab.layers.recurrent import RecurrentConfig
+from seqlab.layers.kernels import Kernel, KernelConfig
 
 
 def rnn_step(from_x_BH: Tensor, from_h_BH: Tensor, _: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
@@ -26,7 +25,7 @@ class RNN(Kernel, nn.RNN):  # type: ignore[misc]  # its forward is ours
 
 
 @config_dataclass(frozen=True, kw_only=True)
-class RNNConfig(RecurrentConfig):
+class RNNConfig(KernelConfig):
     """Settings of `model=rnn`.
 
     recurrent_gain: the orthogonal recurrent weights are multiplied by it at first. All singular values of W_hh are then
@@ -37,7 +36,7 @@ class RNNConfig(RecurrentConfig):
 
     @torch.no_grad()
     def recurrences(self) -> list[Kernel]:
-        made = kernels(RNN, self.layers, self.width)
+        made = self.made(RNN)
         for kernel in made:
             kernel.get_parameter("weight_hh_l0").mul_(self.recurrent_gain)
         return made

@@ -128,6 +128,7 @@ def test_every_task_is_protected(task: str) -> None:
 OPTIONS = {
     "model.tie_embeddings": ("true", "false"),
     "model.layer_norm": ("true",),
+    "model.cell_norm": ("true",),
     "model.attention": ("none", "additive", "dot"),
     "model.positions": ("sinusoidal", "learned", "rope", "none"),
     "model.dropout": ("0.5",),

@@ -192,3 +192,38 @@ def test_layer_norm_stands_between_layers() -> None:
     y_BTD, _ = stack(torch.randn(B, T, D), stack.initial_state(B))
     torch.testing.assert_close(y_BTD.mean(-1), torch.zeros(B, T), rtol=0, atol=1e-5)
     torch.testing.assert_close(y_BTD.var(-1, unbiased=False), torch.ones(B, T), rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.parametrize("model", RECURRENT)
+def test_a_norm_inside_stands_at_every_step(model: str) -> None:
+    """Written out: b + g * (a - mean) / std of what comes from the input, and of what comes from the state."""
+    stack = tiny_config(model, "char_lm", "model.layers=1", "model.cell_norm=true").model.build(Role.DECODER)
+    assert isinstance(stack, RecurrentStack)
+    for parameter in stack.parameters():
+        nn.init.normal_(parameter, std=0.3)
+    kernel = _kernel(stack)
+
+    def normalised(part: str, given_BD: Tensor) -> Tensor:
+        a_BG = given_BD @ kernel.get_parameter(f"weight_{part}_l0").T
+        centred_BG = a_BG - a_BG.mean(-1, keepdim=True)
+        scale_B1 = (centred_BG.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        gain_G = kernel.get_parameter(f"norm_{part}.weight")
+        return kernel.get_parameter(f"bias_{part}_l0") + gain_G * centred_BG / scale_B1
+
+    x_BTD = torch.randn(B, T, D)
+    (before,) = stack.initial_state(B)
+    y_BTD, (after,) = stack(x_BTD, (before,))
+    for t, x_BD in enumerate(x_BTD.unbind(1)):
+        before = kernel.equation(normalised("ih", x_BD), normalised("hh", before[0]), before)
+        torch.testing.assert_close(y_BTD[:, t], before[0], rtol=1e-5, atol=1e-5)
+    for found, expected in zip(after, before, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_with_a_norm_inside_the_size_of_recurrent_weights_does_not_matter() -> None:
+    """Which is how it helps against gradients that explode."""
+    x_BTD = torch.randn(B, T, D)
+    plain, large = (_rnn("model.cell_norm=true", f"model.recurrent_gain={gain}") for gain in (1.0, 2.0))
+    torch.testing.assert_close(
+        *(stack(x_BTD, stack.initial_state(B))[0] for stack in (plain, large)), rtol=1e-3, atol=1e-3
+    )
