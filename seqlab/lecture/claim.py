@@ -66,7 +66,8 @@ class Evidence:
 
 @config_dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A picture of an experiment: `curves`, `results`, or a view of `seqlab inspect`, of the first seed of each model
+    """A picture of an experiment: `curves-by-token`, `results`, a figure (`tokens_per_second`: over the number in
+    labels such as `lstm, 64`, else model by model), or a view of `seqlab inspect`, of the first seed of each model
     (labels: of some)."""
 
     experiment: str

@@ -26,6 +26,11 @@ def costs() -> tuple[str, ...]:
     return (*_OF_RUN, *_OF_MODEL, DIVERGED)
 
 
+def is_figure(name: str) -> bool:
+    """Whether a name is that of a cost or of a number in a view: what every task's runs have."""
+    return name in costs() or ":" in name
+
+
 def exact(figure: str) -> bool:
     """Whether a figure is counted, so that one run tells it."""
     return figure in ("state_bytes", "parameters", "flops_per_token")
@@ -101,9 +106,17 @@ def _number(data: Mapping[str, Any], key: str, view: str) -> float | None:
 
 
 def folders_of(done: Comparison, labels: tuple[str, ...]) -> list[Path]:
-    """The first run of each model, in the order of the command."""
+    """The first run of each model, in the order of the command; of one whose runs all failed the first that began."""
     if done.summary is None:
         return []
     wanted = labels or tuple(variant.label for variant in done.summary.plan.variants)
     rows = {row.label: row for row in done.summary.rows}
-    return [Path(rows[label].runs[0].folder) for label in wanted if rows[label].runs]
+    found = (_first(rows[label], done.folder) for label in wanted)
+    return [folder for folder in found if folder is not None]
+
+
+def _first(row: Row, comparison: Path) -> Path | None:
+    if row.runs:
+        return Path(row.runs[0].folder)
+    began = (row.variant.run_folder(comparison, seed) for seed in sorted(row.failed))
+    return next((folder for folder in began if (folder / "checkpoints").is_dir()), None)

@@ -17,10 +17,11 @@ from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.request import Request
 from seqlab.core.files import finite, write_json
 from seqlab.drawing.picture import Picture
-from seqlab.errors import ConfigError, SeqlabError
+from seqlab.errors import ConfigError, NumericError, SeqlabError
 from seqlab.executors.execution import Execution
 from seqlab.lecture.claim import Claim, Evidence, Finding, Shown, Speed
-from seqlab.lecture.figures import exact, folders_of, values_of
+from seqlab.lecture.drawing import draw_figure
+from seqlab.lecture.figures import exact, folders_of, is_figure, values_of
 from seqlab.lecture.judge import Judged, judge, judge_pair, together, unmeasured
 from seqlab.lecture.read import requested
 
@@ -158,6 +159,9 @@ def _picture(shown: Shown, done: Comparison, config_dir: Path | None) -> Picture
     drawn = figures(done.summary)
     if shown.picture in drawn:
         return drawn[shown.picture]
+    if is_figure(shown.picture):
+        labels = shown.labels or tuple(variant.label for variant in done.summary.plan.variants)
+        return draw_figure(shown.picture, {label: _known(shown.picture, label, done, config_dir) for label in labels})
     from seqlab.runs.run import open_run
 
     runs = [open_run(folder, config_dir) for folder in folders_of(done, shown.labels)]
@@ -170,6 +174,13 @@ def _picture(shown: Shown, done: Comparison, config_dir: Path | None) -> Picture
     except SeqlabError as error:
         _log.warning("%s: %s", shown.picture, error.what)
         return None
+
+
+def _known(figure: str, label: str, done: Comparison, config_dir: Path | None) -> Mapping[int, float]:
+    try:
+        return values_of(figure, label, done, config_dir)
+    except NumericError:  # no run of this model has it
+        return {}
 
 
 Told = Callable[[Answer], None]

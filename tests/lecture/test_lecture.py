@@ -28,7 +28,10 @@ _CLAIM = {
             "than": 1000, "expect": "more",  # beyond what is measured
         },
     ],
-    "shown": [{"experiment": "e", "picture": "gradient", "look": "Look here."}],
+    "shown": [
+        {"experiment": "e", "picture": "gradient", "look": "Look here."},
+        {"experiment": "e", "picture": "tokens_per_second", "look": "Which is faster?"},
+    ],
     "minutes": {"quick": 1, "full": 1}, "expected": "does not hold",
 }  # fmt: skip
 
@@ -56,6 +59,7 @@ def test_a_claim_is_tried_judged_and_shown_and_nothing_is_made_twice(tmp_path: P
     assert "does not hold here" in page  # as it came out when the claim was written
     assert "<svg" in page
     assert "Look here." in page
+    assert "Which is faster?" in page
     results = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")}
     assert len(results) == 4
     again = run(*words, cwd=tmp_path)

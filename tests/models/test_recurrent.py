@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -211,7 +213,7 @@ def test_a_norm_inside_stands_at_every_step(model: str) -> None:
         return kernel.get_parameter(f"bias_{part}_l0") + gain_G * centred_BG / scale_B1
 
     x_BTD = torch.randn(B, T, D)
-    (before,) = stack.initial_state(B)
+    before = cast(tuple[Tensor, ...], kernel.initial_state(B))
     y_BTD, (after,) = stack(x_BTD, (before,))
     for t, x_BD in enumerate(x_BTD.unbind(1)):
         before = kernel.equation(normalised("ih", x_BD), normalised("hh", before[0]), before)
