@@ -66,6 +66,15 @@ def test_the_verdict_that_the_tutorial_reads_was_measured() -> None:
     assert f"- {verdict}\n" in (TOP / "docs/results.md").read_text(encoding="utf-8")
 
 
+def test_the_figures_of_the_readme_are_on_the_pages_beside_them() -> None:
+    rows = [line for line in (TOP / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
+    found = [(row, figure) for row in rows for figure in re.findall(r"\*\*(.+?)\*\*", row)]
+    assert len(found) > 3
+    for row, figure in found:
+        (page,) = re.findall(r"\]\((docs/\w+\.md)\)", row)
+        assert figure in (TOP / page).read_text(encoding="utf-8"), row
+
+
 @pytest.mark.slow
 def test_the_commands_of_the_tutorial_work(tmp_path: Path, capsys: Capture, monkeypatch: Patch) -> None:
     """With few steps, and comparisons as far as their plan."""

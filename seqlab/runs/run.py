@@ -46,6 +46,11 @@ class Run:
         names = self.config.names
         return f"Run({names['model']} on {names['task']}, seed {self.config.seed}: {self.folder})"
 
+    def _repr_html_(self) -> str:  # IPython's name
+        from seqlab.runs.card import card
+
+        return card(self)
+
     @property
     def finished(self) -> bool:
         """Whether the run has a result. If not, it was stopped, failed, or is still training."""
