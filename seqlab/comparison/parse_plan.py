@@ -13,7 +13,7 @@ from seqlab.comparison.plan import FORMAT, OTHER_ORDER, Plan, Variant, new_varia
 from seqlab.comparison.request import ModelSpec, Request
 from seqlab.comparison.trials import initial_values
 from seqlab.config.overrides import key_of, merged, spelled
-from seqlab.config.run import RunConfig, load_run_config
+from seqlab.config.run import RunConfig, check_trackers, load_run_config
 from seqlab.errors import ConfigError
 from seqlab.runs.catalogue import named_run, pinned_start, read_run_files
 from seqlab.runs.code import code_sha256
@@ -92,7 +92,9 @@ def parse_plan(request: Request, config_dir: Path | None) -> tuple[Plan, dict[st
 
 def _load(overrides: tuple[str, ...], spec: ModelSpec, config_dir: Path | None) -> RunConfig:
     try:
-        return load_run_config(list(overrides), config_dir)
+        config = load_run_config(list(overrides), config_dir)
+        check_trackers(config)
+        return config
     except ConfigError as error:
         if spec.overrides or not error.what.startswith("there is no model"):
             raise ConfigError(f"{spec.label}: {error.what}", error.hint, error.allowed) from error

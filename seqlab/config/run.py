@@ -60,8 +60,13 @@ def load_run_config(overrides: list[str], config_dir: Path | None = None) -> Run
         check_texts(getattr(config, group), group)
     for name, tracker in config.logging.items():
         check_texts(tracker, f"logging.{name}")
-        tracker.check(f"logging.{name}")
     return config
+
+
+def check_trackers(config: RunConfig) -> None:
+    """Raises ConfigError if a tracker lacks what it needs on this machine."""
+    for name, tracker in config.logging.items():
+        tracker.check(f"logging.{name}")
 
 
 def with_settings(config: RunConfig, overrides: Sequence[str]) -> RunConfig:

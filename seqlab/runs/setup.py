@@ -10,7 +10,7 @@ from torch import nn
 
 from seqlab.checkpoints.best import load_best
 from seqlab.config.overrides import merged
-from seqlab.config.run import RunConfig, load_run_config
+from seqlab.config.run import RunConfig, check_trackers, load_run_config
 from seqlab.contracts.check import check_before_training
 from seqlab.core.network import Network
 from seqlab.core.task import Task
@@ -32,13 +32,14 @@ def start_config(
     overrides: Sequence[str], config_dir: Path | None, name: str | None, folder: Path | None
 ) -> tuple[RunConfig, list[str]]:
     """The config of a new run, and its overrides with init_from resolved to a folder and datasets to a revision. Raises
-    ConfigError, also for an invalid name."""
+    ConfigError, also for an invalid name, or if a tracker lacks what it needs."""
     if name is not None and folder is not None:
         raise ConfigError("--name and --folder both say where the run goes", "keep one of them")
     if name is not None:
         check_run_name(name, "--name")
     given = list(overrides)
     config = load_run_config(given, config_dir)
+    check_trackers(config)
     exact = [f"task.{setting}={value}" for setting, value in config.task.pinned().items()]
     if pins := [*pinned_start(config.init_from, config.runs_dir), *exact]:
         given = list(merged(given, pins))

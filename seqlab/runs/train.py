@@ -136,7 +136,7 @@ def complete(
         reporter.training(config.trainer) as watching,
     ):
         trainer.observers = (recorder, *watching)
-        if config.trainer.log_pictures:
+        if config.trainer.log_pictures and any(tracker.shows_pictures for tracker in config.logging.values()):
             from seqlab.insight.during import Gallery
 
             trainer.observers = (*trainer.observers, Gallery(trainer, recorder, config.seed))

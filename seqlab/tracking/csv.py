@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
@@ -20,6 +21,8 @@ Row = dict[str, str]
 @config_dataclass(frozen=True, kw_only=True)
 class CSVConfig(TrackerConfig):
     """Settings of `logging=csv`."""
+
+    shows_pictures: ClassVar[bool] = False
 
     def open(self, run: TrackedRun) -> Tracker:
         return _Table(run.folder / _FILE)

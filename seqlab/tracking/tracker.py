@@ -106,9 +106,11 @@ class Tracker(ABC):
 
 @config_dataclass(frozen=True, kw_only=True)
 class TrackerConfig(ABC):
-    """Settings of a tracker. package: what it imports, if seqlab does not require it; the extra has the same name."""
+    """Settings of a tracker. package: what it imports, if seqlab does not require it; the extra has the same name.
+    shows_pictures: whether it shows more than scalars."""
 
     package: ClassVar[str | None] = None
+    shows_pictures: ClassVar[bool] = True
 
     def check(self, where: str) -> None:
         """Raise ConfigError, before anything is trained, for what cannot work here. where: their key."""
