@@ -27,7 +27,8 @@ from benchmarks.executors_check import Checked, kill_one
 from benchmarks.tables import RESULTS, markdown, parts, save
 
 WORDS = (
-    "rnn", "gru", "task=adding", "task.train_size=2000", "task.validation_size=200", "task.test_size=200", "device=cpu",
+    "rnn", "gru", "task=adding", "task.length=50", "task.train_size=2000", "task.validation_size=200",
+    "task.test_size=200", "model.width=64", "model.layers=1", "device=cpu", "trainer.eval_every_steps=200",
     "trainer.save_every_steps=10", "trainer.log_pictures=false",
 )  # fmt: skip
 PARTS = {
@@ -45,7 +46,7 @@ def main() -> None:
     """Measure the parts that are named, or all; each is stored as soon as it is measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=6, help="of two models")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--kills", type=int, default=20, help="in each part; 0: none")
     parser.add_argument("--dry", action="store_true", help="store nothing")
