@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,14 +19,14 @@ Make = Callable[[], Executor]
 
 
 @pytest.fixture(scope="module")
-def ray_cluster() -> Iterator[str]:
-    """The address of a cluster of one node process on this machine."""
+def ray_cluster() -> Iterator[Any]:
+    """A cluster of one node process on this machine."""
     pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
 
     os.environ.setdefault("RAY_worker_niceness", "0")  # a busy machine would hardly run them
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-    yield cluster.address
+    yield cluster
     cluster.shutdown()
 
 
@@ -38,7 +39,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     if name == "slurm":
         pytest.importorskip("submitit")
     if name == "ray":
-        settings = [f"executor.address={request.getfixturevalue('ray_cluster')}"]
+        settings = [f"executor.address={request.getfixturevalue('ray_cluster').address}"]
     _, execution = read_execution(settings, name, 2)
 
     def executor() -> Executor:
@@ -98,3 +99,27 @@ def test_one_is_cancelled_and_the_others_go_on(make: Make, tmp_path: Path) -> No
     (again,) = quick(tmp_path, 1, jobs[0].step + 1)
     run_jobs([again], make())
     assert [line["step"] for line in again.lines] == list(range(1, again.steps + 1))  # it had saved
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_when_ray_has_lost_its_node(
+    ray_cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    (job,) = quick(tmp_path, 1, 40)
+    nodes: list[Any] = []
+
+    def lose() -> None:
+        if not nodes or (job.step >= 3 and len(nodes) == 1):
+            nodes.append(ray_cluster.add_node(num_cpus=3))
+            if len(nodes) == 2:
+                ray_cluster.remove_node(nodes[0], allow_graceful=False)
+
+    words = [f"executor.address={ray_cluster.address}", "executor.cpus=3"]
+    with read_execution(words, "ray")[1].executor(tmp_path) as executor:
+        run_jobs([job], executor, lose)
+    ray_cluster.remove_node(nodes[1])
+    assert job.status == "done"
+    assert len(job.starts()) == 2
+    assert [line["step"] for line in job.lines] == list(range(1, 41))
+    assert "no node of the Ray cluster has what a run needs: CPU 3" in caplog.text  # there was none at first
+    assert capfd.readouterr().out == ""  # where results alone belong
