@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +12,6 @@ from seqlab.cli.app import app, terminal
 from seqlab.config.sources import VARIABLE
 
 _LOCKED_SECONDS = 120.0  # a process that was told to stop may take so long to finish its step and save
-_SET_PARENT_DEATH_SIGNAL = 1  # of Linux' prctl
 
 
 @app.command(hidden=True)
@@ -34,7 +30,9 @@ def make(
     save and end when the parent process, which has this number, ends (Linux).
     """
     if with_parent is not None:
-        _end_with_parent(with_parent)
+        from seqlab.executors.carried import end_with_parent
+
+        end_with_parent(with_parent)
     if cores:
         os.sched_setaffinity(0, {int(core) for core in cores.split(",")})
     os.environ.pop(VARIABLE, None)  # the options name the config folder, if there is one
@@ -58,11 +56,3 @@ def make(
     else:
         job.clear()
         seqlab.train(*overrides, folder=folder, config_dir=config_dir, reporter=reporter, checked=True)
-
-
-def _end_with_parent(number: int) -> None:
-    """For an engine that makes the run elsewhere once this process' parent, or its whole node, was lost."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
-        if os.getppid() != number:  # it has ended already
-            raise typer.Exit(128 + signal.SIGTERM)

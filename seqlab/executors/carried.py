@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import ExitStack, suppress
@@ -23,6 +25,7 @@ PARENT = "{parent}"
 """A word of a command in whose place the number of the process stands that carries it."""
 
 _POLL_SECONDS = 0.2
+_SET_PARENT_DEATH_SIGNAL = 1  # of Linux' prctl
 _STOPPED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 # a scheduler may signal every process of a job before it asks us to save: that must not end the run unsaved
 _DEAF_TO_USR2 = ("sh", "-c", 'trap "" USR2; exec "$@"', "run")
@@ -133,3 +136,12 @@ class Carried:
                     held.enter_context(locked(folder / f"slot-{index}"))
                     return
             time.sleep(_POLL_SECONDS)
+
+
+def end_with_parent(number: int) -> None:
+    """Have this process told to stop (SIGTERM) when its parent, which has this number, ends: the engine that has lost
+    the parent, or its whole node, makes the run elsewhere. Only on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        if os.getppid() != number:  # it has ended already
+            sys.exit(128 + signal.SIGTERM)

@@ -21,7 +21,7 @@ class QuickJob(Job):
 
     def command(self, *options: str) -> list[str]:
         about = [str(self.folder), str(self.steps), str(self.fails), json.dumps(self.all_overrides())]
-        return [sys.executable, "-P", str(_PROGRAM), *about, *(options if options[:1] == ("--cores",) else ())]
+        return [sys.executable, "-P", str(_PROGRAM), *about, *options]
 
     def starts(self) -> list[list[str]]:
         """Of each process that worked on it: its id, the number of its cores, its GPUs."""

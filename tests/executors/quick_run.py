@@ -1,4 +1,4 @@
-"""What tests/executors/quick.py runs: FOLDER STEPS FAILS OVERRIDES [--cores N,N]."""
+"""What tests/executors/quick.py runs: FOLDER STEPS FAILS OVERRIDES [--cores N,N | --with-parent N]."""
 
 import json
 import os
@@ -8,14 +8,17 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from seqlab.executors.carried import end_with_parent
 from seqlab.runs.lock import locked, wait_until_free
 
 
 def main() -> None:
     """Make one run."""
     folder, steps, fails = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    if sys.argv[5:]:
+    if sys.argv[5:6] == ["--cores"]:
         os.sched_setaffinity(0, map(int, sys.argv[6].split(",")))
+    elif sys.argv[5:]:
+        end_with_parent(int(sys.argv[6]))
     wait_until_free(folder, 60)
     if (folder / "result.json").exists():
         return

@@ -63,7 +63,6 @@ def test_an_array_is_made_and_a_lost_task_is_told_with_its_log(
         if jobs[1].step > 1 and not killed:
             killed.append(int((cluster / "tasks" / "7_1").read_text()))
             os.killpg(killed[0], signal.SIGKILL)
-            os.kill(int(jobs[1].starts()[0][0]), signal.SIGKILL)
 
     run_jobs(jobs, SlurmExecutor(Settings(), tmp_path / "executor"), lose_a_node)
     assert [job.status for job in jobs] == ["done", "failed"], [job.reason for job in jobs]

@@ -105,14 +105,14 @@ def test_one_is_cancelled_and_the_others_go_on(make: Make, tmp_path: Path) -> No
 def test_a_run_goes_on_when_ray_has_lost_its_node(
     ray_cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    (job,) = quick(tmp_path, 1, 40)
+    (job,) = quick(tmp_path, 1, 60)
     nodes: list[Any] = []
 
     def lose() -> None:
+        if job.step >= 3 and len(nodes) == 1:
+            ray_cluster.remove_node(nodes[0], allow_graceful=False)
         if not nodes or (job.step >= 3 and len(nodes) == 1):
             nodes.append(ray_cluster.add_node(num_cpus=3))
-            if len(nodes) == 2:
-                ray_cluster.remove_node(nodes[0], allow_graceful=False)
 
     words = [f"executor.address={ray_cluster.address}", "executor.cpus=3"]
     with read_execution(words, "ray")[1].executor(tmp_path) as executor:
@@ -120,6 +120,6 @@ def test_a_run_goes_on_when_ray_has_lost_its_node(
     ray_cluster.remove_node(nodes[1])
     assert job.status == "done"
     assert len(job.starts()) == 2
-    assert [line["step"] for line in job.lines] == list(range(1, 41))
+    assert [line["step"] for line in job.lines] == list(range(1, 61))
     assert "no node of the Ray cluster has what a run needs: CPU 3" in caplog.text  # there was none at first
     assert capfd.readouterr().out == ""  # where results alone belong
