@@ -39,7 +39,7 @@ _TINY = {
     "task.validation_share": "0.01",
     "task.window": "12",
     "task.batch_size": "6",
-    "task.eval_batch_size": "4",
+    "task.eval_batch_size": "10",
     "task.word_dropout": "0.0",
     "task.pairs": "300",
     "task.utterances": "60",
@@ -68,6 +68,9 @@ def tiny_overrides(model: str, task: str, *overrides: str) -> list[str]:
     chosen = [f"model={model}", f"task={task}"]
     there = _settings(model, task)
     given = {override.partition("=")[0] for override in overrides}
+    if "task.window" in there and "task.eval_batch_size" not in given:
+        chosen.append("task.eval_batch_size=64")  # of running text: the more rows, the fewer batches
+        given.add("task.eval_batch_size")
     if task in _CORPORA and "task.corpus" not in given:
         chosen.append(f"task.corpus={_CORPORA[task]}")
     shrunk = [

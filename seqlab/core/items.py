@@ -1,4 +1,4 @@
-"""What each item of a split adds to a metric, and the metric's uncertainty. N items, K numbers of each."""
+"""What each item of a split adds to a metric, and a metric's uncertainty. N items, K numbers of each, R replicates."""
 
 from __future__ import annotations
 
@@ -75,10 +75,12 @@ def bootstrap_interval(
     rng, draws = np.random.default_rng(seed), max(2, round(items / block))
     around_NK = np.concatenate((statistics_NK, statistics_NK[: block - 1]))
     block_NK = np.lib.stride_tricks.sliding_window_view(around_NK, block, axis=0).sum(-1)
-    values = [
-        aggregate(rng.multinomial(draws, np.full(items, 1 / items)).astype(np.float64) @ block_NK)
-        for _ in range(replicates)
-    ]
+    sums_RK = np.stack(
+        [rng.multinomial(draws, np.full(items, 1 / items)).astype(np.float64) @ block_NK for _ in range(replicates)]
+    )
+    # of few items, or of counts, many replicates have the same sums
+    kinds_MK, kind_R = np.unique(sums_RK, axis=0, return_inverse=True)
+    values = np.array([aggregate(kind_K) for kind_K in kinds_MK])[kind_R.reshape(-1)]
     tail = 100 * float(ndtr(stdtrit(draws - 1, 0.025) * math.sqrt(draws / (draws - 1))))
     low, high = np.percentile(values, (tail, 100 - tail))
     return float(low), float(high)

@@ -138,9 +138,9 @@ def test_a_run_loads_and_another_starts_from_it(tmp_path: Path, capsys: Capture,
     meter = task.meter("test")
 
     with torch.no_grad():
-        state = network.initial_state(4)
+        state = None
         for batch in task.batches("test", 0):
-            output = network(batch, state)
+            output = network(batch, network.initial_state(batch.size) if state is None else state)
             state = output.state
             meter.update(batch, output, network)
     assert meter.compute()["loss"].value == pytest.approx(stored["test"]["loss"], rel=1e-5)

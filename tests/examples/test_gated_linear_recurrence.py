@@ -12,7 +12,7 @@ from seqlab.config.run import load_run_config
 from seqlab.core.model import Role, SequenceModel
 from seqlab.runs.train import train
 from tests.commands import Capture, Patch, in_process
-from tests.conftest import TASKS, tiny_overrides
+from tests.conftest import KINDS, tiny_overrides
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "gated_linear_recurrence"
 CONF = EXAMPLE / "conf"
@@ -64,8 +64,8 @@ def test_its_steps_equal_the_whole_sequence() -> None:
         torch.testing.assert_close(stepped(indexed), expected_BTD, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("task", [TASKS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in TASKS[1:])])
-def test_it_trains_on_every_task_and_meets_every_contract(
+@pytest.mark.parametrize("task", [KINDS[0], *(pytest.param(task, marks=pytest.mark.slow) for task in KINDS[1:])])
+def test_it_trains_on_every_kind_of_task_and_meets_every_contract(
     task: str, tmp_path: Path, capsys: Capture, monkeypatch: Patch
 ) -> None:
     of_task = [word for word in tiny_overrides("lstm", task) if not word.startswith("model=")]

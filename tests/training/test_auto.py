@@ -95,7 +95,7 @@ def test_without_a_compiler_compilation_is_not_tried(monkeypatch: pytest.MonkeyP
 @pytest.mark.filterwarnings("ignore")  # torch.compile's own
 def test_a_long_run_tries_compilation_and_reports_the_timings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
-    settings = ("device.compile=auto", "trainer.max_steps=1000000000")
+    settings = ("device.compile=auto", "trainer.max_steps=1000000000", "model.layers=1")
     cold = _chosen("transformer", "char_lm", *settings)
     assert "and compiling 25 s, so it is tried" in cold[2][0]
     place = marker(_trainer("transformer", "char_lm", *settings))

@@ -106,7 +106,7 @@ def long_text(tmp_path: Path) -> Path:
 def _words(long_text: Path, *more: str) -> list[str]:
     return tiny_overrides(
         "rnn", "char_lm", f"task.corpus={long_text}", "task.train_share=0.4", "task.validation_share=0.5", "device=cpu",
-        "trainer.eval_every_steps=2", "trainer.max_steps=4", "trainer.max_epochs=3", *more,
+        "trainer.eval_every_steps=2", "trainer.max_steps=4", "trainer.max_epochs=3", "task.eval_batch_size=4", *more,
     )  # fmt: skip
 
 
@@ -182,7 +182,7 @@ def test_a_part_of_validation_is_read_in_training_and_all_of_it_at_the_end(long_
 
 def test_too_small_a_part_is_refused_with_the_least() -> None:
     with pytest.raises(ConfigError, match=r"task.eval_characters=50 is less than a window of each stream, 60") as error:
-        tiny_config("rnn", "char_lm", "task.eval_characters=50")
+        tiny_config("rnn", "char_lm", "task.eval_characters=50", "task.eval_batch_size=4")
     assert "try task.eval_characters=60" in error.value.hint
     tiny_config("rnn", "char_lm", "task.eval_characters=60")
 
