@@ -291,6 +291,7 @@ def test_the_page_for_notebooks_runs_as_it_stands(capsys: Capture, monkeypatch: 
     assert Path("states.pdf").is_file()
 
 
+@pytest.mark.slow
 def test_the_page_for_notebooks_is_typed(tmp_path: Path) -> None:
     page = tmp_path / "page.py"
     page.write_text(_code("api.md"), encoding="utf-8")

@@ -13,10 +13,9 @@ EXAMPLES = sorted(path for path in (TOP / "docs" / "examples").iterdir() if path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_its_types_hold(example: Path) -> None:
-    modules = [str(path) for path in example.glob("*.py")]
+def test_their_types_hold() -> None:
+    modules = [str(path) for example in EXAMPLES for path in example.glob("*.py")]
     command = [sys.executable, "-m", "mypy", "--config-file", str(TOP / "pyproject.toml"), *modules]
     checked = subprocess.run(command, capture_output=True, text=True, cwd=TOP)
-    assert modules
+    assert len(modules) >= len(EXAMPLES) > 0
     assert checked.returncode == 0, checked.stdout
