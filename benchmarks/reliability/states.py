@@ -31,6 +31,7 @@ from seqlab.runs.setup import build_network
 from seqlab.runs.verify import replay
 from seqlab.training.device import resolve_device
 from seqlab.training.progress import Progress
+from seqlab.training.sharing import Sharing
 from seqlab.training.trainer import Trainer
 from seqlab.training.update import Update
 
@@ -168,7 +169,7 @@ def omissions(here: Path) -> Count:
         torch.manual_seed(3)
         trainer.network = _Restless(trainer.network)
         optimizer = config.optim.build(trainer.network)
-        trainer.update = Update(trainer.network, optimizer, trainer.device, config.trainer)
+        trainer.update = Update(Sharing(trainer.network), optimizer, trainer.device, config.trainer)
         trainer.update.scaler = torch.amp.GradScaler("cpu", init_scale=256.0, growth_interval=5)
         trainer.outcomes.scaler = trainer.update.scaler
         torch.manual_seed(4)

@@ -35,16 +35,17 @@ _KINDS = ("network", "optimizer", "carried", "random", "ranks")
 def capture(trainer: Trainer[Any]) -> Parts:
     """Everything that the trainer's next step depends on. All processes of a run must call it: the state is that of all
     rows, so that any number of processes can continue, and each has random generators of its own."""
+    world, update = trainer.world, trainer.update
+    update.sharing.gather()
     tensors: dict[str, Tensor] = {f"network.{n}": t for n, t in network_tensors(trainer.network).items()}
-    optimizer = trainer.update.optimizer.state_dict()
+    optimizer = update.optimizer.state_dict()
     loose: dict[str, dict[str, Any]] = {}
     for index, slots in optimizer["state"].items():
         for name, value in slots.items():
             if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{name}"] = value
+                tensors[f"optimizer.{index}.{name}"] = update.sharing.whole(value)
             else:
                 loose.setdefault(str(index), {})[name] = value
-    world, update = trainer.world, trainer.update
     carried, nesting = ({}, None) if update.state is None else flatten_state(world.all_rows(update.state, update.rows))
     tensors |= {f"carried.{name}": tensor for name, tensor in carried.items()}
     (drawn, rest), *others = world.every(random_states(trainer.device.name))
@@ -56,7 +57,7 @@ def capture(trainer: Trainer[Any]) -> Parts:
         "progress": dataclasses.asdict(trainer.progress),
         "interval": dataclasses.asdict(trainer.outcomes.interval),
         "optimizer": {"param_groups": optimizer["param_groups"], "state": loose},
-        "scaler": trainer.update.scaler.state_dict(),
+        "scaler": update.scaler.state_dict(),
         "carried": nesting,
         "random": rest,
         "run": dict(trainer.origin),
@@ -119,6 +120,7 @@ def _checked(
 
     def apply() -> None:
         load_network(trainer.network, parts["network"], source)
+        trainer.update.sharing.scatter()
         trainer.update.optimizer.load_state_dict({"state": slots, "param_groups": groups})
         if scaler and own_scaler:
             trainer.update.scaler.load_state_dict(scaler)
@@ -190,10 +192,12 @@ def _slots(
         need(number in known and found.keys() == known[number].keys(), f"the optimizer's slots of parameter {number}")
         for slot, theirs in found.items():
             mine = known[number][slot]
-            same = type(theirs) is type(mine)
             if isinstance(mine, Tensor) and isinstance(theirs, Tensor):
                 same = (theirs.shape, theirs.dtype) == (mine.shape, mine.dtype)
+            else:
+                same = type(theirs) is type(mine)
             need(same, f"optimizer.{number}.{slot}")
+            found[slot] = trainer.update.sharing.own(mine, theirs)
     return slots
 
 

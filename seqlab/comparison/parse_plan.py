@@ -94,12 +94,19 @@ def _load(overrides: tuple[str, ...], spec: ModelSpec, config_dir: Path | None) 
     try:
         config = load_run_config(list(overrides), config_dir)
         check_trackers(config)
-        return config
     except ConfigError as error:
         if spec.overrides or not error.what.startswith("there is no model"):
             raise ConfigError(f"{spec.label}: {error.what}", error.hint, error.allowed) from error
         hint = error.hint.replace("model=", "")
         raise ConfigError(error.what, hint, error.allowed.replace("model:", "models:")) from error
+    if (processes := config.device.processes) > 1:
+        raise ConfigError(
+            f"{spec.label}: device.processes={processes}: here each run is one process, which is what is measured "
+            "beforehand",
+            "leave it out, and make several runs at a time: --jobs 2",
+            "runs of several processes: seqlab train, and then seqlab compare RUN RUN",
+        )
+    return config
 
 
 def _seeds(request: Request, base: int, variants: list[Variant]) -> tuple[int, ...]:

@@ -71,11 +71,11 @@ _ABSENT = {
         "try task.tokens=bpe, or word, char, unigram or FILE, if the task has that setting",
     ),
     "gpus num_gpus n_gpu n_gpus ngpus devices num_devices world_size nproc_per_node": (
-        "a run uses one device",
-        "choose it: device=auto, cuda, mps or cpu",
+        "a process of a run uses one device",
+        "try device.processes=2 for two GPUs; their kind: device=auto, cuda, mps or cpu",
     ),
     "jobs n_jobs num_jobs parallel workers num_workers": (
-        "a run is one process",
+        "a run is one process, or as many as device.processes says",
         "of a comparison, several can be made at a time: seqlab compare rnn lstm --jobs 2",
     ),
     "sweep sweeper grid": ("train makes one run", "for a run for each value: seqlab sweep KEY=A,B"),

@@ -41,7 +41,9 @@ _FREE = (
     "trainer.save_every_seconds", "trainer.log_pictures", "task.eval_lengths", "runs_dir",
 )  # fmt: skip
 # where it runs; anything but this machine, these versions and this many threads may round differently
-_PLACE = ("device.type", "device.precision", "device.threads", "device.compile", "device.processes")
+_PLACE = (
+    "device.type", "device.precision", "device.threads", "device.compile", "device.processes", "device.sharding",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,7 @@ def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str]
         "precision": device.precision,
         "compile": device.compile,
         "processes": device.world.size,
+        "sharding": device.sharding,
     }
     return environment(task.data_sha256) | {
         "symbols_sha256": sha256_of(task.vocabulary()),

@@ -109,4 +109,8 @@ def trainer_at(
 def moved(origin: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Differences of machine, versions and threads: (before, now) by name."""
     before = origin.get("environment")
-    return differences({"processes": 1, **before}, now["environment"]) if isinstance(before, dict) else {}
+    return (
+        differences({"processes": 1, "sharding": "ddp", **before}, now["environment"])
+        if isinstance(before, dict)
+        else {}
+    )

@@ -219,6 +219,7 @@ def _introduce(
     reporter.say(
         f"{config.names['model']} on {config.names['task']}: {parameters:,} parameters, "
         f"{together}{device.name} {device.precision}{threads}{', compiled' if device.compile else ''}"
+        f"{', with a shard of the network' if device.sharding == 'fsdp' else ''}"
     )
     reporter.say(facts)
     reporter.say(f"run: {folder}")

@@ -133,7 +133,10 @@ def _check(word: str, axis: Axis, search: Search | None) -> None:
         raise ConfigError(
             f"'{word}': the best of several seeds is chance", "to average over seeds: seqlab compare MODEL --seeds 5"
         )
-    if axis.key in ("runs_dir", "tuned", "task", "task.corpus") or axis.key.partition(".")[0] == "hydra":
+    if (
+        axis.key in ("runs_dir", "tuned", "task", "task.corpus", "device.processes")
+        or axis.key.partition(".")[0] == "hydra"
+    ):
         rule = "all trials must be judged on the same data" if axis.key.startswith("task") else "it is no choice"
         raise ConfigError(f"'{word}' cannot be swept: {rule}", f"keep one: {axis.key}=VALUE")
     if axis.is_group and axis.is_interval:

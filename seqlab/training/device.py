@@ -21,6 +21,7 @@ from seqlab.training.allocator import keep_memory
 from seqlab.training.world import ALONE, World
 
 Precision = Literal["fp32", "bf16", "fp16"]
+Sharding = Literal["ddp", "fsdp"]
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class DeviceConfig:
     compile: Literal["never", "always", "auto"]
     threads: Literal["auto"] | Annotated[Count, Field(le=1024)] | None
     processes: Annotated[Count, Field(le=4096)]
+    sharding: Sharding
 
     def __post_init__(self) -> None:
         for key, value, choices in (("compile", self.compile, "never"), ("threads", self.threads, "1")):
@@ -49,12 +51,13 @@ class DeviceConfig:
 @dataclass(frozen=True)
 class Device:
     """A DeviceConfig resolved for this machine. compile: False for `auto` until steps have been timed. world: the
-    processes that train together."""
+    processes that train together. sharding: ddp also for one process."""
 
     torch_device: torch.device
     precision: Precision
     compile: bool
     world: World = ALONE
+    sharding: Sharding = "ddp"
 
     @property
     def name(self) -> str:
@@ -128,7 +131,7 @@ def resolve_device(config: DeviceConfig, *, deterministic: bool, world: World = 
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", world.rank)))
     several = world.size > 1 and chosen == "cuda"
     place = torch.device(chosen, torch.cuda.current_device()) if several else torch.device(chosen)
-    return Device(place, precision, config.compile == "always", world)
+    return Device(place, precision, config.compile == "always", world, config.sharding if world.size > 1 else "ddp")
 
 
 def chosen_type(config: DeviceConfig) -> Literal["cuda", "mps", "cpu"]:

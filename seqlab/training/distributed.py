@@ -1,4 +1,4 @@
-"""Several processes that train one network: torch's DistributedDataParallel, over gloo on CPUs and NCCL on GPUs.
+"""Several processes that train one network, over gloo on CPUs and NCCL on GPUs.
 
 All processes go through the same data and cut their rows from the same batches. So the order of the data is a function
 of seed and step, whatever their number, and each knows every count (targets, tokens, epochs) without asking. What
@@ -8,7 +8,6 @@ they must ask for is the sum of the losses, the gradient, the clock and signals.
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
@@ -16,16 +15,17 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
-from torch.nn.parallel import DistributedDataParallel
 
 from seqlab.core.batch import BatchT
-from seqlab.core.network import Network, StepOutput
+from seqlab.core.network import Network
 from seqlab.core.state import State, detach, select_rows, tensors
-from seqlab.errors import ConfigError, Followed, LostProcess
+from seqlab.errors import Followed, LostProcess
+from seqlab.training.copies import Copies
 from seqlab.training.progress import Progress
-from seqlab.training.world import ALONE, Forward, World, block, launched
+from seqlab.training.sharing import Sharing
+from seqlab.training.world import ALONE, World, block, launched
 
 T = TypeVar("T")
 # others wait while the first one validates, which may take hours
@@ -59,50 +59,6 @@ def _lost_process() -> Iterator[None]:
         if not isinstance(error, dist.DistError) and "gloo" not in text and "NCCL" not in text:
             raise
         raise LostProcess("another process of this run has ended", "it was killed, or has said why") from error
-
-
-class _Loss(nn.Module):
-    """A network of whose outputs the loss alone has a gradient."""
-
-    def __init__(self, network: Network[Any], forward: Forward) -> None:
-        super().__init__()
-        self.network, self.read = network, forward
-
-    def forward(self, batch: Any, state: State) -> tuple[Tensor, State]:
-        """(the summed loss, the state after the batch). Without a batch the loss is 0, and depends on each weight."""
-        if batch is None:
-            return torch.stack([p.sum() for p in self.network.parameters() if p.requires_grad]).sum() * 0, ()
-        output = self.read(batch, state)
-        return output.loss_sum, detach(output.state)
-
-
-class Parallel:
-    """A network's forward, after whose backward pass gradients are averaged over the processes."""
-
-    def __init__(self, network: Network[Any], forward: Forward) -> None:
-        self.network = network
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # the name of broadcast_buffers in later versions
-            self.module = DistributedDataParallel(_Loss(network, forward), broadcast_buffers=False)
-        # After the first backward pass torch arranges the gradients anew for adding them up, in the order in which they
-        # came. This pass is the same when a run is started or resumed, and so are the bits of sums of three or more.
-        self.module(None, ())[0].backward()
-        network.zero_grad()
-
-    def __call__(self, batch: Any, state: State) -> StepOutput:
-        loss_sum, after = self.module(batch, state)
-        return StepOutput(loss_sum, after, loss_sum.detach())
-
-    @contextmanager
-    def averaging(self) -> Iterator[None]:
-        """The last backward pass of a step: each gradient is the mean after it. Raises ConfigError if there is none."""
-        yield
-        without = [name for name, p in self.network.named_parameters() if p.requires_grad and p.grad is None]
-        if without:
-            raise ConfigError(
-                f"the loss does not depend on {', '.join(without[:3])}: several processes cannot average its gradient",
-                "try device.processes=1, or leave out what is not used",
-            )
 
 
 class Processes(World):
@@ -153,12 +109,12 @@ class Processes(World):
     def counts(self, rows: int) -> bool:
         return self.rank * rows // self.size < (self.rank + 1) * rows // self.size
 
-    def parallel(self, network: Network[Any], forward: Forward) -> Forward:
-        return Parallel(network, forward)
+    def sharing(self, network: Network[Any], *, compiled: bool, sharded: bool) -> Sharing:
+        if not sharded:
+            return Copies(network, compiled=compiled)
+        from seqlab.training.shards import Shards  # torch's sharding takes a second to import
 
-    def synchronised(self, forward: Forward, now: bool) -> AbstractContextManager[object]:
-        assert isinstance(forward, Parallel)
-        return forward.averaging() if now else forward.module.no_sync()
+        return Shards(network, compiled=compiled)
 
     def total(self, value: Tensor) -> Tensor:
         dist.all_reduce(value)

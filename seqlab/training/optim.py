@@ -126,7 +126,7 @@ class SGDConfig(OptimConfig):
     momentum: NonNegative
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-        return SGD(groups, self.learning_rate, self.momentum, fused=_can_fuse(groups))
+        return SGD(groups, self.learning_rate, self.momentum, fused=_can_fuse(groups) and _whole(groups))
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -149,3 +149,8 @@ def skips_on_device(optimizer: torch.optim.Optimizer) -> bool:
 
 def _can_fuse(groups: list[dict[str, Any]]) -> bool:
     return all(p.device.type in ("cpu", "cuda") for group in groups for p in group["params"])
+
+
+def _whole(groups: list[dict[str, Any]]) -> bool:
+    """Whether no parameter is a shard, for which torch has no fused SGD."""
+    return all(type(p) is nn.Parameter for group in groups for p in group["params"])

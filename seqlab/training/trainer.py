@@ -48,7 +48,8 @@ class Trainer(Generic[BatchT]):
         self.horizon = optim.horizon(config.max_steps)
         self.remedy = remedies(optim.learning_rate, clipped=config.clips, precision=device.precision)
         self.windows = Windows(task, network, config, seed)
-        self.update = Update(network, optim.build(network), device, config)
+        sharing = device.world.sharing(network, compiled=device.compile, sharded=device.sharding == "fsdp")
+        self.update: Update[BatchT] = Update(sharing, optim.build(sharing.trained), device, config)
         self.outcomes = Outcomes(config, self.update.scaler, self.remedy)
         self.progress, self.world = Progress(), device.world
         self.saved_step: int | None = None  # None also after a log line or validation since then
@@ -113,6 +114,7 @@ class Trainer(Generic[BatchT]):
 
     def validate(self) -> bool:
         """Validate. Returns whether these are the weights to keep. A signal postpones it."""
+        self.update.sharing.gather()
         figures = validate(self.network, self.task, self.device, lambda: self.fitting and self.stop_signal is not None)
         if figures is None:
             self.world.agree(self.progress, self.stop_signal)
@@ -138,6 +140,7 @@ class Trainer(Generic[BatchT]):
     def _end(self) -> None:
         """After the last step or a signal: log, validate and save what has not been yet."""
         failed = self.read()
+        self.update.sharing.gather()
         if failed is None and self.world.stop_signal(self.stop_signal) is None:
             self.log()
             if self.progress.evaluated_step != self.progress.step:

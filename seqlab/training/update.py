@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.core.batch import BatchT, targets_in
-from seqlab.core.network import Network, StepOutput
+from seqlab.core.network import Network
 from seqlab.core.state import State, detach
 from seqlab.training.config import TrainerConfig
 from seqlab.training.device import Device
 from seqlab.training.nonfinite import Guard
 from seqlab.training.optim import skips_on_device
+from seqlab.training.sharing import Sharing
 
 
 class Update(Generic[BatchT]):
@@ -26,19 +27,19 @@ class Update(Generic[BatchT]):
 
     def __init__(
         self,
-        network: Network[BatchT],
+        sharing: Sharing,
         optimizer: torch.optim.Optimizer,
         device: Device,
         config: TrainerConfig,
     ) -> None:
-        self.network, self.optimizer, self.device, self.config = network, optimizer, device, config
+        self.sharing, self.optimizer, self.device, self.config = sharing, optimizer, device, config
+        self.network: Network[BatchT] = sharing.network
         self.world = device.world
-        self.forward = self.world.parallel(network, torch.compile(network) if device.compile else network)
         self.scaler = device.scaler()
         skips = config.on_nonfinite == "skip"
         deferred = skips and device.name == "cuda" and skips_on_device(optimizer) and not self.scaler.is_enabled()
-        self.guard = Guard(network, optimizer, deferred=deferred)
-        self.parameters = list(network.parameters())
+        self.guard = Guard(self.network, optimizer, deferred=deferred)
+        self.parameters = list(sharing.trained.parameters())
         self.state: State | None = None  # of the rows that this process reads
         self.rows = 0  # of all processes
 
@@ -50,7 +51,7 @@ class Update(Generic[BatchT]):
         last = max((number for number, window in enumerate(windows) if window.scored), default=0)
         loss_sum = torch.zeros((), device=self.device.torch_device)
         for number, window in enumerate(windows):
-            with self.world.synchronised(self.forward, number == last):
+            with self.sharing.backward(last=number == last):
                 nats, self.state = self._read(window)
                 if window.scored:
                     self.scaler.scale(nats / targets).backward()
@@ -78,11 +79,11 @@ class Update(Generic[BatchT]):
         carried = self.state if window.continues else None
         state = self.network.initial_state(batch.size) if carried is None else detach(carried)
         with torch.set_grad_enabled(window.scored), self.device.autocast():
-            output: StepOutput = self.forward(batch, state)
+            output = self.sharing(batch, state)
         return (output.loss_sum if self.world.counts(window.size) else output.loss_sum * 0), output.state
 
     def _gradient_norm(self) -> Tensor:
-        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        return self.sharing.norm(p.grad for p in self.parameters if p.grad is not None)
 
     def _clip(self, total_norm: Tensor, known: float) -> None:
         """known: the norm before clipping, nan if the host has not read it. Clipping by value never increases it."""

@@ -6,18 +6,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from seqlab.core.batch import BatchT
-from seqlab.core.network import Network, StepOutput
+from seqlab.core.network import Network
 from seqlab.core.state import State
 from seqlab.training.progress import Progress
+from seqlab.training.sharing import Sharing
 
 T = TypeVar("T")
-Forward: TypeAlias = Callable[[Any, State], StepOutput]
-"""A network's forward, maybe compiled."""
 
 
 class World:
@@ -53,13 +52,9 @@ class World:
         that counts elsewhere, since all must take part in every step."""
         return True
 
-    def parallel(self, network: Network[Any], forward: Forward) -> Forward:
-        """`forward`, from whose losses each process gets the gradient of the mean over all processes."""
-        return forward
-
-    def synchronised(self, forward: Forward, now: bool) -> AbstractContextManager[object]:
-        """The context of a forward and a backward pass. now: gradients are averaged after it, else only added up."""
-        return nullcontext()
+    def sharing(self, network: Network[Any], *, compiled: bool, sharded: bool) -> Sharing:
+        """How the processes share a network that they train. sharded: each holds a shard of it, not a copy."""
+        return Sharing(network, compiled=compiled)
 
     def total(self, value: Tensor) -> Tensor:
         """The sum over all processes."""

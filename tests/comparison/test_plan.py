@@ -231,6 +231,7 @@ def test_operations_a_token_are_the_counters() -> None:
         (["rnn", "rnn model.width=16 "], ConfigError, ""),
         (["rnn", "x: rnn task.corpus=tests/a.txt"], ConfigError, "not be judged on the same data"),
         (["rnn", "x: rnn task.train_share=0.9"], ConfigError, "not be judged on the same data"),
+        (["rnn", "x: rnn device.processes=2"], ConfigError, "x: device.processes=2: here each run is one process"),
     ],
 )
 def test_mistakes_are_found_before_anything_is_written(words: list[str], error: type[SeqlabError], part: str) -> None:

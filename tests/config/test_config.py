@@ -37,7 +37,7 @@ MISTAKES = {
     ("task.train_share=.nan",): ("task.train_share", "", ""),
     ("task.sample_temperature=0",): ("task.sample_temperature=0", "greater than 0", ""),
     ("task=translation", "task.vocabulary_size=3"): ("task.vocabulary_size=3", "greater than 4", ""),
-    ("device.gpus=2",): ("'device.gpus': a run uses one device", "device=auto, cuda, mps or cpu", "device: "),
+    ("device.gpus=2",): ("'device.gpus': a process of a run uses one device", "device.processes=2", "device: "),
     ("model=lstm", "model.positions=none"): (
         "no setting 'model.positions'",
         "it belongs to model=transformer",

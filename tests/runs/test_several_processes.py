@@ -123,6 +123,25 @@ def test_an_error_of_the_processes_is_shown_once_and_ends_them(tmp_path: Path) -
     assert not (tmp_path / "runs" / "char_lm" / "lstm" / "mine").exists()
 
 
+@pytest.mark.slow
+def test_shards_of_two_processes_are_a_run_like_any_other(tmp_path: Path) -> None:
+    """With pictures, which the first process draws by itself, and then resumed in one process."""
+    words = tiny_overrides("lstm", "char_lm", f"task.corpus={TEXT}", "device=cpu", "trainer.log_pictures=true")
+    words += ["device.processes=2", "device.sharding=fsdp"]
+    process = _start(tmp_path, "-m", "seqlab", "train", *words, "--folder", "run")
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert "2 processes, each cpu" in said
+    assert "with a shard of the network" in said
+    assert "goes without" not in (tmp_path / "run" / "train.log").read_text()
+    alone = ("device.processes=1", "trainer.max_steps=6")
+    process = _start(tmp_path, "-m", "seqlab", "resume", "run", *alone)
+    said, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    assert "processes was 2, is 1; sharding was fsdp, is ddp" in said
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["steps"] == 6
+
+
 @pytest.mark.parametrize(
     ("error", "rank", "code"),
     [

@@ -67,6 +67,12 @@ def test_a_sweep_is_the_same_with_more_trials_and_another_with_other_values() ->
         (["seed=range(5)"], [], ["the best of several seeds is chance", "seqlab compare MODEL --seeds 5"]),
         (["task=char_lm,sentiment"], [], ["judged on the same data"]),
         (["task.train_share=0.7,0.8"], [], ["would not be judged on the same data"]),
+        (["device.processes=1,2"], [], ["device.processes=1,2' cannot be swept"]),
+        (
+            ["model.width=8,16", "device.processes=2"],
+            [],
+            ["device.processes=2: here each run is", "--jobs"],
+        ),
         (["model.width=8,16", "model.width=9"], [], ["model.width is given 2 times"]),
         (["model=interval(1,2)"], ["--search", "optuna"], ["model has names, not numbers"]),
         (["model.width=8,16"], ["--trials", "9"], ["a grid has as many as it has", "--search optuna"]),

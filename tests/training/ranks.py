@@ -17,7 +17,7 @@ from torch import Tensor
 from seqlab.checkpoints.retention import newest_whole
 from seqlab.checkpoints.saving import load_checkpoint
 from seqlab.checkpoints.trainer_state import restore
-from seqlab.training.device import Device
+from seqlab.training.device import Device, Precision, Sharding
 from seqlab.training.distributed import join
 from seqlab.training.seeds import seed_global_generators
 from seqlab.training.trainer import Trainer
@@ -63,9 +63,18 @@ def in_processes(count: int, work: Callable[[World], T]) -> list[T]:
 class Read:
     """The trainer of one process, and digests of the rows that it has read, by window."""
 
-    def __init__(self, world: World, model: str, task: str, *overrides: str, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        model: str,
+        task: str,
+        *overrides: str,
+        folder: Path | None = None,
+        sharding: Sharding = "ddp",
+        precision: Precision = "fp32",
+    ) -> None:
         config = tiny_config(model, task, *overrides)
-        device = Device(torch.device("cpu"), "fp32", compile=False, world=world)
+        device = Device(torch.device("cpu"), precision, compile=False, world=world, sharding=sharding)
         torch.manual_seed(5)
         network = tiny_network(config)
         seed_global_generators(0, "dropout", world.rank)
@@ -73,7 +82,7 @@ class Read:
         self.trainer: Trainer[Any] = Trainer(
             tiny_task(config), network, config.optim, config.trainer, device, seed=0, folder=folder
         )
-        network.register_forward_pre_hook(self._note)
+        self.trainer.update.sharing.trained.register_forward_pre_hook(self._note)
         if folder is not None and (found := newest_whole(folder, load_checkpoint)) is not None:
             restore(self.trainer, found[1], str(found[0]))
 
@@ -84,6 +93,11 @@ class Read:
 
     def weights(self) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in self.trainer.network.parameters()]
+
+
+def together(parts: list[list[list[str]]]) -> list[list[str]]:
+    """The rows of each window, from those of each process."""
+    return [[row for rows in windows for row in rows] for windows in zip(*parts, strict=True)]
 
 
 def _digest(tensors: Sequence[Tensor]) -> str:

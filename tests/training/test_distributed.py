@@ -19,16 +19,11 @@ from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 from seqlab.training.world import World
 from tests.conftest import tiny_config
-from tests.training.ranks import Read, in_processes
+from tests.training.ranks import Read, in_processes, together
 
 # A constant rate, so that runs of other lengths go through the same steps. Not Adam, which makes steps of rounding
 # errors where the gradient is 0, as that of an attention's key biases is.
 _PLAIN = ("optim=sgd", "optim.learning_rate=0.1", "optim.schedule=constant", "trainer.eval_every_steps=3")
-
-
-def _together(parts: list[list[list[str]]]) -> list[list[str]]:
-    """The rows of each window, from those of each process."""
-    return [[row for rows in windows for row in rows] for windows in zip(*parts, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +51,7 @@ def test_they_read_the_same_rows_and_learn_the_same(
 
     ((rows, weights, progress, losses),) = in_processes(1, work)
     parts = in_processes(count, work)
-    assert _together([part[0] for part in parts]) == rows
+    assert together([part[0] for part in parts]) == rows
     for part in parts:
         for mine, theirs, first in zip(part[1], weights, parts[0][1], strict=True):
             assert mine.tobytes() == first.tobytes()
@@ -92,7 +87,7 @@ def test_a_batch_with_fewer_rows_than_processes_counts_each_row_once() -> None:
 
     ((rows, weights),), parts = in_processes(1, work), in_processes(2, work)
     assert [len(window) for window in rows] == [3, 3, 3, 3, 3, 1, 3]
-    assert [len(window) for window in _together([part[0] for part in parts])] == [3, 3, 3, 3, 3, 2, 3]
+    assert [len(window) for window in together([part[0] for part in parts])] == [3, 3, 3, 3, 3, 2, 3]
     assert all(abs(mine - theirs).max() < 1e-6 for mine, theirs in zip(parts[0][1], weights, strict=True))
 
 
@@ -137,7 +132,7 @@ def test_another_number_of_processes_goes_on_with_the_same_examples(tmp_path: Pa
     found: list[list[str]] = []
     for count, most in ((2, 3), (1, 6), (2, 9)):
         parts = in_processes(count, steps(most, tmp_path))
-        found += _together([part[0] for part in parts])
+        found += together([part[0] for part in parts])
     assert found == rows
     assert all(abs(mine - theirs).max() < 1e-5 for mine, theirs in zip(parts[0][1], weights, strict=True))
 
@@ -188,7 +183,7 @@ def test_what_cannot_be_divided_is_refused_with_a_remedy(monkeypatch: pytest.Mon
         tiny_config("lstm", "char_lm", "device.processes=2", "device.threads=auto")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    gpus = DeviceConfig(type="cuda", precision="auto", compile="never", threads=None, processes=4)
+    gpus = DeviceConfig(type="cuda", precision="auto", compile="never", threads=None, processes=4, sharding="ddp")
     with pytest.raises(ConfigError, match="needs 4 GPUs on this machine, which has 2") as error:
         check_places(gpus, 4)
     assert "device.processes=2" in error.value.hint

@@ -23,6 +23,7 @@ from seqlab.data.vocabulary import PAD
 from seqlab.errors import ConfigError, Interrupted, NumericError, ResourceError
 from seqlab.training.device import Device
 from seqlab.training.progress import Progress
+from seqlab.training.sharing import Sharing
 from seqlab.training.trainer import Trainer
 from seqlab.training.update import Update
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
@@ -81,7 +82,7 @@ def updated(trainer: Trainer[Any], group: list[Any]) -> tuple[float, float]:
 def give(trainer: Trainer[Any], network: Network[Any], learning_rate: float) -> None:
     """Another network in its place."""
     trainer.network = network
-    trainer.update = Update(network, torch.optim.SGD(network.parameters(), learning_rate), CPU, trainer.config)
+    trainer.update = Update(Sharing(network), torch.optim.SGD(network.parameters(), learning_rate), CPU, trainer.config)
 
 
 def scale(trainer: Trainer[Any], by: float) -> None:
@@ -456,7 +457,7 @@ def test_out_of_memory_names_the_batch_and_what_would_help() -> None:
     def full(*_: Any) -> StepOutput:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 64 bytes")
 
-    trainer.update.forward = full
+    trainer.update.sharing.forward = full
     with pytest.raises(
         ResourceError, match=r"out of memory at step 1, with a batch of inputs_BT \(6, 12\)"
     ) as full_memory:
