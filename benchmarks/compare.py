@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
@@ -86,13 +87,16 @@ def _baselines(found: dict[str, Any]) -> list[dict[str, Any]]:
 def table(found: dict[str, Any]) -> str:
     """The models, the baselines, the verdicts, and the settings that differ."""
     summary = found["summary"]
-    name = summary["metric"]["unit"] or summary["metric"]["name"]
+    metric = summary["metric"]["name"]
+    name = summary["metric"]["unit"] or metric
+    # the same metric on other items, such as combinations that training does not have
+    variants = [figure for figure in summary["rows"][0].get("figures", ()) if figure.startswith(f"{metric}_")]
     headings = (
-        "model", f"test {name}", "95 %", "body / all parameters", "training s", "s to target", "tokens/s",
+        "model", f"test {name}", "95 %", *variants, "body / all parameters", "training s", "s to target", "tokens/s",
         "FLOPs a token", "MiB", "state, bytes", "writes, tokens/s",
     )  # fmt: skip
     baselines = (
-        (f"{base['name']} ({base['about']})", number(base["test"][summary["metric"]["name"]]), *[""] * 9)
+        (f"{base['name']} ({base['about']})", *_figures(base["test"], (metric, "", *variants)), *[""] * 8)
         for base in _baselines(found)
     )
     labels = [row["label"] for row in summary["rows"]]
@@ -101,7 +105,7 @@ def table(found: dict[str, Any]) -> str:
     )
     sections = (
         f"`{found['shown']}`: {found['minutes']:.1f} minutes (load before: {found['load']:.1f})",
-        markdown(headings, [*map(_cells, summary["rows"]), *baselines]),
+        markdown(headings, [*(_cells(row, variants) for row in summary["rows"]), *baselines]),
         f"Shared target: validation {name} {number(summary['target'])}. Verdicts, {summary['condition']}:",
         "\n".join(f"- {text}" for text in _verdicts(summary)),
         "\n".join(f"- note: {note}" for note in summary["notes"]),
@@ -123,12 +127,17 @@ def _plain(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else spelled(value)
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _figures(found: dict[str, float], names: Iterable[str]) -> list[str]:
+    return [number(found[name]) if name in found else "" for name in names]
+
+
+def _cells(row: dict[str, Any], variants: Iterable[str]) -> tuple[str, ...]:
     state, speed = row["state_bytes"], row["generated_per_second"]
     return (
         f"{row['label']}{' *' if row['pareto'] else ''}",
         number(row["mean"]),
         "" if row["interval"] is None else " to ".join(map(number, row["interval"])),
+        *_figures(row.get("figures", {}), variants),
         f"{row['parameters']['body']:,} / {row['parameters']['all']:,}",
         f"{row['training_seconds']:.0f}",
         f"{row['seconds_to_target']:.0f}",
