@@ -25,6 +25,7 @@ from typing import Any
 
 from benchmarks.executors_check import Checked, kill_one
 from benchmarks.tables import RESULTS, markdown, parts, save
+from seqlab.errors import ConfigError
 
 WORDS = (
     "rnn", "gru", "task=adding", "task.length=50", "task.train_size=2000", "task.validation_size=200",
@@ -164,6 +165,8 @@ def _with_kills(
         if process.poll() is not None:
             if process.returncode == 0:
                 return
+            if process.returncode == ConfigError.exit_code:  # such as code that was changed meanwhile
+                break
             process = None
         elif (done := kills.total() - kills["starts"]) < given.kills:
             kind = kinds[done % len(kinds)]
@@ -196,6 +199,11 @@ def table(_: dict[str, Any]) -> str:
     return markdown(
         ("executor", "12 runs take", "killed", "and then take", "lost", "made twice", "same bytes", "load"), rows
     )
+
+
+def absent(_: str) -> str:
+    """What docs/ shows until the first part is measured."""
+    return "Not measured yet."
 
 
 if __name__ == "__main__":
