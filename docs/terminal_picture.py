@@ -16,7 +16,7 @@ def main() -> None:
     console = Console(record=True, width=100, file=io.StringIO(), force_terminal=True)
     for line in sys.stdin.read().rstrip().splitlines():
         console.print(Text.from_ansi(line), soft_wrap=True)
-    svg = console.export_svg(title="seqlab train model=lstm")
+    svg = console.export_svg(title="seqlab train experiment=first_run")
     # no fonts from the network: the reader's own monospaced one will do
     Path(sys.argv[1]).write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
 

@@ -33,6 +33,14 @@ def test_python_docs_has_no_repeated_paragraph() -> None:
         assert len(text) == 373_292
 
 
+def test_python_prose_is_paragraphs_of_python_docs() -> None:
+    docs = {" ".join(one.split()) for one in find("python_docs").content("char_lm")["train"].split("\n\n")}
+    prose = find("python_prose").content("char_lm")["train"].split("\n\n")
+    assert len(prose) > 500
+    assert set(prose) < docs
+    assert not any("\n" in one or ">>>" in one or not one[0].isupper() for one in prose)
+
+
 @given(st.lists(st.text(max_size=20), max_size=8))
 def test_every_text_comes_back_from_its_ids(texts: list[str]) -> None:
     vocabulary = Vocabulary.of(texts)
