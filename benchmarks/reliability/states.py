@@ -168,8 +168,7 @@ def omissions(here: Path) -> Count:
         trainer, lines = make_trainer(config, task)
         torch.manual_seed(3)
         trainer.network = _Restless(trainer.network)
-        optimizer = config.optim.build(trainer.network)
-        trainer.update = Update(Sharing(trainer.network), optimizer, trainer.device, config.trainer)
+        trainer.update = Update(Sharing(trainer.network), config.optim.build, trainer.device, config.trainer)
         trainer.update.scaler = torch.amp.GradScaler("cpu", init_scale=256.0, growth_interval=5)
         trainer.outcomes.scaler = trainer.update.scaler
         torch.manual_seed(4)

@@ -8,7 +8,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -16,12 +16,14 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import nn
 
 from seqlab.core.fields import Count
+from seqlab.core.network import Network
 from seqlab.errors import ConfigError
 from seqlab.training.allocator import keep_memory
+from seqlab.training.sharing import Sharing
 from seqlab.training.world import ALONE, World
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Sharding = Literal["ddp", "fsdp"]
+Division = Literal["ddp", "fsdp"]
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class DeviceConfig:
     compile: Literal["never", "always", "auto"]
     threads: Literal["auto"] | Annotated[Count, Field(le=1024)] | None
     processes: Annotated[Count, Field(le=4096)]
-    sharding: Sharding
+    sharding: Division
 
     def __post_init__(self) -> None:
         for key, value, choices in (("compile", self.compile, "never"), ("threads", self.threads, "1")):
@@ -57,12 +59,16 @@ class Device:
     precision: Precision
     compile: bool
     world: World = ALONE
-    sharding: Sharding = "ddp"
+    sharding: Division = "ddp"
 
     @property
     def name(self) -> str:
         """cpu, cuda or mps."""
         return self.torch_device.type
+
+    def share(self, network: Network[Any]) -> Sharing:
+        """How the processes share a network that they train."""
+        return self.world.sharing(network, compiled=self.compile, sharded=self.sharding == "fsdp")
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which matrix products run in the chosen precision; what needs fp32 stays in fp32."""

@@ -48,14 +48,12 @@ class Trainer(Generic[BatchT]):
         self.horizon = optim.horizon(config.max_steps)
         self.remedy = remedies(optim.learning_rate, clipped=config.clips, precision=device.precision)
         self.windows = Windows(task, network, config, seed)
-        sharing = device.world.sharing(network, compiled=device.compile, sharded=device.sharding == "fsdp")
-        self.update: Update[BatchT] = Update(sharing, optim.build(sharing.trained), device, config)
+        self.update: Update[BatchT] = Update(device.share(network), optim.build, device, config)
         self.outcomes = Outcomes(config, self.update.scaler, self.remedy)
-        self.progress, self.world = Progress(), device.world
+        self.progress, self.world, self.saved_seconds, self.fitting = Progress(), device.world, 0.0, False
         self.saved_step: int | None = None  # None also after a log line or validation since then
         self.best_steps: dict[int, int] = {}  # the best step known to each of the last two checkpoints
         self.stop_signal: int | None = None  # that this process has received
-        self.saved_seconds, self.fitting = 0.0, False
 
     def fit(self) -> None:
         """Train until a budget is used up or patience ends; then validate and save once more. With everything saved,
@@ -114,8 +112,8 @@ class Trainer(Generic[BatchT]):
 
     def validate(self) -> bool:
         """Validate. Returns whether these are the weights to keep. A signal postpones it."""
-        self.update.sharing.gather()
-        figures = validate(self.network, self.task, self.device, lambda: self.fitting and self.stop_signal is not None)
+        sharing = self.update.sharing
+        figures = validate(sharing, self.task, self.device, lambda: self.fitting and self.stop_signal is not None)
         if figures is None:
             self.world.agree(self.progress, self.stop_signal)
             return False
@@ -140,7 +138,6 @@ class Trainer(Generic[BatchT]):
     def _end(self) -> None:
         """After the last step or a signal: log, validate and save what has not been yet."""
         failed = self.read()
-        self.update.sharing.gather()
         if failed is None and self.world.stop_signal(self.stop_signal) is None:
             self.log()
             if self.progress.evaluated_step != self.progress.step:

@@ -7,6 +7,7 @@ state. Clipping is by value, then by the norm of what is left (Pascanu et al. 20
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Generic
 
 import torch
@@ -23,16 +24,18 @@ from seqlab.training.sharing import Sharing
 
 
 class Update(Generic[BatchT]):
-    """One step of training, called with its windows. state: that after the last window; None before the first."""
+    """One step of training, called with its windows. build: makes the optimizer of what is trained. state: that after
+    the last window; None before the first."""
 
     def __init__(
         self,
         sharing: Sharing,
-        optimizer: torch.optim.Optimizer,
+        build: Callable[[nn.Module], torch.optim.Optimizer],
         device: Device,
         config: TrainerConfig,
     ) -> None:
-        self.sharing, self.optimizer, self.device, self.config = sharing, optimizer, device, config
+        self.sharing, self.device, self.config = sharing, device, config
+        self.optimizer = optimizer = build(sharing.trained)
         self.network: Network[BatchT] = sharing.network
         self.world = device.world
         self.scaler = device.scaler()

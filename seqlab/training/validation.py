@@ -15,6 +15,7 @@ from seqlab.core.state import State
 from seqlab.core.task import Task
 from seqlab.training.device import Device
 from seqlab.training.seeds import random_states, set_random_states
+from seqlab.training.sharing import Sharing
 
 
 def evaluate(
@@ -46,10 +47,9 @@ class Figures:
     criterion: tuple[str, ...]
 
 
-def validate(
-    network: Network[BatchT], task: Task[BatchT], device: Device, stopped: Callable[[], bool]
-) -> Figures | None:
-    """Validate without an effect on training; None if it was stopped. stopped: is called before each batch.
+def validate(sharing: Sharing, task: Task[BatchT], device: Device, stopped: Callable[[], bool]) -> Figures | None:
+    """Validate without an effect on training; None if it was stopped. sharing: of the network, which all processes
+    gather. stopped: is called before each batch.
 
     Of several processes the first one validates: a meter may keep anything, and its figures are then those of one
     process in every bit."""
@@ -63,10 +63,11 @@ def validate(
     def figures() -> Figures | None:
         drawn = random_states(device.name)
         try:
-            meter = evaluate(network, batches(), task.meter("validation"), device)
+            meter = evaluate(sharing.network, batches(), task.meter("validation"), device)
         except _PutOffError:
             set_random_states(device.name, *drawn)  # a user's own network may draw in evaluation too
             return None
         return Figures(meter.compute(), meter.primary, meter.criterion())
 
+    sharing.gather()
     return device.world.first(figures)

@@ -17,7 +17,7 @@ from torch import Tensor
 from seqlab.checkpoints.retention import newest_whole
 from seqlab.checkpoints.saving import load_checkpoint
 from seqlab.checkpoints.trainer_state import restore
-from seqlab.training.device import Device, Precision, Sharding
+from seqlab.training.device import Device, Division, Precision
 from seqlab.training.distributed import join
 from seqlab.training.seeds import seed_global_generators
 from seqlab.training.trainer import Trainer
@@ -70,7 +70,7 @@ class Read:
         task: str,
         *overrides: str,
         folder: Path | None = None,
-        sharding: Sharding = "ddp",
+        sharding: Division = "ddp",
         precision: Precision = "fp32",
     ) -> None:
         config = tiny_config(model, task, *overrides)

@@ -14,7 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from seqlab.core.network import StepOutput
 from seqlab.errors import ConfigError
-from seqlab.training.device import Sharding
+from seqlab.training.device import Division
 from seqlab.training.shards import _blocks
 from seqlab.training.trainer import Trainer
 from seqlab.training.world import World
@@ -74,7 +74,7 @@ def test_they_learn_what_one_process_learns() -> None:
         assert part[2].best.metrics[-1].value == pytest.approx(progress.best.metrics[-1].value, rel=1e-5)
 
 
-def _steps(most: int, folder: Path | None, sharding: Sharding, *overrides: str) -> Callable[[World], Any]:
+def _steps(most: int, folder: Path | None, sharding: Division, *overrides: str) -> Callable[[World], Any]:
     def work(world: World) -> Any:
         read = Read(world, "lstm", "char_lm", f"trainer.max_steps={most}", *overrides, folder=folder, sharding=sharding)
         read.trainer.fit()
@@ -98,7 +98,7 @@ def test_a_checkpoint_goes_from_shards_to_one_process_to_copies_and_back(tmp_pat
     more = ("optim=rmsprop", "optim.momentum=0.9", "optim.schedule=constant", "trainer.clip_value=0.01")
     ((rows, weights, _),) = in_processes(1, _steps(8, None, "ddp", *more))
     found: list[list[str]] = []
-    ways: tuple[tuple[int, Sharding], ...] = ((2, "fsdp"), (1, "ddp"), (2, "ddp"), (3, "fsdp"))
+    ways: tuple[tuple[int, Division], ...] = ((2, "fsdp"), (1, "ddp"), (2, "ddp"), (3, "fsdp"))
     for most, (count, sharding) in zip((2, 4, 6, 8), ways, strict=True):
         parts = in_processes(count, _steps(most, tmp_path, sharding, *more))
         found += together([part[0] for part in parts])

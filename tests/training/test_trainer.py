@@ -82,7 +82,9 @@ def updated(trainer: Trainer[Any], group: list[Any]) -> tuple[float, float]:
 def give(trainer: Trainer[Any], network: Network[Any], learning_rate: float) -> None:
     """Another network in its place."""
     trainer.network = network
-    trainer.update = Update(Sharing(network), torch.optim.SGD(network.parameters(), learning_rate), CPU, trainer.config)
+    trainer.update = Update(
+        Sharing(network), lambda trained: torch.optim.SGD(trained.parameters(), learning_rate), CPU, trainer.config
+    )
 
 
 def scale(trainer: Trainer[Any], by: float) -> None:
