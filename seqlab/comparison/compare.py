@@ -189,9 +189,10 @@ def compare(
         summary = summarise(plan, runs, failed, baselines or [], command)
         if summary is not None:
             summary = replace(summary, times=compare_times(plan, runs, read_times(folder), folder))
-            write_report(summary, folder, above)
-            if baselines is None:  # only now, so that the report exists whatever happens to them
-                summary = replace(summary, baselines=tuple(compute_baselines(first, folder, reporter)))
+            try:
+                if baselines is None:
+                    summary = replace(summary, baselines=tuple(compute_baselines(first, folder, reporter)))
+            finally:  # also without them, if Ctrl-C ends what may take long
                 write_report(summary, folder, above)
             failed = {(row.label, seed): why for row in summary.rows for seed, why in row.failed.items()}
     return Comparison(folder, summary, failed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -29,15 +30,22 @@ def _leaves(node: Any, key: str) -> Iterator[tuple[str, Any]]:
         yield key, node
 
 
-def _settings(row: Row) -> dict[str, Any]:
+def _settings(row: Row) -> Mapping[str, Any]:
     """A model's resolved settings by dotted key, from the config that one of its runs stored."""
     for run in row.runs:
+        path = Path(run.folder).absolute() / "config.yaml"
         try:
-            tree = read_composed(Path(run.folder) / "config.yaml").tree
-        except ConfigError:
+            return _stored(path, path.stat().st_mtime_ns)
+        except (OSError, ConfigError):
             continue
-        return {key: value for group in _COMPARED for key, value in _leaves(tree.get(group, {}), group)}
     return {}
+
+
+@lru_cache(maxsize=256)
+def _stored(path: Path, _modified: int) -> Mapping[str, Any]:
+    """A page asks several times, and parsing YAML is slow."""
+    tree = read_composed(path).tree
+    return {key: value for group in _COMPARED for key, value in _leaves(tree.get(group, {}), group)}
 
 
 def differing(summary: Summary) -> dict[str, dict[str, Any]]:
