@@ -53,7 +53,7 @@ def bottleneck(runs: Sequence[InspectedRun]) -> list[Picture]:
         if highest is not None:
             axes.set_ylim(0, 1.04 * highest)
         if len(runs) > 1:
-            axes.legend(loc="lower left")
+            axes.legend(loc="best")
 
     data = [
         {"run": str(run.folder), "label": run.label, "groups": [_plain_values(group, found) for group in found.groups]}
