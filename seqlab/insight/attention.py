@@ -43,7 +43,7 @@ _SCORES = (
 )
 _ANSWERS = (
     " Rings mark where the answers stand, as the task knows them: head {best} looks there most in {share:.0%} of "
-    "{queries}, and by chance it would be {chance:.0%}."
+    "{queries} targets; by chance it would be {chance:.0%}."
 )
 _CAUSAL = (
     "Attention is causal: the weights above the diagonal are 0. A stripe parallel to the diagonal is a head that "

@@ -90,7 +90,8 @@ class Kernel(SequenceModel):
 
     def normalise(self) -> None:
         """From now on, W_xh x_t and W_hh h_{t-1} are each normalised before the bias is added: over all gates together,
-        with a learned gain (Ba, Kiros & Hinton 2016, equations 20 and 21)."""
+        with a learned gain (after Ba 2016, whose LSTM also normalises the cell, and whose GRU normalises gates and
+        candidate apart)."""
         gates = self.get_parameter("weight_hh_l0").shape[0]
         self.norm_ih, self.norm_hh = nn.LayerNorm(gates, bias=False), nn.LayerNorm(gates, bias=False)
 
