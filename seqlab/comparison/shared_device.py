@@ -56,7 +56,7 @@ def share_device(candidates: Sequence[Candidate], threads: int) -> list[Candidat
                     chosen_threads = f"device.threads={torch.get_num_threads()}"
                     chosen.append(chosen_threads)
                 elif candidate.config.device.threads is None:
-                    chosen.append(f"device.threads={max(1, threads // candidate.config.device.processes)}")
+                    chosen.append(f"device.threads={threads}")
                 candidate = candidate.with_overrides(*chosen)
         found.append(candidate)
     return found

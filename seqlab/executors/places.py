@@ -64,21 +64,14 @@ def visible_gpus() -> list[str]:
 
 
 def threads_of(overrides: Iterable[str]) -> int | None:
-    """The CPU threads, of all processes of a run, that its overrides fix; None where they leave the number open."""
-    words = tuple(overrides)
-    threads = _given("device.threads", words)
-    return int(threads) * _processes(words) if threads.isdigit() else None
+    """The CPU threads that a run's overrides fix; None where they leave the number open."""
+    threads = _given("device.threads", overrides)
+    return int(threads) if threads.isdigit() else None
 
 
 def gpus_of(overrides: Iterable[str]) -> int:
     """The GPUs that a run's overrides fix."""
-    words = tuple(overrides)
-    return _processes(words) if _given("device.type", words) == "cuda" else 0
-
-
-def _processes(words: Iterable[str]) -> int:
-    count = _given("device.processes", words)
-    return int(count) if count.isdigit() else 1
+    return int(_given("device.type", overrides) == "cuda")
 
 
 def _given(key: str, words: Iterable[str]) -> str:

@@ -51,8 +51,8 @@ def test_a_run_that_needs_more_threads_than_its_share_may_use_all_cores(
     assert bool(place.options(job)) == bound
     assert place.environment(job) == {"OMP_WAIT_POLICY": "passive"}
     assert threads_of(("device.threads=auto",)) is None
-    assert threads_of(("device.processes=2", "device.threads=3")) == 6
-    assert gpus_of(("device.processes=2", "device.type=cuda")) == 2
+    assert threads_of(("device.type=cuda", "device.threads=3")) == 3
+    assert gpus_of(("device.type=cuda", "device.threads=3")) == 1
 
 
 @pytest.mark.skipif(len(usable_cores()) < 2, reason="a single core cannot be divided")
