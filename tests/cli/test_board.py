@@ -48,7 +48,8 @@ def test_a_board_shows_the_runs_until_ctrl_c(tmp_path: Path, capsys: Capture, mo
             assert {"scalars", "hparams", "text", "images", "histograms", "projector"} <= plugins.keys()
             with Browser(tmp_path) as browser:
                 browser.open(f"{address}#timeseries")
-                browser.wait_for("/decoder.kernels.0", "/gradient_norm", "char_lm/lstm/a")
+                shown = browser.wait_for("train /loss", "val /bits_per_character", "char_lm/lstm/a")
+                assert shown.index("train /loss") < shown.index("val /bits_per_character")  # before all other cards
                 browser.open(f"{address}#images")
                 browser.wait_for(
                     "viz/states", "viz/embedding-embed", "char_lm/lstm/a/inspect/states-embedding/pictures"

@@ -64,7 +64,7 @@ model:
 VIEWS = {  # of the tasks that ship
     "char_lm": {"gradient", "memory", "states", "embedding"},
     "sentiment": {"states", "embedding", "confusion", "errors"},
-    "translation": {"states", "attention", "bottleneck", "embedding", "errors"},
+    "translation": {"states", "attention", "heads", "bottleneck", "embedding", "errors"},
 }
 
 

@@ -154,13 +154,21 @@ def test_several_runs_share_their_pictures(tmp_path: Path, capsys: Capture, monk
     assert Path(said["folder"]).parent == Path("runs/inspect")
     assert set(said["pictures"]) == {
         "gradient", "memory", "states-1", "states-2", "embedding-embed-1", "embedding-embed-2",
-        "attention-decoder-1-attention-2", "attention-decoder-2-attention-2",
+        "attention-decoder-1-attention-2", "attention-decoder-2-attention-2", "heads-2",
     }  # fmt: skip
     first, second = said["pictures"]["gradient"]["runs"]
     assert (len(first["state"]["median"]), len(first["inputs"]["median"])) == (12, 11)
     assert second["state"] is None
     assert [run["label"] for run in said["pictures"]["memory"]["runs"]] == ["gru", "transformer"]
-    assert set(said["left_out"]) == {"alignment", "bottleneck", "confusion", "errors", "forecast", "length"}
+    assert set(said["left_out"]) == {
+        "alignment",
+        "bottleneck",
+        "confusion",
+        "errors",
+        "forecast",
+        "length",
+        "positions",
+    }
 
 
 def test_text_of_a_corpus_is_no_markup(tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ from tests.conftest import MODELS, PAIRS, tiny_config, tiny_network, tiny_task
 
 
 def _config(**settings: Any) -> DeviceConfig:
-    given = {"type": "cpu", "precision": "auto", "compile": "never", "threads": None, "processes": 1}
+    given = {
+        "type": "cpu", "precision": "auto", "compile": "never", "threads": None, "processes": 1, "sharding": "ddp",
+    }  # fmt: skip
     return DeviceConfig(**{**given, **settings})
 
 
