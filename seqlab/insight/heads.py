@@ -23,7 +23,7 @@ from seqlab.core.task import Task
 from seqlab.drawing.picture import Picture, plain
 from seqlab.errors import ConfigError
 from seqlab.insight.attention import place_of, text_to_show
-from seqlab.insight.maps import Agreement, agreements, divergences, maps
+from seqlab.insight.maps import Agreement, agreements, divergences, maps, places_in, pooled
 from seqlab.insight.watching import check_finite
 from seqlab.metrics import Floats
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_POSITIONS = 4000  # of the validation split, at least, if it has as many
-_ROWS = 64  # of which maps are compared with where answers stand
+_POSITIONS = 12_000  # of the validation split, about, if it has as many
+_ROWS = 64  # of a batch, at most, of which maps are compared with where answers stand
 
 _ABOUT = (
     "A row is an attention module, a column one of its heads. Rise of the loss: in nats a target on {positions:,} "
@@ -61,9 +61,9 @@ class Measured:
 
 
 def measure(task: Task[Any], network: Network[Any]) -> Measured:
-    """Of a network with attention, on the first batches of the validation split."""
+    """Of a network with attention, on batches from all parts of the validation split."""
     shown = maps(network, text_to_show(task, network, None).batch)
-    batches = list(_some(task))
+    batches = evenly_spread(task, _POSITIONS)
     loss, rise_N = _loss(network, batches), {}
     for name, found in shown.items():
         if (read := found.module.read_heads()) is not None:
@@ -77,21 +77,26 @@ def measure(task: Task[Any], network: Network[Any]) -> Measured:
 
 
 def _agreements(task: Task[Any], network: Network[Any], batches: Sequence[Batch]) -> Mapping[str, Agreement]:
-    """Of the first batch without a text longer than the network may read at once, which a map needs."""
+    """Over rows of all batches, but those with a text longer than the network may read at once, which a map needs."""
+    found: dict[str, list[Agreement]] = {}
     for batch in batches:
-        few = batch.rows(slice(_ROWS))
+        few = batch.rows(slice(None, None, math.ceil(batch.size / _ROWS)))
+        if places_in(task, few) is None:
+            continue
         with suppress(ConfigError):
-            return agreements(task, few, maps(network, few))
-    return {}
+            for name, judged in agreements(task, few, maps(network, few)).items():
+                found.setdefault(name, []).append(judged)
+    return {name: pooled(parts) for name, parts in found.items()}
 
 
-def _some(task: Task[Any]) -> Iterator[Batch]:
-    positions = 0
-    for batch in task.batches("validation", 0):
-        yield batch
-        positions += batch.positions
-        if positions >= _POSITIONS:
-            return
+def evenly_spread(task: Task[Any], positions: int) -> list[Batch]:
+    """Batches of the validation split with about so many positions. They may be sorted by length: each is the middle
+    one of an equal part of them."""
+    sizes = [batch.positions for batch in task.batches("validation", 0) if batch.scored]
+    parts = min(len(sizes), max(1, round(positions * len(sizes) / sum(sizes))))
+    middles = {(2 * part + 1) * len(sizes) // (2 * parts) for part in range(parts)}
+    scored = (batch for batch in task.batches("validation", 0) if batch.scored)
+    return [batch for index, batch in enumerate(scored) if index in middles]
 
 
 def _loss_without(network: Network[Any], batches: Sequence[Batch], read: ReadHeads, columns: slice) -> float:

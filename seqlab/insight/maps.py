@@ -6,7 +6,7 @@ B batch, N heads, T query positions, S key positions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +97,17 @@ def _agreement(found: Map, place_BT: Places) -> Agreement:
     queries = int(known_BT.sum())
     return Agreement(
         right_BNT.sum((0, 2)) / max(1, queries), float(chance_BT[known_BT].sum() / max(1, queries)), queries
+    )
+
+
+def pooled(parts: Sequence[Agreement]) -> Agreement:
+    """Of one module over several batches: each query counts once."""
+    count_P = np.array([part.queries for part in parts])
+    weight_P = count_P / max(1, count_P.sum())
+    return Agreement(
+        weight_P @ np.stack([part.share_N for part in parts]),
+        float(weight_P @ np.array([part.chance for part in parts])),
+        int(count_P.sum()),
     )
 
 

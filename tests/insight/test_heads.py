@@ -11,7 +11,7 @@ import torch
 from seqlab.core.attention import Attention
 from seqlab.core.model import Memory, sequence_models
 from seqlab.errors import ConfigError
-from seqlab.insight.heads import heads, without
+from seqlab.insight.heads import evenly_spread, heads, measure, without
 from seqlab.insight.maps import Map, agreements, divergences, maps
 from seqlab.layers.attention import CrossAttention, DotAttention, SelfAttention
 from tests.conftest import tiny_config, tiny_network, tiny_task
@@ -107,6 +107,35 @@ def test_weights_are_the_softmax_of_scores_and_padding_is_not_seen() -> None:
         np.testing.assert_allclose(each.weight_BNTS, high / high.sum(-1, keepdims=True), atol=1e-5)
     cross = found["decoder.blocks.0.cross"].seen()
     assert (cross.sum(-1)[:, 0] == (batch.source_BS != 0).sum(1).numpy()).all()
+
+
+def test_short_texts_and_long_ones_are_read() -> None:
+    task: Any = tiny_task(tiny_config("gru", "translation", "task.eval_batch_size=2"))
+    every = list(task.batches("validation", 0))
+    lengths = [batch.source_BS.shape[1] for batch in every]
+    assert lengths == sorted(lengths)
+    total = sum(batch.positions for batch in every)
+    some: list[Any] = list(evenly_spread(task, total // 4))
+    assert sum(batch.positions for batch in some) == pytest.approx(total / 4, rel=0.3)
+    first, *_, last = (batch.source_BS.shape[1] for batch in some)
+    assert first <= lengths[len(lengths) // 4]
+    assert last >= lengths[-len(lengths) // 4]
+    assert len(evenly_spread(task, 1)) == 1
+    assert len(evenly_spread(task, 10 * total)) == len(every)
+
+
+def test_agreement_is_over_all_batches_each_query_once() -> None:
+    config = tiny_config("gru", "translation", "task.eval_batch_size=2")
+    task, network = tiny_task(config), tiny_network(config)
+    (judged,) = measure(task, network).agreement.values()
+    right, chances, queries = 0.0, 0.0, 0
+    for batch in task.batches("validation", 0):
+        for one in agreements(task, batch, maps(network, batch)).values():
+            right, chances = right + one.share_N[0] * one.queries, chances + one.chance * one.queries
+            queries += one.queries
+    assert judged.queries == queries > 0
+    assert judged.share_N == pytest.approx([right / queries])
+    assert judged.chance == pytest.approx(chances / queries)
 
 
 @pytest.mark.parametrize("model", ["transformer", "gru"])
