@@ -68,11 +68,10 @@ def run_jobs(
 def end_jobs(jobs: Sequence[Job], executor: Executor) -> None:
     """Have runs that were submitted save and end, and wait for that."""
     executor.cancel(jobs)
-    going = {job.folder for job in jobs}
-    while going:
-        going -= {folder for folder, state in executor.poll().items() if isinstance(state, Ended)}
-        if going:
-            time.sleep(executor.poll_seconds)
+    folders = {job.folder for job in jobs}
+    # an end is reported once, maybe before: what is not named has ended
+    while any(folder in folders and not isinstance(state, Ended) for folder, state in executor.poll().items()):
+        time.sleep(executor.poll_seconds)
 
 
 class _Watch:
@@ -101,7 +100,7 @@ class _Watch:
         if self._is_new:
             self._is_new = False
             if self.executor.detached:
-                raise LeftRunning(list(self.open.values()), self.signal)
+                raise LeftRunning([job for job in self.open.values() if job.folder not in self._late], self.signal)
             self.executor.cancel(list(self.open.values()))
         for folder, state in self.executor.poll().items():
             job = self.open.get(folder)

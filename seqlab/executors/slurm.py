@@ -25,6 +25,8 @@ from seqlab.executors.settings import Settings
 _YEAR = 365 * 1440  # minutes
 _REQUEUES = 1000
 _SAVE_SECONDS = 120  # before the time is up
+# submitit takes these for ends: of a job that lives, or that may be in the queue again
+_MAY_GO_ON = ("SUSPENDED", "CONFIGURING", "RESIZING", "NODE_FAIL")
 _PATIENCE_SECONDS = 600.0  # a job that was told to stop is killed or put back into the queue within that time
 
 
@@ -128,10 +130,15 @@ class SlurmExecutor(Executor):
         return states
 
     def cancel(self, jobs: Sequence[Job]) -> None:
+        self._queue = Queue()  # a job that has begun since may save
         for job, marks in (self._jobs[job.folder] for job in jobs if job.folder in self._jobs):
             marks.set("cancel")
-            if self.settings.cluster == "slurm" and not marks.is_set("started"):
-                job.cancel(check=False)
+            self._cancel_waiting(job, marks)
+
+    def _cancel_waiting(self, job: Any, marks: Marks) -> None:
+        """Take a job out of Slurm's queue. One that runs ends by its mark; the mark of its start outlives its node."""
+        if self.settings.cluster == "slurm" and (not marks.is_set("started") or self._queue.is_waiting(job.job_id)):
+            job.cancel(check=False)
 
     def whereabouts(self, count: int) -> str:
         numbers = sorted({str(job.job_id).partition("_")[0] for job, _ in self._jobs.values()})
@@ -146,16 +153,25 @@ class SlurmExecutor(Executor):
         if self.settings.cluster == "local":
             return _is_alive(job)
         if job.done():
-            return False
+            state = str(job.state).upper()
+            if job.paths.result_pickle.exists() or state not in _MAY_GO_ON:
+                return False
+            job.watcher._finished.discard(job.job_id)  # or accounting is never asked again
+            return self._queue.has(job.job_id) if state == "NODE_FAIL" else not self._queue.has_left(job.job_id)
         # accounting may be off, or have forgotten it; and a job that was pre-empted may be over, or be in the queue
         return str(job.state).upper() not in ("UNKNOWN", "PREEMPTED") or not self._queue.has_left(job.job_id)
 
     def _let_end(self, job: Any, marks: Marks) -> None:
-        """Wait for a job that an earlier process told to end, for as long as a run may take to save."""
-        if self.settings.cluster == "slurm" and not marks.is_set("started"):
-            job.cancel(check=False)
+        """Wait for a job that an earlier process told to end, for as long as a run may take to save.
+
+        Raises ResourceError if it has not ended then: two jobs would make one run."""
+        self._cancel_waiting(job, marks)
         last = time.monotonic() + _SAVE_SECONDS
-        while self._goes_on(job) and time.monotonic() < last:
+        while self._goes_on(job):
+            if time.monotonic() > last:
+                raise ResourceError(
+                    f"job {job.job_id} was told to end and has not yet", f"wait, or `scancel {job.job_id}`"
+                )
             time.sleep(self.poll_seconds)
 
     def _numbers(self) -> dict[str, str]:

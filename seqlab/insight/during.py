@@ -67,6 +67,9 @@ class Gallery:
 
     def _gradients(self, step: int) -> None:
         """The norm of the last step's gradient in each layer, as the optimizer took it: after clipping."""
+        if self.trainer.update.sharing.trained is not self.trainer.network:
+            # this process alone shows them, and cannot ask the others for their shards
+            raise RuntimeError("with device.sharding=fsdp each process has only shards of them")
         squares: dict[str, list[torch.Tensor]] = {}
         for name, parameter in self.trainer.network.named_parameters():
             if parameter.grad is not None:
