@@ -52,6 +52,7 @@ def make(
     reporter = Terminal(terminal(stderr=True), quiet=True)
     # checked: planning has checked the model once for all its runs
     if job.is_resumable():
+        job.renew_logging()
         go_on(folder, (), reporter, config_dir=config_dir, checked=True)
     else:
         job.clear()

@@ -102,6 +102,7 @@ def _stored_plan(parsed: Plan, folder: Path) -> Plan | None:
             f"{folder} holds another comparison: other models, settings or code",
             ELSEWHERE,
         )
+    stored = stored.with_logging_of(parsed)
     trained = stored.to_train
     complete = {s for s in stored.seeds if all(read_result(v.run_folder(folder, s)) is not None for v in trained)}
     seeds, notes = tuple(sorted(complete | set(parsed.seeds))), stored.notes

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from seqlab.comparison.options import Tuning
 from seqlab.comparison.probe import Probe
 from seqlab.comparison.sizes import Sizes
+from seqlab.config.overrides import is_logging
 from seqlab.config.run import RunConfig
 from seqlab.core.files import write_json
 from seqlab.errors import CheckpointError
@@ -121,6 +122,18 @@ class Plan(Stored):
         rows = [{**asdict(v), "seconds": v.estimated_seconds} for v in self.variants]
         times = {"seconds": self.estimated_seconds, "more_seconds": self.extra_search_seconds}
         return {**asdict(self), "variants": rows, **times}
+
+    def with_logging_of(self, typed: Plan) -> Plan:
+        """The stored plan with the loggers of the same request as it was typed now: the digest leaves them out."""
+        now = {variant.label: tuple(filter(is_logging, variant.overrides)) for variant in typed.variants}
+
+        def renewed(variant: Variant) -> Variant:
+            if tuple(filter(is_logging, variant.overrides)) == now[variant.label]:
+                return variant
+            others = (word for word in variant.overrides if not is_logging(word))
+            return replace(variant, overrides=(*others, *now[variant.label]))
+
+        return replace(self, variants=tuple(map(renewed, self.variants)))
 
     @property
     def to_train(self) -> tuple[Variant, ...]:

@@ -121,7 +121,7 @@ def replaced(composed: Composed, overrides: Sequence[str]) -> Composed:
     tree = deepcopy(composed.tree)
     for override in _check(as_meant(overrides, lambda: _targets_of(tree), None), lambda: _by_key(tree)):
         _replace(tree, override)
-    return _composed(tree, composed.names)
+    return as_composed(tree, composed.names)
 
 
 def _fill(tree: dict[str, Any], names: Mapping[str, str]) -> None:
@@ -169,10 +169,11 @@ def _replace(tree: dict[str, Any], override: Override) -> None:
 
 def _plain(config: Any, names: dict[str, str], *, resolve: bool) -> Composed:
     tree: Any = OmegaConf.to_container(config, resolve=resolve, throw_on_missing=True)
-    return _composed(tree, names)
+    return as_composed(tree, names)
 
 
-def _composed(tree: dict[str, Any], names: dict[str, str]) -> Composed:
+def as_composed(tree: dict[str, Any], names: dict[str, str]) -> Composed:
+    """The config of such a tree."""
     return Composed(tree, names, OmegaConf.to_yaml(OmegaConf.create({"names": names, **tree})))
 
 

@@ -14,6 +14,11 @@ def key_of(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
 
 
+def is_logging(override: str) -> bool:
+    """Whether it says where curves go, which makes no other run."""
+    return key_of(override).partition(".")[0] == "logging"
+
+
 def merged(overrides: Iterable[str], stronger: Iterable[str]) -> tuple[str, ...]:
     """Both lists of overrides, where those of the second replace those of the first with the same key."""
     stronger = tuple(stronger)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
-from seqlab.config.compose import Composed, compose, read_composed, replaced
+from seqlab.config.compose import Composed, as_composed, compose, read_composed, replaced
 from seqlab.config.parse import check_texts, parse, parse_target
 from seqlab.core.fields import WholeNumber
 from seqlab.core.model import ModelConfig
@@ -67,6 +67,13 @@ def check_trackers(config: RunConfig) -> None:
     """Raises ConfigError if a tracker lacks what it needs on this machine."""
     for name, tracker in config.logging.items():
         tracker.check(f"logging.{name}")
+
+
+def with_trackers(config: RunConfig, overrides: list[str]) -> RunConfig:
+    """A stored config with the trackers that these overrides of a whole run choose. Raises ConfigError."""
+    wanted = compose(overrides, config.config_dir)
+    tree = {**config.tree, "logging": wanted.tree["logging"]}
+    return typed(as_composed(tree, {**config.names, "logging": wanted.names["logging"]}), config.config_dir)
 
 
 def with_settings(config: RunConfig, overrides: Sequence[str]) -> RunConfig:

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from seqlab.checkpoints.files import STATE
 from seqlab.checkpoints.retention import checkpoints_in
-from seqlab.core.files import discard, read_json
+from seqlab.config.overrides import is_logging
+from seqlab.config.run import read_run_config, with_trackers
+from seqlab.core.files import discard, read_json, write_text
 from seqlab.errors import CheckpointError, NumericError
 from seqlab.runs.folder import read_overrides, read_result
 from seqlab.runs.lock import locked
@@ -68,6 +70,17 @@ class Job:
             with locked(self.folder):
                 discard(self.folder)
 
+    def renew_logging(self) -> None:
+        """Give the stopped run the trackers that are wanted now; resumed runs take those of their config.yaml. Raises
+        LockedError while somebody is making it."""
+        wanted, path = self.all_overrides(), self.folder / "config.yaml"
+        if [*filter(is_logging, read_overrides(self.folder))] == [*filter(is_logging, wanted)]:
+            return
+        with locked(self.folder):
+            stored = read_run_config(path, self.config_dir)
+            write_text(path, with_trackers(stored, wanted).yaml)
+            write_text(self.folder / "overrides.txt", "".join(f"{word}\n" for word in wanted))
+
     def all_overrides(self) -> list[str]:
         """Its overrides with its seed."""
         return [*self.overrides, f"seed={self.seed}"]
@@ -109,9 +122,8 @@ class Job:
             return False  # the run itself reports that it cannot be read
 
     def _check_same(self) -> None:
-        # where its curves go makes no other run
         made, wanted = (
-            [word for word in words if not word.startswith("logging")]
+            [word for word in words if not is_logging(word)]
             for words in (read_overrides(self.folder), self.all_overrides())
         )
         if made != wanted:

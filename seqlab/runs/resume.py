@@ -14,7 +14,7 @@ from typing import Any
 from seqlab.checkpoints.files import sweep
 from seqlab.checkpoints.retention import set_aside
 from seqlab.config.overrides import spelled
-from seqlab.config.run import RunConfig
+from seqlab.config.run import RunConfig, check_trackers
 from seqlab.core.files import write_json, write_text
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs.catalogue import differences, flat
@@ -87,6 +87,7 @@ def resume(
             raise CheckpointError(f"{folder} has a result and no checkpoints", "there is nothing to resume from")
         if finished and found is not None and named is None and not changed:
             return Finished(folder, step_in(found), _more(config, found[1][1]["progress"]))
+        world.first(lambda: check_trackers(config))
         _refuse(changed, config, 0 if found is None else step_in(found))
         trainer = trainer_at(folder, config, found, origin, checked=checked, world=world)
         if world.rank:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqlab.core.files import write_text
+from seqlab.errors import Interrupted, LostProcess
 from seqlab.tracking.tracker import TrackerConfig
 from seqlab.training.progress import Progress
 
+_log = logging.getLogger("seqlab")
 _OF_THE_END = ("test/", "val_best/", "sample/", "_hparams_/session_end_info")
 _OF_A_VALIDATION = ("val/", "samples/", "weights/", "viz/")
 _OF_A_LOG_LINE = ("train/", "optim/", "speed/", "watch/")
@@ -22,6 +25,8 @@ def rewind_logs(
     """Cut metrics.jsonl and the trackers' files back to their content at `progress` (None: the start of the run).
 
     open_interval: the checkpoint holds sums that were not logged yet, so its own step was not logged either.
+
+    A tracker's file that cannot be understood causes one warning and stays as it is. Raises OSError.
     """
     earlier = _Earlier(progress, open_interval)
     path = folder / "metrics.jsonl"
@@ -29,7 +34,13 @@ def rewind_logs(
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
         write_text(path, "".join(filter(earlier.line, lines)))
     for tracker in trackers:
-        tracker.rewind(folder, earlier.record)
+        try:
+            tracker.rewind(folder, earlier.record)
+        except (OSError, Interrupted, LostProcess):
+            raise
+        except Exception as error:  # the user may have edited its file
+            said = " ".join(str(error).split()) or type(error).__name__
+            _log.warning("cannot cut back what %s has logged: %s", type(tracker).__name__, said[:300])
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,8 @@ def start_config(
         check_run_name(name, "--name")
     given = list(overrides)
     config = load_run_config(given, config_dir)
-    check_trackers(config)
+    if os.environ.get("RANK", "0") == "0":  # of a run's processes only the first logs
+        check_trackers(config)
     exact = [f"task.{setting}={value}" for setting, value in config.task.pinned().items()]
     if pins := [*pinned_start(config.init_from, config.runs_dir), *exact]:
         given = list(merged(given, pins))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,10 @@ class SweepPlan(Stored):
     def variant(self, label: str) -> Variant:
         """The model with this label."""
         return next(variant for variant in self.models.variants if variant.label == label)
+
+    def with_logging_of(self, typed: SweepPlan) -> SweepPlan:
+        """As a comparison's plan has it."""
+        return replace(self, models=self.models.with_logging_of(typed.models))
 
     def estimated_seconds(self, request: SweepRequest) -> float:
         """What all trials should take, one after the other, if each takes as long as that in the middle; of those whose

@@ -93,7 +93,7 @@ def plan_only(request: SweepRequest, config_dir: Path | None, name: str | None) 
     """For --dry-run: the stored plan of the same sweep, or a new one that is measured but not written."""
     parsed, configs = _parsed(request, config_dir, jobs=1)
     stored = read_plan(folder_of(parsed, request, name), parsed.digest)
-    return _resolved(parsed, request, configs, config_dir) if stored is None else stored
+    return _resolved(parsed, request, configs, config_dir) if stored is None else stored.with_logging_of(parsed)
 
 
 def sweep(
@@ -133,7 +133,8 @@ def sweep(
         if plan is None:
             reporter.say("measuring a few steps")
             plan = _resolved(parsed, request, configs, config_dir)
-            write_plan(plan, folder)
+        plan = plan.with_logging_of(parsed)
+        write_plan(plan, folder)
         first = next(iter(configs.values()))
         reporter.sweeping(plan, request, folder)
         importance: Mapping[str, float]

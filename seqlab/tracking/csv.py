@@ -36,7 +36,7 @@ class CSVConfig(TrackerConfig):
             step = int(row["step"])
             cells = {tag: cell for tag, cell in row.items() if tag not in _FIRST and cell and kept(step, [tag])}
             if cells:
-                rows.append({name: row[name] for name in _FIRST} | cells)
+                rows.append({name: row.get(name) or "" for name in _FIRST} | cells)
         _write(path, rows)
 
 
@@ -67,9 +67,13 @@ class _Table(Tracker):
 
 
 def _read(path: Path) -> list[Row]:
-    """The rows whose step can be read."""
+    """The rows whose step can be read, without cells beyond the header."""
     text = read_plain(path, 2**30).decode("utf-8", errors="replace")
-    return [row for row in csv.DictReader(io.StringIO(text, newline="")) if (row.get("step") or "").isdigit()]
+    return [
+        {tag: cell for tag, cell in row.items() if tag is not None}
+        for row in csv.DictReader(io.StringIO(text, newline=""))
+        if (row.get("step") or "").isdecimal()
+    ]
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic.dataclasses import dataclass as config_dataclass
 
@@ -45,7 +45,7 @@ class MLflowConfig(TrackerConfig):
 
 
 class _MLflow(SendingTracker):
-    """One run there, also when this one is resumed."""
+    """One run there, also when this one is resumed; a new one if it is resumed with another store."""
 
     def __init__(self, config: MLflowConfig, run: TrackedRun) -> None:
         for variable, value in _VARIABLES.items():
@@ -54,10 +54,13 @@ class _MLflow(SendingTracker):
         from mlflow import MlflowClient
 
         known = run.remembered(_NAME)
+        if is_elsewhere(config.uri, known):
+            known = {}
         self._client = MlflowClient(known.get("uri") or _absolute(config.uri or mlflow.get_tracking_uri()))
         if not known.get("run"):
             experiment = config.experiment or run.group or "seqlab"
-            known = {"uri": self._client.tracking_uri, "run": self._new_run(experiment, run)}
+            made = self._new_run(experiment, run)
+            known = {"uri": self._client.tracking_uri, "given": config.uri, "run": made}
         self._id: str = known["run"]
         self._client.update_run(self._id, status="RUNNING")
         self._client.log_text(self._id, run.config, "config.yaml")
@@ -67,8 +70,7 @@ class _MLflow(SendingTracker):
     def _new_run(self, experiment: str, run: TrackedRun) -> str:
         from mlflow.entities import Param
 
-        found = self._client.get_experiment_by_name(experiment)
-        number = self._client.create_experiment(experiment) if found is None else found.experiment_id
+        number = self._experiment(experiment)
         commit = run.settings.get("git_commit")
         tags = {"mlflow.source.git.commit": commit} if commit else {}
         made: str = self._client.create_run(number, run_name=run.name, tags=tags).info.run_id
@@ -76,6 +78,20 @@ class _MLflow(SendingTracker):
         for start in range(0, len(parameters), _MOST_PARAMETERS):
             self._client.log_batch(made, params=parameters[start : start + _MOST_PARAMETERS])
         return made
+
+    def _experiment(self, name: str) -> str:
+        """The number of the experiment with this name, which is made if there is none."""
+        from mlflow.exceptions import MlflowException
+
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self._client.create_experiment(name))
+            except MlflowException:  # another run may have made it in between
+                found = self._client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return str(found.experiment_id)
 
     def send(self, entries: Sequence[Entry]) -> None:
         self._send_scalars([(entry.step, tag, value) for entry in entries for tag, value in entry.scalars.items()])
@@ -103,6 +119,12 @@ class _MLflow(SendingTracker):
     def close(self, finished: bool) -> None:
         self.flush()
         self._client.set_terminated(self._id, "FINISHED" if finished else "KILLED")
+
+
+def is_elsewhere(uri: str | None, known: Mapping[str, Any]) -> bool:
+    """Whether a resumed run was given another store than the one that knows it. The text is compared first: a relative
+    path, read in another folder, still means the first store."""
+    return uri is not None and uri != known.get("given", uri) and _absolute(uri) != known.get("uri")
 
 
 def _absolute(uri: str) -> str:

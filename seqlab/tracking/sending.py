@@ -51,10 +51,11 @@ class SendingTracker(Tracker):
         self._last = time.monotonic()
         if not self._waiting:
             return
-        self.send(self._waiting)
-        for entry in self._waiting:
+        # a failure ends the tracker, and what may have arrived must not be sent again as it closes
+        waiting, self._waiting = self._waiting, []
+        self.send(waiting)
+        for entry in waiting:
             self._sent.update(dict.fromkeys(map(_group, _tags(entry)), entry.step))
-        self._waiting = []
         self._remember()
 
     def _remember(self) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from torch.utils.tensorboard import SummaryWriter
 
 from benchmarks.reliability.world import curves
 from seqlab.runs.rewind import rewind_logs
+from seqlab.tracking.csv import CSVConfig
 from seqlab.tracking.tensorboard import TensorBoardConfig
+from seqlab.tracking.tracker import Kept
 from seqlab.training.progress import Progress
 
 
@@ -91,3 +94,19 @@ def test_lines_and_events_that_a_kill_cut_short_are_dropped(tmp_path: Path) -> N
     rewind_logs(tmp_path, Progress(step=3, evaluated_step=2), [TensorBoardConfig()])
     assert steps(tmp_path)[-1] == (3, "train/loss")
     assert [step for step, _ in curves(tmp_path)["train/loss"]] == [1, 2, 3]
+
+
+def test_an_odd_table_is_cut_back_and_what_fails_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path)
+    table = tmp_path / "metrics.csv"
+    table.write_text("step,train/loss\n1,0.5,9,9\n²,0.4\n3\n6,0.1\n", encoding="utf-8")
+    rewind_logs(tmp_path, Progress(step=4, evaluated_step=4), [CSVConfig()])
+    assert table.read_text() == "step,tokens,seconds,train/loss\n1,,,0.5\n"
+
+    class Odd(CSVConfig):
+        def rewind(self, folder: Path, kept: Kept) -> None:
+            raise KeyError("tokens")
+
+    rewind_logs(tmp_path, Progress(step=4, evaluated_step=4), [Odd(), TensorBoardConfig()])
+    assert [entry.getMessage() for entry in caplog.records] == ["cannot cut back what Odd has logged: 'tokens'"]
+    assert [step for step, _ in curves(tmp_path)["train/loss"]] == [1, 2, 3, 4]

@@ -18,6 +18,7 @@ from seqlab.core.metric import Metric
 from seqlab.errors import ConfigError
 from seqlab.runs.rewind import rewind_logs
 from seqlab.tracking.csv import CSVConfig
+from seqlab.tracking.mlflow import is_elsewhere
 from seqlab.tracking.recorder import Recorder
 from seqlab.tracking.sending import SendingTracker
 from seqlab.tracking.tracker import Entry, Final, TrackedRun, Tracker, TrackerConfig, memory_of
@@ -117,6 +118,31 @@ def test_a_postponed_validation_is_sent(tmp_path: Path) -> None:
     again.saving(Progress(step=4))
     again.__exit__(None, None, None)
     assert far(tmp_path) == [(4, "train/loss"), (4, "val/loss")]
+
+
+def test_what_could_not_be_sent_is_not_sent_again(tmp_path: Path) -> None:
+    class Cut(_Far):
+        def send(self, entries: Sequence[Entry]) -> None:
+            super().send(entries)
+            raise ConnectionError("after they had arrived")
+
+    tracker = Cut(run_in(tmp_path))
+    tracker.log(Entry(1, {"train/loss": 1.0}))
+    with pytest.raises(ConnectionError):
+        tracker.flush()
+    tracker.flush()  # as it closes
+    assert far(tmp_path) == [(1, "train/loss")]
+
+
+def test_only_another_store_makes_another_run_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"uri": f"sqlite:///{tmp_path}/a.db", "given": "sqlite:///a.db", "run": "x"}
+    assert not is_elsewhere("sqlite:///a.db", known)  # resumed in another folder
+    assert not is_elsewhere(None, known)
+    assert not is_elsewhere("sqlite:///b.db", {})
+    assert is_elsewhere("http://127.0.0.1:9", known)
+    monkeypatch.chdir(tmp_path)
+    assert is_elsewhere("sqlite:///b.db", known)
+    assert not is_elsewhere(known["uri"], known)
 
 
 @config_dataclass(frozen=True, kw_only=True)
