@@ -2,6 +2,7 @@
 
 For a recurrent network the norm of dL_t / dh_{t-k}, h being all that it carries from step to step (an LSTM's h and c
 together), and for one that carries nothing that of dL_t / dx_{t-k}, x being its inputs. After Pascanu 2013, section 2.
+The state before a sequence begins is left out: it is a constant, and at 0 a norm stretches gradients as nowhere else.
 N positions t, K lags k = 1, 2, ...
 """
 
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 
 from seqlab.core.batch import Batch
 from seqlab.core.network import Network, evaluating
-from seqlab.core.state import tensors
+from seqlab.core.state import select_rows, tensors
 from seqlab.insight.watching import inputs_of, models_in
 from seqlab.metrics import Floats
 
@@ -68,17 +69,19 @@ def _joined(parts: Sequence[Tensor]) -> Floats:
 
 
 def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | None, Tensor]:
-    """(norms to the states or None, to the inputs), each (N, K)."""
+    """(norms to the states or None, to the inputs), each (N, K) for lags 1, 2, ... The state before the last step is
+    lag 1; the last input is lag 0 and dropped, since it needs no memory."""
     state = network.initial_state(batch.size)
     *before, last = batch.windows(window)
     if not any(part.is_floating_point() for part in tensors(state)):
         with inputs_of(models_in(network)[0]) as given:
             network(last, state).loss_sum.backward()
-        return None, _norms([part_BD[:, None] for part_BD in _grad(given[0]).unbind(1)], of_state=False)
+        return None, _norms(_grad(given[0]).unbind(1))[:, :-1].flip(1)
     with torch.no_grad():
         for piece in before:
             state = network(piece, state).state
     states: list[list[Tensor]] = []
+    every_N = torch.arange(batch.size, device=next(tensors(state)).device)
     with inputs_of(models_in(network)[0]) as given:
         for step in last.windows(1):
             held = [part for part in tensors(state) if part.is_floating_point()]  # a counter has no gradient
@@ -89,22 +92,22 @@ def _follow(network: Network[Any], batch: Batch, window: int) -> tuple[Tensor | 
                     part.requires_grad_()
             states.append(held)
             output = network(step, state)
-            state = output.state
+            state = select_rows(output.state, every_N)  # a copy: what was also read by layers above has two ways back
     output.loss_sum.backward()
     by_step = [torch.cat([_grad(part).flatten(1) for part in held], 1) for held in states]
-    return _norms(by_step, of_state=True), _norms([_grad(x_BTD) for x_BTD in given], of_state=False)
+    state_NT, input_NT = _norms(by_step), _norms([_grad(x_BTD) for x_BTD in given])
+    if not before:  # the first state is the initial one
+        state_NT = state_NT[:, 1:]
+    return state_NT.flip(1), input_NT[:, :-1].flip(1)
 
 
 def _grad(tensor: Tensor) -> Tensor:
     return torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
 
 
-def _norms(by_step: Sequence[Tensor], *, of_state: bool) -> Tensor:
-    """(N, K) norms for lags 1, 2, ... of gradients in the order of time. of_state: with respect to the state before
-    each step, the last of which is lag 1; else to its input, the last of which is lag 0 and dropped: it needs no
-    memory."""
-    norm_NT = torch.stack([gradient.flatten(1).norm(dim=1) for gradient in by_step], 1)
-    return norm_NT.flip(1) if of_state else norm_NT.flip(1)[:, 1:]
+def _norms(by_step: Sequence[Tensor]) -> Tensor:
+    """(N, T) norms of gradients in the order of time."""
+    return torch.stack([gradient.flatten(1).norm(dim=1) for gradient in by_step], 1)
 
 
 def lag_under(median_K: Floats, share: float = SMALL) -> int | None:

@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 
 from seqlab.core.model import ModelConfig, Role, SequenceModel
-from seqlab.core.state import State
+from seqlab.core.state import State, tensors
 from seqlab.data.batches import TokenBatch
 from seqlab.insight.norms import NormHistory, norm_history
 from seqlab.insight.reach import lag_under, measure
@@ -106,6 +106,22 @@ def test_a_recurrent_network_has_the_gradient_of_its_unrolled_kernel(model: str)
         loss = torch.nn.functional.cross_entropy(network.head(y_BTD[:, -1]), batch.targets_BT[:, -1], reduction="sum")
         gradients = torch.cat(torch.autograd.grad(loss, leaves), 1)
         np.testing.assert_allclose(found.state_NK[:, k - 1], gradients.norm(dim=1), rtol=2e-4, atol=1e-9)
+
+
+def test_the_initial_state_is_left_out() -> None:
+    """It is a constant, and where it is 0, a norm has a slope of 1/sqrt(eps)."""
+    network = tiny_network(tiny_config("rnn", "char_lm", "model.cell_norm=true"))
+    assert isinstance(network, TokenLM)
+    batch = _contexts(3, 20)
+    whole, half = measure(network, [batch], 2 * WINDOW).state_NK, measure(network, [batch], WINDOW).state_NK
+    assert whole is not None
+    assert half is not None
+    assert whole.shape == (3, 2 * WINDOW - 1)
+    np.testing.assert_allclose(whole[:, :WINDOW], half, rtol=1e-4)
+    state = network.initial_state(3)
+    leaves = [part.requires_grad_() for part in tensors(state)]
+    gradients = torch.cat(torch.autograd.grad(network(batch, state).loss_sum, leaves), 1)
+    assert (gradients.norm(dim=1).numpy() > 10 * whole[:, -1]).all()
 
 
 def test_a_transformers_gradient_is_that_of_its_inputs() -> None:
