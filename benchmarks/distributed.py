@@ -1,6 +1,7 @@
-"""Two processes that train one network: tokens/s against one process of two threads, and what becomes of killed ones.
+"""Several processes that train one network: tokens/s against one process of two threads, how far the loss differs from
+one process's, and what becomes of killed ones.
 
-`python -m benchmarks distributed [speed] [kills]`
+`python -m benchmarks distributed [speed] [sizes] [kills]`
 """
 
 from __future__ import annotations
@@ -49,6 +50,26 @@ def speed(place: Path, overrides: Sequence[str], models: Sequence[str], steps: i
     return found
 
 
+def sizes(place: Path, overrides: Sequence[str], models: Sequence[str], counts: Sequence[int]) -> dict[str, Any]:
+    """The loss of the 100th step by model, way of sharing and number of processes; without dropout."""
+    found: dict[str, Any] = {}
+    steps = ("trainer.max_steps=100", "trainer.eval_every_steps=100", "trainer.log_every_steps=1", "model.dropout=0")
+    for model in models:
+        for sharing in ("ddp", "fsdp"):
+            for count in counts:
+                if count == 1 and sharing == "fsdp":
+                    continue
+                device = (f"device.processes={count}", f"device.sharding={sharing}", "device.threads=1")
+                folder = place / f"{model}-{sharing}-{count}"
+                command = _command(folder, overrides, f"model={model}", *steps, *device)
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+                (loss,) = [
+                    line["train/loss"] for line in _logged(folder) if "train/loss" in line and line["step"] == 100
+                ]
+                found.setdefault(model, {})[f"{count} {sharing}" if count > 1 else "1"] = loss
+    return found
+
+
 def _logged(folder: Path) -> list[dict[str, Any]]:
     """Every logged figure that does not depend on the clock."""
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
@@ -94,7 +115,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="settings of every run")
-    options = parts(parser, ("speed", "kills"))
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 3], help="how many, in sizes")
+    options = parts(parser, ("speed", "sizes", "kills"))
     with tempfile.TemporaryDirectory() as place:
         if "speed" in options.parts:
             found = {
@@ -102,6 +124,10 @@ def main() -> None:
                 "steps": options.steps,
             }
             save("distributed", "speed", found)
+            print(table(found))
+        if "sizes" in options.parts:
+            found = {"losses": sizes(Path(place), options.set, options.models, options.processes), "set": options.set}
+            save("distributed", "sizes", found)
             print(table(found))
         if "kills" in options.parts:
             found = kills(Path(place), options.set, options.kills, options.seed)
@@ -111,6 +137,13 @@ def main() -> None:
 
 def table(found: dict[str, Any]) -> str:
     """The table of docs/scaling.md."""
+    if "losses" in found:
+        lines = [
+            (model, which, f"{loss:.7f}", f"{abs(loss - losses['1']) / losses['1']:.1e}")
+            for model, losses in found["losses"].items()
+            for which, loss in losses.items()
+        ]
+        return markdown(("model", "processes", "loss of step 100", "differs from one process's by"), lines)
     if "models" not in found:
         return markdown(("runs of two processes", "processes killed", "ended in the same bits"), [
             (found["runs"], found["killed"], found["right"])

@@ -61,7 +61,7 @@ def main() -> None:
         found = _part(part, words, root, given)
         print(json.dumps(found), flush=True)
         if not given.dry:
-            save("executors", part, found)
+            save("executors", part if given.kills else f"undisturbed-{part}-{given.threads}", found)
         digests.add(found["digest"])
     print("all metrics are the same in every byte" if len(digests) == 1 else f"METRICS DIFFER: {root}")
     if len(digests) == 1:
@@ -180,8 +180,10 @@ def _with_kills(
     raise SystemExit(f"{made.folder.name} does not end: {root / made.folder.name}.log")
 
 
-def table(_: dict[str, Any]) -> str:
-    """All parts that were measured, whichever of them was asked for."""
+def table(asked: dict[str, Any]) -> str:
+    """All parts that were measured, whichever of them was asked for: those with kills, or those without."""
+    if not asked["kills"]:
+        return _undisturbed(asked)
     rows = list[tuple[object, ...]]()
     digests = list[str]()
     for part, name in PARTS.items():
@@ -199,6 +201,18 @@ def table(_: dict[str, Any]) -> str:
     return markdown(
         ("executor", "12 runs take", "killed", "and then take", "lost", "made twice", "same bytes", "load"), rows
     )
+
+
+def _undisturbed(against: dict[str, Any]) -> str:
+    """Wall times, and how many times as quick each way is as the one that was asked for."""
+    rows = list[tuple[object, ...]]()
+    for path in sorted(RESULTS.glob("executors-undisturbed-*.json")):
+        found, part = json.loads(path.read_text(encoding="utf-8")), path.stem.split("-")[2]
+        rows.append(
+            (PARTS[part], found["run_threads"], f"{found['seconds']:.0f} s",
+             f"{against['seconds'] / found['seconds']:.2f}", f"{found['load'][0]} to {found['load'][1]}")
+        )  # fmt: skip
+    return markdown(("executor", "threads of a run", "12 runs take", "times as quick", "load"), rows)
 
 
 def absent(_: str) -> str:
