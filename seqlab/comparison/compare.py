@@ -16,7 +16,7 @@ from seqlab.comparison.files import write_files
 from seqlab.comparison.making import left_running, make_runs
 from seqlab.comparison.page import Above, write_page
 from seqlab.comparison.parse_plan import parse_plan
-from seqlab.comparison.plan import ELSEWHERE, Plan, folder_of, read_plan, write_plan
+from seqlab.comparison.plan import Plan, folder_of, read_plan, write_plan
 from seqlab.comparison.reading import read_runs, run_notes
 from seqlab.comparison.reporter import ComparisonReporter
 from seqlab.comparison.request import Request
@@ -34,6 +34,7 @@ from seqlab.runs.code import code_sha256
 from seqlab.runs.faults import disk
 from seqlab.runs.folder import read_result
 from seqlab.runs.lock import locked
+from seqlab.runs.names import ELSEWHERE
 
 
 @dataclass(frozen=True, repr=False)

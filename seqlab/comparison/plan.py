@@ -17,10 +17,9 @@ from seqlab.config.overrides import is_logging
 from seqlab.config.run import RunConfig
 from seqlab.core.files import write_json
 from seqlab.errors import CheckpointError
-from seqlab.runs.names import check_run_name
+from seqlab.runs.names import ELSEWHERE, check_run_name
 
 FORMAT = 1
-ELSEWHERE = "choose another --name, or move that folder away"
 OTHER_ORDER = "not the same order of data"
 _START_SECONDS = 6.0  # of a run that was not measured: starting its process, reading the corpus, writing its result
 
@@ -124,7 +123,7 @@ class Plan(Stored):
         return {**asdict(self), "variants": rows, **times}
 
     def with_logging_of(self, typed: Plan) -> Plan:
-        """The stored plan with the loggers of the same request as it was typed now: the digest leaves them out."""
+        """The stored plan with the trackers of the same request as it was typed now: the digest leaves them out."""
         now = {variant.label: tuple(filter(is_logging, variant.overrides)) for variant in typed.variants}
 
         def renewed(variant: Variant) -> Variant:

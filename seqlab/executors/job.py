@@ -17,6 +17,7 @@ from seqlab.core.files import discard, read_json, write_text
 from seqlab.errors import CheckpointError, NumericError
 from seqlab.runs.folder import read_overrides, read_result
 from seqlab.runs.lock import locked
+from seqlab.runs.names import ELSEWHERE
 
 Status = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -127,9 +128,7 @@ class Job:
             for words in (read_overrides(self.folder), self.all_overrides())
         )
         if made != wanted:
-            raise CheckpointError(
-                f"{self.folder} was made with other settings", "choose another --name, or move that folder away"
-            )
+            raise CheckpointError(f"{self.folder} was made with other settings", ELSEWHERE)
 
     def forget_log(self) -> None:
         """Drop what was read of its log, before it is started again."""

@@ -9,6 +9,8 @@ from seqlab.errors import ConfigError
 from seqlab.insight.views import VIEWS
 
 ALIASES = ("last", "best")  # they stand for whichever run is last or best
+ELSEWHERE = "choose another --name, or move that folder away"
+"""The remedy where a folder of this name holds something else."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=+-]*")
 
 

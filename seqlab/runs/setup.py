@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from seqlab.core.task import Task
 from seqlab.data.files import sha256_of
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs.catalogue import named_run, pinned_start
+from seqlab.runs.ended import is_first
 from seqlab.runs.environment import environment, fingerprint, recorded
 from seqlab.runs.faults import memory
 from seqlab.runs.names import check_run_name
@@ -40,7 +40,7 @@ def start_config(
         check_run_name(name, "--name")
     given = list(overrides)
     config = load_run_config(given, config_dir)
-    if os.environ.get("RANK", "0") == "0":  # of a run's processes only the first logs
+    if is_first():  # of a run's processes only the first logs
         check_trackers(config)
     exact = [f"task.{setting}={value}" for setting, value in config.task.pinned().items()]
     if pins := [*pinned_start(config.init_from, config.runs_dir), *exact]:

@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqlab.comparison.plan import ELSEWHERE, Plan, Stored, Variant, slug, stored_plan
+from seqlab.comparison.plan import Plan, Stored, Variant, slug, stored_plan
 from seqlab.config.overrides import key_of, merged
 from seqlab.config.sources import GROUPS
 from seqlab.errors import ConfigError
 from seqlab.executors.job import Job
-from seqlab.runs.names import check_run_name
+from seqlab.runs.names import ELSEWHERE, check_run_name
 from seqlab.sweeps.request import SweepRequest
 
 FORMAT = 1

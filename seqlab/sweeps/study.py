@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from seqlab.config.sweeps import Axis
 from seqlab.errors import CheckpointError
+from seqlab.runs.names import ELSEWHERE
 from seqlab.sweeps.trial import Trial
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Study:
             if (chosen := self.ask()) != trial.overrides:
                 raise CheckpointError(
                     f"trial {trial.number} was {' '.join(trial.overrides)}, and this search chooses {' '.join(chosen)}",
-                    "was it made with another version of optuna? choose another --name, or move that folder away",
+                    f"was it made with another version of optuna? {ELSEWHERE}",
                 )
         for trial in trials[self.told :]:
             self.tell(trial)

@@ -35,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Final:
-    """A finished run: the metrics of its best weights, its sample, and the tags in TensorBoard that sum it up."""
+    """A finished run: the metrics of its best weights, and its sample."""
 
     step: int
     validation: Mapping[str, float]

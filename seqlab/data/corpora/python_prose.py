@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seqlab.data.corpora import python_docs
-from seqlab.data.corpus import EmbeddedCorpus
 
 _LEAST = 120  # characters: shorter ones are headings and remarks such as "Changed in version 3.9: ..."
 _NO_PROSE = re.compile(r">>>|::=|\||\+--|={3,}|\*{4,}|-{4,}|\S {3,}\S")
@@ -26,13 +26,9 @@ def _is_prose(paragraph: str) -> bool:
     return sentences and len(text) >= _LEAST and _NO_PROSE.search(text) is None
 
 
-CORPUS = EmbeddedCorpus(
+CORPUS = replace(
+    python_docs.CORPUS,
     name="python_prose",
     tasks={"char_lm": read},
     about="the paragraphs of python_docs, without code, tables and lists, 194 k characters (Python 3.11)",
-    licence="PSF License",
-    citation="Python Software Foundation, The Python Language Reference",
-    source="https://docs.python.org/3/reference/",
-    package="pydoc_data",
-    file="topics.py",
 )
