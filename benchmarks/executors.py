@@ -55,7 +55,7 @@ def main() -> None:
     root = Path(tempfile.mkdtemp(prefix="executors-"))
     words = [*WORDS, f"device.threads={given.threads}", f"trainer.max_steps={given.steps}", "--seeds", str(given.seeds)]
     # the plan is made once and copied, so that no part has to measure
-    _command(words, "plan", root, ["--executor", "script"]).wait()
+    comparison(words, "plan", root, ["--executor", "script"]).wait()
     digests = set[str]()
     for part in given.parts:
         found = _part(part, words, root, given)
@@ -71,10 +71,10 @@ def main() -> None:
 def _part(part: str, words: Sequence[str], root: Path, given: Any) -> dict[str, Any]:
     """Make the comparison undisturbed, and with kills."""
     load = os.getloadavg()[0]
-    with _executor(part) as (options, kill_node):
+    with engine(part) as (options, kill_node):
         folder = _planned(root, f"{root.name}-{part}-whole")
         started = time.monotonic()
-        code = _command(words, folder.name, root, options).wait()
+        code = comparison(words, folder.name, root, options).wait()
         seconds = time.monotonic() - started
         whole = Checked(folder, given.steps)
         if code or whole.complete < whole.runs:
@@ -96,7 +96,7 @@ def _part(part: str, words: Sequence[str], root: Path, given: Any) -> dict[str, 
     }  # fmt: skip
 
 
-def _command(words: Sequence[str], name: str, root: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
+def comparison(words: Sequence[str], name: str, root: Path, options: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start the comparison in root/runs/compare/name."""
     command = [sys.executable, "-m", "seqlab", "compare", *words, "--name", name, *options]
     with (root / f"{name}.log").open("ab") as log:
@@ -112,7 +112,7 @@ def _planned(root: Path, name: str) -> Path:
 
 
 @contextmanager
-def _executor(part: str) -> Iterator[tuple[list[str], Kill | None]]:
+def engine(part: str) -> Iterator[tuple[list[str], Kill | None]]:
     """The options of the command, and what kills a node process."""
     if part == "ray":
         os.environ.setdefault("RAY_worker_niceness", "0")
@@ -158,7 +158,7 @@ def _with_kills(
     process: subprocess.Popen[bytes] | None = None
     while time.monotonic() < last:
         if process is None:
-            process = _command(words, made.folder.name, root, options)
+            process = comparison(words, made.folder.name, root, options)
             kills["starts"] += 1
         time.sleep(chosen.uniform(*_PAUSES))
         made.note_results()

@@ -69,9 +69,9 @@ def check_trackers(config: RunConfig) -> None:
         tracker.check(f"logging.{name}")
 
 
-def with_trackers(config: RunConfig, overrides: list[str]) -> RunConfig:
+def with_trackers(config: RunConfig, overrides: Sequence[str]) -> RunConfig:
     """A stored config with the trackers that these overrides of a whole run choose. Raises ConfigError."""
-    wanted = compose(overrides, config.config_dir)
+    wanted = compose([*overrides], config.config_dir)
     tree = {**config.tree, "logging": wanted.tree["logging"]}
     return typed(as_composed(tree, {**config.names, "logging": wanted.names["logging"]}), config.config_dir)
 

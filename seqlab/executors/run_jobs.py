@@ -100,8 +100,12 @@ class _Watch:
         if self._is_new:
             self._is_new = False
             if self.executor.detached:
-                raise LeftRunning([job for job in self.open.values() if job.folder not in self._late], self.signal)
-            self.executor.cancel(list(self.open.values()))
+                going = [job for job in self.open.values() if job.folder not in self._late]
+                if going:
+                    raise LeftRunning(going, self.signal)
+                self._forget_late()  # all have ended, and nobody waits for their results any more
+            else:
+                self.executor.cancel(list(self.open.values()))
         for folder, state in self.executor.poll().items():
             job = self.open.get(folder)
             if job is not None and isinstance(state, Ended):
@@ -115,6 +119,11 @@ class _Watch:
                 del self._late[folder]
                 self._end(self.open.pop(folder), ended)
         self.on_poll()
+
+    def _forget_late(self) -> None:
+        for folder in self._late:
+            self.open.pop(folder).status = "waiting"
+        self._late.clear()
 
     def _follow(self, job: Job) -> None:
         if job.status != "running":

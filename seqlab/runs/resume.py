@@ -13,8 +13,8 @@ from typing import Any
 
 from seqlab.checkpoints.files import sweep
 from seqlab.checkpoints.retention import set_aside
-from seqlab.config.overrides import spelled
-from seqlab.config.run import RunConfig, check_trackers
+from seqlab.config.overrides import is_logging, logging_words, merged, spelled
+from seqlab.config.run import RunConfig, check_trackers, with_trackers
 from seqlab.core.files import write_json, write_text
 from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs.catalogue import differences, flat
@@ -66,10 +66,10 @@ def resume(
 ) -> Result | Finished:
     """Resume `run`, a run's folder or one of its checkpoints, from the newest checkpoint or from that one.
 
-    A damaged newest checkpoint is skipped with a warning; a named one never is. `overrides` may extend the
-    run. `checked`: the contracts have been checked already. `world`: the processes that go on together, all of which
-    call this; only the first writes. Raises CheckpointError for a change of anything else, DataError for another
-    corpus.
+    A damaged newest checkpoint is skipped with a warning; a named one never is. `overrides` may extend the run, and
+    choose its trackers anew. `checked`: the contracts have been checked already. `world`: the processes that go on
+    together, all of which call this; only the first writes. Raises CheckpointError for a change of anything else,
+    DataError for another corpus.
     """
     reporter = reporter or Reporter()
     folder, named = find_stored(run)
@@ -80,7 +80,11 @@ def resume(
         found = world.first(lambda: checkpoint_of(folder, named))
         check_code(folder, config_dir)
         origin = origin_of(found, folder, config_dir)
-        config = extended(folder, config_dir, overrides, origin["config"])
+        trackers = [word for word in overrides if is_logging(word)]
+        others = [word for word in overrides if not is_logging(word)]
+        config = extended(folder, config_dir, others, origin["config"])
+        if trackers:  # whole options, such as logging=csv, as for a new run
+            config = with_trackers(config, logging_words(read_overrides(folder), trackers))
         changed = _changes(origin["config"], config)
         finished = world.first(lambda: read_result(folder) is not None)
         if finished and found is None:
@@ -96,10 +100,11 @@ def resume(
         with disk(folder):
             _note(origin, trainer, folder)
             keep_vocabulary(trainer.task, folder)  # a run from before they were stored has none
-            if changed:
-                keys = {text.partition("=")[0] for text in overrides}
-                kept = [text for text in read_overrides(folder) if text.partition("=")[0] not in keys]
-                write_text(folder / "overrides.txt", "".join(f"{text}\n" for text in (*kept, *overrides)))
+            if changed or trackers:
+                stored = read_overrides(folder)
+                kept = (word for word in stored if not is_logging(word))
+                now = (*merged(kept, others), *logging_words(stored, trackers))
+                write_text(folder / "overrides.txt", "".join(f"{word}\n" for word in now))
             write_text(folder / "config.yaml", config.yaml)
             (folder / "result.json").unlink(missing_ok=True)
             set_aside(folder / "checkpoints", trainer.progress.step)
@@ -124,9 +129,10 @@ def _changes(stored: Mapping[str, Any], config: RunConfig) -> dict[str, tuple[An
     nor does a horizon that is now written out."""
     found = differences(stored, {"names": config.names, **config.tree})
     known = flat(stored)
-    found = {key: values for key, values in found.items() if key in known}
     # where its curves go makes no other run
-    found = {key: values for key, values in found.items() if not key.startswith(("logging.", "names.logging"))}
+    found = {
+        key: values for key, values in found.items() if key in known and not is_logging(key.removeprefix("names."))
+    }
     if found.get("optim.horizon_steps", (None, None))[1] == horizon_of(stored):
         found.pop("optim.horizon_steps", None)
     return found

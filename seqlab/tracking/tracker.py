@@ -116,7 +116,8 @@ class TrackerConfig(ABC):
         """Raise ConfigError, before anything is trained, for what cannot work here. where: their key."""
         if self.package is not None and find_spec(self.package) is None:
             raise ConfigError(
-                f"{where} needs the package {self.package}", f"pip install 'seqlab[{self.package}]', or leave it out"
+                f"{where} needs the package {self.package}",
+                f"pip install 'seqlab[{self.package}]', or choose another: logging=tensorboard",
             )
 
     @abstractmethod

@@ -6,12 +6,14 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from seqlab.errors import ResourceError
+from seqlab.errors import Interrupted, ResourceError
 from seqlab.executors.carried import Marks, marks_of
+from seqlab.executors.executor import Ended, State
 from seqlab.executors.local import LocalExecutor
 from seqlab.executors.run_jobs import LeftRunning, end_jobs, run_jobs
 from seqlab.executors.settings import Settings
@@ -189,3 +191,25 @@ def test_a_run_that_has_ended_is_not_left_running(tmp_path: Path, monkeypatch: p
         assert left.value.jobs == (going,)
         end_jobs(jobs, executor)
     assert going.folder.exists()
+
+
+def test_nothing_is_left_running_where_all_have_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (late,) = quick(tmp_path, 1)
+    monkeypatch.setattr(type(late), "command", lambda *_: ["true"])
+    monkeypatch.setattr(LocalExecutor, "detached", True)
+    states = list[Mapping[Path, State]]()
+    poll = LocalExecutor.poll
+
+    def noted(executor: LocalExecutor) -> Mapping[Path, State]:
+        states.append(poll(executor))
+        return states[-1]
+
+    monkeypatch.setattr(LocalExecutor, "poll", noted)
+
+    def interrupt() -> None:
+        if any(isinstance(state, Ended) for state in states[-1].values()):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with LocalExecutor() as executor, pytest.raises(Interrupted, match="stopped with 0 of 1 runs made"):
+        run_jobs([late], executor, interrupt)
+    assert late.status == "waiting"
