@@ -1,8 +1,7 @@
 """Seconds until `seqlab compare ... --submit` returns; the same command then waits for the runs that it left behind.
 
-`python -m benchmarks submit [local] [slurm] [ray]`: each three times. The plan is made too, which takes some steps of
-each model to estimate the time. Slurm is submitit's executor for one machine, Ray three node
-processes on loopback.
+`python -m benchmarks submit [local] [slurm] [ray]`: each three times, with nothing planned before. Slurm is submitit's
+executor for one machine, Ray three node processes on loopback.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def main() -> None:
 def _measured(part: str, steps: int) -> dict[str, Any]:
     """One executor."""
     root = Path(tempfile.mkdtemp(prefix="submit-"))
-    words = [*WORDS, f"trainer.max_steps={steps}", "--seeds", "2"]
+    words = [*WORDS, "device.threads=1", f"trainer.max_steps={steps}", "--seeds", "2"]
     load, seconds = os.getloadavg()[0], list[float]()
     with engine(part) as (options, _):
         for repeat in range(_REPEATS):
@@ -47,10 +46,10 @@ def _measured(part: str, steps: int) -> dict[str, Any]:
             started = time.monotonic()
             code = comparison(words, name, root, [*options, "--submit"]).wait()
             seconds.append(round(time.monotonic() - started, 2))
-            made = Checked(root / "runs" / "compare" / name, steps)
-            early = made.complete
+            folder = root / "runs" / "compare" / name
+            early = len([*folder.glob("*/*/result.json")])
             code = code or comparison(words, name, root, options).wait()
-            made.read()
+            made = Checked(folder, steps)
             if code or made.complete < made.runs or made.lost or made.twice:
                 raise SystemExit(f"exit code {code}, {made.complete} of {made.runs} runs: {root / name}.log")
             if early == made.runs:

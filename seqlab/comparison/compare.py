@@ -150,7 +150,7 @@ def compare(
         execution.executor(folder, lock) as executor,
     ):
         resumed = (folder / "plan.json").is_file()
-        plan = _plan(parsed, request, configs, config_dir, folder, reporter)
+        plan = _plan(parsed, request, configs, config_dir, folder, reporter, elsewhere=execution.is_elsewhere)
         try:
             title = f"search of {plan.tune.key}: " if plan.tune is not None else ""
             plan = search(
@@ -226,12 +226,14 @@ def _plan(
     config_dir: Path | None,
     folder: Path,
     reporter: ComparisonReporter,
+    *,
+    elsewhere: bool,
 ) -> Plan:
     """The stored plan of the same comparison, or a new one."""
     plan = _stored_plan(parsed, folder)
     if plan is None:
         reporter.say("measuring a few steps of each model")
-        plan = resolve_plan(parsed, request, configs, config_dir)
+        plan = resolve_plan(parsed, request, configs, config_dir, elsewhere=elsewhere)
     write_plan(plan, folder)
     reporter.planned(plan, folder)
     return plan

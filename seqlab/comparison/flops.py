@@ -1,7 +1,7 @@
 """Floating-point operations of training, counted on real batches.
 
-torch's FlopCounterMode counts matrix products operator by operator. It has no formula for oneDNN's fused recurrent
-kernel nor for the CPU's attention, and counts them as zero; these are the missing formulas. Counting is always done on
+torch has a formula for each matrix product, by which its FlopCounterMode counts. It has none for oneDNN's fused
+recurrent kernel nor for the CPU's attention; these are the missing ones. Counting is always done on
 the CPU: operations are the same on every device, and other devices have other kernels without a formula. A multiply-add
 is two operations; what is not a matrix product (gates, softmax, norms) is not counted, as usual.
 
@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, shape_wrapper
 
 from seqlab.core.batch import BatchT
 from seqlab.core.network import Network
@@ -63,7 +64,7 @@ def _cpu_attention_backward(_grad: Shape, query: Shape, key: Shape, value: Shape
 
 
 def formulas() -> dict[Any, Callable[..., int]]:
-    """The formula of each operator that FlopCounterMode lacks (and this build of torch has)."""
+    """The formula of each operator for which torch has none (and that is in this build of torch)."""
     named: dict[str, Callable[..., int]] = {
         "mkldnn_rnn_layer": _rnn_layer,
         "mkldnn_rnn_layer_backward": _rnn_layer_backward,
@@ -75,7 +76,35 @@ def formulas() -> dict[Any, Callable[..., int]]:
 
 def training_flops(network: Network[BatchT], batches: Iterable[BatchT]) -> int:
     """Operations of a forward and a backward pass of these batches, all on the CPU, each from the initial state."""
-    with FlopCounterMode(display=False, custom_mapping=formulas()) as counter:
+    with _Counter() as counter:
         for batch in batches:
             network(batch, network.initial_state(batch.size)).loss_sum.backward()
-    return int(counter.get_total_flops())
+    total: int = counter.total
+    return total
+
+
+class _Counter(TorchDispatchMode):
+    """Adds up the formulas of the operators that run inside. FlopCounterMode does too, and imports torch's compiler for
+    it, which takes a second."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.total = 0
+        self._formulas = {**flop_registry, **{name: shape_wrapper(formula) for name, formula in formulas().items()}}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled in here
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        formula = self._formulas.get(func._overloadpacket)
+        if formula is None:
+            with self:  # it may be made of operators that have one
+                made_of = func.decompose(*args, **kwargs)
+            if made_of is not NotImplemented:
+                return made_of
+        out = func(*args, **kwargs)
+        if formula is not None:
+            self.total += int(formula(*args, **kwargs, out_val=out))
+        return out

@@ -36,8 +36,16 @@ from seqlab.runs.setup import prepare
 _OVERHEAD_SECONDS = 1.0  # of a run beside process, corpus, steps and evaluations: settings, files, samples
 
 
-def resolve_plan(plan: Plan, request: Request, configs: dict[str, RunConfig], config_dir: Path | None) -> Plan:
+def resolve_plan(
+    plan: Plan,
+    request: Request,
+    configs: dict[str, RunConfig],
+    config_dir: Path | None,
+    *,
+    elsewhere: bool = False,
+) -> Plan:
     """The plan with everything that can only be decided with the models built. configs: of the variants, by label.
+    elsewhere: the runs start on other machines.
 
     Raises ConfigError for settings of which no model can be built, DataError for models that would not read the same
     text, and whatever else a model raises before its training.
@@ -51,7 +59,7 @@ def resolve_plan(plan: Plan, request: Request, configs: dict[str, RunConfig], co
     candidates = match_sizes(candidates, request.match)
     check_models(candidates, threads)
     candidates = share_device(candidates, threads)
-    candidates, unmeasured = measure(candidates, threads)
+    candidates, unmeasured = measure(candidates, threads, elsewhere=elsewhere)
     candidates = limit_steps(candidates, request.budget, unmeasured)
     candidates = share_compilation(candidates, threads)
     notes += [f"{label} could not be measured beforehand: {why}" for label, why in unmeasured.items()]
@@ -101,9 +109,11 @@ def check_models(candidates: Sequence[Candidate], threads: int) -> None:
         check_before_training(candidate.task, candidate.config.model, f"model={candidate.config.names['model']}")
 
 
-def measure(candidates: Sequence[Candidate], threads: int) -> tuple[list[Candidate], dict[str, str]]:
+def measure(
+    candidates: Sequence[Candidate], threads: int, *, elsewhere: bool = False
+) -> tuple[list[Candidate], dict[str, str]]:
     """(each with its probe, the reasons by label why some have none): what fails for one model is left to its runs to
-    report. threads: of this process."""
+    report. threads: of this process. elsewhere: how long a process takes to start on this machine says nothing."""
     found: list[Candidate] = []
     unmeasured: dict[str, str] = {}
     for candidate in candidates:
@@ -112,7 +122,7 @@ def measure(candidates: Sequence[Candidate], threads: int) -> tuple[list[Candida
         with named(candidate.variant):
             try:
                 with memory():
-                    measured = _probe(candidate, threads)
+                    measured = _probe(candidate, threads, elsewhere)
                 candidate = replace(candidate, variant=replace(candidate.variant, probe=measured))
             except harmless as error:
                 unmeasured[candidate.label] = error.what
@@ -120,10 +130,12 @@ def measure(candidates: Sequence[Candidate], threads: int) -> tuple[list[Candida
     return found, unmeasured
 
 
-def _probe(candidate: Candidate, threads: int) -> Probe:
+def _probe(candidate: Candidate, threads: int, elsewhere: bool) -> Probe:
     if not candidate.is_trained:
         return probe(candidate.config, candidate.task, decided_device(candidate, threads, compilation=False))
     measured = probe(candidate.config, candidate.task, prepared_device(candidate.config, threads))
+    if elsewhere:
+        return measured
     return replace(measured, start_seconds=start_up_seconds() + candidate.task_seconds + _OVERHEAD_SECONDS)
 
 

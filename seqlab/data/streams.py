@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seqlab.data.batches import UNSCORED, TokenBatch
+from seqlab.data.shuffle import random_order
 from seqlab.data.token_ids import TokenIds
 from seqlab.data.vocabulary import PAD
 from seqlab.errors import DataError
@@ -36,9 +37,8 @@ def random_windows(ids: TokenIds, batch_size: int, window: int, seed: int) -> It
     """One pass over the text in windows with random borders and order (`seed`): every token is a target once."""
     generator = torch.Generator().manual_seed(seed)
     start = _random_start(ids, generator)
-    row_R = torch.randperm(math.ceil(len(ids) / window), generator=generator)
-    for first in range(0, len(row_R), batch_size):  # not split(), which makes a tensor for each batch at once
-        yield _rotated(ids, row_R[first : first + batch_size, None] * window + torch.arange(window), start)
+    for row_R in random_order(math.ceil(len(ids) / window), batch_size, generator):
+        yield _rotated(ids, row_R[:, None] * window + torch.arange(window), start)
 
 
 def evaluation_streams(ids: TokenIds, streams: int, lead: int) -> Iterator[TokenBatch]:

@@ -34,6 +34,11 @@ class Execution:
         return self.name in ("local", "ray")
 
     @property
+    def is_elsewhere(self) -> bool:
+        """Whether the runs start on other machines."""
+        return self.name != "local"
+
+    @property
     def is_watched(self) -> bool:
         """Whether some process sees how far the runs are, and can end them early."""
         return self.name != "script" and (self.needs_process or not self.submit)

@@ -132,7 +132,7 @@ def sweep(
         plan = read_plan(folder, parsed.digest)
         if plan is None:
             reporter.say("measuring a few steps")
-            plan = _resolved(parsed, request, configs, config_dir)
+            plan = _resolved(parsed, request, configs, config_dir, elsewhere=execution.is_elsewhere)
         plan = plan.with_logging_of(parsed)
         write_plan(plan, folder)
         first = next(iter(configs.values()))
@@ -174,12 +174,17 @@ def _parsed(request: SweepRequest, config_dir: Path | None, jobs: int) -> tuple[
 
 
 def _resolved(
-    parsed: SweepPlan, request: SweepRequest, configs: dict[str, RunConfig], config_dir: Path | None
+    parsed: SweepPlan,
+    request: SweepRequest,
+    configs: dict[str, RunConfig],
+    config_dir: Path | None,
+    *,
+    elsewhere: bool = False,
 ) -> SweepPlan:
     """The plan with its models measured, and one device for all trials."""
     check_trials(request, configs)
     _check_forms(request, configs)
-    models = resolve_plan(parsed.models, request.models, configs, config_dir)
+    models = resolve_plan(parsed.models, request.models, configs, config_dir, elsewhere=elsewhere)
     if any(config.trainer.max_seconds is not None for config in configs.values()):
         note = "trials end after trainer.max_seconds, so that their steps, and with them what is best, may differ"
         models = replace(models, notes=(*models.notes, note))
