@@ -30,11 +30,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=list(reproductions(None)))
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--overrides", nargs="+", default=[], help="such as device=cpu, or less training")
     given = parser.parse_args()
     for name in given.names:
         load = os.getloadavg()[0]
-        options = [] if given.seeds is None else ["--seeds", str(given.seeds)]
-        command = [sys.executable, "-m", "seqlab", "reproduce", name, *options, "--json", "--quiet"]
+        options = ["--jobs", str(given.jobs), *([] if given.seeds is None else ["--seeds", str(given.seeds)])]
+        command = [sys.executable, "-m", "seqlab", "reproduce", name, *given.overrides, *options, "--json", "--quiet"]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         (found,) = json.loads(done.stdout)
         save("reproduce", name, {"load": load, **{key: value for key, value in found.items() if key != "folder"}})
