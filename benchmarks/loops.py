@@ -12,6 +12,7 @@ Shape letters: B batch, T time, D width, V vocabulary, N tokens of the corpus (a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -85,18 +86,23 @@ class GPT(nn.Module):
         return F.cross_entropy(logits_BTV.view(-1, logits_BTV.shape[-1]), targets_BT.reshape(-1))
 
 
-def gpt(pace: Pace, facts: Facts, size: GPTSize) -> None:
-    """A contender: trains a GPT on random windows of the training text, on the CPU in fp32."""
-    ids_N, vocabulary = _corpus()
-    tokens_N, horizon = ids_N.numpy().astype(np.uint16), 5000
-    network = GPT(vocabulary, size)
+def gpt(pace: Pace, facts: Facts, size: GPTSize, overrides: tuple[str, ...] = ()) -> None:
+    """A contender: trains a GPT on char_lm's training text, or that of these overrides."""
+    facts["tokens_per_step"] = size.batch * size.window
+    for _ in train_gpt(*_corpus(overrides), size, horizon=5000):
+        pace()
+
+
+def train_gpt(ids_N: Tensor, vocabulary: int, size: GPTSize, *, horizon: int) -> Iterator[GPT]:
+    """Train a GPT for ever on random windows, on the CPU in fp32; the network after each step. horizon: the step at
+    which the learning rate has decayed."""
+    tokens_N, network = ids_N.numpy().astype(np.uint16), GPT(vocabulary, size)
     parameters = list(network.parameters())
     groups = [
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": 0.1},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
-    facts["tokens_per_step"] = size.batch * size.window
 
     def batch() -> tuple[Tensor, Tensor]:
         starts_B = torch.randint(len(tokens_N) - size.window, (size.batch,))
@@ -121,7 +127,7 @@ def gpt(pace: Pace, facts: Facts, size: GPTSize) -> None:
         optimizer.zero_grad(set_to_none=True)
         if step % 10 == 0:
             loss.item()
-        pace()
+        yield network
 
 
 @dataclass(frozen=True)
@@ -186,8 +192,8 @@ def word_model(pace: Pace, facts: Facts, size: WordSize) -> None:
             pace()
 
 
-def _corpus() -> tuple[Tensor, int]:
+def _corpus(overrides: tuple[str, ...] = ()) -> tuple[Tensor, int]:
     """The ids of char_lm's training text, and the number of distinct characters."""
-    task = load_run_config([]).task.build()
+    task = load_run_config([*overrides]).task.build()
     assert isinstance(task, CharLM)
     return task.ids["train"][:], len(task.token_vocabulary)

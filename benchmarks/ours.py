@@ -78,7 +78,7 @@ def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
     task, network = prepare(config, device)
     device, _ = decide(config, task, network, device)
     trainer = PacedTrainer(
-        task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),)
+        task, network, config.optim, config.trainer, device, seed=config.seed, folder=None, observers=(Silent(),)
     )
     trainer.model = config.model
     return trainer

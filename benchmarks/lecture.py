@@ -1,0 +1,69 @@
+"""How the claims of the lecture come out, and how long they take: `seqlab lecture --quick`, with other seeds each time.
+
+`python -m benchmarks lecture [0] [1] [2]` makes these repetitions in runs/lecture-N of the current folder; repetition N
+begins with seed 10 N. What is complete there is not made again, so that its minutes would be wrong: begin without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.tables import RESULTS, markdown, parts, save
+
+_REPETITIONS = ("0", "1", "2")
+
+
+def main() -> None:
+    """Make the repetitions that are named, or all, and store each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--claims", nargs="+", default=[], help="these alone, and nothing is stored")
+    given = parts(parser, _REPETITIONS)
+    for part in given.parts:
+        found = _repetition(int(part), given.claims)
+        print(json.dumps({name: one["finding"] for name, one in found["claims"].items()}, indent=2), flush=True)
+        if not given.claims:
+            save("lecture", part, found)
+
+
+def _repetition(number: int, claims: list[str]) -> dict[str, Any]:
+    """Every claim once."""
+    folder, load, began = Path("runs") / f"lecture-{number}", os.getloadavg()[0], time.time()
+    words = [*claims, f"seed={10 * number}", "--quick", "--out", str(folder), "--quiet", "--json"]
+    done = subprocess.run([sys.executable, "-m", "seqlab", "lecture", *words], stdout=subprocess.PIPE, check=True)
+    found, last = dict[str, Any](), began
+    for answer in json.loads(done.stdout):
+        ended = (folder / f"{answer['claim']}.json").stat().st_mtime
+        evidence = [{key: one[key] for key in ("says", "finding", "why")} for one in answer["evidence"]]
+        found[answer["claim"]] = {
+            "finding": answer["finding"], "minutes": round((ended - last) / 60, 2), "evidence": evidence,
+        }  # fmt: skip
+        last = ended
+    minutes = round((time.time() - began) / 60, 1)
+    return {"claims": found, "minutes": minutes, "load": [round(load, 1), round(os.getloadavg()[0], 1)]}
+
+
+def table(_: dict[str, Any]) -> str:
+    """Every claim, with its verdict in each repetition."""
+    paths = [RESULTS / f"lecture-{part}.json" for part in _REPETITIONS]
+    made = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    rows = list[list[str]]()
+    for name in made[0]["claims"]:
+        each = [one["claims"].get(name) for one in made]
+        minutes = sorted(one["minutes"] for one in each if one is not None)
+        rows.append(
+            [name, f"{minutes[len(minutes) // 2]:.1f}", *("" if one is None else one["finding"] for one in each)]
+        )
+    rows.append(["all", " / ".join(f"{one['minutes']:.0f}" for one in made), *("" for _ in made)])
+    seeds = [f"seeds {10 * number} to {10 * number + 2}" for number in range(len(made))]
+    return markdown(["claim", "minutes", *seeds], rows)
+
+
+if __name__ == "__main__":
+    main()

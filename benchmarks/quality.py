@@ -1,0 +1,131 @@
+"""Seconds of training until tiny shakespeare is predicted as well as by nanoGPT's recipe for a CPU, beside that recipe.
+
+`python -m benchmarks quality`. The peer is a loop with nanoGPT's arithmetic, batches and schedule (2,000 steps). Ours
+are the same network with RoPE and recipes that add one change after another, each with a schedule that ends at its last
+step. All are judged in nanoGPT's way: each window of the validation split alone, its first characters predicted from
+next to nothing. Steps of all are timed in turns, and seconds are steps times the time of a step.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from functools import partial
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.harness import Facts, interleave, machine, parser
+from benchmarks.loops import GPTSize, gpt, train_gpt
+from benchmarks.ours import make_trainer, seqlab
+from benchmarks.tables import markdown, save
+from seqlab.config.run import load_run_config
+from seqlab.data.batches import TokenBatch
+from seqlab.tasks.char_lm import CharLM
+
+PEER, STEPS = "nanoGPT's recipe, as a loop", 2000
+TARGET = 1.8857  # nanoGPT's own code, at the end of its recipe (docs/reproductions.md)
+_SIZE = GPTSize(4, 4, 128, 12, 64, bias=False)
+_OURS = ("experiment=shakespeare_gpt_cpu", "device=cpu", "device.precision=fp32")
+_QUICK = ("optim.learning_rate=0.004", "optim.warmup_steps=50", "optim.final_share=0")
+RECIPES: dict[str, tuple[int, tuple[str, ...]]] = {
+    "learned positions": (STEPS, ("model.positions=learned",)),
+    "RoPE (Su 2021)": (STEPS, ()),
+    "and half the steps": (1000, ()),
+    "and four times the learning rate, to 0": (1000, _QUICK),
+    "and fewer steps": (700, _QUICK),
+}
+"""Steps, and what is set beside the experiment's settings."""
+
+
+def main() -> None:
+    """Train and time all of them."""
+    made = parser(__doc__)
+    made.add_argument("--seeds", type=int, default=3)
+    options = made.parse_args()
+    torch.set_num_threads(options.threads)
+    load = os.getloadavg()[0]
+    chosen = {name: recipe for name, recipe in RECIPES.items() if options.only in name}
+    losses = {PEER: [_peer_loss(seed) for seed in range(options.seeds)]} if options.only in PEER else {}
+    for name, (steps, words) in chosen.items():
+        losses[name] = [_our_loss((*_OURS, *words), steps, seed) for seed in range(options.seeds)]
+        print(name, steps, *(f"{loss:.4f}" for loss in losses[name]), flush=True)
+    contenders = {PEER: partial(gpt, size=_SIZE, overrides=_OURS)}
+    contenders |= {name: partial(seqlab, overrides=(*_OURS, *words)) for name, (_, words) in chosen.items()}
+    found = interleave(contenders, rounds=options.rounds, seconds=options.seconds, threads=options.threads)
+    rows = [
+        {
+            "name": name, "steps": STEPS if name == PEER else RECIPES[name][0], "losses": losses.get(name, []),
+            "milliseconds": timing.wall,
+        }
+        for name, timing in found.items()
+    ]  # fmt: skip
+    facts = {"machine": machine(options.threads), "load": [load, os.getloadavg()[0]], "rows": rows}
+    print(table(facts))
+    if not options.only:
+        save("quality", "shakespeare", facts)
+
+
+def _peer_loss(seed: int) -> float:
+    task = _task(_OURS)
+    torch.manual_seed(seed)
+    steps = train_gpt(task.ids["train"][:], len(task.token_vocabulary), _SIZE, horizon=STEPS)
+    network = next(network for step, network in enumerate(steps, 1) if step == STEPS)
+    with torch.inference_mode():
+        losses = [(float(network(*pair)) * pair[1].numel(), pair[1].numel()) for pair in _windows(task)]
+    return sum(loss for loss, _ in losses) / sum(count for _, count in losses)
+
+
+def _our_loss(words: tuple[str, ...], steps: int, seed: int) -> float:
+    limits = (f"trainer.max_steps={steps}", f"optim.horizon_steps={steps}", f"seed={seed}")
+    trainer = make_trainer((*words, *limits))
+    trainer.pace, trainer.facts = (lambda: None), Facts()
+    trainer.fit()
+    trainer.network.eval()
+    loss_sum, targets = 0.0, 0
+    with torch.inference_mode():
+        for inputs_BT, targets_BT in _windows(_task(words)):
+            batch = TokenBatch(
+                inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=targets_BT.numel(), positions=inputs_BT.numel()
+            )
+            loss_sum += float(trainer.network(batch, trainer.network.initial_state(batch.size)).loss_sum)
+            targets += batch.target_count
+    return loss_sum / targets
+
+
+def _windows(task: CharLM) -> Iterator[tuple[Tensor, Tensor]]:
+    """(inputs, targets) of the validation split, cut into windows, 128 at a time."""
+    ids_N, window = task.ids["validation"][:], _SIZE.window
+    rows = (len(ids_N) - 1) // window
+    inputs_RT, targets_RT = (ids_N[at : at + rows * window].view(rows, window) for at in (0, 1))
+    yield from zip(inputs_RT.split(128), targets_RT.split(128), strict=True)
+
+
+def _task(words: tuple[str, ...]) -> CharLM:
+    task = load_run_config([*words]).task.build()
+    assert isinstance(task, CharLM)
+    return task
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Losses, and seconds beside the peer's."""
+    seconds = {row["name"]: row["steps"] * row["milliseconds"] / 1000 for row in found["rows"]}
+    rows = [
+        (
+            row["name"], row["steps"], f"{fmean(row['losses']):.4f}",
+            f"{min(row['losses']):.4f} to {max(row['losses']):.4f}", f"{row['milliseconds']:.1f}",
+            f"{seconds[row['name']]:.0f}", f"{seconds[row['name']] / seconds[PEER]:.2f}",
+        )
+        for row in found["rows"]
+    ]  # fmt: skip
+    seeds = len(found["rows"][0]["losses"])
+    headings = ("recipe", "steps", f"nats (mean of {seeds} seeds)", "seeds", "ms a step", "seconds", "of the peer's")
+    before, after = found["load"]
+    where = f"{found['machine']['cpu']}, {found['machine']['threads']} threads; load {before:.1f} to {after:.1f}."
+    return f"{markdown(headings, rows)}\n\n{where}"
+
+
+if __name__ == "__main__":
+    main()
