@@ -154,7 +154,7 @@ class CharLM(LanguageModelling):
         return up_to(self.config.eval_characters, self.batches("validation", 0))
 
     def shorter_validation(self, share: float) -> str | None:
-        whole = self.config.eval_characters or len(self.ids["validation"])
+        whole = min(self.config.eval_characters or math.inf, len(self.ids["validation"]))
         return f"task.eval_characters={max(self.config.least_eval_characters, round(share * whole))}"
 
     def training_batches(self, network: Network[TokenBatch], seed: int) -> Iterator[TokenBatch]:

@@ -140,6 +140,20 @@ def _said(console: Console) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
+def test_a_long_validation_is_bounded_by_default(tmp_path: Path) -> None:
+    path = tmp_path / "longer.txt"
+    path.write_text("to be, or not\n" * 90_000, encoding="utf-8")
+    shares = ["task.train_share=0.4", "task.validation_share=0.5", "task.eval_batch_size=64", "task.window=512"]
+    task = load_run_config([f"task.corpus={path}", *shares]).task.build()
+    whole = sum(batch.target_count for batch in task.batches("validation", 0))
+    part = sum(batch.target_count for batch in task.validation_batches())
+    assert whole > 600_000
+    assert 450_000 < part <= 500_000
+    assert task.describe()["of validation in training"] == 500_000
+    shorter = task.shorter_validation(0.5)
+    assert shorter == "task.eval_characters=250000"
+
+
 def test_a_part_of_validation_is_read_in_training_and_all_of_it_at_the_end(long_text: Path, tmp_path: Path) -> None:
     overrides = _words(long_text, "task.eval_characters=2000")[2:]
     heard = Listener()
