@@ -224,7 +224,16 @@ def machine(threads: int) -> dict[str, Any]:
 class Report:
     """The rows of one benchmark, written as they come: a Markdown table and JSON."""
 
-    def __init__(self, name: str, columns: Sequence[str], options: argparse.Namespace, *, keep: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        columns: Sequence[str],
+        options: argparse.Namespace,
+        *,
+        keep: bool = True,
+        benchmark: str = "harness",
+    ) -> None:
+        self.benchmark = benchmark  # whose `table` shows it in docs/
         self.name, self.columns, self.options = name, columns, options
         self.keep = keep and not options.only  # some rows are no table to keep
         self.rows: list[dict[str, Any]] = []
@@ -243,7 +252,7 @@ class Report:
     def _write(self, ending: str) -> dict[str, Any]:
         facts = machine(self.options.threads)
         facts |= {"load_before": self.load_before, "load_after": os.getloadavg()[0]}
-        found = {"benchmark": "harness", "name": self.name, "machine": facts, "rows": self.rows}
+        found = {"benchmark": self.benchmark, "name": self.name, "machine": facts, "rows": self.rows}
         if self.keep:
             self.options.out.mkdir(parents=True, exist_ok=True)
             write_json(self.options.out / f"{self.name}.{ending}", found)

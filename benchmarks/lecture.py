@@ -51,8 +51,9 @@ def _repetition(number: int, claims: list[str]) -> dict[str, Any]:
 
 def table(_: dict[str, Any]) -> str:
     """Every claim, with its verdict in each repetition."""
-    paths = [RESULTS / f"lecture-{part}.json" for part in _REPETITIONS]
-    made = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+    paths = {part: RESULTS / f"lecture-{part}.json" for part in _REPETITIONS}
+    paths = {part: path for part, path in paths.items() if path.is_file()}
+    made = [json.loads(path.read_text(encoding="utf-8")) for path in paths.values()]
     rows = list[list[str]]()
     for name in made[0]["claims"]:
         each = [one["claims"].get(name) for one in made]
@@ -61,7 +62,7 @@ def table(_: dict[str, Any]) -> str:
             [name, f"{minutes[len(minutes) // 2]:.1f}", *("" if one is None else one["finding"] for one in each)]
         )
     rows.append(["all", " / ".join(f"{one['minutes']:.0f}" for one in made), *("" for _ in made)])
-    seeds = [f"seeds {10 * number} to {10 * number + 2}" for number in range(len(made))]
+    seeds = [f"seeds from {10 * int(part)}" for part in paths]
     return markdown(["claim", "minutes", *seeds], rows)
 
 

@@ -51,7 +51,7 @@ def _spin() -> None:
 def main() -> None:
     """Print one row for each network and each number of neighbours."""
     options = parser(__doc__).parse_args()
-    report = Report("threads", ("network", "busy neighbours", *SETTINGS), options)
+    report = Report("threads", ("network", "busy neighbours", *SETTINGS), options, benchmark="threads")
     for name, overrides in NETWORKS.items():
         if options.only not in name:
             continue

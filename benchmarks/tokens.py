@@ -2,7 +2,7 @@
 
 Each row is measured in a process of its own, on a made-up text in a temporary folder (`--folder`), of which the longest
 needs twice its size. Parts: speed (MB/s of the text), memory (the most that a process took, the program included) and
-start (seconds from the import of torch to the end of the first step). `--sizes 1 5` tries it with little.
+start (seconds from when torch is imported to the end of the first step). `--sizes 1 5` tries it with little.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def loaded(folder: Path) -> dict[str, float]:
 
 
 def started(folder: Path, model: str) -> dict[str, float]:
-    """Seconds from the import of torch to the end of the first step on a prepared corpus."""
+    """Seconds from when torch is imported to the end of the first step on a prepared corpus."""
     import torch
 
     begun, used = time.perf_counter(), time.process_time()

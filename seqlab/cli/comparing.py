@@ -83,7 +83,7 @@ def compare(
     from seqlab.comparison.files import as_json as plain
 
     if dry_run:
-        plan = plan_only(request, config_dir, name)
+        plan = plan_only(request, config_dir, name, elsewhere=execution.is_elsewhere)
         if as_json:
             typer.echo(json.dumps(plan.as_json(), indent=2, ensure_ascii=False))
         else:

@@ -79,7 +79,7 @@ def lecture(
     folder = next(iter(prepared[0].folders.values())).parent
     if dry_run:
         for one in prepared:
-            for key, plan in planned(one).items():
+            for key, plan in planned(one, elsewhere=execution.is_elsewhere).items():
                 typer.echo(f"{one.name}, {key}:")
                 show_plan(plan, terminal())
         return

@@ -80,7 +80,7 @@ def reproduce(
 
     prepared = prepare(names, overrides, seeds=seeds, out=out, config_dir=config_dir, fetch=not dry_run)
     if dry_run:
-        plans = {one.name: planned(one) for one in prepared}
+        plans = {one.name: planned(one, elsewhere=execution.is_elsewhere) for one in prepared}
         if as_json:
             told = [{"name": name, "plan": plan.as_json()} for name, plan in plans.items()]
             typer.echo(json.dumps(told, indent=2, ensure_ascii=False))

@@ -72,7 +72,7 @@ def sweep(
     from seqlab.sweeps.sweep import plan_only
 
     if dry_run:
-        plan = plan_only(request, config_dir, name)
+        plan = plan_only(request, config_dir, name, elsewhere=execution.is_elsewhere)
         if as_json:
             typer.echo(json.dumps(plan.as_json(request), indent=2, ensure_ascii=False))
         else:

@@ -79,7 +79,7 @@ def resume(
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...",
-            help="New limits to extend the run: trainer.max_steps=2000",
+            help="New limits to extend the run: trainer.max_steps=2000; other trackers: logging=csv",
             autocompletion=complete_override,
             show_default=False,
         ),

@@ -85,11 +85,19 @@ class Comparison:
         }
 
 
-def plan_only(request: Request, config_dir: Path | None, name: str | None, folder: Path | None = None) -> Plan:
-    """For --dry-run: the stored plan of the same comparison, or a new one that is measured but not written."""
+def plan_only(
+    request: Request,
+    config_dir: Path | None,
+    name: str | None,
+    folder: Path | None = None,
+    *,
+    elsewhere: bool = False,
+) -> Plan:
+    """For --dry-run: the stored plan of the same comparison, or a new one that is measured but not written. elsewhere:
+    the runs would start on other machines."""
     parsed, configs = parse_plan(request, config_dir)
     stored = _stored_plan(parsed, folder or folder_of(parsed, request.runs_dir, name))
-    return resolve_plan(parsed, request, configs, config_dir) if stored is None else stored
+    return resolve_plan(parsed, request, configs, config_dir, elsewhere=elsewhere) if stored is None else stored
 
 
 def _stored_plan(parsed: Plan, folder: Path) -> Plan | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqlab.data.files import expanded
@@ -17,13 +17,6 @@ def key_of(override: str) -> str:
 def is_logging(override: str) -> bool:
     """Whether it says where curves go, which makes no other run."""
     return key_of(override).partition(".")[0] == "logging"
-
-
-def logging_words(stored: Iterable[str], typed: Sequence[str]) -> tuple[str, ...]:
-    """The overrides that say where a stored run's curves go now; `logging=...` forgets what was said before."""
-    if any(key_of(word) == "logging" for word in typed):
-        return tuple(typed)
-    return merged(filter(is_logging, stored), typed)
 
 
 def merged(overrides: Iterable[str], stronger: Iterable[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from seqlab.core.batch import Split
+from seqlab.data.shuffle import random_order
 from seqlab.data.vocabulary import PAD
 
 Item = TypeVar("Item")
@@ -42,9 +43,10 @@ class Rows:
 
 def in_batches(count: int, batch_size: int, seed: int | None) -> Iterator[Tensor]:
     """items_B: the indices of `count` items in batches, each once, shuffled by the seed, or in order without one."""
-    generator = torch.Generator().manual_seed(seed or 0)
-    order_N = torch.arange(count) if seed is None else torch.randperm(count, generator=generator)
-    yield from order_N.split(batch_size)
+    if seed is None:
+        yield from torch.arange(count).split(batch_size)
+    else:
+        yield from random_order(count, batch_size, torch.Generator().manual_seed(seed))
 
 
 def bucketed(

@@ -35,7 +35,7 @@ class Execution:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the runs start on other machines."""
+        """Whether the runs may start on other machines."""
         return self.name != "local"
 
     @property

@@ -99,9 +99,12 @@ def prepare(
     return found
 
 
-def planned(one: Prepared) -> dict[str, Plan]:
-    """For --dry-run: the plan of each experiment."""
-    return {key: plan_only(request, one.config_dir, None, one.folders[key]) for key, request in one.requests.items()}
+def planned(one: Prepared, *, elsewhere: bool = False) -> dict[str, Plan]:
+    """For --dry-run: the plan of each experiment. elsewhere: the runs would start on other machines."""
+    return {
+        key: plan_only(request, one.config_dir, None, one.folders[key], elsewhere=elsewhere)
+        for key, request in one.requests.items()
+    }
 
 
 def try_claim(one: Prepared, reporter: ComparisonReporter | None, execution: Execution | None) -> Answer:

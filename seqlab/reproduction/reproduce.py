@@ -94,9 +94,10 @@ def _folder_name(name: str, overrides: Sequence[str]) -> str:
     return f"{name}-{hashlib.sha256(' '.join(words).encode()).hexdigest()[:6]}" if words else name
 
 
-def planned(one: Prepared) -> Plan:
-    """For --dry-run: the stored plan, or a new one that is measured but not written."""
-    return plan_only(one.request, one.config_dir, None, one.folder)
+def planned(one: Prepared, *, elsewhere: bool = False) -> Plan:
+    """For --dry-run: the stored plan, or a new one that is measured but not written. elsewhere: the runs would start on
+    other machines."""
+    return plan_only(one.request, one.config_dir, None, one.folder, elsewhere=elsewhere)
 
 
 def reproduce(

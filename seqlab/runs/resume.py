@@ -13,7 +13,7 @@ from typing import Any
 
 from seqlab.checkpoints.files import sweep
 from seqlab.checkpoints.retention import set_aside
-from seqlab.config.overrides import is_logging, logging_words, merged, spelled
+from seqlab.config.overrides import is_logging, key_of, merged, spelled
 from seqlab.config.run import RunConfig, check_trackers, with_trackers
 from seqlab.core.files import write_json, write_text
 from seqlab.errors import CheckpointError, ConfigError
@@ -80,11 +80,11 @@ def resume(
         found = world.first(lambda: checkpoint_of(folder, named))
         check_code(folder, config_dir)
         origin = origin_of(found, folder, config_dir)
-        trackers = [word for word in overrides if is_logging(word)]
-        others = [word for word in overrides if not is_logging(word)]
-        config = extended(folder, config_dir, others, origin["config"])
-        if trackers:  # whole options, such as logging=csv, as for a new run
-            config = with_trackers(config, logging_words(read_overrides(folder), trackers))
+        chosen = any(key_of(word) == "logging" for word in overrides)  # anew, as for a new run
+        trackers = [word for word in overrides if chosen and is_logging(word)]
+        config = extended(folder, config_dir, [word for word in overrides if word not in trackers], origin["config"])
+        if trackers:
+            config = with_trackers(config, trackers)
         changed = _changes(origin["config"], config)
         finished = world.first(lambda: read_result(folder) is not None)
         if finished and found is None:
@@ -100,11 +100,9 @@ def resume(
         with disk(folder):
             _note(origin, trainer, folder)
             keep_vocabulary(trainer.task, folder)  # a run from before they were stored has none
-            if changed or trackers:
-                stored = read_overrides(folder)
-                kept = (word for word in stored if not is_logging(word))
-                now = (*merged(kept, others), *logging_words(stored, trackers))
-                write_text(folder / "overrides.txt", "".join(f"{word}\n" for word in now))
+            if changed or any(map(is_logging, overrides)):
+                kept = [word for word in read_overrides(folder) if not (chosen and is_logging(word))]
+                write_text(folder / "overrides.txt", "".join(f"{word}\n" for word in merged(kept, overrides)))
             write_text(folder / "config.yaml", config.yaml)
             (folder / "result.json").unlink(missing_ok=True)
             set_aside(folder / "checkpoints", trainer.progress.step)
@@ -147,7 +145,7 @@ def _refuse(changed: Mapping[str, tuple[Any, Any]], config: RunConfig, done: int
         raise CheckpointError(
             f"a resumed run cannot change {shown[:600]}",
             "leave that as it was (in config.yaml too), or start another run from its weights: init_from=RUN",
-            f"may change: {', '.join((*_FREE, *_PLACE))}",
+            f"may change: {', '.join((*_FREE, *_PLACE, 'logging'))}",
         )
     limit = config.trainer.max_steps
     if limit is not None and limit < done:

@@ -89,11 +89,16 @@ class Sweep:
         }
 
 
-def plan_only(request: SweepRequest, config_dir: Path | None, name: str | None) -> SweepPlan:
-    """For --dry-run: the stored plan of the same sweep, or a new one that is measured but not written."""
+def plan_only(
+    request: SweepRequest, config_dir: Path | None, name: str | None, *, elsewhere: bool = False
+) -> SweepPlan:
+    """For --dry-run: the stored plan of the same sweep, or a new one that is measured but not written. elsewhere: the
+    runs would start on other machines."""
     parsed, configs = _parsed(request, config_dir, jobs=1)
     stored = read_plan(folder_of(parsed, request, name), parsed.digest)
-    return _resolved(parsed, request, configs, config_dir) if stored is None else stored.with_logging_of(parsed)
+    if stored is None:
+        return _resolved(parsed, request, configs, config_dir, elsewhere=elsewhere)
+    return stored.with_logging_of(parsed)
 
 
 def sweep(

@@ -61,17 +61,13 @@ class CharLMConfig(SplitCorpora, TokenConfig, LanguageModellingConfig):
     def __post_init__(self) -> None:
         check_size(self.tokens, self.vocabulary_size)
         check_shares(self.train_share, self.validation_share)
-        if self.eval_characters is not None and self.eval_characters < self.least_eval_characters:
-            least = self.least_eval_characters
-            raise ValueError(
-                f"task.eval_characters={self.eval_characters} is less than a window of each stream, {least}; "
-                f"try task.eval_characters={least}, or fewer streams: task.eval_batch_size"
-            )
 
     @property
-    def least_eval_characters(self) -> int:
-        """One window for each stream in evaluation, and one more."""
-        return (1 + self.eval_batch_size) * self.window
+    def validated_tokens(self) -> int | None:
+        """What a validation in training reads at most: one window for each stream at least, and one more; None: all."""
+        if self.eval_characters is None:
+            return None
+        return max(self.eval_characters, (1 + self.eval_batch_size) * self.window)
 
     def build(self) -> CharLM:
         if is_prepared(self.corpus):
@@ -142,7 +138,7 @@ class CharLM(LanguageModelling):
         return self.tested_on(part_of(self.config.read(where, key), "test"), f"{key}={where}: its text")
 
     def describe(self) -> Mapping[str, int | str]:
-        part = self.config.eval_characters or math.inf
+        part = self.config.validated_tokens or math.inf
         return {
             "corpus": self.config.corpus,
             **self.config.named_corpora(),
@@ -151,11 +147,11 @@ class CharLM(LanguageModelling):
         }
 
     def validation_batches(self) -> Iterator[TokenBatch]:
-        return up_to(self.config.eval_characters, self.batches("validation", 0))
+        return up_to(self.config.validated_tokens, self.batches("validation", 0))
 
     def shorter_validation(self, share: float) -> str | None:
-        whole = min(self.config.eval_characters or math.inf, len(self.ids["validation"]))
-        return f"task.eval_characters={max(self.config.least_eval_characters, round(share * whole))}"
+        whole = min(self.config.validated_tokens or math.inf, len(self.ids["validation"]))
+        return f"task.eval_characters={round(share * whole)}"
 
     def training_batches(self, network: Network[TokenBatch], seed: int) -> Iterator[TokenBatch]:
         """Streams for a network that carries a state; else the same windows in random order, so that successive batches

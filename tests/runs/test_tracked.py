@@ -56,4 +56,5 @@ def test_a_resumed_run_may_log_elsewhere(tmp_path: Path, monkeypatch: pytest.Mon
     with (folder / "metrics.csv").open() as rows:
         assert min(int(row["step"]) for row in csv.DictReader(rows)) > 2
     resume(folder, ["trainer.max_steps=9"])  # whatever extends it later keeps that
-    assert (folder / "overrides.txt").read_text().splitlines()[-2:] == ["trainer.max_steps=9", "logging=csv"]
+    assert (folder / "overrides.txt").read_text().splitlines()[-2:] == ["logging=csv", "trainer.max_steps=9"]
+    assert read_run_config(folder / "config.yaml").names["logging"] == "csv"

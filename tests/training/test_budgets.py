@@ -15,12 +15,11 @@ from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.request import read_request
 from seqlab.comparison.resolve_plan import resolve_plan
 from seqlab.config.run import load_run_config
-from seqlab.errors import ConfigError
 from seqlab.runs.dry_run import dry_run
 from seqlab.runs.resume import resume
 from seqlab.runs.setup import budgets
 from seqlab.runs.train import train
-from seqlab.tasks.char_lm import CharLM
+from seqlab.tasks.char_lm import CharLM, CharLMConfig
 from seqlab.training.windows import steps_in
 from tests.conftest import tiny_config, tiny_network, tiny_overrides, tiny_task
 from tests.training.test_trainer import Listener, make_trainer
@@ -194,11 +193,10 @@ def test_a_part_of_validation_is_read_in_training_and_all_of_it_at_the_end(long_
     assert sum(seen) == len(task.ids["validation"]) - 1
 
 
-def test_too_small_a_part_is_refused_with_the_least() -> None:
-    with pytest.raises(ConfigError, match=r"task.eval_characters=50 is less than a window of each stream, 60") as error:
-        tiny_config("rnn", "char_lm", "task.eval_characters=50", "task.eval_batch_size=4")
-    assert "try task.eval_characters=60" in error.value.hint
-    tiny_config("rnn", "char_lm", "task.eval_characters=60", "task.eval_batch_size=4")
+def test_a_part_has_a_window_of_each_stream_at_least() -> None:
+    fewest = tiny_config("rnn", "char_lm", "task.eval_characters=50", "task.eval_batch_size=4").task
+    assert isinstance(fewest, CharLMConfig)
+    assert fewest.validated_tokens == 60
 
 
 def test_truncated_runs_get_a_note_on_budgets_with_the_remedy() -> None:
