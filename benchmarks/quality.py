@@ -24,7 +24,6 @@ from benchmarks.ours import make_trainer, run, seqlab
 from benchmarks.tables import markdown, save
 from seqlab.config.run import load_run_config
 from seqlab.data.batches import TokenBatch
-from seqlab.tasks.char_lm import CharLM
 
 PEER, STEPS = "nanoGPT's recipe, as a loop", 2000
 _SIZE = GPTSize(4, 4, 128, 12, 64, bias=False)
@@ -69,7 +68,7 @@ def main() -> None:
 
 
 def _peer_loss(seed: int) -> float:
-    task = _task(_OURS)
+    task: Any = load_run_config([*_OURS]).task.build()
     torch.manual_seed(seed)
     steps = train_gpt(task.ids["train"][:], len(task.token_vocabulary), _SIZE, horizon=STEPS)
     network = next(network for step, network in enumerate(steps, 1) if step == STEPS)
@@ -85,7 +84,7 @@ def _our_loss(words: tuple[str, ...], steps: int, seed: int) -> float:
     trainer.network.eval()
     loss_sum, targets = 0.0, 0
     with torch.inference_mode():
-        for inputs_BT, targets_BT in _windows(_task(words)):
+        for inputs_BT, targets_BT in _windows(trainer.task):
             batch = TokenBatch(
                 inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=targets_BT.numel(), positions=inputs_BT.numel()
             )
@@ -94,18 +93,12 @@ def _our_loss(words: tuple[str, ...], steps: int, seed: int) -> float:
     return loss_sum / targets
 
 
-def _windows(task: CharLM) -> Iterator[tuple[Tensor, Tensor]]:
+def _windows(task: Any) -> Iterator[tuple[Tensor, Tensor]]:
     """(inputs, targets) of the validation split, cut into windows, 128 at a time."""
     ids_N, window = task.ids["validation"][:], _SIZE.window
     rows = (len(ids_N) - 1) // window
     inputs_RT, targets_RT = (ids_N[at : at + rows * window].view(rows, window) for at in (0, 1))
     yield from zip(inputs_RT.split(128), targets_RT.split(128), strict=True)
-
-
-def _task(words: tuple[str, ...]) -> CharLM:
-    task = load_run_config([*words]).task.build()
-    assert isinstance(task, CharLM)
-    return task
 
 
 def table(found: Mapping[str, Any]) -> str:
