@@ -29,14 +29,21 @@ PEER, STEPS = "nanoGPT's recipe, as a loop", 2000
 _SIZE = GPTSize(4, 4, 128, 12, 64, bias=False)
 _OURS = ("experiment=shakespeare_gpt_cpu", "device=cpu", "device.precision=fp32")
 _QUICK = ("optim.learning_rate=0.004", "optim.warmup_steps=50", "optim.final_share=0")
+_LSTM = (
+    "model=lstm", "model.width=216", "model.layers=2", "model.dropout=0", "task.corpus=shakespeare",
+    "task.train_share=0.9", "task.validation_share=0.1", "device=cpu", "device.precision=fp32",
+    "optim.learning_rate=0.006",
+    "optim.warmup_steps=50", "optim.final_share=0",
+)  # fmt: skip
 RECIPES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "learned positions": (STEPS, ("model.positions=learned",)),
-    "RoPE (Su 2021)": (STEPS, ()),
-    "and half the steps": (1000, ()),
-    "and four times the learning rate, to 0": (1000, _QUICK),
-    "and fewer steps": (700, _QUICK),
+    "Transformer, learned positions": (STEPS, (*_OURS, "model.positions=learned")),
+    "Transformer, RoPE (Su 2021)": (STEPS, _OURS),
+    "four times the learning rate, decayed to 0": (1000, (*_OURS, *_QUICK)),
+    "8 rows of 64 in place of 12": (1200, (*_OURS, *_QUICK, "task.batch_size=8")),
+    "LSTM, 12 rows of 64": (900, (*_LSTM, "task.batch_size=12", "task.window=64")),
+    "LSTM, 24 rows of 32": (900, (*_LSTM, "task.batch_size=24", "task.window=32")),
 }
-"""Steps, and what is set beside the experiment's settings."""
+"""Steps, and settings. Each changes what stands before it of the same family."""
 
 
 def main() -> None:
@@ -48,11 +55,12 @@ def main() -> None:
     load = os.getloadavg()[0]
     chosen = {name: recipe for name, recipe in RECIPES.items() if options.only in name}
     losses = {PEER: [_peer_loss(seed) for seed in range(options.seeds)]}
+    print(PEER, STEPS, *(f"{loss:.4f}" for loss in losses[PEER]), flush=True)
     for name, (steps, words) in chosen.items():
-        losses[name] = [_our_loss((*_OURS, *words), steps, seed) for seed in range(options.seeds)]
+        losses[name] = [_our_loss(words, steps, seed) for seed in range(options.seeds)]
         print(name, steps, *(f"{loss:.4f}" for loss in losses[name]), flush=True)
     contenders = {PEER: partial(gpt, size=_SIZE, overrides=_OURS)}
-    contenders |= {name: partial(seqlab, overrides=(*_OURS, *words)) for name, (_, words) in chosen.items()}
+    contenders |= {name: partial(seqlab, overrides=words) for name, (_, words) in chosen.items()}
     found = interleave(contenders, rounds=options.rounds, seconds=options.seconds, threads=options.threads)
     rows = [
         {
