@@ -122,7 +122,10 @@ def _ours(path: Path) -> str:
     verdicts = [line["verdict"]["finding"] for line in found["lines"] if line["verdict"] is not None]
     if not verdicts:
         return ", ".join(f"ours: {number(line['ours']['mean'])} {line['unit']}" for line in found["lines"])
-    return ", ".join(f"{verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))
+    told = ", ".join(f"{verdicts.count(one)} {one}" for one in dict.fromkeys(verdicts))
+    if set(verdicts) == {"not comparable"}:
+        told += f" (ours: {', '.join(number(line['ours']['mean']) for line in found['lines'] if line['ours'])})"
+    return told
 
 
 if __name__ == "__main__":
