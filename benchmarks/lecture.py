@@ -37,7 +37,9 @@ def _repetition(number: int, claims: list[str]) -> dict[str, Any]:
     folder, load, began = Path("runs") / f"lecture-{number}", os.getloadavg()[0], time.time()
     words = [*claims, f"seed={10 * number}", "--quick", "--out", str(folder), "--quiet", "--json"]
     stored = RESULTS / f"lecture-{number}.json"
-    before = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {"claims": {}, "minutes": 0.0}
+    before: dict[str, Any] = (
+        json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {"claims": {}, "minutes": 0.0}
+    )
     done = subprocess.run([sys.executable, "-m", "seqlab", "lecture", *words], stdout=subprocess.PIPE, check=True)
     found, last = dict[str, Any](), began
     for answer in json.loads(done.stdout):

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from seqlab.comparison.design import Design, Sample
 from seqlab.comparison.intervals import Interval
 from seqlab.comparison.statistics import Difference
-from seqlab.drawing.numbers import number
 from seqlab.lecture.claim import Evidence, Finding
+from seqlab.lecture.words import in_words
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def judge(evidence: Evidence, of: Mapping[int, float], than: Mapping[int, float]
     """From the figure of each run, of the same seeds. exact: the figure is counted and needs no second run.
 
     Where both are positive and no margin is given, the ratio is judged (its logarithm), since lags, times and losses
-    differ by factors; else the difference. The interval is over seeds."""
+    differ by factors, and means are geometric; else the difference. The interval is over seeds."""
     others = dict.fromkeys(of, than) if isinstance(than, float) else than
     seeds = sorted(set(of) & set(others))
     if not seeds:
@@ -43,13 +43,22 @@ def judge(evidence: Evidence, of: Mapping[int, float], than: Mapping[int, float]
     as_ratio = evidence.margin == 0 and all(a > 0 and b > 0 for a, b in pairs)
     ahead = [sign * _difference(a, b, as_ratio=as_ratio) + evidence.margin for a, b in pairs]
     mean, interval = _interval(ahead, exact=exact)
-    means = (_mean(of[seed] for seed in seeds), _mean(others[seed] for seed in seeds))
+    values = [of[seed] for seed in seeds]
+    mean_of = _geometric if as_ratio else _mean
+    means = (mean_of(values), mean_of([others[seed] for seed in seeds]))
     finding = _finding(interval)
-    why = _in_words(evidence, means, mean, interval, len(seeds), as_ratio=as_ratio)
+    why = in_words(evidence, means, mean, interval, values, as_ratio=as_ratio)
     return Judged(evidence, finding, *means, mean, interval, len(seeds), why)
 
 
-def judge_pair(evidence: Evidence, pair: Difference, means: tuple[float, float], *, higher_is_better: bool) -> Judged:
+def judge_pair(
+    evidence: Evidence,
+    pair: Difference,
+    of: Mapping[int, float],
+    than: Mapping[int, float],
+    *,
+    higher_is_better: bool,
+) -> Judged:
     """From the comparison's own verdict on the metric by which it compares, over seeds and test items."""
     better = (evidence.expect == "more") == higher_is_better
     sign = 1.0 if (pair.first == evidence.of) == better else -1.0
@@ -58,7 +67,8 @@ def judge_pair(evidence: Evidence, pair: Difference, means: tuple[float, float],
     if pair.interval is not None:
         ends = sorted(sign * end for end in pair.interval)
         interval = (ends[0] + evidence.margin, ends[1] + evidence.margin)
-    why = _in_words(evidence, means, mean, interval, min(pair.seeds), as_ratio=False)
+    means = (_mean(of.values()), _mean(than.values()))
+    why = in_words(evidence, means, mean, interval, [*of.values()], as_ratio=False)
     return Judged(evidence, _finding(interval), *means, mean, interval, min(pair.seeds), why)
 
 
@@ -97,44 +107,11 @@ def _mean(values: Iterable[float]) -> float:
     return sum(listed) / len(listed)
 
 
+def _geometric(values: Sequence[float]) -> float:
+    return math.exp(_mean(map(math.log, values)))
+
+
 def _finding(interval: Interval | None) -> Finding:
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "cannot be told"
     return "holds" if interval[0] > 0 else "does not hold"
-
-
-def _in_words(
-    evidence: Evidence,
-    means: tuple[float, float],
-    mean: float,
-    interval: Interval | None,
-    seeds: int,
-    *,
-    as_ratio: bool,
-) -> str:
-    """`rnn 9.0, lstm 24.0: 0.38 times as much (95 % 0.31 to 0.46, 3 seeds)`."""
-    other = evidence.than if isinstance(evidence.than, str) else "the threshold"
-    told = f"{evidence.of} {_plain(means[0])}, {other} {_plain(means[1])}"
-    over = f"{seeds} seed" + ("" if seeds == 1 else "s")
-    if interval is None:
-        return f"{told}; {over}: no interval"
-    if interval[0] == interval[1]:
-        return f"{told} ({over}, which agree)" if seeds > 1 else f"{told} (counted)"
-    sign = 1.0 if evidence.expect == "more" else -1.0
-    ends = sorted(sign * (end - evidence.margin) for end in interval)
-    if as_ratio and all(map(math.isfinite, (mean, *ends))):
-        # back to the plain ratio, without the factor that was asked for
-        ratio, low, high = (evidence.factor * math.exp(end) for end in (sign * mean, *ends))
-        return f"{told}: {number(ratio)} times as much (95 % {number(low)} to {number(high)}, {over})"
-    ahead = sign * (mean - evidence.margin)
-    word = "more" if ahead >= 0 else "less"
-    return (
-        f"{told}: {number(abs(ahead))} {word} (95 % of the difference {number(ends[0])} to {number(ends[1])}, {over})"
-    )
-
-
-def _plain(value: float) -> str:
-    """Counts without decimals."""
-    if math.isinf(value):
-        return "beyond what was measured"
-    return f"{value:,.0f}" if abs(value) >= 1000 or value.is_integer() else number(value)

@@ -150,8 +150,7 @@ def _judged(evidence: Evidence, done: Comparison, config_dir: Path | None) -> Ju
     if summary is not None and evidence.figure == summary.primary and evidence.factor == 1:
         pair = {evidence.of, evidence.than}
         (found,) = (each for each in summary.pairs if {each.first, each.second} == pair)
-        means = (sum(of.values()) / len(of), sum(than.values()) / len(than))
-        return judge_pair(evidence, found, means, higher_is_better=summary.metric.higher_is_better)
+        return judge_pair(evidence, found, of, than, higher_is_better=summary.metric.higher_is_better)
     return judge(evidence, of, than, exact=exact(evidence.figure))
 
 

@@ -78,7 +78,7 @@ def test_the_comparison_s_own_verdict_is_turned_the_right_way(expect: str, first
     """`first` is better by 0.3, whichever way the metric points."""
     second = "b" if first == "a" else "a"
     pair = Difference(first, second, (3, 3), None, 3, 3, 0, 0.3, (0.1, 0.5), 0.01, 0.01)
-    found = judge_pair(_evidence(expect), pair, (0.0, 0.0), higher_is_better=higher_is_better)
+    found = judge_pair(_evidence(expect), pair, {0: 0.0}, {0: 0.0}, higher_is_better=higher_is_better)
     a_is_better = first == "a"
     a_has_more = a_is_better == higher_is_better
     assert found.finding == ("holds" if a_has_more == (expect == "more") else "does not hold")
@@ -100,3 +100,20 @@ def test_both_directions_cannot_be_right(of: list[float], factor: float, seed: i
     more, less = (_judge(_evidence(expect, factor), of, than).finding for expect in ("more", "less"))
     opposite = {"holds": "does not hold", "does not hold": "holds", "cannot be told": "cannot be told"}
     assert less == opposite[more]
+
+
+def test_words_say_what_was_asked_and_what_each_seed_found() -> None:
+    ratio = _judge(_evidence("less", factor=0.5), [2.0, 4.0, 8.0], [10.0, 20.0, 40.0]).why
+    assert ratio == "a: 4 · b: 20; asked for: less than 0.5 times as much as b; all agree (3 seeds: 2, 4, 8)"
+    found = _judge(_evidence("less", factor=0.5), [2.0, 4.0, 8.0], [10.0, 20.0, 44.0]).why
+    told = "a: 4 · b: 20.65; asked for: less than 0.5 times as much as b; "
+    assert found.startswith(f"{told}0.1937 times as much (95 %: ")
+    assert found.endswith(", 3 seeds: 2, 4, 8)")
+    number = _judge(_evidence(factor=2, than=1.5), [5.0, 6.0, 7.0], 1.5).why
+    assert number.startswith("a: 5.9439; asked for: more than 3; 1.9813 times that (95 %: ")
+    less = _judge(_evidence("less", margin=0.5), [0.2, 0.1, 0.3], [1.0, 1.1, 0.9]).why
+    assert "asked for: at most 0.5000 more than b; 0.8000 less (95 %: " in less
+    assert " less, 3 seeds: " in less
+    crossing = _judge(_evidence(margin=0.1), [1.0, 2.0, 3.0], [2.0, 1.0, 2.5]).why
+    assert "asked for: at most 0.1000 less than b; " in crossing
+    assert " less to " in crossing
