@@ -120,9 +120,8 @@ def _list(claims: dict[str, Claim], speed: Speed, *, as_json: bool) -> None:
         takes = f"    about {clock(60 * minutes)} on two cores; came out as: {claim.expected}"
         console.print(Text(takes, style="dim"), soft_wrap=True)
     total = sum(claim.minutes.quick if speed == "quick" else claim.minutes.full for claim in claims.values())
-    console.print(
-        Text(f"\nseqlab lecture NAME tries one, seqlab lecture all of them: about {clock(60 * total)}", style="dim")
-    )
+    whole = f"all of them: at most {clock(60 * total)}, since claims share runs"
+    console.print(Text(f"\nseqlab lecture NAME tries one, seqlab lecture {whole}", style="dim"))
 
 
 def _show(answer: Answer) -> None:
