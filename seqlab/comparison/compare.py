@@ -86,12 +86,7 @@ class Comparison:
 
 
 def plan_only(
-    request: Request,
-    config_dir: Path | None,
-    name: str | None,
-    folder: Path | None = None,
-    *,
-    elsewhere: bool = False,
+    request: Request, config_dir: Path | None, name: str | None, folder: Path | None = None, *, elsewhere: bool = False
 ) -> Plan:
     """For --dry-run: the stored plan of the same comparison, or a new one that is measured but not written. elsewhere:
     the runs would start on other machines."""
