@@ -37,15 +37,13 @@ def _repetition(number: int, claims: list[str]) -> dict[str, Any]:
     folder, load, began = Path("runs") / f"lecture-{number}", os.getloadavg()[0], time.time()
     words = [*claims, f"seed={10 * number}", "--quick", "--out", str(folder), "--quiet", "--json"]
     stored = RESULTS / f"lecture-{number}.json"
-    before: dict[str, Any] = (
-        json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {"claims": {}, "minutes": 0.0}
-    )
+    before = json.loads(stored.read_text(encoding="utf-8"))["claims"] if stored.is_file() else {}
     done = subprocess.run([sys.executable, "-m", "seqlab", "lecture", *words], stdout=subprocess.PIPE, check=True)
     found, last = dict[str, Any](), began
     for answer in json.loads(done.stdout):
         ended = (folder / f"{answer['claim']}.json").stat().st_mtime
         evidence = [{key: one[key] for key in ("says", "finding", "why")} for one in answer["evidence"]]
-        minutes = max((ended - last) / 60, before["claims"].get(answer["claim"], {}).get("minutes", 0.0))
+        minutes = max((ended - last) / 60, before.get(answer["claim"], {}).get("minutes", 0.0))
         found[answer["claim"]] = {"finding": answer["finding"], "minutes": round(minutes, 2), "evidence": evidence}
         last = ended
     minutes = max((time.time() - began) / 60, sum(one["minutes"] for one in found.values()))

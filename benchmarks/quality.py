@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -33,8 +33,7 @@ _QUICK = ("optim.learning_rate=0.004", "optim.warmup_steps=50", "optim.final_sha
 _LSTM = (
     "model=lstm", "model.width=216", "model.layers=2", "model.dropout=0", "task.corpus=shakespeare",
     "task.train_share=0.9", "task.validation_share=0.1", "device=cpu", "device.precision=fp32",
-    "optim.learning_rate=0.006",
-    "optim.warmup_steps=50", "optim.final_share=0",
+    "optim.learning_rate=0.006", "optim.warmup_steps=50", "optim.final_share=0",
 )  # fmt: skip
 RECIPES: dict[str, tuple[int, tuple[str, ...]]] = {
     "Transformer, learned positions": (STEPS, (*_OURS, "model.positions=learned")),
@@ -55,22 +54,22 @@ def main() -> None:
     options = made.parse_args()
     torch.set_num_threads(options.threads)
     load = os.getloadavg()[0]
-    chosen = {name: recipe for name, recipe in RECIPES.items() if options.only in name}
-    seeds, known = range(options.seeds), _known(options.seeds)
-    losses = {PEER: known.get((PEER, STEPS, _OURS)) or [_peer_loss(seed) for seed in seeds]}
-    print(PEER, STEPS, *(f"{loss:.4f}" for loss in losses[PEER]), flush=True)
-    for name, (steps, words) in chosen.items():
-        losses[name] = known.get((name, steps, words)) or [_our_loss(words, steps, seed) for seed in seeds]
-        print(name, steps, *(f"{loss:.4f}" for loss in losses[name]), flush=True)
-    contenders = {PEER: partial(gpt, size=_SIZE, overrides=_OURS)}
-    contenders |= {name: partial(seqlab, overrides=words) for name, (_, words) in chosen.items()}
+    recipes = {PEER: (STEPS, _OURS)} | {name: found for name, found in RECIPES.items() if options.only in name}
+    known, losses = _known(options.seeds), dict[str, list[float]]()
+    for name, (steps, words) in recipes.items():
+        loss = _peer_loss if name == PEER else partial(_our_loss, words, steps)
+        losses[name] = known.get((name, steps, words)) or [loss(seed) for seed in range(options.seeds)]
+        print(name, steps, *(f"{one:.4f}" for one in losses[name]), flush=True)
+    contenders = {
+        name: partial(gpt, size=_SIZE, overrides=words) if name == PEER else partial(seqlab, overrides=words)
+        for name, (_, words) in recipes.items()
+    }
     found = interleave(contenders, rounds=options.rounds, seconds=options.seconds, threads=options.threads)
     rows = [
         {
-            "name": name, "steps": (steps_and_words := RECIPES.get(name, (STEPS, _OURS)))[0],
-            "words": steps_and_words[1], "losses": losses[name], "milliseconds": timing.wall,
+            "name": name, "steps": steps, "words": words, "losses": losses[name], "milliseconds": found[name].wall,
         }
-        for name, timing in found.items()
+        for name, (steps, words) in recipes.items()
     ]  # fmt: skip
     facts = {"machine": machine(options.threads), "load": [load, os.getloadavg()[0]], "rows": rows}
     print(table(facts))
@@ -91,9 +90,7 @@ def _peer_loss(seed: int) -> float:
     torch.manual_seed(seed)
     steps = train_gpt(task.ids["train"][:], len(task.token_vocabulary), _SIZE, horizon=STEPS)
     network = next(network for step, network in enumerate(steps, 1) if step == STEPS)
-    with torch.inference_mode():
-        losses = [(float(network(*pair)) * pair[1].numel(), pair[1].numel()) for pair in _windows(task)]
-    return sum(loss for loss, _ in losses) / sum(count for _, count in losses)
+    return _mean_loss(task, lambda inputs_BT, targets_BT: network(inputs_BT, targets_BT) * targets_BT.numel())
 
 
 def _our_loss(words: tuple[str, ...], steps: int, seed: int) -> float:
@@ -101,23 +98,26 @@ def _our_loss(words: tuple[str, ...], steps: int, seed: int) -> float:
     trainer = make_trainer((*words, *limits))
     run(trainer, lambda: None, Facts())
     trainer.network.eval()
-    loss_sum, targets = 0.0, 0
-    with torch.inference_mode():
-        for inputs_BT, targets_BT in _windows(trainer.task):
-            batch = TokenBatch(
-                inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=targets_BT.numel(), positions=inputs_BT.numel()
-            )
-            loss_sum += float(trainer.network(batch, trainer.network.initial_state(batch.size)).loss_sum)
-            targets += batch.target_count
-    return loss_sum / targets
+
+    def loss_sum(inputs_BT: Tensor, targets_BT: Tensor) -> Tensor:
+        batch = TokenBatch(
+            inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=targets_BT.numel(), positions=inputs_BT.numel()
+        )
+        output = trainer.network(batch, trainer.network.initial_state(batch.size))
+        return cast("Tensor", output.loss_sum)
+
+    return _mean_loss(trainer.task, loss_sum)
 
 
-def _windows(task: Any) -> Iterator[tuple[Tensor, Tensor]]:
-    """(inputs, targets) of the validation split, cut into windows, 128 at a time."""
+@torch.inference_mode()
+def _mean_loss(task: Any, loss_sum: Callable[[Tensor, Tensor], Tensor]) -> float:
+    """Over all windows of the validation split, 128 at a time. loss_sum: of inputs and targets."""
     ids_N, window = task.ids["validation"][:], _SIZE.window
     rows = (len(ids_N) - 1) // window
     inputs_RT, targets_RT = (ids_N[at : at + rows * window].view(rows, window) for at in (0, 1))
-    yield from zip(inputs_RT.split(128), targets_RT.split(128), strict=True)
+    pairs = zip(inputs_RT.split(128), targets_RT.split(128), strict=True)
+    whole = sum(float(loss_sum(*pair)) for pair in pairs)
+    return whole / int(targets_RT.numel())
 
 
 def table(found: Mapping[str, Any]) -> str:

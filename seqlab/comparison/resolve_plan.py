@@ -110,7 +110,7 @@ def check_models(candidates: Sequence[Candidate], threads: int) -> None:
 
 
 def measure(
-    candidates: Sequence[Candidate], threads: int, *, elsewhere: bool = False
+    candidates: Sequence[Candidate], threads: int, *, elsewhere: bool
 ) -> tuple[list[Candidate], dict[str, str]]:
     """(each with its probe, the reasons by label why some have none): what fails for one model is left to its runs to
     report. threads: of this process. elsewhere: how long a process takes to start on this machine says nothing."""

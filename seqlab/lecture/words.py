@@ -35,11 +35,12 @@ def in_words(
 def _asked(evidence: Evidence) -> str:
     than, expect = evidence.than, evidence.expect
     if not isinstance(than, str):
-        return f"{expect} than {_plain(evidence.factor * than)}"
+        margin = -evidence.margin if expect == "more" else evidence.margin
+        return f"{expect} than {_plain(evidence.factor * than + margin)}"
+    asked = than if evidence.factor == 1 else f"{evidence.factor:g} times as much as {than}"
     if evidence.margin:
-        return f"at most {number(evidence.margin)} {'less' if expect == 'more' else 'more'} than {than}"
-    times = "" if evidence.factor == 1 else f"{evidence.factor:g} times as much as "
-    return f"{expect} than {times}{than}"
+        return f"at most {number(evidence.margin)} {'less' if expect == 'more' else 'more'} than {asked}"
+    return f"{expect} than {asked}"
 
 
 def _found(

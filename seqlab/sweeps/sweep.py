@@ -184,7 +184,7 @@ def _resolved(
     configs: dict[str, RunConfig],
     config_dir: Path | None,
     *,
-    elsewhere: bool = False,
+    elsewhere: bool,
 ) -> SweepPlan:
     """The plan with its models measured, and one device for all trials."""
     check_trials(request, configs)

@@ -63,11 +63,14 @@ class CharLMConfig(SplitCorpora, TokenConfig, LanguageModellingConfig):
         check_shares(self.train_share, self.validation_share)
 
     @property
+    def least_validated(self) -> int:
+        """One window for each stream in evaluation, and one more."""
+        return (1 + self.eval_batch_size) * self.window
+
+    @property
     def validated_tokens(self) -> int | None:
-        """What a validation in training reads at most: one window for each stream at least, and one more; None: all."""
-        if self.eval_characters is None:
-            return None
-        return max(self.eval_characters, (1 + self.eval_batch_size) * self.window)
+        """What a validation in training reads at most; None: all."""
+        return None if self.eval_characters is None else max(self.eval_characters, self.least_validated)
 
     def build(self) -> CharLM:
         if is_prepared(self.corpus):
@@ -151,7 +154,7 @@ class CharLM(LanguageModelling):
 
     def shorter_validation(self, share: float) -> str | None:
         whole = min(self.config.validated_tokens or math.inf, len(self.ids["validation"]))
-        return f"task.eval_characters={round(share * whole)}"
+        return f"task.eval_characters={max(self.config.least_validated, round(share * whole))}"
 
     def training_batches(self, network: Network[TokenBatch], seed: int) -> Iterator[TokenBatch]:
         """Streams for a network that carries a state; else the same windows in random order, so that successive batches

@@ -117,3 +117,5 @@ def test_words_say_what_was_asked_and_what_each_seed_found() -> None:
     crossing = _judge(_evidence(margin=0.1), [1.0, 2.0, 3.0], [2.0, 1.0, 2.5]).why
     assert "asked for: at most 0.1000 less than b; " in crossing
     assert " less to " in crossing
+    bound = _judge(_evidence("less", margin=0.5, than=1.0), [0.2, 0.1, 0.3], 1.0).why
+    assert "asked for: less than 1.5000; " in bound

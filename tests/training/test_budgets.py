@@ -197,6 +197,8 @@ def test_a_part_has_a_window_of_each_stream_at_least() -> None:
     fewest = tiny_config("rnn", "char_lm", "task.eval_characters=50", "task.eval_batch_size=4").task
     assert isinstance(fewest, CharLMConfig)
     assert fewest.validated_tokens == 60
+    task = fewest.build()
+    assert task.shorter_validation(0.001) == "task.eval_characters=60"
 
 
 def test_truncated_runs_get_a_note_on_budgets_with_the_remedy() -> None:
