@@ -69,9 +69,11 @@ def interleave(
     seconds: float,
     threads: int,
     checkouts: Mapping[str, Path] | None = None,
+    environments: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Timing]:
     """Time `contenders` in turns of about `seconds`; who begins changes from round to round. checkouts: for contenders
-    that are to import another checkout's packages in place of this one's."""
+    that are to import another checkout's packages in place of this one's. environments: further environment variables
+    of contenders, set before torch is loaded."""
     context = multiprocessing.get_context("spawn")
     pipes: dict[str, Connection] = {}
     processes = []
@@ -79,7 +81,7 @@ def interleave(
     for name, contender in contenders.items():
         pipes[name], there = context.Pipe()
         processes.append(context.Process(target=_serve, args=(there, contender, threads), daemon=True))
-        with _importing_from((checkouts or {}).get(name)):
+        with _importing_from((checkouts or {}).get(name)), _environment((environments or {}).get(name, {})):
             processes[-1].start()
         there.close()
         facts[name] = pipes[name].recv()  # one after the other: a start takes both cores
@@ -112,6 +114,17 @@ def _importing_from(checkout: Path | None) -> Iterator[None]:
         yield
     finally:
         sys.path[:] = before
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _turn(pipe: Connection, steps: int) -> tuple[float, float, float, int]:
@@ -211,7 +224,16 @@ def machine(threads: int) -> dict[str, Any]:
 class Report:
     """The rows of one benchmark, written as they come: a Markdown table and JSON."""
 
-    def __init__(self, name: str, columns: Sequence[str], options: argparse.Namespace, *, keep: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        columns: Sequence[str],
+        options: argparse.Namespace,
+        *,
+        keep: bool = True,
+        benchmark: str = "harness",
+    ) -> None:
+        self.benchmark = benchmark  # whose `table` shows it in docs/
         self.name, self.columns, self.options = name, columns, options
         self.keep = keep and not options.only  # some rows are no table to keep
         self.rows: list[dict[str, Any]] = []
@@ -230,7 +252,7 @@ class Report:
     def _write(self, ending: str) -> dict[str, Any]:
         facts = machine(self.options.threads)
         facts |= {"load_before": self.load_before, "load_after": os.getloadavg()[0]}
-        found = {"benchmark": "harness", "name": self.name, "machine": facts, "rows": self.rows}
+        found = {"benchmark": self.benchmark, "name": self.name, "machine": facts, "rows": self.rows}
         if self.keep:
             self.options.out.mkdir(parents=True, exist_ok=True)
             write_json(self.options.out / f"{self.name}.{ending}", found)

@@ -85,12 +85,14 @@ def train(
     from seqlab.runs.run import Run
     from seqlab.runs.setup import start_config
     from seqlab.runs.start import start
+    from seqlab.training.device import own_threads
 
     own = own_folder(config_dir)
     where = None if folder is None else expanded(folder)
     config, words = start_config(as_words(overrides), own, name, where)
     told = reporter_of(verbose, reporter)
-    result = start(config, told, overrides=words, name=name, folder=where, checked=checked)
+    with own_threads():
+        result = start(config, told, overrides=words, name=name, folder=where, checked=checked)
     run = Run(result.folder, config)
     run.result = result  # known already: not read back from its file
     return run

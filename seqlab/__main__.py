@@ -7,6 +7,18 @@ import os
 import signal
 from types import FrameType
 
+SPIN = 1000
+"""GOMP_SPINCOUNT: how often a thread of GNU OpenMP looks whether others are ready before it gives its core away. The
+default, 300,000, costs a multiple of a step where other programs want the cores too (docs/performance.md)."""
+_CHOSEN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
+
+
+def _wait_briefly() -> None:
+    """Set how threads wait for each other, unless the user has; before torch is imported, which reads it then. LLVM's
+    OpenMP, as on a Mac, does not know the variable."""
+    if not any(name in os.environ for name in _CHOSEN):
+        os.environ["GOMP_SPINCOUNT"] = str(SPIN)
+
 
 def _interrupted(_: int, frame: FrameType | None) -> None:
     """Handle Ctrl-C. During an import the process exits at once: there is nothing to save, and an exception could be
@@ -26,6 +38,7 @@ def main() -> None:
     # imports make half a million objects that stay: going through all of them time and again delays every start. Not
     # more rarely than this, since pictures in training leave garbage that only a full collection finds
     gc.set_threshold(*gc.get_threshold()[:2], 100)
+    _wait_briefly()
     from seqlab.cli import main as run
 
     run()

@@ -41,9 +41,11 @@ def share_precision(candidates: Sequence[Candidate]) -> list[Candidate]:
 def share_device(candidates: Sequence[Candidate], threads: int) -> list[Candidate]:
     """Type, precision and number of threads as overrides, also where torch or `auto` chose them: a run on another
     machine, or beside others, must not round differently. The first model with `auto` threads chooses them for all
-    such. threads: of this process."""
+    such; where they are left to torch, all have one only if the steps of each are that small. threads: of this
+    process."""
     found: list[Candidate] = []
     chosen_threads: str | None = None
+    useful: list[int] = []
     for candidate in candidates:
         if candidate.is_trained:
             with named(candidate.variant):
@@ -56,10 +58,15 @@ def share_device(candidates: Sequence[Candidate], threads: int) -> list[Candidat
                     chosen_threads = f"device.threads={torch.get_num_threads()}"
                     chosen.append(chosen_threads)
                 elif candidate.config.device.threads is None:
-                    chosen.append(f"device.threads={threads}")
+                    useful.append(torch.get_num_threads())
                 candidate = candidate.with_overrides(*chosen)
         found.append(candidate)
-    return found
+    return [
+        candidate.with_overrides(f"device.threads={max(useful)}")
+        if candidate.is_trained and candidate.config.device.threads is None
+        else candidate
+        for candidate in found
+    ]
 
 
 def share_compilation(candidates: Sequence[Candidate], threads: int) -> list[Candidate]:

@@ -18,6 +18,7 @@ from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel
 from seqlab.core.network import Network
 from seqlab.core.state import State
 from seqlab.core.task import Task
+from seqlab.training.device import own_threads
 from seqlab.training.seeds import random_states, seed_global_generators, set_random_states
 
 _SOURCE_STEPS = 5  # positions of the memory that a cross decoder reads
@@ -89,12 +90,9 @@ def undisturbed() -> Iterator[None]:
 def one_thread() -> Iterator[None]:
     """Compute with one thread, as is best for many small operations: beside another process, threads that wait for each
     other at each of them make a loop over time ten times slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with own_threads():
+        torch.set_num_threads(1)
         yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -20,11 +20,12 @@ ReadT = TypeVar("ReadT", bound=Batch, covariant=True)
 @dataclass(frozen=True)
 class Patches:
     """An image, and the patches that a network reads of it: one at each position, row by row. pixels_HWC: values of 0
-    to 255, of one channel (grey) or three."""
+    to 255, of one channel (grey) or three. caption: the one that it has in the corpus, if it is from there."""
 
     pixels_HWC: npt.NDArray[np.uint8]
     rows: int
     columns: int
+    caption: str = ""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def _start(job: Job, place: Place, lock: int | None) -> _Running:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=stderr,
-        env={**os.environ, **place.environment(job)},
+        env={**os.environ, **place.environment},
         # a session of its own: Ctrl-C reaches it through us, exactly once
         start_new_session=True,
         pass_fds=() if lock is None else (lock,),

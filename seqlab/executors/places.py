@@ -15,12 +15,10 @@ _GPUS = "CUDA_VISIBLE_DEVICES"
 @dataclass(frozen=True)
 class Place:
     """Where one run at a time is made. cores: those of this place; empty where all are for all. gpu: its GPU, as
-    CUDA_VISIBLE_DEVICES names it; None without any, or with no others beside it. shared: whether runs are made beside
-    it."""
+    CUDA_VISIBLE_DEVICES names it; None without any, or with no others beside it."""
 
     cores: tuple[int, ...]
     gpu: str | None
-    shared: bool
 
     def options(self, job: Job) -> list[str]:
         """The worker's options for a run here. A run that needs more threads than this place has cores may use all
@@ -29,22 +27,20 @@ class Place:
         fits = threads is not None and threads <= len(self.cores)
         return ["--cores", ",".join(map(str, self.cores))] if fits else []
 
-    def environment(self, job: Job) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
         """The environment variables of a run here."""
-        found = {} if self.gpu is None else {_GPUS: self.gpu}
-        if self.shared and not self.options(job):  # threads that wait for each other must not spin
-            found["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "passive")
-        return found
+        return {} if self.gpu is None else {_GPUS: self.gpu}
 
 
 def places_for(at_once: int) -> list[Place]:
     """Places for so many runs at a time: cores in equal shares, and GPUs in turn."""
     if at_once == 1:
-        return [Place((), None, shared=False)]
+        return [Place((), None)]
     cores, gpus = usable_cores(), visible_gpus()
     each = len(cores) // at_once
     return [
-        Place(tuple(cores[index * each : (index + 1) * each]), gpus[index % len(gpus)] if gpus else None, shared=True)
+        Place(tuple(cores[index * each : (index + 1) * each]), gpus[index % len(gpus)] if gpus else None)
         for index in range(at_once)
     ]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqlab.core.example import Patches
 from seqlab.core.meter import Table
-from seqlab.drawing.picture import COLOURS, SOFT, Picture
+from seqlab.drawing.picture import COLOURS, SOFT, Picture, plain
 from seqlab.metrics import Floats
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ _ACROSS, _INCHES = 6, 1.25  # panels of a row, and the side of each
 _ABOUT = (
     "The image as it is read, in {rows} x {columns} patches, and once for each word that is written: the stronger the "
     "colour, the more of the attention is on a patch as the word is chosen. {heads}The weights of a word sum to 1, and "
-    "all words share one scale. A patch also knows something of its "
-    "neighbours, so that a network may look beside what it names. In the table, the effective number of patches is 2 "
-    "to the power of the entropy in bits: {most} if all have the same weight."
+    "all words share one scale; they are what the network writes. A patch also knows something of its neighbours, so "
+    "that a network may look beside what it names. In the table, the effective number of patches is 2 to the power of "
+    "the entropy in bits: {most} if all have the same weight."
 )
 
 
@@ -57,13 +57,15 @@ def attended_image(
         for panel, word, weight_YX in zip(panels.flat[1:], words, weight_TYX, strict=False):
             _show(panel, patches, word)
             panel.imshow(weight_YX, cmap=glow, norm=scale, interpolation="bilinear", extent=(0, 1, 0, 1))
+        if patches.caption:
+            figure.suptitle(f"true caption: {plain(patches.caption)}", fontsize=10, x=0.01, ha="left")
         figure.colorbar(ScalarMappable(scale, glow), ax=panels, pad=0.02, aspect=30, label="weight")
 
     heads = f"It is averaged over {len(weight_NTS)} heads. " if len(weight_NTS) > 1 else ""
     about = _ABOUT.format(
         rows=patches.rows, columns=patches.columns, heads=heads, most=patches.rows * patches.columns
     )  # fmt: skip
-    size = (_ACROSS * _INCHES + 0.9, down * (_INCHES + 0.2))
+    size = (_ACROSS * _INCHES + 0.9, down * (_INCHES + 0.2) + (0.3 if patches.caption else 0.0))
     return Picture(name, title, about, draw, *size, data, tables)
 
 

@@ -107,7 +107,8 @@ def _grad(tensor: Tensor) -> Tensor:
 
 def _norms(by_step: Sequence[Tensor]) -> Tensor:
     """(N, T) norms of gradients in the order of time."""
-    return torch.stack([gradient.flatten(1).norm(dim=1) for gradient in by_step], 1)
+    # in double precision: the square of a gradient of 1e-23 is 0 in fp32
+    return torch.stack([gradient.flatten(1).double().norm(dim=1) for gradient in by_step], 1)
 
 
 def lag_under(median_K: Floats, share: float = SMALL) -> int | None:

@@ -47,8 +47,7 @@ class ImageToTextConfig(TaskConfig):
 
     image_size: pixels of a side. colour: three channels; else shades of grey. patch: pixels of the side of each patch
     that a decoder can attend to. features: channels of the first convolution. shift, turn: of training images, at
-    random, in pixels and degrees.
-    max_length: words of a text with its end; longer ones of training are counted and left out.
+    random, in pixels and degrees. max_length: words of a text with its end; longer ones of training are left out.
     """
 
     training_settings: ClassVar[tuple[str, ...]] = (
@@ -212,22 +211,26 @@ class ImageToTextGeneration(Restorable, Task[ImageBatch]):
 
     def image(self, text: str) -> Tensor:
         """image_1CHW of a text: the path of a picture, or the number of an image of validation. Raises DataError."""
-        name, path = text.strip(), expanded(text.strip())
-        if name.isdecimal() and not exists(path):
-            part = self.encoded["validation"]
-            if int(name) >= len(part.captions):
-                raise DataError(f"there is no image {name} of validation", f"the last one is {len(part.captions) - 1}")
-            return part.gather(torch.tensor([int(name)])).image_BCHW
-        side = self.config.image_size
-        image_CHW, size = read_image(path, name, side, colour=self.config.colour)
+        if (item := self._item(text)) is not None:
+            return self.encoded["validation"].gather(torch.tensor([item])).image_BCHW
+        name, side = text.strip(), self.config.image_size
+        image_CHW, size = read_image(expanded(name), name, side, colour=self.config.colour)
         if size != (side, side):
             _log.warning("%s: its %d x %d pixels are resized to %d x %d", name, *size, side, side)
         return torch.from_numpy(image_CHW)[None]
 
+    def _item(self, text: str) -> int | None:
+        """The number of an image of validation, if it is one."""
+        if not (name := text.strip()).isdecimal() or exists(expanded(name)):
+            return None
+        if int(name) > (last := len(self.encoded["validation"].captions) - 1):
+            raise DataError(f"there is no image {name} of validation", f"the last one is {last}")
+        return int(name)
+
     def _batch(self, text: str) -> ImageBatch:
         """Its image without a target."""
-        none = torch.zeros(1, dtype=torch.long)
-        return ImageBatch(image_BCHW=self.image(text), target_BT=none[:, None][:, :0], items_B=none)
+        none_BT, items_B = torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, dtype=torch.long)
+        return ImageBatch(image_BCHW=self.image(text), target_BT=none_BT, items_B=items_B)
 
     def predict(self, network: Network[ImageBatch], text: str, generation: GenerationConfig) -> Prediction:
         (written,) = self.write(network, self._batch(text), generation)
@@ -239,8 +242,9 @@ class ImageToTextGeneration(Restorable, Task[ImageBatch]):
         return str(min(range(len(captions)), key=lambda item: abs(len(captions[item].split()) - length)))
 
     def example(self, network: Network[ImageBatch], text: str) -> Example[ImageBatch]:
-        batch, side = self._batch(text), self.config.image_size // self.config.patch
+        batch, item, side = self._batch(text), self._item(text), self.config.image_size // self.config.patch
         batch = replace(batch, target_BT=written_target(network, batch, self.config.max_length))
         tokens = [f"row {y + 1}, column {x + 1}" for y in range(side) for x in range(side)]
-        patches = Patches(batch.image_BCHW[0].movedim(0, -1).numpy(), side, side)
+        caption = "" if item is None else self.encoded["validation"].captions[item]
+        patches = Patches(batch.image_BCHW[0].movedim(0, -1).numpy(), side, side, caption)
         return replace(written_example(batch, tokens, self.words), patches=patches)

@@ -105,14 +105,15 @@ def _number(data: Mapping[str, Any], key: str, view: str) -> float | None:
     return None if found is None else float(found)
 
 
-def folders_of(done: Comparison, labels: tuple[str, ...]) -> list[Path]:
-    """The first run of each model, in the order of the command; of one whose runs all failed the first that began."""
+def folders_of(done: Comparison, labels: tuple[str, ...]) -> dict[str, Path]:
+    """The first run of each model by its label, in the order of the command; of one whose runs all failed the first
+    that began."""
     if done.summary is None:
-        return []
+        return {}
     wanted = labels or tuple(variant.label for variant in done.summary.plan.variants)
     rows = {row.label: row for row in done.summary.rows}
-    found = (_first(rows[label], done.folder) for label in wanted)
-    return [folder for folder in found if folder is not None]
+    found = {label: _first(rows[label], done.folder) for label in wanted}
+    return {label: folder for label, folder in found.items() if folder is not None}
 
 
 def _first(row: Row, comparison: Path) -> Path | None:

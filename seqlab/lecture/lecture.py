@@ -164,13 +164,16 @@ def _picture(shown: Shown, done: Comparison, config_dir: Path | None) -> Picture
     if is_figure(shown.picture):
         labels = shown.labels or tuple(variant.label for variant in done.summary.plan.variants)
         return draw_figure(shown.picture, {label: _known(shown.picture, label, done, config_dir) for label in labels})
+    from seqlab.runs.inspect import draw_views
     from seqlab.runs.run import open_run
+    from seqlab.runs.variants import inspected
 
-    runs = [open_run(folder, config_dir) for folder in folders_of(done, shown.labels)]
+    of_runs = folders_of(done, shown.labels)
+    runs = [inspected(label, open_run(folder, config_dir)) for label, folder in of_runs.items()]
     if not runs:
         return None
     try:
-        return runs[0].inspect(shown.picture, beside=runs[1:])[0]
+        return draw_views(runs, (shown.picture,), None).pictures[0]
     except ConfigError:
         raise
     except SeqlabError as error:

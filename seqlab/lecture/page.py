@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from seqlab.core.files import write_text
 from seqlab.drawing.numbers import clock
 from seqlab.drawing.page import render
-from seqlab.drawing.picture import Picture
+from seqlab.drawing.pictures import for_page
 from seqlab.lecture.claim import TAGS, Finding
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from seqlab.lecture.lecture import Answer, Prepared
 
+_INDEX = re.compile(r"([_^])(?:\{([^{}]+)\}|(\([^()]*\)|<?[^\W_]+))")
 _KINDS: dict[Finding, str] = {"holds": "shown", "does not hold": "failed", "cannot be told": "open"}
 
 
@@ -23,13 +27,14 @@ def write_page(answers: Sequence[Answer], prepared: Sequence[Prepared], folder: 
     """Write the page of the claims that have been tried; returns its path. prepared: all that are to be tried."""
     path = folder / "lecture.html"
     done = {answer.prepared.name for answer in answers}
+    explained = set[str]()
     write_text(
         path,
         render(
             "lecture.html.j2",
             title="The lecture, run",
             about="Each claim of the lecture, tried on this machine.",
-            claims=[_claim(answer) for answer in answers],
+            claims=[_claim(answer, explained) for answer in answers],
             waiting=[one.claim.title for one in prepared if one.name not in done],
             command=command,
         ),
@@ -37,11 +42,13 @@ def write_page(answers: Sequence[Answer], prepared: Sequence[Prepared], folder: 
     return path
 
 
-def _claim(answer: Answer) -> dict[str, Any]:
+def _claim(answer: Answer, explained: set[str]) -> dict[str, Any]:
+    """explained: the pictures that the page has told how to read; those of this claim are added."""
     claim, one = answer.prepared.claim, answer.prepared
     return {
         "name": one.name,
         "claim": claim,
+        "equation": equation(claim.equation),
         "kind": _KINDS[answer.finding],
         "tag": TAGS[answer.finding],
         "other": claim.expected != answer.finding and TAGS[claim.expected],
@@ -51,18 +58,28 @@ def _claim(answer: Answer) -> dict[str, Any]:
         ],
         "commands": list(one.commands.values()),
         "inspect": [f"seqlab inspect {folder}/*/seed-0" for folder in one.folders.values()],
-        "pictures": [
-            {**_drawn(picture, f"{one.name}-{at}"), "look": shown.look}
-            for at, (shown, picture) in enumerate(answer.pictures)
-            if picture is not None
-        ],
+        "pictures": list(_pictures(answer, explained)),
         "takes": clock(answer.seconds),
         "failed": answer.failed,
     }
 
 
-def _drawn(picture: Picture, name: str) -> dict[str, Any]:
-    from markupsafe import Markup
+def _pictures(answer: Answer, explained: set[str]) -> Iterator[dict[str, Any]]:
+    for at, (shown, picture) in enumerate(answer.pictures):
+        if picture is not None:
+            # a name of its own, since ids in one page must not clash
+            (drawn,) = for_page([replace(picture, name=f"{answer.prepared.name}-{at}")])
+            yield {**drawn, "look": shown.look, "explained": picture.name in explained}
+            explained.add(picture.name)
 
-    # a name of its own, since ids in one page must not clash; our own drawing, in which user text is escaped
-    return {"svg": Markup(replace(picture, name=name).svg), "about": picture.about, "title": picture.title}
+
+def equation(text: str) -> Markup:
+    """In which h_{t-1}, W_hh and 2^(i/D) are written with subscripts and superscripts."""
+    from markupsafe import Markup, escape
+
+    made, end = Markup(), 0
+    for found in _INDEX.finditer(text):
+        tag = "sub" if found[1] == "_" else "sup"
+        made += escape(text[end : found.start()]) + Markup("<{0}>{1}</{0}>").format(tag, found[2] or found[3])
+        end = found.end()
+    return made + escape(text[end:])

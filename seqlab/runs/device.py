@@ -3,7 +3,8 @@
 1. Settings: the run's own; a resumed run keeps what `auto` chose when it was started (`device_to_resume`).
 2. The machine: `training.device.resolve_device` resolves device, precision and threads on this machine.
 3. The network, once it is built: no bf16 on a CPU where its kernels have none (`decide`).
-4. Its steps: threads and compilation that are still `auto` are measured (`decide`, by training/auto.py).
+4. Its steps: a small one gets one thread; threads and compilation that are still `auto` are measured (`decide`, by
+   training/auto.py).
 
 Evaluation stops after the second step (`device_to_evaluate`).
 """
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from torch import nn
 
 from seqlab.config.run import RunConfig
+from seqlab.core.batch import Batch
 from seqlab.core.network import Network
 from seqlab.core.task import Task
 from seqlab.errors import CheckpointError, ConfigError
@@ -31,6 +33,17 @@ from seqlab.training.seeds import random_states, set_random_states
 from seqlab.training.trainer import Trainer
 from seqlab.training.world import ALONE, World
 
+_SMALL = 10_000_000  # parameters times positions of a step: a second thread saves nothing below (docs/performance.md)
+SMALL_STEP = "device.threads=1: a step is too small for two threads to share"
+
+
+def is_small(config: RunConfig, task: Task[Any], network: Network[Any]) -> bool:
+    """Whether a training step on a CPU is as quick with one thread as with several. A rule and no measurement, so that
+    the same command gives the same bits."""
+    batch: Batch = next(iter(task.batches("train", 0)))
+    positions = min(batch.positions, batch.size * (config.trainer.bptt_steps or batch.positions))
+    return positions * sum(parameter.numel() for parameter in network.parameters()) < _SMALL
+
 
 def decide(
     config: RunConfig, task: Task[Any], network: Network[Any], device: Device, reporter: Reporter | None = None
@@ -39,6 +52,10 @@ def decide(
     random generators. The reporter is told before anything slow."""
     device = without_slow_parts(device, config.device, network)
     if not needs_steps(config.device):
+        several = config.device.threads is None and device.name == "cpu" and torch.get_num_threads() > 1
+        if several and is_small(config, task, network):
+            torch.set_num_threads(1)
+            return device, (SMALL_STEP,)
         return device, ()
 
     drawn = random_states(device.name)

@@ -189,10 +189,12 @@ class Run:
         Ctrl-C, once the run is saved.
         """
         from seqlab.runs.start import go_on
+        from seqlab.training.device import own_threads
 
         config_dir = self.config.config_dir
         start = self.folder if checkpoint is None else self.folder / "checkpoints" / Path(checkpoint).name
-        go_on(start, as_words(overrides), reporter_of(verbose, reporter), config_dir=config_dir)
+        with own_threads():
+            go_on(start, as_words(overrides), reporter_of(verbose, reporter), config_dir=config_dir)
         return open_run(self.folder, config_dir)
 
 

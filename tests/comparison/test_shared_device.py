@@ -63,6 +63,18 @@ def test_threads_are_chosen_once() -> None:
         torch.set_num_threads(1)
 
 
+@pytest.mark.parametrize(
+    ("models", "threads"),
+    [(("rnn", "lstm"), 1), (("rnn", "lstm model.width=256 task.batch_size=32 task.window=64"), 2)],
+)
+def test_all_have_as_many_threads_as_the_largest_can_use(models: tuple[str, ...], threads: int) -> None:
+    torch.set_num_threads(2)
+    try:
+        assert _chosen(_plan(*models), "device.threads") == [str(threads)] * 2
+    finally:
+        torch.set_num_threads(1)
+
+
 @pytest.mark.parametrize(("found", "left"), [("an", "nn"), ("aa", "aa"), ("nn", "nn")])
 def test_all_are_compiled_or_none(found: str, left: str) -> None:
     config = load_run_config(["model=lstm", "device.compile=auto"])

@@ -38,18 +38,16 @@ def test_places_divide_the_cores_and_take_the_gpus_in_turn(monkeypatch: pytest.M
     assert (first.cores, second.cores) == ((0, 1), (4, 6))
     (job,) = quick(tmp_path, 1, 1, 0, "device.threads=2")
     assert first.options(job) == ["--cores", "0,1"]
-    assert places_for(1) == [Place((), None, shared=False)]  # alone it has everything, as without an executor
+    assert places_for(1) == [Place((), None)]  # alone it has everything, as without an executor
 
 
 @pytest.mark.parametrize(("overrides", "bound"), [(("device.threads=3",), False), ((), False)])
 def test_a_run_that_needs_more_threads_than_its_share_may_use_all_cores(
-    overrides: tuple[str, ...], bound: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    overrides: tuple[str, ...], bound: bool, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     (job,) = quick(tmp_path, 1, 1, 0, *overrides)
-    place = Place((0, 1), None, shared=True)
+    place = Place((0, 1), None)
     assert bool(place.options(job)) == bound
-    assert place.environment(job) == {"OMP_WAIT_POLICY": "passive"}
     assert threads_of(("device.threads=auto",)) is None
     assert threads_of(("device.type=cuda", "device.threads=3")) == 3
     assert gpus_of(("device.type=cuda", "device.threads=3")) == 1

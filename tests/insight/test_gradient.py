@@ -108,6 +108,18 @@ def test_a_recurrent_network_has_the_gradient_of_its_unrolled_kernel(model: str)
         np.testing.assert_allclose(found.state_NK[:, k - 1], gradients.norm(dim=1), rtol=2e-4, atol=1e-9)
 
 
+def test_a_small_gradient_has_a_norm() -> None:
+    """The squares of what fp32 still holds, down to 1e-38, would be 0 in it."""
+    torch.manual_seed(0)
+    network = TokenLM(9, LinearConfig(width=WIDTH, dropout=0.0, tie_embeddings=False), WINDOW)
+    assert isinstance(network.decoder, LinearRNN)
+    with torch.no_grad():
+        network.decoder.A.copy_(1e-3 * torch.eye(WIDTH))
+    state_NK = measure(network, [_contexts(6, 9)], WINDOW).state_NK
+    assert state_NK is not None
+    np.testing.assert_allclose(state_NK / state_NK[:, :1], 1000.0 ** -np.arange(WINDOW) * np.ones((6, 1)), rtol=1e-4)
+
+
 def test_the_initial_state_is_left_out() -> None:
     """It is a constant, and where it is 0, a norm has a slope of 1/sqrt(eps)."""
     network = tiny_network(tiny_config("rnn", "char_lm", "model.cell_norm=true"))

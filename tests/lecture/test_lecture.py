@@ -60,6 +60,7 @@ def test_a_claim_is_tried_judged_and_shown_and_nothing_is_made_twice(tmp_path: P
     assert "<svg" in page
     assert "Look here." in page
     assert "Which is faster?" in page
+    assert "narrow (state)" in page  # the legend has the labels of the claim
     results = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")}
     assert len(results) == 4
     again = run(*words, cwd=tmp_path)

@@ -148,12 +148,14 @@ def test_attention_is_drawn_over_the_image_word_by_word() -> None:
     for model, pictures in (("gru", 1), ("transformer", 2)):
         config = tiny_config(model, "captioning")
         task, network = tiny_task(config), tiny_network(config)
+        assert isinstance(task, Captioning)
         (first, *others) = attention(task, network, "0")
         assert sum("Attention over" in picture.title for picture in (first, *others)) == pictures
         words, weights_NTS = first.data["rows"], np.array(first.data["weights"])
         assert weights_NTS.shape[1:] == (len(words), 36)
         assert weights_NTS.sum(-1) == pytest.approx(1, abs=0.01)
         assert first.data["columns"][:7] == [*(f"row 1, column {n}" for n in range(1, 7)), "row 2, column 1"]
+        assert "true caption: " + task.encoded["validation"].captions[0] in first.svg
         panels = first.figure().axes
         assert [panel.get_title() for panel in panels[: 1 + len(words)]] == ["image", *words]
         drawn = panels[2].get_images()[1].get_array()

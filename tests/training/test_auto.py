@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+import seqlab
 from seqlab.runs.device import decide
 from seqlab.training.auto import _in_turns, decide_by_steps, marker, planned_seconds
 from seqlab.training.device import Device, resolve_device, without_slow_parts
 from seqlab.training.seeds import random_states
 from seqlab.training.trainer import Trainer
-from tests.conftest import TASKS, tiny_config, tiny_network, tiny_task
+from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task
 
 CPU = Device(torch.device("cpu"), "fp32", compile=False)
 
@@ -43,6 +45,25 @@ def test_threads_are_measured_set_and_said() -> None:
     chosen, other = torch.get_num_threads(), 3 - torch.get_num_threads()
     assert reason.startswith(f"device.threads=auto: {chosen} thread")
     assert f"({other}: " in reason
+
+
+@pytest.mark.parametrize(
+    ("overrides", "count"),
+    [((), 1), (("device.threads=2",), 2), (("model.width=256", "task.batch_size=32", "task.window=64"), 2)],
+)
+def test_a_small_step_has_one_thread_unless_the_user_says_otherwise(overrides: tuple[str, ...], count: int) -> None:
+    config = tiny_config("lstm", "char_lm", *overrides)
+    _, reasons = decide(config, tiny_task(config), tiny_network(config), CPU)
+    assert torch.get_num_threads() == count
+    assert len(reasons) == (count == 1)
+
+
+def test_a_run_in_this_process_gives_its_threads_back(tmp_path: Path) -> None:
+    run = seqlab.train(*tiny_overrides("lstm", "char_lm"), folder=tmp_path / "run")
+    assert torch.get_num_threads() == 2
+    assert json.loads((run.folder / "environment.json").read_text())["threads"] == 1
+    run.resume("trainer.max_steps=9", "device.threads=1")
+    assert torch.get_num_threads() == 2
 
 
 def test_measuring_leaves_no_trace() -> None:
