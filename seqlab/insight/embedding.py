@@ -35,7 +35,7 @@ _PROBE = (
     " In the full space, the nearest neighbour of {share:.0%} of these is of the token's own kind; of random ones it "
     "would be {chance:.0%}."
 )
-_LISTED, _NEIGHBOURS = 24, 5
+_NEIGHBOURS = 5
 _KINDS = ("lower-case letter", "capital", "digit", "bracket or quote", "other mark", "blank", "word")
 
 
@@ -138,7 +138,7 @@ def _picture(vectors: Vectors) -> Picture:
                 shown(tokens[row]),
                 *(f"{shown(tokens[other])} {cosine:.2f}" for other, cosine in zip(others, cosines, strict=True)),
             )
-            for row, (others, cosines) in enumerate(zip(row_VN[:_LISTED], cosine_VN[:_LISTED], strict=True))
+            for row, (others, cosines) in enumerate(zip(row_VN, cosine_VN, strict=True))
         ),
     )
     name = vectors.name.replace(".", "-")
