@@ -31,6 +31,7 @@ _CLAIM = {
     "shown": [
         {"experiment": "e", "picture": "gradient", "look": "Look here."},
         {"experiment": "e", "picture": "tokens_per_second", "look": "Which is faster?"},
+        {"experiment": "e", "picture": "gradient", "look": "Look again.", "labels": ["wide"]},
     ],
     "minutes": {"quick": 1, "full": 1}, "expected": "does not hold",
 }  # fmt: skip
@@ -61,6 +62,7 @@ def test_a_claim_is_tried_judged_and_shown_and_nothing_is_made_twice(tmp_path: P
     assert "Look here." in page
     assert "Which is faster?" in page
     assert "narrow (state)" in page  # the legend has the labels of the claim
+    assert page.count("How to read it") == 1  # what was explained once is folded
     results = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("result.json")}
     assert len(results) == 4
     again = run(*words, cwd=tmp_path)
