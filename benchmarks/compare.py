@@ -50,7 +50,7 @@ PARTS: dict[str, list[str]] = {
         "--tune", "lr=0.003,0.01", "--seeds", "5",
     ],
     "windows": ["random: transformer", "streams: transformer task.windows=streams", "--seeds", "3"],
-    # other recipes than the configured ones, for which a shorter training may be enough
+    # other recipes than the configured ones, of less text or of fewer steps
     "sooner-char_lm": [
         "as configured: lstm", "64 rows of 32: lstm task.batch_size=64 task.window=32",
         "32 rows of 32: lstm task.window=32 trainer.max_steps=900",

@@ -73,7 +73,8 @@ class PacedTrainer(Trainer[Any]):
 
 def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
     """As `seqlab train` makes it, except that it writes nothing and never validates. A later override wins."""
-    config = load_run_config([*{text.partition("=")[0]: text for text in (*NEVER, *overrides)}.values()])
+    threads = f"device.threads={torch.get_num_threads()}"  # as many as the others have, however small the step
+    config = load_run_config([*{text.partition("=")[0]: text for text in (*NEVER, threads, *overrides)}.values()])
     device = resolve_device(config.device, deterministic=False)
     task, network = prepare(config, device)
     device, _ = decide(config, task, network, device)

@@ -1,6 +1,6 @@
 """From the start of a process to the end of its first training step, against Lightning and the Hugging Face Trainer.
 
-All read the same text file, make a vocabulary of its characters and trains an LSTM of width 64: seqlab by `seqlab
+All read the same text file, make a vocabulary of its characters and train an LSTM of width 64: seqlab by `seqlab
 train`, the others by a script as short as their documentation has it, with nothing of seqlab imported. Needs `pip
 install -e '.[bench]'`. `--megabytes 50` reads a text so long in place of a small one.
 """
@@ -17,9 +17,10 @@ import time
 from pathlib import Path
 
 _END = """
-import os, resource, sys
+import os, sys
 def end():
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)  # MB
+    # not getrusage, whose peak begins with that of the process that started this one
+    print(next(int(line.split()[1]) for line in open("/proc/self/status") if "VmHWM" in line) / 1024, flush=True)  # MB
     os._exit(0)
 """
 _COMMON = """

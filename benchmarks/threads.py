@@ -22,7 +22,7 @@ from seqlab.__main__ import SPIN
 _ONE = "1 thread"
 SETTINGS: dict[str, Mapping[str, str]] = {
     "default": {},
-    **{f"spin {count}": {"GOMP_SPINCOUNT": str(count)} for count in (10_000, 1_000, 300)},
+    **{f"spin {count}": {"GOMP_SPINCOUNT": str(count)} for count in sorted({10_000, SPIN, 300}, reverse=True)},
     "passive": {"OMP_WAIT_POLICY": "passive"},
     _ONE: {"OMP_WAIT_POLICY": "passive"},
 }
@@ -40,7 +40,7 @@ NEIGHBOURS = (0, 1, 2, 4)
 def train(pace: Pace, facts: Facts, overrides: tuple[str, ...], threads: int) -> None:
     """A contender with so many threads."""
     torch.set_num_threads(threads)
-    run(make_trainer(overrides), pace, facts)
+    run(make_trainer((*overrides, f"device.threads={threads}")), pace, facts)
 
 
 def _spin() -> None:

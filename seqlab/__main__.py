@@ -14,10 +14,10 @@ _CHOSEN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 
 
 def _wait_briefly() -> None:
-    """Set how threads wait for each other, unless the user has; before torch is imported, which reads it then. LLVM's
-    OpenMP, as on a Mac, does not know the variable."""
+    """Set how threads wait for each other, unless the user has; before torch is imported, which reads it then."""
     if not any(name in os.environ for name in _CHOSEN):
         os.environ["GOMP_SPINCOUNT"] = str(SPIN)
+        os.environ["KMP_BLOCKTIME"] = "1"  # milliseconds, of LLVM's OpenMP (on a Mac) and Intel's, in place of 200
 
 
 def _interrupted(_: int, frame: FrameType | None) -> None:

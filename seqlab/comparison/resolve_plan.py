@@ -32,10 +32,12 @@ from seqlab.contracts.check import check_before_training
 from seqlab.errors import ConfigError, NumericError, ResourceError, SeqlabError
 from seqlab.runs.faults import memory
 from seqlab.runs.setup import prepare
+from seqlab.training.device import own_threads
 
 _OVERHEAD_SECONDS = 1.0  # of a run beside process, corpus, steps and evaluations: settings, files, samples
 
 
+@own_threads()
 def resolve_plan(
     plan: Plan,
     request: Request,

@@ -25,9 +25,9 @@ _ACROSS, _INCHES = 6, 1.25  # panels of a row, and the side of each
 _ABOUT = (
     "The image as it is read, in {rows} x {columns} patches, and once for each word that is written: the stronger the "
     "colour, the more of the attention is on a patch as the word is chosen. {heads}The weights of a word sum to 1, and "
-    "all words share one scale; they are what the network writes. A patch also knows something of its neighbours, so "
-    "that a network may look beside what it names. In the table, the effective number of patches is 2 to the power of "
-    "the entropy in bits: {most} if all have the same weight."
+    "all words share one scale. The words are those that the network writes. A patch also knows something of its "
+    "neighbours, so that a network may look beside what it names. In the table, the effective number of patches is 2 "
+    "to the power of the entropy in bits: {most} if all have the same weight."
 )
 
 

@@ -28,7 +28,7 @@ _ABOUT = (
     "Each token's embedding, projected onto the two directions of highest variance (principal components, Pearson "
     "1901). The axes give their share of the variance; where it is low, points that are near each other here need not "
     "be near in the full space. Tokens that occur in similar contexts get similar embeddings: look for digits, "
-    "capitals, brackets. The most frequent {count} are drawn; `seqlab inspect` hands {projected} to TensorBoard's "
+    "capitals, brackets. The most frequent {count} are drawn; seqlab inspect hands {projected} to TensorBoard's "
     "projector, in three dimensions.{probe} The table has the nearest neighbours in the full space (cosine similarity)."
 )
 _PROBE = (

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from seqlab.lecture.lecture import Answer, Prepared
 
-_INDEX = re.compile(r"([_^])(?:\{([^{}]+)\}|(\([^()]*\)|<?[^\W_]+))")
+_INDEX = re.compile(r"([_^])(?:\{([^{}]+)\}|(\([^()]*\)|<?[A-Za-z0-9Α-Ωα-ω]+))")
+_SENTENCE = re.compile(r"(?<=[.?!]) (?=[A-Z])")
 _KINDS: dict[Finding, str] = {"holds": "shown", "does not hold": "failed", "cannot be told": "open"}
 
 
@@ -43,7 +44,7 @@ def write_page(answers: Sequence[Answer], prepared: Sequence[Prepared], folder: 
 
 
 def _claim(answer: Answer, explained: set[str]) -> dict[str, Any]:
-    """explained: the pictures that the page has told how to read; those of this claim are added."""
+    """explained: the sentences on how to read a picture that the page has; those of this claim are added."""
     claim, one = answer.prepared.claim, answer.prepared
     return {
         "name": one.name,
@@ -69,8 +70,10 @@ def _pictures(answer: Answer, explained: set[str]) -> Iterator[dict[str, Any]]:
         if picture is not None:
             # a name of its own, since ids in one page must not clash
             (drawn,) = for_page([replace(picture, name=f"{answer.prepared.name}-{at}")])
-            yield {**drawn, "look": shown.look, "explained": picture.name in explained}
-            explained.add(picture.name)
+            sentences = _SENTENCE.split(picture.about)
+            fresh = " ".join(sentence for sentence in sentences if sentence not in explained)
+            yield {**drawn, "look": shown.look, "fresh": fresh, "again": len(fresh) < len(picture.about)}
+            explained.update(sentences)
 
 
 def equation(text: str) -> Markup:

@@ -51,12 +51,13 @@ def decide(
     """(the device with every `auto` setting decided, a sentence on each choice). Changes neither the network nor the
     random generators. The reporter is told before anything slow."""
     device = without_slow_parts(device, config.device, network)
+    reasons: tuple[str, ...] = ()
+    several = config.device.threads is None and device.name == "cpu" and torch.get_num_threads() > 1
+    if several and is_small(config, task, network):
+        torch.set_num_threads(1)
+        reasons = (SMALL_STEP,)
     if not needs_steps(config.device):
-        several = config.device.threads is None and device.name == "cpu" and torch.get_num_threads() > 1
-        if several and is_small(config, task, network):
-            torch.set_num_threads(1)
-            return device, (SMALL_STEP,)
-        return device, ()
+        return device, reasons
 
     drawn = random_states(device.name)
     twin = copy.deepcopy(network)
@@ -66,7 +67,9 @@ def decide(
     trainer = Trainer(task, twin, config.optim, config.trainer, device, seed=config.seed, folder=None)
     try:
         with memory():
-            return decide_by_steps(config.device, trainer, (lambda _: None) if reporter is None else reporter.say)
+            say = (lambda _: None) if reporter is None else reporter.say
+            device, measured = decide_by_steps(config.device, trainer, say)
+            return device, (*reasons, *measured)
     finally:
         if device.name == "cuda":
             torch.cuda.reset_peak_memory_stats()

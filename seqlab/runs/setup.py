@@ -87,7 +87,7 @@ def build_network(config: RunConfig, task: Task[Any], device: Device) -> Network
 
 
 def describe_environment(task: Task[Any], device: Device, reasons: Sequence[str] = ()) -> dict[str, Any]:
-    """The content of environment.json: versions, machine, data. reasons: why `auto` chose what it chose."""
+    """The content of environment.json: versions, machine, data. reasons: for what was chosen."""
     chosen = {
         "device": device.name,
         "precision": device.precision,

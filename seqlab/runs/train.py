@@ -124,7 +124,7 @@ def complete(
     reasons: Sequence[str] = (),
 ) -> Result:
     """Train to the end, evaluate, and write the result. The logs of a resumed run exist already, up to the trainer's
-    step. reasons: why `auto` chose what it chose, to be shown."""
+    step. reasons: for what was chosen, to be shown."""
     task, network = trainer.task, trainer.network
     parameters = count_parameters(network)
     run = tracked(config, folder, task, parameters, trainer.progress.step)

@@ -32,7 +32,7 @@ class DeviceConfig:
     """Settings of `device=...`.
 
     compile, threads: `auto` times some steps first (auto.py). threads: CPU threads of a process; null leaves torch's
-    own choice. processes: those that train the network together (distributed.py).
+    own choice, or one on a CPU where a step is small. processes: those that train the network together.
     """
 
     type: Literal["auto", "cpu", "cuda", "mps"]

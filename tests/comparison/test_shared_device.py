@@ -71,6 +71,7 @@ def test_all_have_as_many_threads_as_the_largest_can_use(models: tuple[str, ...]
     torch.set_num_threads(2)
     try:
         assert _chosen(_plan(*models), "device.threads") == [str(threads)] * 2
+        assert torch.get_num_threads() == 2  # what comes next in this process has its own again
     finally:
         torch.set_num_threads(1)
 

@@ -16,6 +16,7 @@ from seqlab.lecture.page import equation
         ("10000^(2i/D)", "10000<sup>(2i/D)</sup>"),
         ("p(x_t | x_<t)", "p(x<sub>t</sub> | x<sub>&lt;t</sub>)"),
         ("∂L_t/∂h_{t-k}", "∂L<sub>t</sub>/∂h<sub>t-k</sub>"),
+        ("diag(1 - h_i²) W_hᵀ", "diag(1 - h<sub>i</sub>²) W<sub>h</sub>ᵀ"),
         ("a < b & _ ^", "a &lt; b &amp; _ ^"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import seqlab
-from seqlab.runs.device import decide
+from seqlab.runs.device import SMALL_STEP, decide
 from seqlab.training.auto import _in_turns, decide_by_steps, marker, planned_seconds
 from seqlab.training.device import Device, resolve_device, without_slow_parts
 from seqlab.training.seeds import random_states
@@ -49,13 +49,19 @@ def test_threads_are_measured_set_and_said() -> None:
 
 @pytest.mark.parametrize(
     ("overrides", "count"),
-    [((), 1), (("device.threads=2",), 2), (("model.width=256", "task.batch_size=32", "task.window=64"), 2)],
+    [
+        ((), 1),
+        (("device.compile=auto",), 1),
+        (("device.threads=2",), 2),
+        (("model.width=256", "task.batch_size=32", "task.window=64"), 2),
+        (("model.width=256", "task.batch_size=8", "task.window=64", "trainer.bptt_steps=1"), 1),
+    ],
 )
 def test_a_small_step_has_one_thread_unless_the_user_says_otherwise(overrides: tuple[str, ...], count: int) -> None:
     config = tiny_config("lstm", "char_lm", *overrides)
     _, reasons = decide(config, tiny_task(config), tiny_network(config), CPU)
     assert torch.get_num_threads() == count
-    assert len(reasons) == (count == 1)
+    assert (SMALL_STEP in reasons) == (count == 1)
 
 
 def test_a_run_in_this_process_gives_its_threads_back(tmp_path: Path) -> None:
