@@ -27,7 +27,6 @@ _FEWER = {  # of the families, so that a comparison takes less than an hour
     "forecast": ["gru", "lstm", "mingru", "transformer"],
     "speech": ["rnn", "lstm", "gru", "transformer"],
 }
-_SOONER = ("device.threads=1", "device.precision=fp32", "--seeds", "3")
 PARTS: dict[str, list[str]] = {
     **{task: [*_FEWER.get(task, MODELS), f"task={task}", "--seeds", "5"] for task in _TASKS},
     "forecast-taylor": [
@@ -50,23 +49,6 @@ PARTS: dict[str, list[str]] = {
         "--tune", "lr=0.003,0.01", "--seeds", "5",
     ],
     "windows": ["random: transformer", "streams: transformer task.windows=streams", "--seeds", "3"],
-    # other recipes than the configured ones, of less text or of fewer steps
-    "sooner-char_lm": [
-        "as configured: lstm", "64 rows of 32: lstm task.batch_size=64 task.window=32",
-        "32 rows of 32: lstm task.window=32 trainer.max_steps=900",
-        "16 rows of 64: lstm task.batch_size=16 trainer.max_steps=900", *_SOONER,
-    ],
-    "sooner-sentiment": [
-        "as configured: lstm", "half the steps: lstm trainer.max_steps=400",
-        "half the texts a step: lstm task.batch_size=16",
-        "both, half the rate: lstm trainer.max_steps=400 task.batch_size=16 optim.learning_rate=0.002",
-        "task=sentiment", *_SOONER,
-    ],
-    "sooner-translation": [
-        "as configured: lstm", "half the steps: lstm trainer.max_steps=800",
-        "half the pairs a step: lstm task.batch_size=32",
-        "a quarter of the pairs: lstm task.batch_size=16", "task=translation", *_SOONER,
-    ],
 }  # fmt: skip
 
 
