@@ -24,20 +24,22 @@ def main() -> None:
     """Make the repetitions that are named, or all, and store each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--claims", nargs="+", default=[], help="these alone, and nothing is stored")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     given = parts(parser, _REPETITIONS)
     for part in given.parts:
-        found = _repetition(int(part), given.claims)
+        found = _repetition(int(part), given.claims, given.jobs)
         print(json.dumps({name: one["finding"] for name, one in found["claims"].items()}, indent=2), flush=True)
         if not given.claims:
             save("lecture", part, found)
 
 
-def _repetition(number: int, claims: list[str]) -> dict[str, Any]:
+def _repetition(number: int, claims: list[str], jobs: int) -> dict[str, Any]:
     """Every claim once."""
     folder, load, began = Path("runs") / f"lecture-{number}", os.getloadavg()[0], time.time()
-    words = [*claims, f"seed={10 * number}", "--quick", "--out", str(folder), "--quiet", "--json"]
+    words = [*claims, f"seed={10 * number}", "--quick", "--out", str(folder), "--jobs", str(jobs), "--quiet", "--json"]
     stored = RESULTS / f"lecture-{number}.json"
-    before = json.loads(stored.read_text(encoding="utf-8"))["claims"] if stored.is_file() else {}
+    known = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else {"claims": {}}
+    before, jobs = known["claims"], known.get("jobs", jobs)
     done = subprocess.run([sys.executable, "-m", "seqlab", "lecture", *words], stdout=subprocess.PIPE, check=True)
     found, last = dict[str, Any](), began
     for answer in json.loads(done.stdout):
@@ -47,7 +49,12 @@ def _repetition(number: int, claims: list[str]) -> dict[str, Any]:
         found[answer["claim"]] = {"finding": answer["finding"], "minutes": round(minutes, 2), "evidence": evidence}
         last = ended
     minutes = max((time.time() - began) / 60, sum(one["minutes"] for one in found.values()))
-    return {"claims": found, "minutes": round(minutes, 1), "load": [round(load, 1), round(os.getloadavg()[0], 1)]}
+    return {
+        "claims": found,
+        "jobs": jobs,
+        "minutes": round(minutes, 1),
+        "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+    }
 
 
 def table(_: dict[str, Any]) -> str:
@@ -63,7 +70,9 @@ def table(_: dict[str, Any]) -> str:
             [name, f"{minutes[len(minutes) // 2]:.1f}", *("" if one is None else one["finding"] for one in each)]
         )
     rows.append(["all", " / ".join(f"{one['minutes']:.0f}" for one in made), *("" for _ in made)])
-    seeds = [f"seeds from {10 * int(part)}" for part in paths]
+    seeds = [
+        f"seeds from {10 * int(part)}, {one.get('jobs', 1)} at a time" for part, one in zip(paths, made, strict=True)
+    ]
     return markdown(["claim", "minutes", *seeds], rows)
 
 
