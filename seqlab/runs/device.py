@@ -34,7 +34,7 @@ from seqlab.training.trainer import Trainer
 from seqlab.training.world import ALONE, World
 
 _SMALL = 10_000_000  # parameters times positions of a step: a second thread saves nothing below (docs/performance.md)
-SMALL_STEP = "device.threads=1: a step is too small for two threads to share"
+SMALL_STEP = "device.threads=1: a step is too small for several threads to share"
 
 
 def is_small(config: RunConfig, task: Task[Any], network: Network[Any]) -> bool:
