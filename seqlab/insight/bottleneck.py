@@ -18,7 +18,7 @@ _MARKS = "osD^vP"
 _ABOUT = (
     "{name} on the validation split in groups of items with about the same length of the {of}, as many items in each; "
     "bars are 95 % bootstrap intervals over items. A decoder that is given its source as one fixed vector must keep "
-    "everything in it, and its curve falls as sources grow; attention can look back at all of it."
+    "everything in it: fully trained, its curve falls as sources grow, and that of attention falls less."
 )
 
 

@@ -29,13 +29,15 @@ _ABOUT = (
     "1901). The axes give their share of the variance; where it is low, points that are near each other here need not "
     "be near in the full space. Tokens that occur in similar contexts get similar embeddings: look for digits, "
     "capitals, brackets. The most frequent {count} are drawn; seqlab inspect hands {projected} to TensorBoard's "
-    "projector, in three dimensions.{probe} The table has the nearest neighbours in the full space (cosine similarity)."
+    "projector, in three dimensions.{probe} The table has the nearest neighbours among them in the full space (cosine "
+    "similarity)."
 )
 _PROBE = (
     " In the full space, the nearest neighbour of {share:.0%} of these is of the token's own kind; of random ones it "
     "would be {chance:.0%}."
 )
 _NEIGHBOURS = 5
+_COMMON = 0.5  # a kind that half of the tokens are of tells nothing
 _KINDS = ("lower-case letter", "capital", "digit", "bracket or quote", "other mark", "blank", "word")
 
 
@@ -120,7 +122,7 @@ def _picture(vectors: Vectors) -> Picture:
 
     row_VN, cosine_VN = nearest(vectors.vector_VD[: len(tokens)], _NEIGHBOURS)
     share, chance = same_kind(row_VN[:, 0], kinds)
-    told = len(set(kinds)) > 1  # words alone are all of one kind
+    told = chance < _COMMON  # words are nearly all of one kind
     about = _ABOUT.format(
         count=f"{len(tokens):,}",
         projected=f"{min(_PROJECTED, len(vectors.tokens)):,}",

@@ -106,10 +106,12 @@ def _degenerate(runs: Sequence[InspectedRun], curves: Sequence[Curve]) -> str:
         if curve.nonfinite_from is not None:
             sentences += f" {run.label}: the gradient is not finite from lag {curve.nonfinite_from} on."
         elif curve.zero_from is not None:
-            sentences += (
-                f" {run.label}: the gradient is exactly 0 from lag {curve.zero_from} on, as where every unit is "
-                "saturated: nothing can be learned from what is so far back."
+            why = (
+                "as where every unit is saturated: nothing can be learned from the past."
+                if curve.zero_from == 1
+                else "smaller than the smallest number of fp32."
             )
+            sentences += f" {run.label}: the gradient is exactly 0 from lag {curve.zero_from} on, {why}"
     return sentences
 
 

@@ -20,6 +20,11 @@ Values = Mapping[str, Mapping[int, float]]
 """A figure by the label of a model, and by seed."""
 
 
+def in_plain_words(figure: str) -> str:
+    """gradient:state.lag_under_1_percent: gradient, state, lag under 1 percent."""
+    return figure.replace("_", " ").replace(":", ", ").replace(".", ", ")
+
+
 def draw_figure(figure: str, values: Values) -> Picture:
     """Lines over the number where every label is `NAME, NUMBER` and a name has two or more; else a row for each model.
     Values that are not finite are left out."""
@@ -27,7 +32,7 @@ def draw_figure(figure: str, values: Values) -> Picture:
         label: {seed: value for seed, value in of_label.items() if math.isfinite(value)}
         for label, of_label in values.items()
     }
-    words = figure.replace("_", " ").replace(":", ", ").replace(".", ", ")
+    words = in_plain_words(figure)
     lines = _by_number(finite)
 
     def draw(into: Figure) -> None:

@@ -13,6 +13,7 @@ from seqlab.drawing.numbers import clock
 from seqlab.drawing.page import render
 from seqlab.drawing.pictures import for_page
 from seqlab.lecture.claim import TAGS, Finding
+from seqlab.lecture.drawing import in_plain_words
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -38,6 +39,7 @@ def write_page(answers: Sequence[Answer], prepared: Sequence[Prepared], folder: 
             claims=[_claim(answer, explained) for answer in answers],
             waiting=[one.claim.title for one in prepared if one.name not in done],
             command=command,
+            speed=prepared[0].speed,
         ),
     )
     return path
@@ -54,7 +56,13 @@ def _claim(answer: Answer, explained: set[str]) -> dict[str, Any]:
         "tag": TAGS[answer.finding],
         "other": claim.expected != answer.finding and TAGS[claim.expected],
         "evidence": [
-            {"kind": _KINDS[each.finding], "tag": TAGS[each.finding], "says": each.evidence.says, "why": each.why}
+            {
+                "kind": _KINDS[each.finding],
+                "tag": TAGS[each.finding],
+                "says": each.evidence.says,
+                "figure": in_plain_words(each.evidence.figure),
+                "why": each.why,
+            }
             for each in answer.judged
         ],
         "commands": list(one.commands.values()),

@@ -68,7 +68,7 @@ def count_nonfinite(
     progress.failed = what is not None
     before = "" if last_norm is None else f"; the last finite gradient norm was {last_norm:.3g}"
     if what is not None:
-        return NumericError(what + before, f"it changed no weight; try {remedy}")
+        return NumericError(what + before, f"this step changed no weight; try {remedy}")
     if scale is None and progress.nonfinite_in_a_row == 1:
         _log.warning("the loss or the gradient is not finite %s: that batch is skipped%s", where, before)
     return None
