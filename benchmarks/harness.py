@@ -234,8 +234,8 @@ class Report:
         benchmark: str = "harness",
     ) -> None:
         self.benchmark = benchmark  # whose `table` shows it in docs/
-        self.name, self.columns, self.options = name, columns, options
-        self.keep = keep and not options.only  # some rows are no table to keep
+        self.name, self.columns, self.options = options.keep_as or name, columns, options
+        self.keep = keep and (not options.only or bool(options.keep_as))  # some rows are no table to keep under its name
         self.rows: list[dict[str, Any]] = []
         self.load_before = os.getloadavg()[0]
         print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns), flush=True)
@@ -286,5 +286,6 @@ def parser(about: str | None) -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, default=1.0, help="of one turn, about")
     made.add_argument("--threads", type=int, default=torch.get_num_threads())
     made.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="where NAME.json goes")
-    made.add_argument("--only", default="", help="rows whose name contains this")
+    made.add_argument("--only", default="", help="rows whose name contains this; they are printed, and not kept")
+    made.add_argument("--keep-as", default="", help="another NAME, also for the rows of --only")
     return made
