@@ -117,7 +117,7 @@ def _list(claims: dict[str, Claim], speed: Speed, *, as_json: bool) -> None:
     for name, claim in claims.items():
         minutes = claim.minutes.quick if speed == "quick" else claim.minutes.full
         console.print(Text.assemble((name, "cyan"), f"  {claim.title}"), soft_wrap=True)
-        takes = f"    about {clock(60 * minutes)} on two cores; came out as: {claim.expected}"
+        takes = f"    about {clock(60 * minutes)}, one run at a time; came out as: {claim.expected}"
         console.print(Text(takes, style="dim"), soft_wrap=True)
     total = sum(claim.minutes.quick if speed == "quick" else claim.minutes.full for claim in claims.values())
     whole = f"all of them: at most {clock(60 * total)}, since claims share runs"

@@ -78,7 +78,7 @@ class Shown:
 
 @config_dataclass(frozen=True, kw_only=True)
 class Minutes:
-    """How long all of a claim's runs take on two cores, about."""
+    """How long all of a claim's runs take one after the other, about."""
 
     quick: Positive
     full: Positive
