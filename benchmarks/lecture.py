@@ -69,7 +69,7 @@ def table(_: dict[str, Any]) -> str:
         rows.append(
             [name, f"{minutes[len(minutes) // 2]:.1f}", *("" if one is None else one["finding"] for one in each)]
         )
-    rows.append(["all", " / ".join(f"{one['minutes']:.0f}" for one in made), *("" for _ in made)])
+    rows.append(["all", " / ".join(f"{one['minutes']:.1f}" for one in made), *("" for _ in made)])
     seeds = [
         f"seeds from {10 * int(part)}, {one.get('jobs', 1)} at a time" for part, one in zip(paths, made, strict=True)
     ]
