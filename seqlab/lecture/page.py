@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqlab.lecture.lecture import Answer, Prepared
 
 _INDEX = re.compile(r"([_^])(?:\{([^{}]+)\}|(\([^()]*\)|<?[A-Za-z0-9Α-Ωα-ω]+))")
-_SENTENCE = re.compile(r"(?<=[.?!]) (?=[A-Z])")
+_SENTENCE = re.compile(r"(?<=[.?!]) ")
 _KINDS: dict[Finding, str] = {"holds": "shown", "does not hold": "failed", "cannot be told": "open"}
 
 
