@@ -235,7 +235,8 @@ class Report:
     ) -> None:
         self.benchmark = benchmark  # whose `table` shows it in docs/
         self.name, self.columns, self.options = options.keep_as or name, columns, options
-        self.keep = keep and (not options.only or bool(options.keep_as))  # some rows alone are not it
+        # some of the rows are no table to keep under the name of all
+        self.keep = keep and (not options.only or bool(options.keep_as))
         self.rows: list[dict[str, Any]] = []
         self.load_before = os.getloadavg()[0]
         print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns), flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +123,12 @@ def try_claim(one: Prepared, reporter: ComparisonReporter | None, execution: Exe
     if pending := "; ".join(dict.fromkeys(each.pending for each in done.values() if each.pending)):
         return Answer(one, "cannot be told", (), (), 0.0, {}, pending)
     judged = tuple(_judged(evidence, done[evidence.experiment], one.config_dir) for evidence in one.claim.evidence)
-    pictures = tuple((shown, _picture(shown, done[shown.experiment], one.config_dir)) for shown in one.claim.shown)
+    pictures = tuple(
+        # a name of its own, since ids in one page must not clash; given once, since a picture keeps what it has drawn
+        (shown, picture and replace(picture, name=f"{one.name}-{at}"))
+        for at, shown in enumerate(one.claim.shown)
+        for picture in [_picture(shown, done[shown.experiment], one.config_dir)]
+    )
     seconds = sum(
         float(run.result["seconds"])
         for each in done.values()

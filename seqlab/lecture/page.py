@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,10 +73,9 @@ def _claim(answer: Answer, explained: set[str]) -> dict[str, Any]:
 
 
 def _pictures(answer: Answer, explained: set[str]) -> Iterator[dict[str, Any]]:
-    for at, (shown, picture) in enumerate(answer.pictures):
+    for shown, picture in answer.pictures:
         if picture is not None:
-            # a name of its own, since ids in one page must not clash
-            (drawn,) = for_page([replace(picture, name=f"{answer.prepared.name}-{at}")])
+            (drawn,) = for_page([picture])
             sentences = _SENTENCE.split(picture.about)
             fresh = " ".join(sentence for sentence in sentences if sentence not in explained)
             yield {**drawn, "look": shown.look, "fresh": fresh, "again": len(fresh) < len(picture.about)}
