@@ -19,6 +19,7 @@ from seqlab.core.model import Memory, ModelConfig, Role, SequenceModel, required
 from seqlab.core.state import State
 from seqlab.errors import ConfigError
 from seqlab.layers.attention import CrossAttention, SelfAttention
+from seqlab.layers.convolution import CausalConv
 from seqlab.layers.embedding import ScaledEmbedding
 from seqlab.layers.positions import rotations, sinusoids
 
@@ -31,6 +32,8 @@ class TransformerConfig(ModelConfig):
     feed_forward: width of the feed-forward network's hidden layer.
     context: the most positions that it can read at once; also the number of learned positions.
     positions: rope (Su 2021), sinusoidal (Vaswani 2017), learned (GPT: Radford 2018) or none.
+    conv: taps of a causal convolution that is added to the inputs of the first block (Mohamed 2019): each position then
+    starts from its neighbours before it too, which attention has to learn to find; None: none.
     """
 
     layers: Count
@@ -38,6 +41,7 @@ class TransformerConfig(ModelConfig):
     feed_forward: Count
     context: Count
     positions: Literal["sinusoidal", "learned", "rope", "none"]
+    conv: Count | None
 
     def __post_init__(self) -> None:
         if self.width % self.heads:
@@ -116,6 +120,7 @@ class Transformer(SequenceModel):
         super().__init__()
         self.heads, self.width = config.heads, config.width
         self.context: int = config.context
+        self.convolution = None if config.conv is None else CausalConv(config.width, config.conv)
         self.blocks = nn.ModuleList(Block(config, role) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         # scaled like token vectors, or these would drown them out, and without the output factor they would hardly move
@@ -159,9 +164,17 @@ class Transformer(SequenceModel):
                     "read at once",
                     f"train it with model.context={x_BTD.shape[1]}, on sequences as long",
                 )
-            y_BTD, _ = self._blocks(x_BTD, tuple(() for _ in self.blocks), 0, valid_BT, memory)
+            y_BTD, _ = self._blocks(self._convolved(x_BTD), tuple(() for _ in self.blocks), 0, valid_BT, memory)
             return y_BTD, ()
         return self._continue(x_BTD, state, memory)
+
+    def _convolved(self, x_BTD: Tensor, first: int = 0) -> Tensor:
+        """The inputs of the first block at positions `first` and on, given all since position 0."""
+        if self.convolution is None:
+            return x_BTD[:, first:]
+        read = max(0, first - self.convolution.kernel + 1)
+        y_BTD: Tensor = self.convolution(x_BTD[:, read:], self.convolution.initial_state(len(x_BTD)))[0]
+        return x_BTD[:, first:] + y_BTD[:, first - read :]
 
     def _blocks(
         self, x_BTD: Tensor, caches: State, offset: int, valid_BT: Tensor | None, memory: Memory | None
@@ -194,10 +207,11 @@ class Transformer(SequenceModel):
                 filled = capacity // 2
                 if filled:
                     inputs_BCD[:, :filled] = inputs_BCD[:, capacity - filled :].clone()
-                    _, caches = self._blocks(inputs_BCD[:, :filled], caches, 0, None, memory)
+                    _, caches = self._blocks(self._convolved(inputs_BCD[:, :filled]), caches, 0, None, memory)
             piece_BTD, x_BTD = x_BTD[:, : capacity - filled], x_BTD[:, capacity - filled :]
-            inputs_BCD[:, filled : filled + piece_BTD.shape[1]] = piece_BTD
-            y_BTD, caches = self._blocks(piece_BTD, caches, filled, None, memory)
+            end = filled + piece_BTD.shape[1]
+            inputs_BCD[:, filled:end] = piece_BTD
+            y_BTD, caches = self._blocks(self._convolved(inputs_BCD[:, :end], filled), caches, filled, None, memory)
             outputs.append(y_BTD)
-            filled += piece_BTD.shape[1]
+            filled = end
         return torch.cat(outputs, 1), (torch.full_like(filled_B, filled), inputs_BCD, caches)

@@ -34,12 +34,12 @@ def test_order_matters_only_with_positions(positions: str) -> None:
     assert same == (positions == "none")
 
 
-@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("setting", [*(f"positions={name}" for name in POSITIONS), *(f"conv={n}" for n in (1, 3, 20))])
 @torch.no_grad()
-def test_a_full_cache_reads_its_last_half_again(positions: str) -> None:
+def test_a_full_cache_reads_its_last_half_again(setting: str) -> None:
     """Step by step far past the context, each output is that of a fresh read of what the cache still holds."""
     context = 8
-    decoder = _decoder(f"model.context={context}", f"model.positions={positions}")
+    decoder = _decoder(f"model.context={context}", f"model.{setting}")
     x_BTD = torch.randn(B, 27, D)
     state = decoder.initial_state(B, capacity=100)
     start = 0
@@ -51,9 +51,10 @@ def test_a_full_cache_reads_its_last_half_again(positions: str) -> None:
         torch.testing.assert_close(y_BTD[:, 0], expected_BTD[:, -1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("conv", ["null", "3", "20"])
 @torch.no_grad()
-def test_pieces_longer_than_the_cache_equal_single_steps() -> None:
-    decoder = _decoder("model.context=8")
+def test_pieces_longer_than_the_cache_equal_single_steps(conv: str) -> None:
+    decoder = _decoder("model.context=8", f"model.conv={conv}")
     x_BTD = torch.randn(B, 31, D)
 
     def read(pieces: list[int]) -> Tensor:
@@ -68,8 +69,24 @@ def test_pieces_longer_than_the_cache_equal_single_steps() -> None:
 
 
 @torch.no_grad()
-def test_a_context_of_one_position_can_generate() -> None:
-    decoder = _decoder("model.context=1")
+def test_a_convolution_adds_to_each_input_those_before_it() -> None:
+    """The rest of the network is that of the same weights without it, on inputs that are computed here by hand."""
+    decoder, plain = _decoder("model.conv=3"), _decoder()
+    assert plain.load_state_dict(decoder.state_dict(), strict=False).missing_keys == []
+    weight_DDK = decoder.get_parameter("convolution.convolution.weight")
+    bias_D = decoder.get_parameter("convolution.convolution.bias").normal_()
+    x_BTD = torch.randn(B, 6, D)
+    inputs_BTD = x_BTD + bias_D
+    for tap in range(3):
+        for t in range(2 - tap, 6):
+            inputs_BTD[:, t] += x_BTD[:, t - 2 + tap] @ weight_DDK[:, :, tap].T
+    torch.testing.assert_close(decoder(x_BTD, ())[0], plain(inputs_BTD, ())[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("conv", ["null", "3"])
+@torch.no_grad()
+def test_a_context_of_one_position_can_generate(conv: str) -> None:
+    decoder = _decoder("model.context=1", f"model.conv={conv}")
     y_BTD, _ = decoder(torch.randn(B, 3, D), decoder.initial_state(B, capacity=1))
     assert bool(y_BTD.isfinite().all())
 
