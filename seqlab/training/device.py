@@ -190,6 +190,11 @@ def has_amx() -> bool:
     return bool(torch.cpu._is_amx_tile_supported())
 
 
+def has_fast_bf16() -> bool:
+    """Whether this CPU has instructions for products in bf16; elsewhere they are slower than in fp32."""
+    return has_amx() or bool(torch.cpu._is_avx512_bf16_supported())
+
+
 def without_slow_parts(device: Device, config: DeviceConfig, network: nn.Module) -> Device:
     """`device`, with fp32 where `auto` chose bf16 on a CPU and the network has kernels without a fast bf16 form there:
     torch's nn.GRU and nn.RNN."""

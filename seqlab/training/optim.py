@@ -38,15 +38,19 @@ class OptimConfig(ABC):
         """A torch optimizer over parameter groups, each with its own weight decay."""
 
     def build(self, network: nn.Module) -> torch.optim.Optimizer:
-        """The optimizer of a network: weight decay on the matrices of its layers, not on biases, norms and embeddings:
-        decaying those slows learning and regularises little."""
+        """The optimizer of a network."""
+        return self.optimizer(self.groups(network))
+
+    def groups(self, network: nn.Module) -> list[dict[str, Any]]:
+        """Weight decay on the matrices of its layers, not on biases, norms and embeddings: decaying those slows
+        learning and regularises little."""
         embedded = {id(m.weight) for m in network.modules() if isinstance(m, nn.Embedding)}
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
         for parameter in network.parameters():
             (decayed if parameter.ndim > 1 and id(parameter) not in embedded else plain).append(parameter)
         groups = [(decayed, self.weight_decay), (plain, 0.0)]
-        return self.optimizer([{"params": p, "weight_decay": decay} for p, decay in groups if p])
+        return [{"params": p, "weight_decay": decay} for p, decay in groups if p]
 
     @property
     def decays(self) -> bool:
@@ -80,7 +84,7 @@ def _bare(method: Callable[..., Any]) -> Any:
     return getattr(method, "__wrapped__", method)
 
 
-class _Uncompiled(torch.optim.Optimizer):
+class Uncompiled(torch.optim.Optimizer):
     """A torch optimizer whose methods are not wrapped for torch.compile: the first call of a wrapper imports the
     compiler, which takes longer than all of seqlab's own start, and nothing here compiles an optimizer."""
 
@@ -90,19 +94,19 @@ class _Uncompiled(torch.optim.Optimizer):
     zero_grad = _bare(torch.optim.Optimizer.zero_grad)
 
 
-class AdamW(_Uncompiled, torch.optim.AdamW):
+class AdamW(Uncompiled, torch.optim.AdamW):
     """torch's."""
 
     step = torch.no_grad()(_bare(torch.optim.AdamW.step))
 
 
-class SGD(_Uncompiled, torch.optim.SGD):
+class SGD(Uncompiled, torch.optim.SGD):
     """torch's."""
 
     step = torch.no_grad()(_bare(torch.optim.SGD.step))
 
 
-class RMSprop(_Uncompiled, torch.optim.RMSprop):
+class RMSprop(Uncompiled, torch.optim.RMSprop):
     """torch's."""
 
     step = torch.no_grad()(_bare(torch.optim.RMSprop.step))

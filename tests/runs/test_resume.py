@@ -22,6 +22,7 @@ from benchmarks.reliability.world import curves, lines
 from seqlab.checkpoints.files import STATE, TENSORS, read_checkpoint, write_checkpoint
 from seqlab.checkpoints.retention import checkpoints_in
 from seqlab.config.run import load_run_config
+from seqlab.config.sources import group_files
 from seqlab.errors import CheckpointError, ConfigError, DataError, Interrupted, LockedError, NumericError
 from seqlab.runs.lock import locked
 from seqlab.runs.resume import Finished, resume
@@ -83,10 +84,13 @@ def assert_same(a: Path, b: Path) -> None:
         assert results[0][key] == results[1][key], key
 
 
-@pytest.mark.parametrize("model", ["gru", "transformer"])
-def test_a_run_that_was_killed_ends_as_if_it_had_not_been(here: Path, model: str) -> None:
-    begin(here / "whole", model=model)
-    begin(here / "killed", model=model)
+@pytest.mark.parametrize(
+    ("model", "optim"),
+    [("gru", "adamw"), ("transformer", "adamw"), *(("lstm", name) for name in group_files("optim", None))],
+)
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(here: Path, model: str, optim: str) -> None:
+    begin(here / "whole", f"optim={optim}", model=model)
+    begin(here / "killed", f"optim={optim}", model=model)
     back_to(here / "killed", 6 if (here / "killed/checkpoints/step-00000006").exists() else 8)
     # what a kill leaves: half a line, half a checkpoint, one that was being removed
     with (here / "killed" / "metrics.jsonl").open("a") as file:
