@@ -136,7 +136,7 @@ def _draw(figure: Figure, drawn: _Drawn) -> None:
     heights = [3.0, *(1.6 for _ in drawn.others), *(0.75 for _ in drawn.curves)]
     panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     for panel in panels[:-1]:
-        panel.tick_params(axis="x", bottom=False)
+        panel.xaxis.set_visible(False)  # they share the last one's
     _heat(panels[0], figure, drawn.hidden_TH[:, drawn.order_H], "hidden units", signed=True)
     for panel, (name, value_TH) in zip(panels[1:], drawn.others.items(), strict=False):
         same_units = value_TH.shape == drawn.hidden_TH.shape

@@ -15,7 +15,7 @@ from seqlab.core.fields import Count, Positive, Probability
 from seqlab.core.network import Network
 from seqlab.errors import ConfigError
 from seqlab.training.device import has_fast_bf16
-from seqlab.training.optim import OptimConfig, Uncompiled
+from seqlab.training.optim import OptimConfig, Uncompiled, without_hooks
 
 
 @config_dataclass(frozen=True, kw_only=True)
@@ -55,8 +55,8 @@ class Muon(Uncompiled, torch.optim.Optimizer):
         kept = {name: getattr(config, name) for name in ("momentum", "iterations", "betas", "epsilon")}
         super().__init__(groups, {"lr": config.learning_rate, **kept})
 
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # type: ignore[override]
+    @without_hooks
+    def step(self, closure: None = None) -> None:
         for group in self.param_groups:
             change = self._orthogonal if group["orthogonal"] else self._adam
             for parameter in group["params"]:

@@ -84,6 +84,14 @@ def _bare(method: Callable[..., Any]) -> Any:
     return getattr(method, "__wrapped__", method)
 
 
+def without_hooks(step: Callable[..., Any]) -> Any:
+    """An optimizer's step, without gradients and without what torch wraps around every step, hooks and a record for the
+    profiler: that takes a tenth of the smallest training steps, and nothing here uses it."""
+    plain = torch.no_grad()(_bare(step))
+    plain.hooked = True  # torch's own mark of a step that it has wrapped
+    return plain
+
+
 class Uncompiled(torch.optim.Optimizer):
     """A torch optimizer whose methods are not wrapped for torch.compile: the first call of a wrapper imports the
     compiler, which takes longer than all of seqlab's own start, and nothing here compiles an optimizer."""
@@ -97,19 +105,19 @@ class Uncompiled(torch.optim.Optimizer):
 class AdamW(Uncompiled, torch.optim.AdamW):
     """torch's."""
 
-    step = torch.no_grad()(_bare(torch.optim.AdamW.step))
+    step = without_hooks(torch.optim.AdamW.step)
 
 
 class SGD(Uncompiled, torch.optim.SGD):
     """torch's."""
 
-    step = torch.no_grad()(_bare(torch.optim.SGD.step))
+    step = without_hooks(torch.optim.SGD.step)
 
 
 class RMSprop(Uncompiled, torch.optim.RMSprop):
     """torch's."""
 
-    step = torch.no_grad()(_bare(torch.optim.RMSprop.step))
+    step = without_hooks(torch.optim.RMSprop.step)
 
 
 @config_dataclass(frozen=True, kw_only=True)
