@@ -11,10 +11,10 @@ import torch
 from seqlab.comparison.candidate import Candidate, named
 from seqlab.config.run import RunConfig
 from seqlab.errors import NumericError, ResourceError
-from seqlab.runs.device import decide
+from seqlab.runs.device import decide, where_bf16_pays
 from seqlab.runs.faults import memory
 from seqlab.runs.setup import build_network, new_network
-from seqlab.training.device import Device, resolve_device, without_slow_parts
+from seqlab.training.device import Device, resolve_device
 
 
 def share_precision(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -27,7 +27,7 @@ def share_precision(candidates: Sequence[Candidate]) -> list[Candidate]:
             device = resolve_device(replace(config.device, threads=None), deterministic=config.deterministic)
             with torch.device("meta"):
                 network = new_network(config, candidate.task)
-            precisions.add(without_slow_parts(device, config.device, network).precision)
+            precisions.add(where_bf16_pays(config, candidate.task, network, device).precision)
     if len(precisions) <= 1:
         return list(candidates)
     return [

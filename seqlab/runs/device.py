@@ -2,8 +2,8 @@
 
 1. Settings: the run's own; a resumed run keeps what `auto` chose when it was started (`device_to_resume`).
 2. The machine: `training.device.resolve_device` resolves device, precision and threads on this machine.
-3. The network, once it is built: no bf16 on a CPU where its kernels have none (`decide`).
-4. Its steps: a small one gets one thread; threads and compilation that are still `auto` are measured (`decide`, by
+3. The network and its steps, once it is built: no bf16 on a CPU where it does not pay (`where_bf16_pays`).
+4. A small step gets one thread; threads and compilation that are still `auto` are measured (`decide`, by
    training/auto.py).
 
 Evaluation stops after the second step (`device_to_evaluate`).
@@ -28,21 +28,31 @@ from seqlab.errors import CheckpointError, ConfigError
 from seqlab.runs.faults import memory
 from seqlab.runs.reporter import Reporter
 from seqlab.training.auto import decide_by_steps, needs_steps
-from seqlab.training.device import Device, DeviceConfig, resolve_device, without_slow_parts
+from seqlab.training.device import Device, DeviceConfig, resolve_device
 from seqlab.training.seeds import random_states, set_random_states
 from seqlab.training.trainer import Trainer
 from seqlab.training.world import ALONE, World
 
-_SMALL = 10_000_000  # parameters times positions of a step: a second thread saves nothing below (docs/performance.md)
+_SMALL = 10_000_000
+"""Parameters times positions of a step: below, neither a second thread nor bf16 saves time (docs/performance.md)."""
 SMALL_STEP = "device.threads=1: a step is too small for several threads to share"
 
 
 def is_small(config: RunConfig, task: Task[Any], network: Network[Any]) -> bool:
-    """Whether a training step on a CPU is as quick with one thread as with several. A rule and no measurement, so that
-    the same command gives the same bits."""
+    """Whether a training step on a CPU is as quick with one thread, and in fp32. A rule and no measurement, so that the
+    same command gives the same bits."""
     batch: Batch = next(iter(task.batches("train", 0)))
     positions = min(batch.positions, batch.size * (config.trainer.bptt_steps or batch.positions))
     return positions * sum(parameter.numel() for parameter in network.parameters()) < _SMALL
+
+
+def where_bf16_pays(config: RunConfig, task: Task[Any], network: Network[Any], device: Device) -> Device:
+    """`device`, in fp32 where `auto` chose bf16 on a CPU, and the step is small, or the network has torch's nn.GRU or
+    nn.RNN: without a kernel of their own for it, these round their state to bf16 at every step."""
+    if config.device.precision != "auto" or (device.name, device.precision) != ("cpu", "bf16"):
+        return device
+    rounded = any(isinstance(module, nn.GRU | nn.RNN) for module in network.modules())
+    return replace(device, precision="fp32") if rounded or is_small(config, task, network) else device
 
 
 def decide(
@@ -50,7 +60,7 @@ def decide(
 ) -> tuple[Device, tuple[str, ...]]:
     """(the device with every `auto` setting decided, a sentence on each choice). Changes neither the network nor the
     random generators. The reporter is told before anything slow."""
-    device = without_slow_parts(device, config.device, network)
+    device = where_bf16_pays(config, task, network, device)
     reasons: tuple[str, ...] = ()
     several = config.device.threads is None and device.name == "cpu" and torch.get_num_threads() > 1
     if several and is_small(config, task, network):

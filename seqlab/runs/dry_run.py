@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from seqlab.config.run import RunConfig
+from seqlab.runs.device import where_bf16_pays
 from seqlab.runs.result import task_warnings
 from seqlab.runs.setup import budgets, count_parameters, prepare
-from seqlab.training.device import resolve_device, without_slow_parts
+from seqlab.training.device import resolve_device
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def dry_run(config: RunConfig) -> DryRun:
     """Read the corpus, build the network, check and count it. Raises what training would raise."""
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
-    device = without_slow_parts(device, config.device, network)
+    device = where_bf16_pays(config, task, network, device)
     parts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         parts[name.partition(".")[0]] += parameter.numel()

@@ -7,14 +7,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from pydantic.dataclasses import dataclass as config_dataclass
-from torch import nn
 
 from seqlab.core.fields import Count
 from seqlab.core.network import Network
@@ -182,25 +181,12 @@ def _precision(config: DeviceConfig, chosen: str) -> Precision:
         return config.precision
     if chosen == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    return "bf16" if chosen == "cpu" and has_amx() else "fp32"
-
-
-def has_amx() -> bool:
-    """Whether this CPU multiplies bf16 matrices in tiles, at least twice as fast as fp32."""
-    return bool(torch.cpu._is_amx_tile_supported())
+    return "bf16" if chosen == "cpu" and has_fast_bf16() else "fp32"
 
 
 def has_fast_bf16() -> bool:
-    """Whether this CPU has instructions for products in bf16; elsewhere they are slower than in fp32."""
-    return has_amx() or bool(torch.cpu._is_avx512_bf16_supported())
-
-
-def without_slow_parts(device: Device, config: DeviceConfig, network: nn.Module) -> Device:
-    """`device`, with fp32 where `auto` chose bf16 on a CPU and the network has kernels without a fast bf16 form there:
-    torch's nn.GRU and nn.RNN."""
-    slow = any(isinstance(module, nn.GRU | nn.RNN) for module in network.modules())
-    automatic = config.precision == "auto" and device.name == "cpu"
-    return replace(device, precision="fp32") if automatic and slow else device
+    """Whether this CPU has instructions for products in bf16, AVX512-BF16 or AMX; elsewhere fp32 is faster."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def cpp_compiler() -> str | None:

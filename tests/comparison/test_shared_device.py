@@ -30,24 +30,33 @@ def _chosen(plan: Plan, key: str) -> list[str]:
 
 
 @pytest.fixture
-def amx(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A processor that reports AMX."""
-    monkeypatch.setattr("seqlab.training.device.has_amx", lambda: True)
+def fast_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A processor with instructions for bf16, on which no step is too small for it."""
+    monkeypatch.setattr("seqlab.training.device.has_fast_bf16", lambda: True)
+    monkeypatch.setattr("seqlab.runs.device._SMALL", 0)
 
 
-@pytest.mark.usefixtures("amx")
+@pytest.mark.usefixtures("fast_bf16")
 def test_one_model_without_bf16_kernels_makes_all_fp32() -> None:
     plan = _plan("gru", "lstm")
     assert _chosen(plan, "device.precision") == ["fp32", "fp32"]
     assert [variant.probe and variant.probe.precision for variant in plan.variants] == ["fp32", "fp32"]
 
 
-@pytest.mark.usefixtures("amx")
+@pytest.mark.usefixtures("fast_bf16")
 def test_models_that_all_have_them_keep_bf16() -> None:
     assert _chosen(_plan("lstm", "transformer"), "device.precision") == ["bf16", "bf16"]
 
 
-@pytest.mark.usefixtures("amx")
+@pytest.mark.usefixtures("fast_bf16")
+def test_one_model_whose_steps_are_too_small_for_it_makes_all_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqlab.runs.device._SMALL", 1_000_000)
+    large = "large: lstm model.width=256 task.batch_size=32 task.window=64"
+    assert _chosen(_plan(large), "device.precision") == ["bf16"]
+    assert _chosen(_plan("lstm", large), "device.precision") == ["fp32", "fp32"]
+
+
+@pytest.mark.usefixtures("fast_bf16")
 def test_a_precision_of_ones_own_stands_and_is_noted() -> None:
     plan = _plan("lstm", "half: lstm device.precision=bf16", "full: lstm device.precision=fp32")
     assert _chosen(plan, "device.precision") == ["fp32", "bf16", "fp32"]

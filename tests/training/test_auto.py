@@ -11,9 +11,9 @@ import pytest
 import torch
 
 import seqlab
-from seqlab.runs.device import SMALL_STEP, decide
+from seqlab.runs.device import SMALL_STEP, decide, where_bf16_pays
 from seqlab.training.auto import _in_turns, decide_by_steps, marker, planned_seconds
-from seqlab.training.device import Device, resolve_device, without_slow_parts
+from seqlab.training.device import Device, resolve_device
 from seqlab.training.seeds import random_states
 from seqlab.training.trainer import Trainer
 from tests.conftest import TASKS, tiny_config, tiny_network, tiny_overrides, tiny_task
@@ -172,13 +172,29 @@ def test_no_step_of_a_transformer_breaks_the_graph(task: str) -> None:
     assert found.graph_count == 1
 
 
+@pytest.mark.parametrize("feature", ["_is_avx512_bf16_supported", "_is_amx_tile_supported", None])
 @pytest.mark.parametrize(
     ("model", "precision"), [("lstm", "bf16"), ("transformer", "bf16"), ("gru", "fp32"), ("rnn", "fp32")]
 )
-def test_bf16_on_a_cpu_that_has_tiles_for_it(model: str, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """nn.GRU and nn.RNN have no bf16 kernel there; what the user asks for is left as it is."""
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
-    for asked, got in (("auto", precision), ("bf16", "bf16"), ("fp32", "fp32")):
+def test_bf16_on_a_cpu_with_instructions_for_it(
+    model: str, precision: str, feature: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nn.GRU and nn.RNN have no kernel of their own for it; and what the user asks for is left as it is."""
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda there=name == feature: there)
+    monkeypatch.setattr("seqlab.runs.device._SMALL", 0)
+    for asked, got in (("auto", precision if feature else "fp32"), ("bf16", "bf16"), ("fp32", "fp32")):
         config = tiny_config(model, "char_lm", f"device.precision={asked}", "device.type=cpu")
         device = resolve_device(config.device, deterministic=False)
-        assert without_slow_parts(device, config.device, tiny_network(config)).precision == got
+        assert where_bf16_pays(config, tiny_task(config), tiny_network(config), device).precision == got
+
+
+@pytest.mark.parametrize(("rows", "precision"), [(1, "fp32"), (400, "bf16")])
+def test_a_small_step_stays_in_fp32(rows: int, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqlab.training.device.has_fast_bf16", lambda: True)
+    config = tiny_config("lstm", "char_lm", f"task.batch_size={rows}", "device.type=cpu")
+    device = resolve_device(config.device, deterministic=False)
+    assert where_bf16_pays(config, tiny_task(config), tiny_network(config), device).precision == precision
+    asked = tiny_config("lstm", "char_lm", f"task.batch_size={rows}", "device.type=cpu", "device.precision=bf16")
+    device = resolve_device(asked.device, deterministic=False)
+    assert where_bf16_pays(asked, tiny_task(asked), tiny_network(asked), device).precision == "bf16"

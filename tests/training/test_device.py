@@ -22,7 +22,8 @@ def _config(**settings: Any) -> DeviceConfig:
     return DeviceConfig(**{**given, **settings})
 
 
-def test_auto_on_a_cpu_is_fp32() -> None:
+def test_auto_on_a_cpu_without_instructions_for_bf16_is_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqlab.training.device.has_fast_bf16", lambda: False)
     assert resolve_device(_config(), deterministic=False).precision == "fp32"
     assert not resolve_device(_config(precision="bf16"), deterministic=False).scaler().is_enabled()
     with pytest.raises(ConfigError, match="needs a GPU"):
