@@ -34,10 +34,33 @@ def lstm_step(from_x_BG: Tensor, from_h_BG: Tensor, before: tuple[Tensor, ...]) 
     return gates["output"] * c_BH.tanh(), c_BH  # h_t = o_t * tanh(c_t)
 
 
+def lstm_kernel(layer: nn.LSTM, x_BTD: Tensor, before: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """torch's kernel: (h_BTH, the last h and c, each 1BH). In bf16 on a CPU the cell stays in fp32; autocast alone
+    would round it at every step, and what a gate lets in would soon be too little to change it."""
+    if not (x_BTD.device.type == "cpu" and torch.is_autocast_enabled("cpu")):
+        return nn.LSTM.forward(layer, x_BTD, before)
+    with torch.autocast("cpu", enabled=False):
+        if not _has_bf16_kernel():
+            h_1BH, c_1BH = before
+            return nn.LSTM.forward(layer, x_BTD.float(), (h_1BH.float(), c_1BH.float()))
+        x_TBD, h_1BH, c_1BH = x_BTD.bfloat16().transpose(0, 1).contiguous(), before[0].bfloat16(), before[1].float()
+        W_ih, W_hh, b_ih, b_hh = (weight.bfloat16() for weight in layer.all_weights[0])
+        y_TBH, h_1BH, c_1BH, _ = torch.mkldnn_rnn_layer(
+            x_TBD, W_ih, W_hh, b_ih, b_hh, h_1BH, c_1BH,
+            reverse=False, batch_sizes=[], mode=2, hidden_size=layer.hidden_size, num_layers=1, has_biases=True,
+            bidirectional=False, batch_first=False, train=torch.is_grad_enabled(),
+        )  # fmt: skip
+    return y_TBH.transpose(0, 1), (h_1BH, c_1BH)
+
+
+def _has_bf16_kernel() -> bool:
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 class LSTM(Kernel, nn.LSTM):  # type: ignore[misc]  # its forward is ours
     """One layer: torch's kernel and its equations."""
 
-    fused = nn.LSTM.forward
+    fused = lstm_kernel
     blocks, remembers = 4, 2
     equation = staticmethod(lstm_step)
     gates = staticmethod(lstm_gates)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from seqlab.core.model import Memory, Role
 from seqlab.layers.kernels import Kernel, kernels
 from seqlab.layers.recurrent import RecurrentStack
+from seqlab.models.lstm import LSTM, _has_bf16_kernel
 from seqlab.models.rnn import RNN
 from tests.conftest import MODELS, tiny_config
 
@@ -146,6 +147,50 @@ def test_signals_of_other_roles_are_those_of_the_model_that_reads_forwards(
     assert torch.equal(seen[0]["hidden"], seen[1]["hidden"]) == (role is not Role.CROSS_DECODER)
     early = reader.signals(x_BTD[:, :3], reader.initial_state(B), memory=memory)
     torch.testing.assert_close(early["hidden"], seen[1]["hidden"][:, :3])
+
+
+@torch.no_grad()
+def _counter() -> LSTM:
+    """Its forget and input gates are open, and it adds 1/512 to its cell at each step."""
+    layer = LSTM(4, 4, batch_first=True)
+    for parameter in layer.parameters():
+        parameter.zero_()
+    layer.get_parameter("bias_ih_l0").copy_(torch.tensor([20.0, 20.0, 1 / 512, 20.0]).repeat_interleave(4))
+    return layer
+
+
+@pytest.mark.parametrize("has_kernel", [True, False])
+def test_in_bf16_the_cell_of_an_lstm_is_summed_in_fp32(has_kernel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two windows of 1,024 steps come to 4: in bf16 a cell of 0.5 would not grow any more. A CPU without the kernel has
+    all of the layer in fp32."""
+    if not has_kernel:
+        monkeypatch.setattr("seqlab.models.lstm._has_bf16_kernel", lambda: False)
+    layer = _counter()
+    state = layer.initial_state(2)
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            y_BTH, state = layer(torch.zeros(2, 1024, 4), state)
+    _, cell_BH = cast("tuple[Tensor, Tensor]", state)
+    assert cell_BH.dtype == torch.float32
+    assert float(cell_BH[0, 0].detach()) == pytest.approx(4.0, rel=1e-3)
+    assert (y_BTH.dtype == torch.bfloat16) == (has_kernel and _has_bf16_kernel())
+
+
+def test_in_bf16_an_lstm_has_nearly_the_gradients_of_fp32() -> None:
+    torch.manual_seed(0)
+    layer = LSTM(16, 16, batch_first=True)
+    layer.initialise()
+    given = (torch.randn(3, 40, 16), 0.1 * torch.randn(3, 16), torch.randn(3, 16))
+    found = []
+    for autocast in (False, True):
+        x_BTD, h_BH, c_BH = leaves = [part.clone().requires_grad_() for part in given]
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            y_BTH, after = layer(x_BTD, (h_BH, c_BH))
+        after_h_BH, after_c_BH = cast("tuple[Tensor, Tensor]", after)
+        loss = y_BTH.float().square().sum() + after_h_BH.float().sum() + after_c_BH.square().sum()
+        found.append(torch.autograd.grad(loss, [*leaves, *layer.parameters()]))
+    for exact, rounded in zip(*found, strict=True):
+        assert float((exact - rounded).norm() / exact.norm()) < 0.02
 
 
 @pytest.mark.parametrize("model", RECURRENT)
