@@ -31,7 +31,7 @@ def contenders(other: Path) -> dict[str, Contender]:
     found: dict[str, Contender] = {}
     for task in in_both("task", other):
         for model in models:
-            words = [f"model={model}", f"task={task}"]
+            words = [f"model={model}", f"task={task}", "device.precision=fp32"]
             small = [f"{key}={value}" for key, value in SMALL.items() if key in settings(words)]
             found[f"{model} {task}, small"] = partial(elsewhere.training, overrides=tuple(words + small))
             found[f"{model} {task}, as configured"] = partial(elsewhere.training, overrides=tuple(words))

@@ -24,7 +24,7 @@ from seqlab.runs import setup
 from seqlab.runs.device import decide
 from seqlab.runs.setup import prepare
 from seqlab.runs.train import train
-from seqlab.training.device import resolve_device
+from seqlab.training.device import chosen_type, resolve_device
 from seqlab.training.progress import Progress
 from seqlab.training.trainer import Trainer
 
@@ -72,9 +72,13 @@ class PacedTrainer(Trainer[Any]):
 
 
 def make_trainer(overrides: tuple[str, ...]) -> PacedTrainer:
-    """As `seqlab train` makes it, except that it writes nothing and never validates. A later override wins."""
+    """As `seqlab train` makes it, except that it writes nothing, never validates, and on a CPU computes in fp32 unless
+    an override says otherwise, like what it is compared with. A later override wins."""
     threads = f"device.threads={torch.get_num_threads()}"  # as many as the others have, however small the step
-    config = load_run_config([*{text.partition("=")[0]: text for text in (*NEVER, threads, *overrides)}.values()])
+    chosen = {text.partition("=")[0]: text for text in (*NEVER, threads, *overrides)}
+    config = load_run_config([*chosen.values()])
+    if "device.precision" not in chosen and chosen_type(config.device) == "cpu":
+        config = load_run_config([*chosen.values(), "device.precision=fp32"])
     device = resolve_device(config.device, deterministic=False)
     task, network = prepare(config, device)
     device, _ = decide(config, task, network, device)

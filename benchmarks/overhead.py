@@ -10,6 +10,7 @@ import argparse
 import os
 import statistics
 import time
+from dataclasses import replace
 from itertools import cycle, islice
 from typing import Any
 
@@ -60,7 +61,7 @@ class Ours:
         network = task.build_network(config.model)
         batches = list(task.batches("train", 0))
         task.batches = lambda _split, _seed: iter(batches)
-        device = resolve_device(config.device, deterministic=False)
+        device = resolve_device(replace(config.device, precision="fp32"), deterministic=False)
         self.trainer: Trainer[Any] = Trainer(
             task, network, config.optim, config.trainer, device, seed=0, folder=None, observers=(Silent(),)
         )

@@ -57,8 +57,8 @@ def resolve_plan(
     candidates = build_candidates(plan, exact, config_dir)
     notes = [*plan.notes, *busy_note(busy), *warnings(candidates)]
     about_training = [*training_notes(candidates, request.budget), *order_note(candidates)]
-    candidates = share_precision(candidates)
     candidates = match_sizes(candidates, request.match)
+    candidates = share_precision(candidates)
     check_models(candidates, threads)
     candidates = share_device(candidates, threads)
     candidates, unmeasured = measure(candidates, threads, elsewhere=elsewhere)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -12,14 +13,21 @@ from seqlab.comparison.candidate import Candidate, named
 from seqlab.config.run import RunConfig
 from seqlab.errors import NumericError, ResourceError
 from seqlab.runs.device import decide, where_bf16_pays
+from seqlab.runs.environment import read_environment
 from seqlab.runs.faults import memory
 from seqlab.runs.setup import build_network, new_network
 from seqlab.training.device import Device, resolve_device
 
 
 def share_precision(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """One precision for all that leave it to `auto`: fp32 where they, or those that set their own, do not agree."""
-    precisions = set()
+    """One precision for all that leave it to `auto`: fp32 where they, those that set their own, and runs that exist, do
+    not agree."""
+    precisions = {
+        chosen["precision"]
+        for candidate in candidates
+        for folder in candidate.variant.existing.values()
+        if isinstance(chosen := read_environment(Path(folder)).get("chosen"), dict) and "precision" in chosen
+    }
     for candidate in (candidate for candidate in candidates if candidate.is_trained):
         config = candidate.config
         with named(candidate.variant):

@@ -98,6 +98,12 @@ def typed(composed: Composed, config_dir: Path | None) -> RunConfig:
         ("device", DeviceConfig),
     ):
         groups[name] = parse_target(tree.pop(name, None), base, name, config_dir)
+    optim, device = groups["optim"], groups["device"]
+    if optim.whole_matrices and device.sharding == "fsdp":
+        raise ConfigError(
+            f"optim={composed.names['optim']} needs whole matrices, and device.sharding=fsdp leaves shards of them",
+            "try device.sharding=ddp, or optim=adamw",
+        )
     logging = tree.pop("logging", None) or {}
     trackers = {
         name: parse_target(node, TrackerConfig, f"logging.{name}", config_dir) for name, node in logging.items()

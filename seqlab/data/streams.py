@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import groupby, islice
 
 import torch
 from torch import Tensor
@@ -32,18 +33,22 @@ def training_streams(ids: TokenIds, streams: int, window: int, seed: int) -> Ite
     whole = length // window * window
     for read_K in torch.arange(0, whole, window).split(max(1, _READ_AT_ONCE // (streams * window))):
         places_KBT = read_K[:, None, None] + first_B1 + torch.arange(window)
-        yield from _rotated(ids, places_KBT, start, continue_after=0 if read_K[0] else 1)
+        yield from _rotated(ids, places_KBT, start, first_continuing=0 if read_K[0] else 1)
     if whole < length:
         places_BT = first_B1 + torch.arange(whole, length)
-        yield from _rotated(ids, places_BT[None], start, continue_after=0 if whole else 1)
+        yield from _rotated(ids, places_BT[None], start, first_continuing=0 if whole else 1)
 
 
 def random_windows(ids: TokenIds, batch_size: int, window: int, seed: int) -> Iterator[TokenBatch]:
     """One pass over the text in windows with random borders and order (`seed`): every token is a target once."""
     generator = torch.Generator().manual_seed(seed)
     start = _random_start(ids, generator)
-    for row_R in random_order(math.ceil(len(ids) / window), batch_size, generator):
-        yield from _rotated(ids, (row_R[:, None] * window + torch.arange(window))[None], start, continue_after=1)
+    rows = random_order(math.ceil(len(ids) / window), batch_size, generator)
+    while read := list(islice(rows, max(1, _READ_AT_ONCE // (batch_size * window)))):
+        for _, alike in groupby(read, len):  # the last batch may be smaller
+            row_KB = torch.stack(list(alike))
+            places_KBT = row_KB[..., None] * window + torch.arange(window)
+            yield from _rotated(ids, places_KBT, start, first_continuing=len(row_KB))
 
 
 def evaluation_streams(ids: TokenIds, streams: int, lead: int) -> Iterator[TokenBatch]:
@@ -106,9 +111,9 @@ def _random_start(ids: TokenIds, generator: torch.Generator) -> int:
     return int(torch.randint(len(ids), (), generator=generator))
 
 
-def _rotated(ids: TokenIds, places_KBT: Tensor, start: int, *, continue_after: int) -> Iterator[TokenBatch]:
+def _rotated(ids: TokenIds, places_KBT: Tensor, start: int, *, first_continuing: int) -> Iterator[TokenBatch]:
     """The batches at these places of the text that begins at `start` and goes on from its own beginning; the token
-    after its last one is none of its own, and not scored. Those from number `continue_after` on continue the one
+    after its last one is none of its own, and not scored. Those from number `first_continuing` on continue the one
     before."""
     there_KBT, places_KBT = places_KBT < len(ids), (start + places_KBT) % len(ids)
     scored_KBT = there_KBT & (places_KBT < len(ids) - 1)
@@ -116,7 +121,7 @@ def _rotated(ids: TokenIds, places_KBT: Tensor, start: int, *, continue_after: i
     for number, (inputs_BT, targets_BT, scored) in enumerate(read):
         yield TokenBatch(
             inputs_BT=inputs_BT, targets_BT=targets_BT, target_count=scored, positions=scored,
-            continues=number >= continue_after,
+            continues=number >= first_continuing,
         )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class TransformerConfig(ModelConfig):
     context: the most positions that it can read at once; also the number of learned positions.
     positions: rope (Su 2021), sinusoidal (Vaswani 2017), learned (GPT: Radford 2018) or none.
     conv: taps of a causal convolution that is added to the inputs of the first block (Mohamed 2019): each position then
-    starts from its neighbours before it too, which attention has to learn to find; None: none.
+    also sees those just before it, which attention has to learn to find; None: none.
     """
 
     layers: Count

@@ -64,6 +64,7 @@ def train(
     reporter = reporter or Reporter()
     with world.watched():
         device = resolve_device(config.device, deterministic=config.deterministic, world=world)
+        device = replace(device, precision=world.first(lambda: device.precision))  # their machines may be unlike
         task, network = prepare(config, device, checked=checked)
         device, reasons = decide(config, task, network, device, reporter)
         folder = world.first(lambda: _folder(config, name, folder))

@@ -185,7 +185,7 @@ def _precision(config: DeviceConfig, chosen: str) -> Precision:
 
 
 def has_fast_bf16() -> bool:
-    """Whether this CPU has instructions for products in bf16, AVX512-BF16 or AMX; elsewhere fp32 is faster."""
+    """Whether this x86 CPU has instructions for products in bf16, AVX512-BF16 or AMX. Others were not measured."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -13,15 +13,13 @@ from torch import Tensor, nn
 
 from seqlab.core.fields import Count, Positive, Probability
 from seqlab.core.network import Network
-from seqlab.errors import ConfigError
-from seqlab.training.device import has_fast_bf16
 from seqlab.training.optim import OptimConfig, Uncompiled, without_hooks
 
 
 @config_dataclass(frozen=True, kw_only=True)
 class MuonConfig(OptimConfig):
     """Settings of `optim=muon`: Muon for the weight matrices of the sequence models' layers, AdamW for everything else
-    (embeddings, output layer, biases, norms).
+    (embeddings, output layer, biases, norms, depthwise convolutions).
 
     learning_rate: of both; Muon's step has the size of AdamW's (Liu 2025, equation 4). momentum: decay of the mean
     gradient. iterations: of Newton and Schulz. betas, epsilon: of AdamW.
@@ -31,12 +29,11 @@ class MuonConfig(OptimConfig):
     iterations: Count
     betas: tuple[Probability, Probability]
     epsilon: Positive
+    whole_matrices: ClassVar[bool] = True
 
     def groups(self, network: nn.Module) -> list[dict[str, Any]]:
-        """Each group divided into what Muon changes and the rest. Raises ConfigError where a process holds shards."""
+        """Each group divided into what Muon changes and the rest."""
         chosen = set(map(id, _matrices(network)))
-        if not all(type(p) is nn.Parameter for p in network.parameters()):
-            raise ConfigError("optim=muon needs whole matrices, not shards", "try device.sharding=ddp, or optim=adamw")
         divided: list[dict[str, Any]] = []
         for group in super().groups(network):
             for muons in (True, False):
@@ -92,9 +89,11 @@ class Muon(Uncompiled, torch.optim.Optimizer):
 def orthogonal(matrix: Tensor, iterations: int) -> Tensor:
     """Nearly U V^T, where the matrix is U S V^T, by Newton and Schulz's iteration
     X <- a X + b (X X^T) X + c (X X^T)^2 X, with coefficients that bring singular values soon between 0.7 and 1.2 rather
-    than slowly to 1 (Jordan 2024). In bf16 where that is fast: more precision is not needed."""
+    than slowly to 1 (Jordan 2024). On CUDA in bf16, which is precise enough; on a CPU in fp32, so that a run does not
+    depend on which instructions a machine has."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16() if matrix.is_cuda or has_fast_bf16() else matrix.float()
+    rounded = matrix.is_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+    x = matrix.bfloat16() if rounded else matrix.float()
     wide = x.shape[0] <= x.shape[1]
     x = x if wide else x.mT
     x = x / x.norm().clamp(min=1e-7)
@@ -108,5 +107,6 @@ def _matrices(network: nn.Module) -> Iterator[nn.Parameter]:
     """Weights of the linear, convolutional and recurrent layers of a network's sequence models: those that multiply."""
     for part in network.parts().body if isinstance(network, Network) else (network,):
         for module in part.modules() if isinstance(part, nn.Module) else ():
-            if isinstance(module, nn.Linear | nn.Conv1d | nn.RNNBase):
+            depthwise = isinstance(module, nn.Conv1d) and module.groups > 1  # its features never meet
+            if isinstance(module, nn.Linear | nn.Conv1d | nn.RNNBase) and not depthwise:
                 yield from (p for p in module.parameters(recurse=False) if p.ndim > 1)

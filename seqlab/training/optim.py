@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic.dataclasses import dataclass as config_dataclass
@@ -32,6 +32,8 @@ class OptimConfig(ABC):
     warmup_steps: WholeNumber
     final_share: NonNegative
     horizon_steps: Count | None
+    whole_matrices: ClassVar[bool] = False
+    """Whether it cannot change a matrix of which a process holds a shard."""
 
     @abstractmethod
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:

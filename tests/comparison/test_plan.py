@@ -125,7 +125,8 @@ def test_with_one_seed_every_model_reads_the_same_data_in_the_same_order() -> No
     assert not all(torch.equal(a, b) for a, b in zip(read(rnn, 3), read(rnn, 4), strict=True))
 
 
-def test_what_auto_chose_is_kept() -> None:
+def test_what_auto_chose_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqlab.training.device.has_fast_bf16", lambda: False)
     chosen = resolve_device(load_run_config(["device=auto"]).device, deterministic=False)
     config = load_run_config(_plan("rnn").variants[0].command(0))
     assert (config.device.type, config.device.precision) == (chosen.name, chosen.precision)

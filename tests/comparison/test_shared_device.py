@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,17 +12,21 @@ from seqlab.comparison.parse_plan import parse_plan
 from seqlab.comparison.plan import Plan, new_variant
 from seqlab.comparison.request import read_request
 from seqlab.comparison.resolve_plan import resolve_plan
-from seqlab.comparison.shared_device import compiled_alike
+from seqlab.comparison.shared_device import compiled_alike, share_precision
 from seqlab.config.overrides import key_of
 from seqlab.config.run import load_run_config
+from seqlab.core.files import write_json
 from tests.conftest import TEXT, on_corpus, tiny_config, tiny_overrides, tiny_task
 
 _WORDS = tiny_overrides("rnn", "char_lm", *on_corpus("char_lm", TEXT), "device=cpu")
 SHARED = [word for word in _WORDS if not word.startswith("model=")]
 
 
-def _plan(*words: str) -> Plan:
-    request = read_request([*words, *SHARED])
+def _plan(*words: str, match: str | None = None) -> Plan:
+    given = {key_of(word) for word in words}
+    left_out = {"model.width", "model.feed_forward"} if match else set()
+    shared = [word for word in SHARED if key_of(word) not in given | left_out]
+    request = read_request([*words, *shared], match=match)
     parsed, configs = parse_plan(request, None)
     return resolve_plan(parsed, request, configs, None)
 
@@ -54,6 +60,25 @@ def test_one_model_whose_steps_are_too_small_for_it_makes_all_fp32(monkeypatch: 
     large = "large: lstm model.width=256 task.batch_size=32 task.window=64"
     assert _chosen(_plan(large), "device.precision") == ["bf16"]
     assert _chosen(_plan("lstm", large), "device.precision") == ["fp32", "fp32"]
+
+
+@pytest.mark.usefixtures("fast_bf16")
+def test_it_is_chosen_for_the_sizes_that_are_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqlab.runs.device._SMALL", 1_000_000)
+    words = ("lstm", "transformer", "task.batch_size=8", "task.window=16")
+    assert _chosen(_plan(*words), "device.precision") == ["fp32", "fp32"]
+    assert _chosen(_plan(*words, match="body=40k"), "device.precision") == ["bf16", "bf16"]
+
+
+@pytest.mark.usefixtures("fast_bf16")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_beside_runs_that_exist_others_have_their_precision(precision: str, tmp_path: Path) -> None:
+    config = tiny_config("lstm", "char_lm", "device=cpu")
+    write_json(tmp_path / "environment.json", {"chosen": {"precision": precision}})
+    there, new = new_variant("there", config, (), {0: str(tmp_path)}), new_variant("new", config, (), {})
+    candidates = [Candidate(variant, config, tiny_task(config), 0.0, None) for variant in (there, new)]
+    _, trained = share_precision(candidates)
+    assert trained.variant.overrides == (("device.precision=fp32",) if precision == "fp32" else ())
 
 
 @pytest.mark.usefixtures("fast_bf16")

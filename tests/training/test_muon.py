@@ -13,9 +13,7 @@ from torch import nn
 from seqlab.errors import ConfigError
 from seqlab.training.muon import Muon, MuonConfig, orthogonal
 from seqlab.training.optim import AdamWConfig
-from seqlab.training.world import World
 from tests.conftest import MODELS, ROLES, tiny_config, tiny_network
-from tests.training.ranks import Read, in_processes
 
 
 def _config() -> MuonConfig:
@@ -92,6 +90,8 @@ def test_it_changes_matrices_of_the_sequence_models_and_adamw_the_rest(model: st
     assert not any(word in name for name in changed for word in ("bias", "norm"))
     # a weight g v / |v| is of two parameters, neither of which multiplies anything
     assert changed or any("parametrizations" in name for name in body)
+    depthwise = {f"{name}.weight" for name, m in network.named_modules() if isinstance(m, nn.Conv1d) and m.groups > 1}
+    assert not changed & depthwise
     if model in ("rnn", "lstm", "gru"):
         assert {"weight_ih_l0", "weight_hh_l0"} <= {name.rpartition(".")[2] for name in changed}
 
@@ -115,15 +115,7 @@ def test_it_goes_on_after_loading_in_the_same_bits() -> None:
     assert all(map(torch.equal, *weights))
 
 
-def test_shards_are_refused() -> None:
-    def work(world: World) -> str:
-        try:
-            Read(world, "lstm", "char_lm", "optim=muon", sharding="fsdp")
-        except ConfigError as error:
-            return f"{error.what}; {error.hint}"
-        return ""
-
-    assert (
-        in_processes(2, work)
-        == ["optim=muon needs whole matrices, not shards; try device.sharding=ddp, or optim=adamw"] * 2
-    )
+def test_shards_are_refused_before_anything_is_built() -> None:
+    with pytest.raises(ConfigError, match="optim=muon needs whole matrices") as error:
+        tiny_config("lstm", "char_lm", "optim=muon", "device.sharding=fsdp", "device.processes=2")
+    assert error.value.hint.startswith("try device.sharding=ddp")

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from seqlab.config.sources import group_files
 from seqlab.errors import ConfigError
 from seqlab.layers.embedding import TokenEmbedding
 from seqlab.training.optim import AdamWConfig, OptimConfig, RMSpropConfig, SGDConfig
+from tests.conftest import tiny_config
 
 
 def _config(**settings: Any) -> AdamWConfig:
@@ -80,6 +82,7 @@ _CONFIGS = (
     RMSpropConfig(learning_rate=0.1, weight_decay=0, schedule="constant", warmup_steps=0, final_share=0,
                   horizon_steps=None, decay=0.9, momentum=0.0, epsilon=1e-8),
 )  # fmt: skip
+_EVERY = tuple(tiny_config("lstm", "char_lm", f"optim={name}").optim for name in group_files("optim", None))
 
 
 @pytest.mark.parametrize("config", _CONFIGS, ids=lambda config: type(config).__name__)
@@ -114,17 +117,16 @@ def test_training_does_not_import_the_compiler(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("config", _CONFIGS, ids=lambda config: type(config).__name__)
+@pytest.mark.parametrize("config", _EVERY, ids=lambda config: type(config).__name__)
 def test_torch_wraps_nothing_around_a_step(config: OptimConfig) -> None:
     """It would if it no longer knew the mark, and a small training step would take a tenth longer."""
     optimizer = config.build(nn.Linear(3, 1))
-    assert type(optimizer).step is vars(type(optimizer))["step"]
     with torch.profiler.profile() as profile:
         optimizer.step()
     assert not [event.key for event in profile.key_averages() if event.key.startswith("Optimizer.step")]
 
 
-@pytest.mark.parametrize("config", _CONFIGS, ids=lambda config: type(config).__name__)
+@pytest.mark.parametrize("config", _EVERY, ids=lambda config: type(config).__name__)
 def test_every_optimizer_descends(config: OptimConfig) -> None:
     torch.manual_seed(0)
     network = nn.Linear(3, 1)
