@@ -1,8 +1,8 @@
 """Seconds of training until tiny shakespeare is predicted as well as by nanoGPT's recipe for a CPU, beside that recipe.
 
 `python -m benchmarks quality`. The peer is a loop with nanoGPT's arithmetic, batches and schedule (2,000 steps). Ours
-are Transformers of the same size, and recipes that add one change after another, each with a schedule that ends at its
-last step. All are judged alike: on all windows of the validation split, each alone, its first characters predicted from
+are Transformers and LSTMs of the same size, with changes that are named, each with a schedule that ends at its last
+step. All are judged alike: on all windows of the validation split, each alone, its first characters predicted from
 next to nothing, as nanoGPT does with random ones. Steps of all are timed in turns, and seconds are steps times the time
 of a step.
 """
@@ -35,15 +35,25 @@ _LSTM = (
     "task.train_share=0.9", "task.validation_share=0.1", "device=cpu", "device.precision=fp32",
     "optim.learning_rate=0.006", "optim.warmup_steps=50", "optim.final_share=0",
 )  # fmt: skip
+_SHORT = (*_OURS, *_QUICK, "task.batch_size=8")
+_CONVOLVED = (*_SHORT, "model.conv=3", "model.feed_forward=464")  # as many parameters
+_MUON = ("optim=muon", "optim.learning_rate=0.01", "optim.warmup_steps=20", "optim.weight_decay=0.1")
+_LSTM_SHORT = (*_LSTM, "task.batch_size=24", "task.window=32")
 RECIPES: dict[str, tuple[int, tuple[str, ...]]] = {
     "Transformer, learned positions": (STEPS, (*_OURS, "model.positions=learned")),
     "Transformer, RoPE (Su 2021)": (STEPS, _OURS),
     "four times the learning rate, decayed to 0": (1000, (*_OURS, *_QUICK)),
-    "8 rows of 64 in place of 12": (1200, (*_OURS, *_QUICK, "task.batch_size=8")),
+    "8 rows of 64 in place of 12": (1200, _SHORT),
+    "8 rows, Muon (Jordan 2024) in place of AdamW": (500, (*_SHORT, *_MUON)),
+    "8 rows, a convolution (Mohamed 2019)": (600, _CONVOLVED),
+    "8 rows, a convolution and Muon": (300, (*_CONVOLVED, *_MUON)),
+    "8 rows, a convolution, in bf16": (600, (*_CONVOLVED, "device.precision=bf16")),
     "LSTM, 12 rows of 64": (1200, (*_LSTM, "task.batch_size=12", "task.window=64")),
-    "LSTM, 24 rows of 32": (1200, (*_LSTM, "task.batch_size=24", "task.window=32")),
+    "LSTM, 24 rows of 32": (1200, _LSTM_SHORT),
+    "LSTM, 24 rows of 32, Muon": (400, (*_LSTM_SHORT, *_MUON)),
+    "LSTM, 24 rows of 32, in bf16": (1200, (*_LSTM_SHORT, "device.precision=bf16")),
 }
-"""Steps, and settings. Each changes what stands before it of the same family."""
+"""Steps, and settings."""
 _STORED = RESULTS / "quality-shakespeare.json"
 
 

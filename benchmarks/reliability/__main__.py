@@ -30,7 +30,7 @@ _SEED = 0
 def measurements(here: Path, *, long: bool) -> dict[str, tuple[str, Callable[[], Count]]]:
     """The measurements by name: a line of the table, and the function that counts."""
     models = world.MODELS if long else ("lstm",)
-    optimizers = ("adamw", "sgd", "rmsprop", "muon") if long else ("adamw",)
+    optimizers = ("adamw", "sgd", "rmsprop") if long else ("adamw",)
     found = {
         "random_kills": (
             "random SIGKILLs survived, bit-identical at the end",

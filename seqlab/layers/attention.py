@@ -48,7 +48,7 @@ def _attend(
     query_BNTK: Tensor, key_BNSK: Tensor, value_BNSK: Tensor, visible: Tensor | None, *, causal: bool, dropout: float
 ) -> Tensor:
     """attention_formula by torch's fused kernel, except on a CPU in bf16: there the kernel's backward pass takes half
-    of a step, and plain products, at which AMX is fast, are faster. causal: query t sees keys up to t."""
+    of a step, and plain products are faster. causal: query t sees keys up to t."""
     if query_BNTK.dtype != torch.bfloat16 or query_BNTK.device.type != "cpu":
         return F.scaled_dot_product_attention(
             query_BNTK, key_BNSK, value_BNSK, attn_mask=visible, dropout_p=dropout, is_causal=causal
