@@ -86,21 +86,29 @@ class Muon(Uncompiled, torch.optim.Optimizer):
         return [cast("Tensor", parameter.grad), *(state[name] for name in names)]
 
 
-def orthogonal(matrix: Tensor, iterations: int) -> Tensor:
+def orthogonal(matrix_RC: Tensor, iterations: int) -> Tensor:
     """Nearly U V^T, where the matrix is U S V^T, by Newton and Schulz's iteration
-    X <- a X + b (X X^T) X + c (X X^T)^2 X, with coefficients that bring singular values soon between 0.7 and 1.2 rather
-    than slowly to 1 (Jordan 2024). On CUDA in bf16, which is precise enough; on a CPU in fp32, so that a run does not
-    depend on which instructions a machine has."""
-    a, b, c = 3.4445, -4.7750, 2.0315
-    rounded = matrix.is_cuda and torch.cuda.is_bf16_supported(including_emulation=False)
-    x = matrix.bfloat16() if rounded else matrix.float()
-    wide = x.shape[0] <= x.shape[1]
-    x = x if wide else x.mT
+    X <- P X, P = a + b X X^T + c (X X^T)^2, with coefficients that bring singular values soon between 0.7 and 1.2
+    rather than slowly to 1 (Jordan 2024). All P are polynomials in the first X X^T, which is the smaller matrix: only
+    their product is multiplied with X. In fp32, also on devices that have less, so that runs depend on them less."""
+    x = matrix_RC.float() if matrix_RC.shape[0] <= matrix_RC.shape[1] else matrix_RC.float().mT
     x = x / x.norm().clamp(min=1e-7)
-    for _ in range(iterations):
-        product = x @ x.mT
-        x = torch.addmm(x, torch.addmm(product, product, product, beta=b, alpha=c), x, beta=a)
-    return (x if wide else x.mT).to(matrix.dtype)
+    gram = x @ x.mT
+    factor = product = _polynomial(gram)
+    for _ in range(iterations - 1):
+        gram = factor @ gram @ factor
+        factor = _polynomial(gram)
+        product = factor @ product
+    made = product @ x
+    step_RC: Tensor = made if made.shape == matrix_RC.shape else made.mT
+    return step_RC.to(matrix_RC.dtype)
+
+
+def _polynomial(gram: Tensor) -> Tensor:
+    a, b, c = 3.4445, -4.7750, 2.0315
+    factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    factor.diagonal().add_(a)
+    return factor
 
 
 def _matrices(network: nn.Module) -> Iterator[nn.Parameter]:
