@@ -12,7 +12,7 @@ import torch
 from seqlab.comparison.candidate import Candidate, named
 from seqlab.config.run import RunConfig
 from seqlab.errors import NumericError, ResourceError
-from seqlab.runs.device import decide, where_bf16_pays
+from seqlab.runs.device import decide, without_slow_bf16
 from seqlab.runs.environment import read_environment
 from seqlab.runs.faults import memory
 from seqlab.runs.setup import build_network, new_network
@@ -35,7 +35,7 @@ def share_precision(candidates: Sequence[Candidate]) -> list[Candidate]:
             device = resolve_device(replace(config.device, threads=None), deterministic=config.deterministic)
             with torch.device("meta"):
                 network = new_network(config, candidate.task)
-            precisions.add(where_bf16_pays(config, candidate.task, network, device).precision)
+            precisions.add(without_slow_bf16(config, candidate.task, network, device).precision)
     if len(precisions) <= 1:
         return list(candidates)
     return [

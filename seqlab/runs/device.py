@@ -2,7 +2,7 @@
 
 1. Settings: the run's own; a resumed run keeps what `auto` chose when it was started (`device_to_resume`).
 2. The machine: `training.device.resolve_device` resolves device, precision and threads on this machine.
-3. The network and its steps, once it is built: no bf16 on a CPU where it does not pay (`where_bf16_pays`).
+3. The network and its steps, once it is built: no bf16 on a CPU where it does not pay (`without_slow_bf16`).
 4. A small step gets one thread; threads and compilation that are still `auto` are measured (`decide`, by
    training/auto.py).
 
@@ -46,7 +46,7 @@ def is_small(config: RunConfig, task: Task[Any], network: Network[Any]) -> bool:
     return positions * sum(parameter.numel() for parameter in network.parameters()) < _SMALL
 
 
-def where_bf16_pays(config: RunConfig, task: Task[Any], network: Network[Any], device: Device) -> Device:
+def without_slow_bf16(config: RunConfig, task: Task[Any], network: Network[Any], device: Device) -> Device:
     """`device`, in fp32 where `auto` chose bf16 on a CPU, and the step is small, or the network has torch's nn.GRU or
     nn.RNN: without a kernel of their own for it, these round their state to bf16 at every step."""
     if config.device.precision != "auto" or (device.name, device.precision) != ("cpu", "bf16"):
@@ -60,7 +60,7 @@ def decide(
 ) -> tuple[Device, tuple[str, ...]]:
     """(the device with every `auto` setting decided, a sentence on each choice). Changes neither the network nor the
     random generators. The reporter is told before anything slow."""
-    device = where_bf16_pays(config, task, network, device)
+    device = without_slow_bf16(config, task, network, device)
     reasons: tuple[str, ...] = ()
     several = config.device.threads is None and device.name == "cpu" and torch.get_num_threads() > 1
     if several and is_small(config, task, network):

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from seqlab.config.run import RunConfig
-from seqlab.runs.device import where_bf16_pays
+from seqlab.runs.device import without_slow_bf16
 from seqlab.runs.result import task_warnings
 from seqlab.runs.setup import budgets, count_parameters, prepare
 from seqlab.training.device import resolve_device
@@ -37,7 +37,7 @@ def dry_run(config: RunConfig) -> DryRun:
     """Read the corpus, build the network, check and count it. Raises what training would raise."""
     device = resolve_device(config.device, deterministic=config.deterministic)
     task, network = prepare(config, device)
-    device = where_bf16_pays(config, task, network, device)
+    device = without_slow_bf16(config, task, network, device)
     parts: Counter[str] = Counter()
     for name, parameter in network.named_parameters():
         parts[name.partition(".")[0]] += parameter.numel()

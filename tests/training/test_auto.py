@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import seqlab
-from seqlab.runs.device import SMALL_STEP, decide, where_bf16_pays
+from seqlab.runs.device import SMALL_STEP, decide, without_slow_bf16
 from seqlab.training.auto import _in_turns, decide_by_steps, marker, planned_seconds
 from seqlab.training.device import Device, resolve_device
 from seqlab.training.seeds import random_states
@@ -186,7 +186,7 @@ def test_bf16_on_a_cpu_with_instructions_for_it(
     for asked, got in (("auto", precision if feature else "fp32"), ("bf16", "bf16"), ("fp32", "fp32")):
         config = tiny_config(model, "char_lm", f"device.precision={asked}", "device.type=cpu")
         device = resolve_device(config.device, deterministic=False)
-        assert where_bf16_pays(config, tiny_task(config), tiny_network(config), device).precision == got
+        assert without_slow_bf16(config, tiny_task(config), tiny_network(config), device).precision == got
 
 
 @pytest.mark.parametrize(("rows", "precision"), [(1, "fp32"), (400, "bf16")])
@@ -194,7 +194,7 @@ def test_a_small_step_stays_in_fp32(rows: int, precision: str, monkeypatch: pyte
     monkeypatch.setattr("seqlab.training.device.has_fast_bf16", lambda: True)
     config = tiny_config("lstm", "char_lm", f"task.batch_size={rows}", "device.type=cpu")
     device = resolve_device(config.device, deterministic=False)
-    assert where_bf16_pays(config, tiny_task(config), tiny_network(config), device).precision == precision
+    assert without_slow_bf16(config, tiny_task(config), tiny_network(config), device).precision == precision
     asked = tiny_config("lstm", "char_lm", f"task.batch_size={rows}", "device.type=cpu", "device.precision=bf16")
     device = resolve_device(asked.device, deterministic=False)
-    assert where_bf16_pays(asked, tiny_task(asked), tiny_network(asked), device).precision == "bf16"
+    assert without_slow_bf16(asked, tiny_task(asked), tiny_network(asked), device).precision == "bf16"
