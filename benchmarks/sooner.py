@@ -24,11 +24,13 @@ _RECIPES: dict[str, list[str]] = {
         "half the steps: lstm trainer.max_steps=400",
         "half the texts a step: lstm task.batch_size=16",
         "both, half the rate: lstm trainer.max_steps=400 task.batch_size=16 optim.learning_rate=0.002",
+        "half the steps, Muon: lstm trainer.max_steps=400 optim=muon optim.learning_rate=0.008",
     ],
     "translation": [
         "half the steps: lstm trainer.max_steps=800",
         "half the pairs a step: lstm task.batch_size=32",
         "a quarter of the pairs: lstm task.batch_size=16",
+        "half the steps, Muon: lstm trainer.max_steps=800 optim=muon optim.learning_rate=0.008",
     ],
 }
 
@@ -52,7 +54,7 @@ def table(found: dict[str, Any]) -> str:
         changes = (
             f"{key.rpartition('.')[2]}={values[label]:g}"
             for key, values in summary["settings"].items()
-            if values[label] != values[_CONFIGURED]
+            if {label, _CONFIGURED} <= values.keys() and values[label] != values[_CONFIGURED]  # both have it
         )
         (pair,) = (pair for pair in summary["pairs"] if {pair["first"], pair["second"]} == {label, _CONFIGURED})
         # pairs give how far the first is ahead
